@@ -1,0 +1,1 @@
+//! Builds the bootable files of an Orlop machine.

@@ -1,0 +1,1 @@
+//! Boots Orlop machines under QEMU.

@@ -1,0 +1,1 @@
+//! Container → OCI spec → ordered steps.

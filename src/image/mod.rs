@@ -1,0 +1,1 @@
+//! Bytes → manifest, digest, layer entries.

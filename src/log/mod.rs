@@ -1,0 +1,1 @@
+//! Output of containers → bounded rings with marks for what is gone.

@@ -1,0 +1,5 @@
+//! ACT: the binary. Chooses the role: init, supervisor, helper, or a person's command.
+
+#![deny(unsafe_code)]
+
+fn main() {}

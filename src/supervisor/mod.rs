@@ -1,0 +1,1 @@
+//! (now, Event) → Effects: states, dependencies, restarts, shutdown.
