@@ -2,4 +2,9 @@
 
 #![deny(unsafe_code)]
 
-fn main() {}
+mod init;
+mod linux;
+
+fn main() {
+    init::run()
+}
