@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod agent;
 mod init;
 mod linux;
 

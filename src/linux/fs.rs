@@ -8,6 +8,7 @@ use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 use super::{Errno, Result, c_path, check_fd};
 
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 const RESOLVE_IN_ROOT: u64 = 0x10;
 
 #[repr(C)]
@@ -42,6 +43,22 @@ pub fn open_in_root(root: BorrowedFd<'_>, path: &str, flags: i32) -> Result<Owne
     openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
 }
 
+/// As [`open_in_root`], but no component may be a symbolic link: for places that an image must not
+/// redirect, such as /proc.
+///
+/// # Errors
+/// ELOOP where a link stands.
+pub fn open_without_links(root: BorrowedFd<'_>, path: &str, flags: i32) -> Result<OwnedFd> {
+    openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS)
+}
+
+/// Whether symbolic links on the way are followed (inside the root).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    Follow,
+    Refuse,
+}
+
 /// What to find or make at a mount point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Node {
@@ -54,20 +71,33 @@ pub enum Node {
 ///
 /// # Errors
 /// ENOTDIR when a component is no directory, EROFS when it would have to be made there.
-pub fn make_in_root(root: BorrowedFd<'_>, path: &str, node: Node, owner: (u32, u32)) -> Result<OwnedFd> {
-    let mut so_far = String::from("/");
+pub fn make_in_root(
+    root: BorrowedFd<'_>,
+    path: &str,
+    node: Node,
+    owner: (u32, u32),
+    links: Links,
+) -> Result<OwnedFd> {
+    let open = |path: &str, flags| match links {
+        Links::Follow => open_in_root(root, path, flags),
+        Links::Refuse => open_without_links(root, path, flags),
+    };
+    match open(path, libc::O_PATH) {
+        Err(Errno::ENOENT) => {}
+        other => return other,
+    }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    let mut at = open_in_root(root, "/", libc::O_PATH | libc::O_DIRECTORY)?;
+    let mut so_far = String::from("/");
+    let mut at = open("/", libc::O_PATH | libc::O_DIRECTORY)?;
     for (index, part) in parts.iter().enumerate() {
         let last = index + 1 == parts.len();
         so_far.push_str(part);
-        at = match open_in_root(root, &so_far, libc::O_PATH) {
-            Ok(found) => found,
+        at = match open(&so_far, libc::O_PATH) {
             Err(Errno::ENOENT) => {
                 make_below(at.as_fd(), part, if last { node } else { Node::Directory }, owner)?;
-                open_in_root(root, &so_far, libc::O_PATH)?
+                open(&so_far, libc::O_PATH)?
             }
-            Err(errno) => return Err(errno),
+            other => other?,
         };
         so_far.push('/');
     }
@@ -92,6 +122,24 @@ fn make_below(parent: BorrowedFd<'_>, name: &str, node: Node, (uid, gid): (u32, 
 /// As fstat(2).
 pub fn is_directory(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
+}
+
+/// Whether the descriptor stands for the character device `major:minor`.
+///
+/// # Errors
+/// As fstat(2).
+pub fn is_device(fd: BorrowedFd<'_>, major: u64, minor: u64) -> Result<bool> {
+    let stat = fstat(fd)?;
+    let is_character = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+    Ok(is_character && stat.st_rdev == nix::sys::stat::makedev(major, minor))
+}
+
+/// Opens a file of the machine for reading, without waiting for a fifo in its place.
+///
+/// # Errors
+/// ENOENT.
+pub fn open_regular(path: &str) -> Result<OwnedFd> {
+    open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// Opens a directory of the machine itself.

@@ -157,6 +157,15 @@ pub fn restrict(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
     set_attributes(mount, AT_RECURSIVE, &attr)
 }
 
+/// As [`restrict`], of the one mount without those below it.
+///
+/// # Errors
+/// EPERM for a locked one.
+pub fn restrict_one(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
+    let attr = MountAttr { attr_set: attributes.0, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    set_attributes(mount, 0, &attr)
+}
+
 /// Maps the ids of a mount that is attached nowhere by a user namespace: id N on the disk is seen
 /// as what N inside the namespace is.
 ///
