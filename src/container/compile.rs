@@ -69,6 +69,8 @@ pub struct Facts {
     pub files: String,
     /// Where `[volume.X]` and anonymous volumes stand on the machine.
     pub volumes: String,
+    /// Bytes that a `[volume.X]` may hold in memory.
+    pub volume_sizes: BTreeMap<String, u64>,
 }
 
 /// Compiles what the container gets.
@@ -237,6 +239,10 @@ fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> Vec<Mount> 
         .filter(|target| !container.volumes.iter().any(|volume| volume.target == **target))
         .map(|target| (&anonymous, target, false));
     for (source, target, read_only) in declared.chain(of_image) {
+        let size = match source {
+            VolumeSource::Named(name) => facts.volume_sizes.get(name).map(|size| format!("size={size}")),
+            VolumeSource::Anonymous | VolumeSource::Bind(_) => None,
+        };
         let (source, idmap) = match source {
             VolumeSource::Named(name) => (format!("{}/{name}", facts.volumes), true),
             VolumeSource::Anonymous => {
@@ -246,6 +252,7 @@ fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> Vec<Mount> 
         };
         let mut options = vec!["nosuid", "nodev"];
         options.extend(idmap.then_some("idmap"));
+        options.extend(size.as_deref());
         options.extend(read_only.then_some("ro"));
         mounts.push(bind(source, target, &options));
     }

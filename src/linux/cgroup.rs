@@ -78,6 +78,37 @@ pub fn remove(parent: BorrowedFd<'_>, name: &str) -> Result<()> {
     unlinkat(parent, name, UnlinkatFlags::RemoveDir)
 }
 
+/// Removes an empty cgroup and the empty ones below it, at most 64 levels deep.
+///
+/// # Errors
+/// EBUSY while one has processes.
+pub fn remove_tree(parent: BorrowedFd<'_>, name: &str) -> Result<()> {
+    remove_levels(parent, name, 64)
+}
+
+fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> {
+    match remove(parent, name) {
+        Err(Errno::EBUSY) if levels > 0 => {}
+        Err(Errno::ENOENT) => return Ok(()),
+        other => return other,
+    }
+    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let mut dir = nix::dir::Dir::openat(parent, name, flags, Mode::empty())?;
+    let mut below = Vec::new();
+    for entry in dir.iter() {
+        let entry = entry?;
+        let is_directory = entry.file_type() == Some(nix::dir::Type::Directory);
+        let child = entry.file_name().to_string_lossy().into_owned();
+        if is_directory && child != "." && child != ".." {
+            below.push(child);
+        }
+    }
+    for child in below {
+        remove_levels(dir.as_fd(), &child, levels - 1)?;
+    }
+    remove(parent, name)
+}
+
 /// Gives the files that a container's own cgroup namespace needs to an owner inside it.
 ///
 /// # Errors

@@ -134,6 +134,14 @@ pub fn is_device(fd: BorrowedFd<'_>, major: u64, minor: u64) -> Result<bool> {
     Ok(is_character && stat.st_rdev == nix::sys::stat::makedev(major, minor))
 }
 
+/// Whether both stand on one file system.
+///
+/// # Errors
+/// As fstat(2).
+pub fn same_device(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
+    Ok(fstat(one)?.st_dev == fstat(other)?.st_dev)
+}
+
 /// Opens a file of the machine for reading, without waiting for a fifo in its place.
 ///
 /// # Errors
@@ -210,4 +218,49 @@ pub fn lock(fd: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: plain numbers. nix's Flock wants to own the descriptor.
     super::check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX) }.into())?;
     Ok(())
+}
+
+/// Makes the devices, links and directories of a container's /dev below `path`.
+///
+/// # Errors
+/// EPERM without CAP_MKNOD.
+pub fn fill_dev(path: &str) -> Result<()> {
+    use nix::sys::stat::{makedev, mknodat};
+    const NODES: [(&str, u64, u64); 6] =
+        [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+    const LINKS: [(&str, &str); 5] = [
+        ("/proc/self/fd", "fd"),
+        ("/proc/self/fd/0", "stdin"),
+        ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"),
+        ("pts/ptmx", "ptmx"),
+    ];
+    let dir = open_directory(path)?;
+    let mask = nix::sys::stat::umask(Mode::empty());
+    let made = NODES
+        .iter()
+        .try_for_each(|(name, major, minor)| {
+            mknodat(&dir, *name, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(*major, *minor))
+        })
+        .and_then(|()| LINKS.iter().try_for_each(|(to, name)| nix::unistd::symlinkat(*to, &dir, *name)))
+        .and_then(|()| {
+            ["pts", "shm", "mqueue"]
+                .iter()
+                .try_for_each(|name| mkdirat(&dir, *name, Mode::from_bits_truncate(0o755)))
+        });
+    nix::sys::stat::umask(mask);
+    made
+}
+
+/// The numbers of a block device.
+///
+/// # Errors
+/// ENOTBLK when it is something else.
+pub fn block_device(path: &str) -> Result<(u32, u32)> {
+    use nix::sys::stat::{major, minor, stat};
+    let stat = stat(path)?;
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFBLK {
+        return Err(Errno::ENOTBLK);
+    }
+    Ok((major(stat.st_rdev) as u32, minor(stat.st_rdev) as u32))
 }

@@ -69,6 +69,18 @@ pub fn receive_blocking(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(us
     }
 }
 
+/// Waits until something can be sent.
+///
+/// # Errors
+/// As poll(2).
+pub fn wait_writable(socket: BorrowedFd<'_>) -> Result<()> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    match poll(&mut [PollFd::new(socket, PollFlags::POLLOUT)], PollTimeout::NONE) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
 fn receive_with(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: MsgFlags) -> Result<(usize, Fds)> {
     // Space for MAX_FDS descriptors and one cmsghdr, as CMSG_SPACE computes it; no allocation.
     let mut space = [0u8; 64];

@@ -73,3 +73,9 @@ pub fn wake_for_children() {
     // SAFETY: a blocked signal to ourselves only becomes pending.
     unsafe { libc::kill(libc::getpid(), libc::SIGCHLD) };
 }
+
+/// Ignores one signal.
+pub fn ignore(signal: i32) {
+    // SAFETY: SIG_IGN installs no handler.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}

@@ -49,6 +49,14 @@ pub struct Starting {
 }
 
 impl Starting {
+    /// What came next.
+    ///
+    /// # Errors
+    /// EAGAIN when nothing has.
+    pub fn receive(&self) -> Result<Report> {
+        report::receive(self.report.as_fd())
+    }
+
     /// Lets the container execute its program.
     ///
     /// # Errors

@@ -89,7 +89,7 @@ fn execute(step: &SetupStep, made: &mut Made) -> core::result::Result<(), Failur
     };
     match step {
         SetupStep::MountLayer { diff_id } => mount_layer(diff_id).map_err(fail("layer", diff_id)),
-        SetupStep::MountVolume { path } => mount_volume(path).map_err(fail("volume", path)),
+        SetupStep::MountVolume { path, size } => mount_volume(path, *size).map_err(fail("volume", path)),
         SetupStep::NewMountNamespace => {
             namespace::new_mount().and_then(|()| mount::make_private()).map_err(fail("mount namespace", ""))
         }
@@ -147,8 +147,18 @@ fn mount_layer(diff_id: &str) -> Result<()> {
 }
 
 /// A volume without a disk is memory, kept while the machine runs.
-fn mount_volume(path: &str) -> Result<()> {
-    fs::make_directory(path, 0o755)
+fn mount_volume(path: &str, size: u64) -> Result<()> {
+    fs::make_directory(path, 0o755)?;
+    let parent = fs::open_directory(&format!("{path}/.."))?;
+    fs::lock(parent.as_fd())?;
+    let directory = fs::open_directory(path)?;
+    if !fs::same_device(parent.as_fd(), directory.as_fd())? {
+        return Ok(());
+    }
+    let memory = Filesystem::open(c"tmpfs")?;
+    memory.set("size", &size.to_string())?.set("mode", "0755")?;
+    let mounted = memory.mount(Attributes::NO_DEV.and(Attributes::NO_SUID))?;
+    mount::attach(mounted.as_fd(), directory.as_fd())
 }
 
 /// A user namespace with nobody in it: a child makes it, and ends once it is mapped and open.
