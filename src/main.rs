@@ -2,4 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod agent;
+mod linux;
+
 fn main() {}

@@ -1,0 +1,4 @@
+//! The supervisor process: the loop, and one acting file for each deciding room.
+
+pub(crate) mod button;
+pub(crate) mod network;
