@@ -333,3 +333,7 @@ fn show_match(f: &mut fmt::Formatter<'_>, wanted: &LinkMatch) -> fmt::Result {
 #[cfg(test)]
 #[path = "plan_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "plan_model_tests.rs"]
+mod model_tests;
