@@ -47,11 +47,7 @@ mod tests {
 
     #[test]
     fn a_machine_without_input_devices_has_no_button() {
-        assert!(
-            find_power_buttons(Path::new("/nonexistent/input"))
-                .unwrap()
-                .is_empty()
-        );
+        assert!(find_power_buttons(Path::new("/nonexistent/input")).unwrap().is_empty());
     }
 
     #[test]

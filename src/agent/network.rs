@@ -31,10 +31,7 @@ pub(crate) struct Places {
 
 impl Default for Places {
     fn default() -> Self {
-        Self {
-            sysfs: PathBuf::from("/sys/class/net"),
-            resolv_conf: PathBuf::from("/run/orlop/resolv.conf"),
-        }
+        Self { sysfs: PathBuf::from("/sys/class/net"), resolv_conf: PathBuf::from("/run/orlop/resolv.conf") }
     }
 }
 
@@ -70,9 +67,7 @@ impl Outcome {
     pub(crate) fn is_failure(&self) -> bool {
         match self {
             Self::Done(_) => false,
-            Self::Refused { .. } | Self::Problem(_) | Self::Unseen(_) | Self::ResolvConf { .. } => {
-                true
-            }
+            Self::Refused { .. } | Self::Problem(_) | Self::Unseen(_) | Self::ResolvConf { .. } => true,
         }
     }
 }
@@ -81,10 +76,7 @@ impl Outcome {
 pub(crate) fn configure(config: &Config, places: &Places) -> Vec<Outcome> {
     let mut outcomes = configure_links(&config.host.networks, &places.sysfs);
     if let Err(error) = write_resolv_conf(&config.host.dns, &places.resolv_conf) {
-        outcomes.push(Outcome::ResolvConf {
-            path: places.resolv_conf.clone(),
-            error,
-        });
+        outcomes.push(Outcome::ResolvConf { path: places.resolv_conf.clone(), error });
     }
     outcomes
 }
@@ -115,10 +107,7 @@ struct Kernel {
 impl Kernel {
     fn open() -> Result<Self, Error> {
         let socket = RouteSocket::open().map_err(Error::Socket)?;
-        Ok(Self {
-            socket,
-            sequence: 0,
-        })
+        Ok(Self { socket, sequence: 0 })
     }
 
     fn look(&mut self, sysfs: &Path) -> Result<Found, Error> {
@@ -128,11 +117,7 @@ impl Kernel {
         }
         let addresses = self.list(Question::Addresses)?.addresses;
         let routes = self.list(Question::Routes)?.routes;
-        Ok(Found {
-            links,
-            addresses,
-            routes,
-        })
+        Ok(Found { links, addresses, routes })
     }
 
     fn list(&mut self, question: Question) -> Result<Found, Error> {
@@ -155,9 +140,7 @@ impl Kernel {
     fn exchange(&mut self, request: impl Fn(u32) -> Vec<u8>) -> Result<Option<Found>, Error> {
         self.sequence = self.sequence.wrapping_add(1);
         let mut answer = Answer::to(self.sequence);
-        self.socket
-            .send(&request(self.sequence))
-            .map_err(Error::Socket)?;
+        self.socket.send(&request(self.sequence)).map_err(Error::Socket)?;
         loop {
             let datagram = self.socket.receive().map_err(Error::Socket)?;
             match answer.read(datagram).map_err(Error::Malformed)? {
@@ -184,11 +167,7 @@ fn write_resolv_conf(dns: &Dns, path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}
     }
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(&new)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(&new)?;
     file.write_all(resolv_conf(dns).as_bytes())?;
     fs::rename(&new, path)
 }

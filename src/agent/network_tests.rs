@@ -10,10 +10,7 @@ use crate::linux::testing::in_own_network;
 
 fn run(command: &str) -> String {
     let mut words = command.split_whitespace();
-    let output = Command::new(words.next().unwrap())
-        .args(words)
-        .output()
-        .unwrap();
+    let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command}: {errors}");
     String::from_utf8(output.stdout).unwrap()
@@ -21,10 +18,7 @@ fn run(command: &str) -> String {
 
 fn cidr(text: &str) -> Cidr {
     let (address, prefix) = text.split_once('/').unwrap();
-    Cidr {
-        address: address.parse().unwrap(),
-        prefix: prefix.parse().unwrap(),
-    }
+    Cidr { address: address.parse().unwrap(), prefix: prefix.parse().unwrap() }
 }
 
 fn network(link: LinkMatch, addresses: &[&str], gateways: &[&str]) -> HostNetwork {
@@ -42,19 +36,12 @@ fn named(name: &str, addresses: &[&str], gateways: &[&str]) -> HostNetwork {
 }
 
 fn declared(to: &str, via: Option<&str>, metric: Option<u32>) -> Route {
-    Route {
-        to: cidr(to),
-        via: via.map(|via| via.parse().unwrap()),
-        metric,
-    }
+    Route { to: cidr(to), via: via.map(|via| via.parse().unwrap()), metric }
 }
 
 /// Configures `networks` with this namespace's /sys, and gives what was said.
 fn configure_here(networks: &[(&str, &HostNetwork)]) -> Vec<String> {
-    let networks = networks
-        .iter()
-        .map(|(name, network)| ((*name).into(), (*network).clone()))
-        .collect();
+    let networks = networks.iter().map(|(name, network)| ((*name).into(), (*network).clone())).collect();
     let outcomes = configure_links(&networks, Path::new("/sys/class/net"));
     outcomes.iter().map(ToString::to_string).collect()
 }
@@ -70,11 +57,7 @@ fn addresses(link: &str) -> Vec<String> {
     info.filter(|address| address["scope"] == "global")
         .map(|address| {
             assert_eq!(address.get("tentative"), None, "usable at once");
-            format!(
-                "{}/{}",
-                address["local"].as_str().unwrap(),
-                address["prefixlen"]
-            )
+            format!("{}/{}", address["local"].as_str().unwrap(), address["prefixlen"])
         })
         .collect()
 }
@@ -105,11 +88,7 @@ fn a_bare_link_becomes_what_is_declared_and_stays_it() {
     in_own_network(|| {
         run("ip link add up0 type veth peer name peer0");
         run("ip link set peer0 up");
-        let mut lan = named(
-            "up0",
-            &["192.0.2.7/24", "2001:db8::7/64"],
-            &["192.0.2.1", "2001:db8::1"],
-        );
+        let mut lan = named("up0", &["192.0.2.7/24", "2001:db8::7/64"], &["192.0.2.1", "2001:db8::1"]);
         lan.mtu = Some(1400);
         lan.routes = vec![
             declared("198.51.100.0/24", Some("192.0.2.2"), Some(50)),
@@ -145,10 +124,7 @@ fn a_bare_link_becomes_what_is_declared_and_stays_it() {
         );
         assert_eq!(run("cat /sys/class/net/up0/mtu"), "1400\n");
         let shown = run("ip -4 addr show dev up0");
-        assert!(
-            shown.contains("inet 192.0.2.7/24 brd 192.0.2.255 scope global up0"),
-            "{shown}"
-        );
+        assert!(shown.contains("inet 192.0.2.7/24 brd 192.0.2.255 scope global up0"), "{shown}");
         assert!(run("ip addr show dev lo").contains("inet 127.0.0.1/8"));
         assert_eq!(configure_here(&[("lan", &lan)]), nothing());
     });
@@ -159,12 +135,7 @@ fn another_declaration_takes_the_place_of_the_first() {
     in_own_network(|| {
         run("ip link add up0 type veth peer name peer0");
         run("ip link set peer0 up");
-        let before = [
-            "192.0.2.7/24",
-            "192.0.2.8/24",
-            "192.0.2.9/24",
-            "2001:db8::7/64",
-        ];
+        let before = ["192.0.2.7/24", "192.0.2.8/24", "192.0.2.9/24", "2001:db8::7/64"];
         configure_here(&[("lan", &named("up0", &before, &["192.0.2.1", "2001:db8::1"]))]);
         assert_eq!(addresses("up0"), before);
         let after = named("up0", &["192.0.2.8/24", "2001:db8::8/64"], &["192.0.2.1"]);
@@ -192,10 +163,8 @@ fn a_gateway_beside_the_subnet_or_of_the_other_family_works() {
         run("ip link add up0 type veth peer name peer0");
         run("ip link set peer0 up");
         let mut lan = named("up0", &["203.0.113.7/32"], &["172.31.1.1", "fe80::1"]);
-        lan.routes = vec![
-            declared("172.31.1.1/32", None, None),
-            declared("198.51.100.0/24", Some("fe80::1"), None),
-        ];
+        lan.routes =
+            vec![declared("172.31.1.1/32", None, None), declared("198.51.100.0/24", Some("fe80::1"), None)];
         configure_here(&[("lan", &lan)]);
         assert_eq!(
             routes(),
@@ -261,13 +230,7 @@ fn links_are_found_by_hardware_address_and_by_driver() {
         let networks = [("lan".into(), network(driver, &["192.0.2.8/24"], &[]))].into();
         let outcomes = configure_links(&networks, sysfs.path());
         let said: Vec<String> = outcomes.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            said,
-            [
-                "up0: remove address 192.0.2.7/24",
-                "up0: add address 192.0.2.8/24"
-            ]
-        );
+        assert_eq!(said, ["up0: remove address 192.0.2.7/24", "up0: add address 192.0.2.8/24"]);
         assert!(!outcomes.iter().any(Outcome::is_failure));
     });
 }
@@ -283,10 +246,7 @@ fn lists_longer_than_a_datagram_are_read_whole() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), batch).unwrap();
         run(&format!("ip -batch {}", file.path().display()));
-        let found = Kernel::open()
-            .unwrap()
-            .look(Path::new("/sys/class/net"))
-            .unwrap();
+        let found = Kernel::open().unwrap().look(Path::new("/sys/class/net")).unwrap();
         assert_eq!((found.links.len(), found.addresses.len()), (301, 150));
     });
 }
@@ -297,35 +257,23 @@ fn resolv_conf_is_replaced_whole_and_readable_by_all() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("resolv.conf");
     fs::write(folder.path().join("resolv.conf.new"), "left over").unwrap();
-    for (server, expected) in [
-        ("192.0.2.53", "nameserver 192.0.2.53\n"),
-        ("2001:db8::53", "nameserver 2001:db8::53\n"),
-    ] {
-        let dns = Dns {
-            servers: vec![server.parse().unwrap()],
-            search: vec![],
-        };
+    for (server, expected) in
+        [("192.0.2.53", "nameserver 192.0.2.53\n"), ("2001:db8::53", "nameserver 2001:db8::53\n")]
+    {
+        let dns = Dns { servers: vec![server.parse().unwrap()], search: vec![] };
         write_resolv_conf(&dns, &path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     }
-    assert_eq!(
-        fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-        0o644
-    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn a_resolv_conf_that_cannot_be_written_is_named() {
-    let places = Places {
-        resolv_conf: PathBuf::from("/nonexistent/resolv.conf"),
-        ..Places::default()
-    };
+    let places = Places { resolv_conf: PathBuf::from("/nonexistent/resolv.conf"), ..Places::default() };
     in_own_network(|| {
-        let said: Vec<String> = configure(&Config::default(), &places)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let said: Vec<String> =
+            configure(&Config::default(), &places).iter().map(ToString::to_string).collect();
         let failure = "/nonexistent/resolv.conf: No such file or directory (os error 2)";
         assert_eq!(said, ["lo: up", failure]);
     });

@@ -19,10 +19,7 @@ const EVENTS: usize = 16;
 
 /// Opens an input device for reading, close-on-exec and non-blocking.
 pub(crate) fn open_input(path: &Path) -> io::Result<OwnedFd> {
-    let file = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NONBLOCK)
-        .open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     Ok(file.into())
 }
 
@@ -57,9 +54,7 @@ pub(crate) fn read_power_press(device: BorrowedFd<'_>) -> io::Result<bool> {
         Err(errno) => return Err(errno.into()),
     };
     let events = events.get(..length).unwrap_or_default();
-    Ok(events
-        .chunks_exact(size_of::<libc::input_event>())
-        .any(is_power_press))
+    Ok(events.chunks_exact(size_of::<libc::input_event>()).any(is_power_press))
 }
 
 /// Type, code and value are the last eight bytes of an event; the time before them differs in size
@@ -104,25 +99,14 @@ mod tests {
     fn check(events: &[Vec<u8>], expected: bool) {
         let (reader, mut writer) = std::io::pipe().unwrap();
         writer.write_all(&events.concat()).unwrap();
-        assert_eq!(
-            read_power_press(reader.as_fd()).unwrap(),
-            expected,
-            "{events:?}"
-        );
+        assert_eq!(read_power_press(reader.as_fd()).unwrap(), expected, "{events:?}");
     }
 
     #[test]
     fn a_press_of_the_power_key_is_one_and_nothing_else_is() {
         let synchronise = || event(0, 0, 0);
         check(&[event(EV_KEY, KEY_POWER, 1), synchronise()], true);
-        check(
-            &[
-                event(EV_KEY, 30, 1),
-                synchronise(),
-                event(EV_KEY, KEY_POWER, 1),
-            ],
-            true,
-        );
+        check(&[event(EV_KEY, 30, 1), synchronise(), event(EV_KEY, KEY_POWER, 1)], true);
         check(&[event(EV_KEY, KEY_POWER, 0), synchronise()], false);
         check(&[event(EV_KEY, KEY_POWER, 2)], false);
         check(&[event(EV_KEY, 30, 1)], false);
@@ -139,13 +123,7 @@ mod tests {
     #[test]
     fn what_is_no_input_device_has_no_name() {
         let null = open_input(Path::new("/dev/null")).unwrap();
-        assert_eq!(
-            input_name(null.as_fd()).unwrap_err().raw_os_error(),
-            Some(libc::ENOTTY)
-        );
-        assert_eq!(
-            has_power_key(null.as_fd()).unwrap_err().raw_os_error(),
-            Some(libc::ENOTTY)
-        );
+        assert_eq!(input_name(null.as_fd()).unwrap_err().raw_os_error(), Some(libc::ENOTTY));
+        assert_eq!(has_power_key(null.as_fd()).unwrap_err().raw_os_error(), Some(libc::ENOTTY));
     }
 }

@@ -36,13 +36,7 @@ pub(crate) enum Error {
 impl Error {
     /// The module is fine, this machine has no use for it.
     pub(crate) fn is_no_device(&self) -> bool {
-        matches!(
-            self,
-            Self::Load {
-                errno: Errno::ENODEV,
-                ..
-            }
-        )
+        matches!(self, Self::Load { errno: Errno::ENODEV, .. })
     }
 }
 
@@ -52,10 +46,7 @@ impl Error {
 /// Returns when the module's own start has run, which may look for hardware and take its time: not
 /// for a loop that must not block. finit_module(2).
 pub(crate) fn load_module(path: &Path, parameters: &CStr) -> Result<Loaded, Error> {
-    let file = File::open(path).map_err(|error| Error::Open {
-        path: path.into(),
-        error,
-    })?;
+    let file = File::open(path).map_err(|error| Error::Open { path: path.into(), error })?;
     let flags = if path.extension().is_some_and(|extension| extension == "ko") {
         ModuleInitFlags::empty()
     } else {
@@ -64,10 +55,7 @@ pub(crate) fn load_module(path: &Path, parameters: &CStr) -> Result<Loaded, Erro
     match finit_module(file, parameters, flags) {
         Ok(()) => Ok(Loaded::Now),
         Err(Errno::EEXIST) => Ok(Loaded::Before),
-        Err(errno) => Err(Error::Load {
-            path: path.into(),
-            errno,
-        }),
+        Err(errno) => Err(Error::Load { path: path.into(), errno }),
     }
 }
 
@@ -76,12 +64,7 @@ impl fmt::Display for Error {
         match self {
             Self::Open { path, error } => write!(f, "{}: {error}", path.display()),
             Self::Load { path, errno } => {
-                write!(
-                    f,
-                    "{}: cannot load: {} ({errno:?})",
-                    path.display(),
-                    errno.desc()
-                )
+                write!(f, "{}: cannot load: {} ({errno:?})", path.display(), errno.desc())
             }
         }
     }

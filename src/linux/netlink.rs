@@ -29,10 +29,7 @@ impl RouteSocket {
         socket.bind_auto()?;
         // From now on nobody but the kernel (port 0) is heard.
         socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(Self {
-            socket,
-            buffer: Vec::with_capacity(LARGEST_DATAGRAM),
-        })
+        Ok(Self { socket, buffer: Vec::with_capacity(LARGEST_DATAGRAM) })
     }
 
     pub(crate) fn send(&self, message: &[u8]) -> io::Result<()> {

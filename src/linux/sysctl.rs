@@ -21,10 +21,7 @@ pub(crate) enum Error {
 pub(crate) fn write_sysctl(key: &str, value: &str) -> Result<(), Error> {
     let path = path_of(key).ok_or_else(|| Error::Key { key: key.into() })?;
     // One write: the kernel takes a second one for a new value.
-    write_below("/proc/sys", &path, value.as_bytes()).map_err(|error| Error::Write {
-        key: key.into(),
-        error,
-    })
+    write_below("/proc/sys", &path, value.as_bytes()).map_err(|error| Error::Write { key: key.into(), error })
 }
 
 fn write_below(root: &str, path: &str, value: &[u8]) -> io::Result<()> {
@@ -42,9 +39,7 @@ fn write_below(root: &str, path: &str, value: &[u8]) -> io::Result<()> {
 
 /// Relative to /proc/sys; `None` for what is no key.
 fn path_of(key: &str) -> Option<String> {
-    let dots_separate = key
-        .find(['.', '/'])
-        .is_some_and(|at| key[at..].starts_with('.'));
+    let dots_separate = key.find(['.', '/']).is_some_and(|at| key[at..].starts_with('.'));
     let path: String = if dots_separate {
         let swap = |letter| match letter {
             '.' => '/',
@@ -82,14 +77,8 @@ mod tests {
         };
         check("net.ipv4.ip_forward", Some("net/ipv4/ip_forward"));
         check("net/ipv4/ip_forward", Some("net/ipv4/ip_forward"));
-        check(
-            "net.ipv4.conf.eth0/100.forwarding",
-            Some("net/ipv4/conf/eth0.100/forwarding"),
-        );
-        check(
-            "net/ipv4/conf/eth0.100/forwarding",
-            Some("net/ipv4/conf/eth0.100/forwarding"),
-        );
+        check("net.ipv4.conf.eth0/100.forwarding", Some("net/ipv4/conf/eth0.100/forwarding"));
+        check("net/ipv4/conf/eth0.100/forwarding", Some("net/ipv4/conf/eth0.100/forwarding"));
         check("", None);
         check(".", None);
         check("..", None);
@@ -128,11 +117,7 @@ mod tests {
                 "perhaps",
                 "sysctl net.ipv4.ip_forward: Invalid argument (os error 22)",
             );
-            check(
-                "kernel/../x",
-                "1",
-                "sysctl \"kernel/../x\": not a name below /proc/sys",
-            );
+            check("kernel/../x", "1", "sysctl \"kernel/../x\": not a name below /proc/sys");
         });
     }
 

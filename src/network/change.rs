@@ -62,10 +62,9 @@ impl Change {
         match self {
             Self::RemoveAddress { .. } => errno == EADDRNOTAVAIL,
             Self::RemoveRoute { .. } => errno == ESRCH,
-            Self::SetMtu { .. }
-            | Self::SetUp { .. }
-            | Self::AddAddress { .. }
-            | Self::AddRoute { .. } => false,
+            Self::SetMtu { .. } | Self::SetUp { .. } | Self::AddAddress { .. } | Self::AddRoute { .. } => {
+                false
+            }
         }
     }
 }
@@ -125,60 +124,22 @@ mod tests {
 
     #[test]
     fn a_change_reads_as_what_will_be_done() {
-        let link = || LinkRef {
-            index: 2,
-            name: "eth0".into(),
-        };
-        let cidr = |text: &str, prefix| Cidr {
-            address: text.parse().unwrap(),
-            prefix,
-        };
+        let link = || LinkRef { index: 2, name: "eth0".into() };
+        let cidr = |text: &str, prefix| Cidr { address: text.parse().unwrap(), prefix };
         check(Change::SetUp { link: link() }, "eth0: up");
+        check(Change::SetMtu { link: link(), mtu: 1400 }, "eth0: mtu 1400");
         check(
-            Change::SetMtu {
-                link: link(),
-                mtu: 1400,
-            },
-            "eth0: mtu 1400",
-        );
-        check(
-            Change::AddAddress {
-                link: link(),
-                address: cidr("192.0.2.7", 24),
-            },
+            Change::AddAddress { link: link(), address: cidr("192.0.2.7", 24) },
             "eth0: add address 192.0.2.7/24",
         );
         check(
-            Change::RemoveAddress {
-                link: link(),
-                address: cidr("2001:db8::7", 64),
-            },
+            Change::RemoveAddress { link: link(), address: cidr("2001:db8::7", 64) },
             "eth0: remove address 2001:db8::7/64",
         );
         let via = Some("192.0.2.1".parse().unwrap());
-        let route = Target {
-            to: cidr("0.0.0.0", 0),
-            via,
-            metric: 0,
-        };
-        check(
-            Change::AddRoute {
-                link: link(),
-                route,
-            },
-            "eth0: add route 0.0.0.0/0 via 192.0.2.1",
-        );
-        let route = Target {
-            to: cidr("2001:db8:1::", 48),
-            via: None,
-            metric: 1024,
-        };
-        check(
-            Change::RemoveRoute {
-                link: link(),
-                route,
-            },
-            "eth0: remove route 2001:db8:1::/48 metric 1024",
-        );
+        let route = Target { to: cidr("0.0.0.0", 0), via, metric: 0 };
+        check(Change::AddRoute { link: link(), route }, "eth0: add route 0.0.0.0/0 via 192.0.2.1");
+        let route = Target { to: cidr("2001:db8:1::", 48), via: None, metric: 1024 };
+        check(Change::RemoveRoute { link: link(), route }, "eth0: remove route 2001:db8:1::/48 metric 1024");
     }
 }

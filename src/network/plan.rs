@@ -54,9 +54,7 @@ pub enum Problem {
 pub fn plan(wanted: &BTreeMap<String, HostNetwork>, found: &Found) -> Plan {
     let mut plan = Plan::default();
     for link in found.links.iter().filter(|link| link.loopback && !link.up) {
-        plan.changes.push(Change::SetUp {
-            link: reference(link),
-        });
+        plan.changes.push(Change::SetUp { link: reference(link) });
     }
     let mut taken: BTreeMap<u32, &str> = BTreeMap::new();
     let mut routed: Vec<(Cidr, u32, &str)> = Vec::new();
@@ -79,10 +77,7 @@ pub fn plan(wanted: &BTreeMap<String, HostNetwork>, found: &Found) -> Plan {
         }
         let mut routes = Vec::new();
         for route in targets(network) {
-            match routed
-                .iter()
-                .find(|(to, metric, _)| (*to, *metric) == (route.to, route.metric))
-            {
+            match routed.iter().find(|(to, metric, _)| (*to, *metric) == (route.to, route.metric)) {
                 Some((_, _, by)) => plan.problems.push(Problem::RouteTwice {
                     network: name.clone(),
                     route,
@@ -112,17 +107,9 @@ fn matching<'f>(name: &str, network: &HostNetwork, found: &'f Found) -> Result<&
         [link] => Ok(link),
         [] => {
             let links = names(&found.links.iter().collect::<Vec<_>>());
-            Err(Problem::NoLink {
-                network,
-                wanted,
-                links,
-            })
+            Err(Problem::NoLink { network, wanted, links })
         }
-        several => Err(Problem::SeveralLinks {
-            network,
-            wanted,
-            links: names(several),
-        }),
+        several => Err(Problem::SeveralLinks { network, wanted, links: names(several) }),
     }
 }
 
@@ -137,33 +124,18 @@ fn targets(network: &HostNetwork) -> Vec<Target> {
             (IpAddr::V6(_), None | Some(0)) => 1024,
             (IpAddr::V6(_), Some(metric)) => metric,
         };
-        Target {
-            to,
-            via: route.via,
-            metric,
-        }
+        Target { to, via: route.via, metric }
     };
     let default = |via: &IpAddr| {
         let address = match via {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
-        target(&Route {
-            to: Cidr { address, prefix: 0 },
-            via: Some(*via),
-            metric: None,
-        })
+        target(&Route { to: Cidr { address, prefix: 0 }, via: Some(*via), metric: None })
     };
-    let (direct, hops): (Vec<Target>, Vec<Target>) = network
-        .routes
-        .iter()
-        .map(target)
-        .partition(|target| target.via.is_none());
-    direct
-        .into_iter()
-        .chain(hops)
-        .chain(network.gateways.iter().map(default))
-        .collect()
+    let (direct, hops): (Vec<Target>, Vec<Target>) =
+        network.routes.iter().map(target).partition(|target| target.via.is_none());
+    direct.into_iter().chain(hops).chain(network.gateways.iter().map(default)).collect()
 }
 
 /// Removals before additions, routes around addresses: an IPv4 route dies with the last address.
@@ -185,22 +157,11 @@ fn change_link(
         .routes
         .iter()
         .filter(|route| route.link == link.index)
-        .map(|route| Target {
-            to: route.to,
-            via: route.via,
-            metric: route.metric,
-        })
+        .map(|route| Target { to: route.to, via: route.via, metric: route.metric })
         .collect();
-    let ours = found
-        .routes
-        .iter()
-        .filter(|route| route.link == link.index && route.ours);
+    let ours = found.routes.iter().filter(|route| route.link == link.index && route.ours);
     for route in ours {
-        let route = Target {
-            to: route.to,
-            via: route.via,
-            metric: route.metric,
-        };
+        let route = Target { to: route.to, via: route.via, metric: route.metric };
         if !routes.contains(&route) {
             changes.push(Change::RemoveRoute { link: on(), route });
         }
@@ -209,58 +170,35 @@ fn change_link(
     for route in routes {
         let lost = disturbed && route.to.address.is_ipv4();
         if lost || !there.contains(route) {
-            changes.push(Change::AddRoute {
-                link: on(),
-                route: *route,
-            });
+            changes.push(Change::AddRoute { link: on(), route: *route });
         }
     }
 }
 
 /// Whether IPv4 addresses or routes that stay must be said again: with an IPv4 address go its
 /// secondaries, and with the last one all IPv4 routes of the link.
-fn change_addresses(
-    changes: &mut Vec<Change>,
-    link: &Link,
-    network: &HostNetwork,
-    found: &Found,
-) -> bool {
+fn change_addresses(changes: &mut Vec<Change>, link: &Link, network: &HostNetwork, found: &Found) -> bool {
     let on = || reference(link);
-    let there: Vec<_> = found
-        .addresses
-        .iter()
-        .filter(|address| address.link == link.index && address.permanent)
-        .collect();
+    let there: Vec<_> =
+        found.addresses.iter().filter(|address| address.link == link.index && address.permanent).collect();
     let mut disturbed = false;
-    for address in there
-        .iter()
-        .filter(|address| address.scope == Scope::Universe)
-    {
+    for address in there.iter().filter(|address| address.scope == Scope::Universe) {
         if !network.addresses.contains(&address.cidr) {
-            changes.push(Change::RemoveAddress {
-                link: on(),
-                address: address.cidr,
-            });
+            changes.push(Change::RemoveAddress { link: on(), address: address.cidr });
             disturbed |= address.cidr.address.is_ipv4();
         }
     }
     for address in &network.addresses {
         let lost = disturbed && address.address.is_ipv4();
         if lost || !there.iter().any(|there| there.cidr == *address) {
-            changes.push(Change::AddAddress {
-                link: on(),
-                address: *address,
-            });
+            changes.push(Change::AddAddress { link: on(), address: *address });
         }
     }
     disturbed
 }
 
 fn reference(link: &Link) -> LinkRef {
-    LinkRef {
-        index: link.index,
-        name: link.name.clone(),
-    }
+    LinkRef { index: link.index, name: link.name.clone() }
 }
 
 /// The destination without host bits: the kernel stores IPv6 ones so, and refuses IPv4 ones.
@@ -275,38 +213,24 @@ fn masked(cidr: Cidr) -> Cidr {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask.unwrap_or(0)))
         }
     };
-    Cidr {
-        address,
-        prefix: cidr.prefix,
-    }
+    Cidr { address, prefix: cidr.prefix }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoLink {
-                network,
-                wanted,
-                links,
-            } => {
+            Self::NoLink { network, wanted, links } => {
                 write!(f, "host.network.{network}: no link ")?;
                 show_match(f, wanted)?;
                 write!(f, "; there are {}", links.join(", "))
             }
-            Self::SeveralLinks {
-                network,
-                wanted,
-                links,
-            } => {
+            Self::SeveralLinks { network, wanted, links } => {
                 write!(f, "host.network.{network}: more than one link ")?;
                 show_match(f, wanted)?;
                 write!(f, ": {}; match by name or mac", links.join(", "))
             }
             Self::LinkTaken { network, link, by } => {
-                write!(
-                    f,
-                    "host.network.{network}: {link} belongs to host.network.{by} already"
-                )
+                write!(f, "host.network.{network}: {link} belongs to host.network.{by} already")
             }
             Self::RouteTwice { network, route, by } => write!(
                 f,
@@ -322,10 +246,7 @@ fn show_match(f: &mut fmt::Formatter<'_>, wanted: &LinkMatch) -> fmt::Result {
         LinkMatch::Name(name) => write!(f, "is named {name}"),
         LinkMatch::Driver(driver) => write!(f, "has the driver {driver}"),
         LinkMatch::Mac([a, b, c, d, e, g]) => {
-            write!(
-                f,
-                "has the address {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}"
-            )
+            write!(f, "has the address {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
         }
     }
 }

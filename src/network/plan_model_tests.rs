@@ -11,18 +11,10 @@ use crate::network::{Address, FoundRoute};
 fn apply(found: &mut Found, change: &Change) {
     match change {
         Change::SetMtu { link, mtu } => {
-            found
-                .links
-                .iter_mut()
-                .filter(|it| it.index == link.index)
-                .for_each(|it| it.mtu = *mtu);
+            found.links.iter_mut().filter(|it| it.index == link.index).for_each(|it| it.mtu = *mtu);
         }
         Change::SetUp { link } => {
-            found
-                .links
-                .iter_mut()
-                .filter(|it| it.index == link.index)
-                .for_each(|it| it.up = true);
+            found.links.iter_mut().filter(|it| it.index == link.index).for_each(|it| it.up = true);
         }
         Change::RemoveAddress { link, address } => {
             let same = |it: &Address| it.link == link.index && it.cidr == *address;
@@ -42,42 +34,24 @@ fn apply(found: &mut Found, change: &Change) {
             found.addresses.retain(|it| !(was_primary && subnet(it)));
             let v4_left = |it: &Address| it.link == link.index && it.cidr.address.is_ipv4();
             if !found.addresses.iter().any(v4_left) {
-                found
-                    .routes
-                    .retain(|it| it.link != link.index || it.to.address.is_ipv6());
+                found.routes.retain(|it| it.link != link.index || it.to.address.is_ipv6());
             }
         }
-        Change::AddAddress {
-            link,
-            address: cidr,
-        } => {
+        Change::AddAddress { link, address: cidr } => {
             let same = |it: &Address| it.link == link.index && it.cidr == *cidr;
             found.addresses.retain(|it| !same(it) || it.permanent);
             if !found.addresses.iter().any(same) {
                 let (link, scope) = (link.index, Scope::Universe);
-                found.addresses.push(Address {
-                    link,
-                    cidr: *cidr,
-                    permanent: true,
-                    scope,
-                });
+                found.addresses.push(Address { link, cidr: *cidr, permanent: true, scope });
             }
         }
         Change::RemoveRoute { link, route } => found.routes.retain(|it| {
             (it.link, it.to, it.via, it.metric) != (link.index, route.to, route.via, route.metric)
         }),
         Change::AddRoute { link, route } => {
-            found
-                .routes
-                .retain(|it| (it.to, it.metric) != (route.to, route.metric));
+            found.routes.retain(|it| (it.to, it.metric) != (route.to, route.metric));
             let Target { to, via, metric } = *route;
-            found.routes.push(FoundRoute {
-                link: link.index,
-                to,
-                via,
-                metric,
-                ours: true,
-            });
+            found.routes.push(FoundRoute { link: link.index, to, via, metric, ours: true });
         }
     }
 }
@@ -92,11 +66,7 @@ fn some_cidr() -> impl Strategy<Value = Cidr> {
 fn some_route() -> impl Strategy<Value = (Cidr, Option<IpAddr>, u32)> {
     (some_cidr(), any::<bool>(), 0..2_u32).prop_map(|(to, hop, metric)| {
         let to = masked(to);
-        let metric = if to.address.is_ipv6() && metric == 0 {
-            1024
-        } else {
-            metric
-        };
+        let metric = if to.address.is_ipv6() && metric == 0 { 1024 } else { metric };
         (to, hop.then_some(to.address), metric)
     })
 }
@@ -107,39 +77,17 @@ fn some_found() -> impl Strategy<Value = Found> {
     (addresses, routes, any::<[bool; 3]>()).prop_map(|(addresses, routes, up)| {
         let mut found = Found::default();
         for (index, name) in [(1, "lo"), (2, "eth0"), (3, "eth1")] {
-            found.links.push(Link {
-                up: up[index as usize - 1],
-                ..link(index, name)
-            });
+            found.links.push(Link { up: up[index as usize - 1], ..link(index, name) });
         }
         for (link, cidr, permanent) in addresses {
-            if !found
-                .addresses
-                .iter()
-                .any(|it| it.link == link && it.cidr == cidr)
-            {
+            if !found.addresses.iter().any(|it| it.link == link && it.cidr == cidr) {
                 let scope = Scope::Universe;
-                found.addresses.push(Address {
-                    link,
-                    cidr,
-                    permanent,
-                    scope,
-                });
+                found.addresses.push(Address { link, cidr, permanent, scope });
             }
         }
         for (link, (to, via, metric), ours) in routes {
-            if !found
-                .routes
-                .iter()
-                .any(|it| (it.to, it.metric) == (to, metric))
-            {
-                found.routes.push(FoundRoute {
-                    link,
-                    to,
-                    via,
-                    metric,
-                    ours,
-                });
+            if !found.routes.iter().any(|it| (it.to, it.metric) == (to, metric)) {
+                found.routes.push(FoundRoute { link, to, via, metric, ours });
             }
         }
         found
@@ -149,22 +97,18 @@ fn some_found() -> impl Strategy<Value = Found> {
 fn some_network(name: &'static str) -> impl Strategy<Value = HostNetwork> {
     let addresses = proptest::collection::btree_set(some_cidr(), 0..5);
     let routes = proptest::collection::vec(some_route(), 0..4);
-    (addresses, routes, proptest::option::of(1280..1500_u32)).prop_map(
-        move |(addresses, routes, mtu)| HostNetwork {
+    (addresses, routes, proptest::option::of(1280..1500_u32)).prop_map(move |(addresses, routes, mtu)| {
+        HostNetwork {
             link: LinkMatch::Name(name.into()),
             addresses: addresses.into_iter().collect(),
             gateways: Vec::new(),
             routes: routes
                 .into_iter()
-                .map(|(to, via, metric)| Route {
-                    to,
-                    via,
-                    metric: Some(metric),
-                })
+                .map(|(to, via, metric)| Route { to, via, metric: Some(metric) })
                 .collect(),
             mtu,
-        },
-    )
+        }
+    })
 }
 
 proptest! {

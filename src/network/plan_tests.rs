@@ -5,10 +5,7 @@ use crate::network::{Address, FoundRoute};
 
 pub(super) fn cidr(text: &str) -> Cidr {
     let (address, prefix) = text.split_once('/').unwrap();
-    Cidr {
-        address: address.parse().unwrap(),
-        prefix: prefix.parse().unwrap(),
-    }
+    Cidr { address: address.parse().unwrap(), prefix: prefix.parse().unwrap() }
 }
 
 pub(super) fn link(index: u32, name: &str) -> Link {
@@ -25,30 +22,16 @@ pub(super) fn link(index: u32, name: &str) -> Link {
 
 /// lo and one link, both up and bare.
 fn machine() -> Found {
-    Found {
-        links: vec![link(1, "lo"), link(2, "eth0")],
-        ..Found::default()
-    }
+    Found { links: vec![link(1, "lo"), link(2, "eth0")], ..Found::default() }
 }
 
 fn address(link: u32, text: &str) -> Address {
-    Address {
-        link,
-        cidr: cidr(text),
-        permanent: true,
-        scope: Scope::Universe,
-    }
+    Address { link, cidr: cidr(text), permanent: true, scope: Scope::Universe }
 }
 
 fn route(link: u32, to: &str, via: Option<&str>, metric: u32) -> FoundRoute {
     let via = via.map(|via| via.parse().unwrap());
-    FoundRoute {
-        link,
-        to: cidr(to),
-        via,
-        metric,
-        ours: true,
-    }
+    FoundRoute { link, to: cidr(to), via, metric, ours: true }
 }
 
 fn network(addresses: &[&str], gateways: &[&str]) -> HostNetwork {
@@ -62,18 +45,11 @@ fn network(addresses: &[&str], gateways: &[&str]) -> HostNetwork {
 }
 
 fn declared(to: &str, via: Option<&str>, metric: Option<u32>) -> Route {
-    Route {
-        to: cidr(to),
-        via: via.map(|via| via.parse().unwrap()),
-        metric,
-    }
+    Route { to: cidr(to), via: via.map(|via| via.parse().unwrap()), metric }
 }
 
 fn check(wanted: &[(&str, HostNetwork)], found: &Found, expected: &[&str]) {
-    let wanted = wanted
-        .iter()
-        .map(|(name, network)| ((*name).into(), network.clone()))
-        .collect();
+    let wanted = wanted.iter().map(|(name, network)| ((*name).into(), network.clone())).collect();
     let plan = plan(&wanted, found);
     let changes = plan.changes.iter().map(ToString::to_string);
     let problems = plan.problems.iter().map(ToString::to_string);
@@ -91,10 +67,7 @@ fn brings_loopback_up_and_leaves_undeclared_links_alone() {
 
 #[test]
 fn a_bare_link_gets_all_that_is_declared_in_the_order_that_works() {
-    let mut wanted = network(
-        &["192.0.2.7/24", "2001:db8::7/64"],
-        &["192.0.2.1", "fe80::1"],
-    );
+    let mut wanted = network(&["192.0.2.7/24", "2001:db8::7/64"], &["192.0.2.1", "fe80::1"]);
     wanted.mtu = Some(1400);
     wanted.routes = vec![
         declared("198.51.100.9/24", Some("192.0.2.2"), Some(50)),
@@ -124,50 +97,30 @@ fn a_bare_link_gets_all_that_is_declared_in_the_order_that_works() {
 fn what_is_there_already_is_not_said_again() {
     let mut found = machine();
     found.addresses = vec![address(2, "192.0.2.7/24"), address(2, "2001:db8::7/64")];
-    found.routes = vec![
-        route(2, "0.0.0.0/0", Some("192.0.2.1"), 0),
-        route(2, "::/0", Some("2001:db8::1"), 1024),
-    ];
-    let wanted = network(
-        &["192.0.2.7/24", "2001:db8::7/64"],
-        &["192.0.2.1", "2001:db8::1"],
-    );
+    found.routes =
+        vec![route(2, "0.0.0.0/0", Some("192.0.2.1"), 0), route(2, "::/0", Some("2001:db8::1"), 1024)];
+    let wanted = network(&["192.0.2.7/24", "2001:db8::7/64"], &["192.0.2.1", "2001:db8::1"]);
     check(&[("lan", wanted)], &found, &[]);
 }
 
 #[test]
 fn what_the_kernel_made_itself_stays() {
     let mut found = machine();
-    let made = |text, permanent, scope| Address {
-        link: 2,
-        cidr: cidr(text),
-        permanent,
-        scope,
-    };
+    let made = |text, permanent, scope| Address { link: 2, cidr: cidr(text), permanent, scope };
     found.addresses = vec![
         made("fe80::5054:ff:fe00:2/64", true, Scope::Link),
         made("2001:db8::5054:ff:fe00:2/64", false, Scope::Universe),
     ];
-    found.routes = vec![FoundRoute {
-        ours: false,
-        ..route(2, "fe80::/64", None, 256)
-    }];
+    found.routes = vec![FoundRoute { ours: false, ..route(2, "fe80::/64", None, 256) }];
     check(&[("lan", network(&[], &[]))], &found, &[]);
 }
 
 #[test]
 fn an_address_learnt_for_a_while_is_made_permanent_when_declared() {
     let mut found = machine();
-    found.addresses = vec![Address {
-        permanent: false,
-        ..address(2, "2001:db8::7/64")
-    }];
+    found.addresses = vec![Address { permanent: false, ..address(2, "2001:db8::7/64") }];
     let wanted = network(&["2001:db8::7/64"], &[]);
-    check(
-        &[("lan", wanted)],
-        &found,
-        &["eth0: add address 2001:db8::7/64"],
-    );
+    check(&[("lan", wanted)], &found, &["eth0: add address 2001:db8::7/64"]);
 }
 
 #[test]
@@ -192,27 +145,18 @@ fn a_changed_gateway_replaces_ours_and_keeps_what_others_added() {
     found.addresses = vec![address(2, "192.0.2.7/24")];
     found.routes = vec![
         route(2, "0.0.0.0/0", Some("192.0.2.1"), 0),
-        FoundRoute {
-            ours: false,
-            ..route(2, "198.51.100.0/24", Some("192.0.2.3"), 0)
-        },
+        FoundRoute { ours: false, ..route(2, "198.51.100.0/24", Some("192.0.2.3"), 0) },
     ];
     check(
         &[("lan", network(&["192.0.2.7/24"], &["192.0.2.2"]))],
         &found,
-        &[
-            "eth0: remove route 0.0.0.0/0 via 192.0.2.1",
-            "eth0: add route 0.0.0.0/0 via 192.0.2.2",
-        ],
+        &["eth0: remove route 0.0.0.0/0 via 192.0.2.1", "eth0: add route 0.0.0.0/0 via 192.0.2.2"],
     );
 }
 
 #[test]
 fn names_what_matches_nothing_and_goes_on() {
-    let absent = |link| HostNetwork {
-        link,
-        ..network(&["192.0.2.7/24"], &[])
-    };
+    let absent = |link| HostNetwork { link, ..network(&["192.0.2.7/24"], &[]) };
     check(
         &[
             ("a", absent(LinkMatch::Name("eth7".into()))),
@@ -235,10 +179,7 @@ fn refuses_to_choose_between_links_and_between_declarations() {
     let mut found = machine();
     found.links.remove(0);
     found.links.push(link(3, "eth1"));
-    let by = |link| HostNetwork {
-        link,
-        ..network(&[], &["192.0.2.1"])
-    };
+    let by = |link| HostNetwork { link, ..network(&[], &["192.0.2.1"]) };
     check(
         &[
             ("a", by(LinkMatch::Driver("virtio_net".into()))),

@@ -23,16 +23,8 @@ const ACT: &[(&str, &[&str], &[&str])] = &[
     ("cli", &["control", "config"], &["linux"]),
 ];
 
-const EVERY_DECIDING_ROOM: &[&str] = &[
-    "config",
-    "supervisor",
-    "container",
-    "network",
-    "image",
-    "control",
-    "log",
-    "ledger",
-];
+const EVERY_DECIDING_ROOM: &[&str] =
+    &["config", "supervisor", "container", "network", "image", "control", "log", "ledger"];
 
 /// Pure `match` tables that may be longer than a page: path, function.
 const LONG_TABLES: &[(&str, &str)] = &[];
@@ -51,28 +43,17 @@ pub fn imports(source: &Source) -> Vec<String> {
         (Some((_, own)), _) => (own, &[]),
         (None, Some((_, library, own))) => (own, library),
         (None, None) => {
-            return vec![format!(
-                "{}: a room without a line in tests/tidy/rules.rs",
-                source.path
-            )];
+            return vec![format!("{}: a room without a line in tests/tidy/rules.rs", source.path)];
         }
     };
     let mut complaints = Vec::new();
-    let is_room =
-        |name: &str| DECIDE.iter().any(|it| it.0 == name) || ACT.iter().any(|it| it.0 == name);
+    let is_room = |name: &str| DECIDE.iter().any(|it| it.0 == name) || ACT.iter().any(|it| it.0 == name);
     // What leads out of the room.
-    let above = if source.path.ends_with("/mod.rs") {
-        "super"
-    } else {
-        "super::super"
-    };
+    let above = if source.path.ends_with("/mod.rs") { "super" } else { "super::super" };
     for (root, allowed) in [("crate", own), (above, own), ("orlop", library)] {
         for (line, name) in imported(&source.code, root) {
             if name != room && is_room(name) && !allowed.contains(&name) {
-                complaints.push(format!(
-                    "{}:{line}: `{room}` may not import `{root}::{name}`",
-                    source.path
-                ));
+                complaints.push(format!("{}:{line}: `{room}` may not import `{root}::{name}`", source.path));
             }
         }
     }
@@ -103,11 +84,8 @@ fn imported<'a>(code: &'a str, root: &str) -> Vec<(usize, &'a str)> {
             }
             letter == ',' && depth == 0
         });
-        let names_in = |part: &'a str| {
-            part.trim_start()
-                .split(|it: char| !it.is_alphanumeric() && it != '_')
-                .next()
-        };
+        let names_in =
+            |part: &'a str| part.trim_start().split(|it: char| !it.is_alphanumeric() && it != '_').next();
         if rest.starts_with('{') {
             names.extend(parts.filter_map(names_in).map(|name| (line, name)));
         } else {
@@ -118,9 +96,7 @@ fn imported<'a>(code: &'a str, root: &str) -> Vec<(usize, &'a str)> {
 }
 
 pub fn no_std(source: &Source) -> Vec<String> {
-    let decides = source
-        .room()
-        .is_some_and(|room| DECIDE.iter().any(|(name, _)| *name == room));
+    let decides = source.room().is_some_and(|room| DECIDE.iter().any(|(name, _)| *name == room));
     if !decides || source.is_test() {
         return Vec::new();
     }
@@ -131,12 +107,7 @@ pub fn no_unsafe(source: &Source) -> Vec<String> {
     if source.room() == Some("linux") || source.path.starts_with("tests/payload/") {
         return Vec::new();
     }
-    complain(
-        source,
-        &source.code,
-        &["unsafe"],
-        "unsafe belongs in src/linux",
-    )
+    complain(source, &source.code, &["unsafe"], "unsafe belongs in src/linux")
 }
 
 pub fn says_what_it_is(source: &Source) -> Vec<String> {
@@ -159,11 +130,7 @@ pub fn nothing_left(source: &Source) -> Vec<String> {
             complaints.push(format!("{}:{line}: {word}", source.path));
         }
     }
-    let marks = [
-        concat!("TO", "DO"),
-        concat!("FIX", "ME"),
-        concat!("XX", "X"),
-    ];
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
     for (number, line) in source.text.lines().enumerate() {
         if let Some(mark) = marks.iter().find(|mark| line.contains(*mark)) {
             complaints.push(format!("{}:{}: {mark}", source.path, number + 1));
@@ -187,10 +154,7 @@ pub fn short_functions(source: &Source) -> Vec<String> {
     let mut complaints = Vec::new();
     for (line, at, _) in Source::words(code).filter(|(_, _, word)| *word == "fn") {
         let rest = code[at + 2..].trim_start();
-        let name: String = rest
-            .chars()
-            .take_while(|it| it.is_alphanumeric() || *it == '_')
-            .collect();
+        let name: String = rest.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
         // Without a name it is a type, without a body a promise.
         let (false, Some(open)) = (name.is_empty(), body(rest)) else {
             continue;
@@ -232,26 +196,17 @@ pub fn sizes(files: &[(String, usize)], ratchet: &str) -> Vec<String> {
         .filter_map(|(lines, path)| Some((lines.parse().ok()?, path)))
         .collect();
     for (path, lines) in files {
-        let entry = entries
-            .iter()
-            .find(|(_, name)| name == path)
-            .map(|(lines, _)| *lines);
+        let entry = entries.iter().find(|(_, name)| name == path).map(|(lines, _)| *lines);
         let allowed = entry.unwrap_or(LARGE_FILE).min(LARGEST_FILE);
         if *lines > allowed {
-            complaints.push(format!(
-                "{path}: {lines} lines, and may have {allowed}: split it"
-            ));
+            complaints.push(format!("{path}: {lines} lines, and may have {allowed}: split it"));
         } else if entry.is_some_and(|entry| entry != *lines) {
-            complaints.push(format!(
-                "{path}: {lines} lines: lower its entry in large-files.txt"
-            ));
+            complaints.push(format!("{path}: {lines} lines: lower its entry in large-files.txt"));
         }
     }
     for (_, path) in entries {
         if !files.iter().any(|(name, _)| name == path) {
-            complaints.push(format!(
-                "{path}: is gone: take its entry out of large-files.txt"
-            ));
+            complaints.push(format!("{path}: is gone: take its entry out of large-files.txt"));
         }
     }
     complaints
@@ -261,10 +216,7 @@ pub fn sizes(files: &[(String, usize)], ratchet: &str) -> Vec<String> {
 /// with an entry of its top folder and has a slash, or is such an entry with a dot in its name.
 pub fn named_paths(document: &str, top: &[String]) -> Vec<String> {
     let quoted = document.split('`').skip(1).step_by(2);
-    let linked = document
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next());
+    let linked = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let is_path = |text: &&str| {
         let plain = |it: char| it.is_ascii_alphanumeric() || "_-./".contains(it);
         let first = text.split('/').next().unwrap_or_default();

@@ -9,11 +9,7 @@ fn check(rule: fn(&Source) -> Vec<String>, path: &str, text: &str, expected: &[&
 #[test]
 fn an_import_across_the_wall_is_named_with_its_line() {
     let check = |path, text, expected| check(imports, path, text, expected);
-    check(
-        "src/network/plan.rs",
-        "use crate::config::Cidr;\nuse super::Change;",
-        &[],
-    );
+    check("src/network/plan.rs", "use crate::config::Cidr;\nuse super::Change;", &[]);
     check(
         "src/network/plan.rs",
         "\nuse crate::image::Digest;",
@@ -34,11 +30,7 @@ fn an_import_across_the_wall_is_named_with_its_line() {
         "fn f() -> super::super::image::Digest {}",
         &["src/network/plan.rs:1: `network` may not import `super::super::image`"],
     );
-    check(
-        "src/agent/network.rs",
-        "use orlop::network::plan;\nuse crate::linux::netlink;",
-        &[],
-    );
+    check("src/agent/network.rs", "use orlop::network::plan;\nuse crate::linux::netlink;", &[]);
     check(
         "src/agent/network.rs",
         "use crate::cli::Table;",
@@ -54,11 +46,7 @@ fn an_import_across_the_wall_is_named_with_its_line() {
         "use orlop::container::Step; // crate::agent",
         &["src/linux/mount.rs:1: `linux` may not import `orlop::container`"],
     );
-    check(
-        "src/attic/mod.rs",
-        "",
-        &["src/attic/mod.rs: a room without a line in tests/tidy/rules.rs"],
-    );
+    check("src/attic/mod.rs", "", &["src/attic/mod.rs: a room without a line in tests/tidy/rules.rs"]);
     check("src/main.rs", "use crate::agent;", &[]);
 }
 
@@ -66,16 +54,8 @@ fn an_import_across_the_wall_is_named_with_its_line() {
 fn std_in_the_library_is_named_unless_it_is_in_a_test() {
     let check = |path, text, expected| check(no_std, path, text, expected);
     check("src/image/mod.rs", "use core::fmt; // std::fmt", &[]);
-    check(
-        "src/image/mod.rs",
-        "use std::fmt;",
-        &["src/image/mod.rs:1: the library has no std"],
-    );
-    check(
-        "src/image/mod.rs",
-        "#[cfg(test)]\nmod tests { use std::fs; }",
-        &[],
-    );
+    check("src/image/mod.rs", "use std::fmt;", &["src/image/mod.rs:1: the library has no std"]);
+    check("src/image/mod.rs", "#[cfg(test)]\nmod tests { use std::fs; }", &[]);
     check("src/image/tar_tests.rs", "use std::fs;", &[]);
     check("src/agent/mod.rs", "use std::fs;", &[]);
 }
@@ -86,27 +66,14 @@ fn unsafe_outside_linux_is_named() {
     check("src/lib.rs", "#![forbid(unsafe_code)] // unsafe", &[]);
     check("src/linux/mount.rs", "unsafe {}", &[]);
     check("tests/payload/src/main.rs", "unsafe {}", &[]);
-    check(
-        "src/agent/mod.rs",
-        "unsafe {}",
-        &["src/agent/mod.rs:1: unsafe belongs in src/linux"],
-    );
-    check(
-        "qemu/src/lib.rs",
-        "\nunsafe {}",
-        &["qemu/src/lib.rs:2: unsafe belongs in src/linux"],
-    );
+    check("src/agent/mod.rs", "unsafe {}", &["src/agent/mod.rs:1: unsafe belongs in src/linux"]);
+    check("qemu/src/lib.rs", "\nunsafe {}", &["qemu/src/lib.rs:2: unsafe belongs in src/linux"]);
 }
 
 #[test]
 fn a_file_that_does_not_say_what_it_is_is_named() {
     check(says_what_it_is, "a.rs", "//! What.\nfn a() {}", &[]);
-    check(
-        says_what_it_is,
-        "a.rs",
-        "fn a() {}",
-        &["a.rs: starts without a `//!` line"],
-    );
+    check(says_what_it_is, "a.rs", "fn a() {}", &["a.rs: starts without a `//!` line"]);
 }
 
 #[test]
@@ -116,10 +83,7 @@ fn what_is_left_for_later_is_named() {
     check("fn a() {\n    todo!()\n}", &["a.rs:2: todo"]);
     check("dbg!(1);", &["a.rs:1: dbg"]);
     check("#[test]\n#[ignore = \"slow\"]", &["a.rs:2: ignore"]);
-    check(
-        concat!("// TO", "DO: later"),
-        &[concat!("a.rs:1: TO", "DO")],
-    );
+    check(concat!("// TO", "DO: later"), &[concat!("a.rs:1: TO", "DO")]);
 }
 
 #[test]
@@ -129,68 +93,31 @@ fn a_function_longer_than_a_page_is_named() {
     let complaint = "src/a/b.rs:2: `long` has 71 lines, and may have 70";
     check(short_functions, "src/a/b.rs", &function(69), &[complaint]);
     check(short_functions, "src/a/b_tests.rs", &function(69), &[]);
-    let callback = format!(
-        "type F = fn(u8);\ntrait A {{ fn b();\n{}}}",
-        "\n".repeat(80)
-    );
+    let callback = format!("type F = fn(u8);\ntrait A {{ fn b();\n{}}}", "\n".repeat(80));
     check(short_functions, "src/a/b.rs", &callback, &[]);
 }
 
 #[test]
 fn large_files_may_only_shrink() {
     let check = |lines, ratchet: &str, expected: &[&str]| {
-        assert_eq!(
-            sizes(&[("a.rs".into(), lines)], ratchet),
-            expected,
-            "{lines} {ratchet}"
-        );
+        assert_eq!(sizes(&[("a.rs".into(), lines)], ratchet), expected, "{lines} {ratchet}");
     };
     check(400, "", &[]);
     check(401, "", &["a.rs: 401 lines, and may have 400: split it"]);
     check(450, "# why\n450 a.rs", &[]);
-    check(
-        451,
-        "450 a.rs",
-        &["a.rs: 451 lines, and may have 450: split it"],
-    );
-    check(
-        449,
-        "450 a.rs",
-        &["a.rs: 449 lines: lower its entry in large-files.txt"],
-    );
-    check(
-        601,
-        "601 a.rs",
-        &["a.rs: 601 lines, and may have 600: split it"],
-    );
-    check(
-        1,
-        "500 b.rs",
-        &["b.rs: is gone: take its entry out of large-files.txt"],
-    );
+    check(451, "450 a.rs", &["a.rs: 451 lines, and may have 450: split it"]);
+    check(449, "450 a.rs", &["a.rs: 449 lines: lower its entry in large-files.txt"]);
+    check(601, "601 a.rs", &["a.rs: 601 lines, and may have 600: split it"]);
+    check(1, "500 b.rs", &["b.rs: is gone: take its entry out of large-files.txt"]);
 }
 
 #[test]
 fn only_what_looks_like_a_file_of_ours_is_one() {
-    let top = [
-        "src".into(),
-        "docs".into(),
-        "deny.toml".into(),
-        "Makefile".into(),
-    ];
+    let top = ["src".into(), "docs".into(), "deny.toml".into(), "Makefile".into()];
     let check = |text: &str, expected: &[&str]| {
         assert_eq!(named_paths(text, &top), expected, "{text}");
     };
-    check(
-        "see `src/network/plan.rs`, `deny.toml`",
-        &["src/network/plan.rs", "deny.toml"],
-    );
-    check(
-        "`/run/orlop`, `net/ipv4`, `src`, `orlop ps`, `src/*.rs`",
-        &[],
-    );
-    check(
-        "[a](docs/a.md#part) [b](https://example.org/x) [c](#here) [d](b.md)",
-        &["docs/a.md", "b.md"],
-    );
+    check("see `src/network/plan.rs`, `deny.toml`", &["src/network/plan.rs", "deny.toml"]);
+    check("`/run/orlop`, `net/ipv4`, `src`, `orlop ps`, `src/*.rs`", &[]);
+    check("[a](docs/a.md#part) [b](https://example.org/x) [c](#here) [d](b.md)", &["docs/a.md", "b.md"]);
 }

@@ -14,12 +14,7 @@ impl Source {
     pub fn new(path: &str, text: &str) -> Self {
         let code = blank_literals(text);
         let shipped = blank_tests(&code);
-        Self {
-            path: path.into(),
-            text: text.into(),
-            code,
-            shipped,
-        }
+        Self { path: path.into(), text: text.into(), code, shipped }
     }
 
     pub fn lines(&self) -> usize {
@@ -29,11 +24,7 @@ impl Source {
     /// Lines of the text that do not belong to a test.
     pub fn lines_without_tests(&self) -> usize {
         let kept = |(code, shipped): &(&str, &str)| code == shipped;
-        self.code
-            .lines()
-            .zip(self.shipped.lines())
-            .filter(kept)
-            .count()
+        self.code.lines().zip(self.shipped.lines()).filter(kept).count()
     }
 
     /// `network` for `src/network/plan.rs`; none for `src/main.rs`, `src/lib.rs` and what is not in src.
@@ -46,7 +37,9 @@ impl Source {
     /// Compiled for tests only, by where it stands.
     pub fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
-        let beside = ["tests.rs", "testing.rs"].contains(&name) || name.ends_with("_tests.rs");
+        let beside = ["tests.rs", "testing.rs"].contains(&name)
+            || name.ends_with("_tests.rs")
+            || name.ends_with("_test.rs");
         beside || self.path.starts_with("tests/") || self.path.contains("/tests/")
     }
 
@@ -60,12 +53,10 @@ impl Source {
                 Some((number + 1, start, line))
             })
             .flat_map(|(number, start, line)| {
-                line.split(|letter| !is_word(letter))
-                    .filter(|word| !word.is_empty())
-                    .map(move |word| {
-                        let at = start + (word.as_ptr() as usize - line.as_ptr() as usize);
-                        (number, at, word)
-                    })
+                line.split(|letter| !is_word(letter)).filter(|word| !word.is_empty()).map(move |word| {
+                    let at = start + (word.as_ptr() as usize - line.as_ptr() as usize);
+                    (number, at, word)
+                })
             })
     }
 }
@@ -103,9 +94,8 @@ fn literal(rest: &str, before: Option<char>) -> Option<usize> {
     if rest.starts_with('"') {
         return Some(quoted(rest, '"'));
     }
-    let raw = rest
-        .strip_prefix('r')
-        .filter(|_| !before.is_some_and(|it| is_word(it) && it != 'b' && it != 'c'));
+    let raw =
+        rest.strip_prefix('r').filter(|_| !before.is_some_and(|it| is_word(it) && it != 'b' && it != 'c'));
     if let Some(raw) = raw {
         let hashes = raw.len() - raw.trim_start_matches('#').len();
         if raw[hashes..].starts_with('"') {
@@ -154,10 +144,7 @@ fn blank_literals(text: &str) -> String {
 
 /// One space a byte, so that places in the code are places in the text.
 fn blank(text: &str, code: &mut String) {
-    code.extend(
-        text.bytes()
-            .map(|byte| if byte == b'\n' { '\n' } else { ' ' }),
-    );
+    code.extend(text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
 }
 
 /// Blanks every item under `#[cfg(test)]`.
@@ -212,10 +199,7 @@ fn comments_and_literals_are_not_code() {
     check("f(r#\"a \" {\"#, x)", "f( , x)");
     check("f(br\"a\", c\"b\")", "f(b , c )");
     check("r#type + for", "r#type + for");
-    check(
-        r"match c { '{' | '\'' => 'a: loop {} }",
-        "match c { | => 'a: loop {} }",
-    );
+    check(r"match c { '{' | '\'' => 'a: loop {} }", "match c { | => 'a: loop {} }");
     check("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)");
     check("'é' + é", "+");
 }
@@ -224,11 +208,7 @@ fn comments_and_literals_are_not_code() {
 fn what_is_for_tests_is_not_shipped() {
     let check = |text: &str, expected: &str| {
         let shipped = Source::new("x.rs", text).shipped;
-        assert_eq!(
-            shipped.split_whitespace().collect::<Vec<_>>().join(" "),
-            expected,
-            "{text}"
-        );
+        assert_eq!(shipped.split_whitespace().collect::<Vec<_>>().join(" "), expected, "{text}");
     };
     check("a\n#[cfg(test)]\nmod tests { fn b() {} }\nc", "a c");
     check("a\n#[cfg(test)]\n#[path = \"b;{\"]\nmod tests;\nc", "a c");

@@ -39,11 +39,7 @@ pub struct Refusal {
 impl Answer {
     #[must_use]
     pub fn to(sequence: u32) -> Self {
-        Self {
-            sequence,
-            found: Found::default(),
-            interrupted: false,
-        }
+        Self { sequence, found: Found::default(), interrupted: false }
     }
 
     /// # Errors
@@ -72,10 +68,7 @@ impl Answer {
         Ok(match code.cast_signed().saturating_neg() {
             0 if self.interrupted => Progress::Interrupted,
             0 => Progress::Done(core::mem::take(&mut self.found)),
-            errno => Progress::Refused(Refusal {
-                errno,
-                text: refusal_text(message),
-            }),
+            errno => Progress::Refused(Refusal { errno, text: refusal_text(message) }),
         })
     }
 }
@@ -94,8 +87,7 @@ fn refusal_text(message: &Message<'_>) -> Option<String> {
         CODE.saturating_add(HEADER)
     } else {
         let request = usize::try_from(u32_at(message.body, CODE)?).ok()?;
-        CODE.saturating_add(request.max(HEADER))
-            .checked_next_multiple_of(4)?
+        CODE.saturating_add(request.max(HEADER)).checked_next_multiple_of(4)?
     };
     let text = attributes(message.body.get(skip..)?)
         .filter_map(Result::ok)
@@ -156,12 +148,7 @@ fn address(body: &[u8]) -> Result<Option<Address>, Malformed> {
     // IPv6 names its own address as IFA_ADDRESS, unless there is another end.
     Ok(local.or(other_end).map(|address| {
         let cidr = Cidr { address, prefix };
-        Address {
-            link,
-            cidr,
-            permanent,
-            scope,
-        }
+        Address { link, cidr, permanent, scope }
     }))
 }
 
@@ -195,16 +182,7 @@ fn route(body: &[u8]) -> Result<Option<FoundRoute>, Malformed> {
     let listed = unicast && table == u32::from(super::RT_TABLE_MAIN);
     Ok(link.filter(|_| listed).map(|link| {
         let ours = protocol == super::RTPROT_STATIC;
-        FoundRoute {
-            link,
-            to: Cidr {
-                address: to,
-                prefix,
-            },
-            via,
-            metric,
-            ours,
-        }
+        FoundRoute { link, to: Cidr { address: to, prefix }, via, metric, ours }
     }))
 }
 

@@ -4,9 +4,7 @@ use netlink_packet_core::{NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
-use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType,
-};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType};
 use netlink_packet_route::{AddressFamily, route::RouteHeader};
 use proptest::prelude::*;
 
@@ -57,18 +55,12 @@ fn read(datagrams: &[Vec<u8>]) -> Result<Progress, Malformed> {
 }
 
 fn check(payload: RouteNetlinkMessage, expected: Found) {
-    assert_eq!(
-        read(&[theirs(payload), done()]),
-        Ok(Progress::Done(expected))
-    );
+    assert_eq!(read(&[theirs(payload), done()]), Ok(Progress::Done(expected)));
 }
 
 fn cidr(text: &str) -> Cidr {
     let (address, prefix) = text.split_once('/').unwrap();
-    Cidr {
-        address: address.parse().unwrap(),
-        prefix: prefix.parse().unwrap(),
-    }
+    Cidr { address: address.parse().unwrap(), prefix: prefix.parse().unwrap() }
 }
 
 #[test]
@@ -91,13 +83,7 @@ fn reads_a_link() {
         loopback: false,
         mtu: 1400,
     };
-    check(
-        RouteNetlinkMessage::NewLink(payload),
-        Found {
-            links: vec![link],
-            ..Found::default()
-        },
-    );
+    check(RouteNetlinkMessage::NewLink(payload), Found { links: vec![link], ..Found::default() });
 }
 
 fn address_message(
@@ -108,11 +94,8 @@ fn address_message(
 ) -> RouteNetlinkMessage {
     let address = cidr(text);
     let mut payload = AddressMessage::default();
-    payload.header.family = if address.address.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
+    payload.header.family =
+        if address.address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     payload.header.prefix_len = address.prefix;
     payload.header.index = 2;
     payload.header.scope = scope;
@@ -124,47 +107,18 @@ fn address_message(
 #[test]
 fn reads_addresses_and_who_made_them() {
     let check = |payload, text, permanent, scope| {
-        let address = Address {
-            link: 2,
-            cidr: cidr(text),
-            permanent,
-            scope,
-        };
-        check(
-            payload,
-            Found {
-                addresses: vec![address],
-                ..Found::default()
-            },
-        );
+        let address = Address { link: 2, cidr: cidr(text), permanent, scope };
+        check(payload, Found { addresses: vec![address], ..Found::default() });
     };
     let ip = |text: &str| text.parse::<IpAddr>().unwrap();
-    let both = vec![
-        AddressAttribute::Address(ip("192.0.2.1")),
-        AddressAttribute::Local(ip("192.0.2.7")),
-    ];
-    let static_v4 = address_message(
-        "192.0.2.7/24",
-        AddressFlags::Permanent,
-        AddressScope::Universe,
-        both,
-    );
+    let both = vec![AddressAttribute::Address(ip("192.0.2.1")), AddressAttribute::Local(ip("192.0.2.7"))];
+    let static_v4 = address_message("192.0.2.7/24", AddressFlags::Permanent, AddressScope::Universe, both);
     check(static_v4, "192.0.2.7/24", true, Scope::Universe);
     let one = || vec![AddressAttribute::Address(ip("2001:db8::7"))];
-    let learnt = address_message(
-        "2001:db8::7/64",
-        AddressFlags::empty(),
-        AddressScope::Universe,
-        one(),
-    );
+    let learnt = address_message("2001:db8::7/64", AddressFlags::empty(), AddressScope::Universe, one());
     check(learnt, "2001:db8::7/64", false, Scope::Universe);
     let local = vec![AddressAttribute::Address(ip("fe80::1"))];
-    let link_local = address_message(
-        "fe80::1/64",
-        AddressFlags::Permanent,
-        AddressScope::Link,
-        local,
-    );
+    let link_local = address_message("fe80::1/64", AddressFlags::Permanent, AddressScope::Link, local);
     check(link_local, "fe80::1/64", true, Scope::Link);
 }
 
@@ -190,33 +144,12 @@ fn route_message(protocol: RouteProtocol, kind: RouteType, table: u8) -> RouteNe
 #[test]
 fn reads_the_unicast_routes_of_the_main_table() {
     let via = Some("192.0.2.1".parse().unwrap());
-    let route = |ours| FoundRoute {
-        link: 2,
-        to: cidr("198.51.100.0/24"),
-        via,
-        metric: 50,
-        ours,
-    };
-    let only = |ours| Found {
-        routes: vec![route(ours)],
-        ..Found::default()
-    };
-    check(
-        route_message(RouteProtocol::Static, RouteType::Unicast, 254),
-        only(true),
-    );
-    check(
-        route_message(RouteProtocol::Kernel, RouteType::Unicast, 254),
-        only(false),
-    );
-    check(
-        route_message(RouteProtocol::Static, RouteType::Unicast, 255),
-        Found::default(),
-    );
-    check(
-        route_message(RouteProtocol::Static, RouteType::BlackHole, 254),
-        Found::default(),
-    );
+    let route = |ours| FoundRoute { link: 2, to: cidr("198.51.100.0/24"), via, metric: 50, ours };
+    let only = |ours| Found { routes: vec![route(ours)], ..Found::default() };
+    check(route_message(RouteProtocol::Static, RouteType::Unicast, 254), only(true));
+    check(route_message(RouteProtocol::Kernel, RouteType::Unicast, 254), only(false));
+    check(route_message(RouteProtocol::Static, RouteType::Unicast, 255), Found::default());
+    check(route_message(RouteProtocol::Static, RouteType::BlackHole, 254), Found::default());
 }
 
 #[test]
@@ -225,26 +158,13 @@ fn a_refusal_carries_the_kernels_own_sentence() {
     let code = (-113_i32).to_ne_bytes();
     let request = message(kind::NEW_ROUTE, 0, SEQUENCE, &[9; 20]);
     let check = |kind, flags, body: Vec<u8>, text: Option<&str>| {
-        let refusal = Refusal {
-            errno: 113,
-            text: text.map(Into::into),
-        };
+        let refusal = Refusal { errno: 113, text: text.map(Into::into) };
         let datagram = message(kind, flags, SEQUENCE, &body);
         assert_eq!(read(&[datagram]), Ok(Progress::Refused(refusal)));
     };
     let sentence = Some("Nexthop has invalid gateway");
-    check(
-        kind::ERROR,
-        0x200,
-        [&code[..], &request, &text].concat(),
-        sentence,
-    );
-    check(
-        kind::ERROR,
-        0x300,
-        [&code[..], &request[..16], &text].concat(),
-        sentence,
-    );
+    check(kind::ERROR, 0x200, [&code[..], &request, &text].concat(), sentence);
+    check(kind::ERROR, 0x300, [&code[..], &request[..16], &text].concat(), sentence);
     check(kind::DONE, 0x200, [&code[..], &text].concat(), sentence);
     check(kind::ERROR, 0, [&code[..], &request].concat(), None);
     check(kind::ERROR, 0x200, [&code[..], &request].concat(), None);
@@ -276,24 +196,12 @@ fn lengths_that_lie_are_refused() {
     let mut long = message(kind::NEW_LINK, 0, SEQUENCE, &[0; 16]);
     long[0] = 200;
     check(long, "a message is longer than its datagram");
-    check(
-        message(kind::NEW_LINK, 0, SEQUENCE, &[0; 15]),
-        "a link is cut short",
-    );
+    check(message(kind::NEW_LINK, 0, SEQUENCE, &[0; 15]), "a link is cut short");
     let body = [&[0; 16][..], &[0, 0, 0, 0]].concat();
-    check(
-        message(kind::NEW_LINK, 0, SEQUENCE, &body),
-        "an attribute is longer than its message",
-    );
+    check(message(kind::NEW_LINK, 0, SEQUENCE, &body), "an attribute is longer than its message");
     let body = [&[2, 24, 0, 0, 2, 0, 0, 0][..], &attribute(2, &[192, 0, 2])].concat();
-    check(
-        message(kind::NEW_ADDRESS, 0, SEQUENCE, &body),
-        "an address of the wrong length",
-    );
-    check(
-        message(kind::ERROR, 0, SEQUENCE, &[0; 3]),
-        "an end without a code",
-    );
+    check(message(kind::NEW_ADDRESS, 0, SEQUENCE, &body), "an address of the wrong length");
+    check(message(kind::ERROR, 0, SEQUENCE, &[0; 3]), "an end without a code");
 }
 
 proptest! {

@@ -71,18 +71,8 @@ fn next_message(bytes: &[u8]) -> Piece<'_, Message<'_>> {
     let flags = u16_at(bytes, 6).ok_or(short)?;
     let sequence = u32_at(bytes, 8).ok_or(short)?;
     let length = usize::try_from(length).map_err(|_| short)?;
-    let body = bytes
-        .get(HEADER..length)
-        .ok_or(Malformed("a message is longer than its datagram"))?;
-    Ok((
-        Message {
-            kind,
-            flags,
-            sequence,
-            body,
-        },
-        after(bytes, length),
-    ))
+    let body = bytes.get(HEADER..length).ok_or(Malformed("a message is longer than its datagram"))?;
+    Ok((Message { kind, flags, sequence, body }, after(bytes, length)))
 }
 
 fn next_attribute(bytes: &[u8]) -> Piece<'_, Attribute<'_>> {
@@ -92,9 +82,7 @@ fn next_attribute(bytes: &[u8]) -> Piece<'_, Attribute<'_>> {
     let short = Malformed("an attribute's header is cut short");
     let length = usize::from(u16_at(bytes, 0).ok_or(short)?);
     let kind = u16_at(bytes, 2).ok_or(short)? & KIND;
-    let value = bytes
-        .get(HEADER..length)
-        .ok_or(Malformed("an attribute is longer than its message"))?;
+    let value = bytes.get(HEADER..length).ok_or(Malformed("an attribute is longer than its message"))?;
     Ok((Attribute { kind, value }, after(bytes, length)))
 }
 

@@ -136,12 +136,7 @@ impl Message {
     /// other end's are one.
     fn address(&mut self, index: u32, cidr: Cidr) {
         let flags = 0;
-        let header = [
-            family(cidr.address),
-            cidr.prefix,
-            flags,
-            super::RT_SCOPE_UNIVERSE,
-        ];
+        let header = [family(cidr.address), cidr.prefix, flags, super::RT_SCOPE_UNIVERSE];
         self.bytes.extend_from_slice(&header);
         self.bytes.extend_from_slice(&index.to_ne_bytes());
         self.ip(attribute::IFA_LOCAL, cidr.address);

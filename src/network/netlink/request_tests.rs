@@ -1,16 +1,15 @@
 //! Each request beside what netlink-packet-route, which others maintain, makes of the same meaning.
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeader, AddressMessage, AddressScope,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkHeader, LinkMessage};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
-    RouteVia,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType, RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -37,28 +36,17 @@ fn check(change: Change, flags: u16, payload: RouteNetlinkMessage) {
 }
 
 fn link() -> LinkRef {
-    LinkRef {
-        index: INDEX,
-        name: "eth0".into(),
-    }
+    LinkRef { index: INDEX, name: "eth0".into() }
 }
 
 fn cidr(text: &str) -> Cidr {
     let (address, prefix) = text.split_once('/').unwrap();
-    Cidr {
-        address: address.parse().unwrap(),
-        prefix: prefix.parse().unwrap(),
-    }
+    Cidr { address: address.parse().unwrap(), prefix: prefix.parse().unwrap() }
 }
 
 fn link_message(flags: LinkFlags, attributes: Vec<LinkAttribute>) -> LinkMessage {
     let mut message = LinkMessage::default();
-    message.header = LinkHeader {
-        index: INDEX,
-        flags,
-        change_mask: flags,
-        ..Default::default()
-    };
+    message.header = LinkHeader { index: INDEX, flags, change_mask: flags, ..Default::default() };
     message.attributes = attributes;
     message
 }
@@ -66,39 +54,22 @@ fn link_message(flags: LinkFlags, attributes: Vec<LinkAttribute>) -> LinkMessage
 #[test]
 fn link_requests_are_byte_for_byte_as_others_encode_them() {
     let payload = link_message(LinkFlags::empty(), vec![LinkAttribute::Mtu(1400)]);
-    check(
-        Change::SetMtu {
-            link: link(),
-            mtu: 1400,
-        },
-        0,
-        RouteNetlinkMessage::SetLink(payload),
-    );
+    check(Change::SetMtu { link: link(), mtu: 1400 }, 0, RouteNetlinkMessage::SetLink(payload));
     let payload = link_message(LinkFlags::Up, vec![]);
-    check(
-        Change::SetUp { link: link() },
-        0,
-        RouteNetlinkMessage::SetLink(payload),
-    );
+    check(Change::SetUp { link: link() }, 0, RouteNetlinkMessage::SetLink(payload));
 }
 
 fn address_message(address: Cidr, extra: Option<AddressAttribute>) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header = AddressHeader {
-        family: if address.address.is_ipv4() {
-            AddressFamily::Inet
-        } else {
-            AddressFamily::Inet6
-        },
+        family: if address.address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 },
         prefix_len: address.prefix,
         scope: AddressScope::Universe,
         index: INDEX,
         ..Default::default()
     };
-    message.attributes = vec![
-        AddressAttribute::Local(address.address),
-        AddressAttribute::Address(address.address),
-    ];
+    message.attributes =
+        vec![AddressAttribute::Local(address.address), AddressAttribute::Address(address.address)];
     message.attributes.extend(extra);
     message
 }
@@ -117,34 +88,16 @@ fn address_requests_are_byte_for_byte_as_others_encode_them() {
     ] {
         let address = cidr(text);
         let payload = RouteNetlinkMessage::NewAddress(address_message(address, extra));
-        check(
-            Change::AddAddress {
-                link: link(),
-                address,
-            },
-            replace,
-            payload,
-        );
+        check(Change::AddAddress { link: link(), address }, replace, payload);
         let payload = RouteNetlinkMessage::DelAddress(address_message(address, None));
-        check(
-            Change::RemoveAddress {
-                link: link(),
-                address,
-            },
-            0,
-            payload,
-        );
+        check(Change::RemoveAddress { link: link(), address }, 0, payload);
     }
 }
 
 fn route_message(to: Cidr, scope: RouteScope, attributes: Vec<RouteAttribute>) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header = RouteHeader {
-        address_family: if to.address.is_ipv4() {
-            AddressFamily::Inet
-        } else {
-            AddressFamily::Inet6
-        },
+        address_family: if to.address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 },
         destination_prefix_length: to.prefix,
         table: RouteHeader::RT_TABLE_MAIN,
         protocol: RouteProtocol::Static,
@@ -156,41 +109,17 @@ fn route_message(to: Cidr, scope: RouteScope, attributes: Vec<RouteAttribute>) -
     message
 }
 
-fn check_route(
-    to: &str,
-    via: Option<&str>,
-    metric: u32,
-    scope: RouteScope,
-    attributes: Vec<RouteAttribute>,
-) {
+fn check_route(to: &str, via: Option<&str>, metric: u32, scope: RouteScope, attributes: Vec<RouteAttribute>) {
     let to = cidr(to);
-    let route = Target {
-        to,
-        via: via.map(|via| via.parse().unwrap()),
-        metric,
-    };
+    let route = Target { to, via: via.map(|via| via.parse().unwrap()), metric };
     let replace = NLM_F_CREATE | NLM_F_REPLACE;
     let mut payload = route_message(to, scope, attributes);
     let new = RouteNetlinkMessage::NewRoute(payload.clone());
-    check(
-        Change::AddRoute {
-            link: link(),
-            route,
-        },
-        replace,
-        new,
-    );
+    check(Change::AddRoute { link: link(), route }, replace, new);
     payload.header.scope = RouteScope::NoWhere;
     payload.header.kind = RouteType::Unspec;
     let delete = RouteNetlinkMessage::DelRoute(payload);
-    check(
-        Change::RemoveRoute {
-            link: link(),
-            route,
-        },
-        0,
-        delete,
-    );
+    check(Change::RemoveRoute { link: link(), route }, 0, delete);
 }
 
 #[test]
@@ -203,11 +132,7 @@ fn route_requests_are_byte_for_byte_as_others_encode_them() {
     check_route("0.0.0.0/0", Some("192.0.2.1"), 0, universe, default);
     let direct = vec![Destination(v4("203.0.113.1")), Oif(INDEX), Priority(50)];
     check_route("203.0.113.1/32", None, 50, RouteScope::Link, direct);
-    let hop = vec![
-        Destination(v4("198.51.100.0")),
-        Gateway(v4("192.0.2.2")),
-        Oif(INDEX),
-    ];
+    let hop = vec![Destination(v4("198.51.100.0")), Gateway(v4("192.0.2.2")), Oif(INDEX)];
     check_route("198.51.100.0/24", Some("192.0.2.2"), 0, universe, hop);
     let default = vec![Gateway(v6("fe80::1")), Oif(INDEX), Priority(1024)];
     check_route("::/0", Some("fe80::1"), 1024, universe, default);
@@ -223,14 +148,8 @@ fn questions_are_byte_for_byte_as_others_encode_them() {
         let expected = theirs(payload, NLM_F_REQUEST | NLM_F_DUMP);
         assert_eq!(ask(question, SEQUENCE), expected, "{question:?}");
     };
-    check(
-        Question::Links,
-        RouteNetlinkMessage::GetLink(LinkMessage::default()),
-    );
-    check(
-        Question::Addresses,
-        RouteNetlinkMessage::GetAddress(AddressMessage::default()),
-    );
+    check(Question::Links, RouteNetlinkMessage::GetLink(LinkMessage::default()));
+    check(Question::Addresses, RouteNetlinkMessage::GetAddress(AddressMessage::default()));
     let mut routes = RouteMessage::default();
     routes.header.kind = RouteType::Unspec;
     check(Question::Routes, RouteNetlinkMessage::GetRoute(routes));
