@@ -2,6 +2,8 @@
 //!
 //! The rules are in `tidy/rules.rs`, each a function of a file; here they meet the repository.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot read the repository has failed")]
+
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/source.rs"]
@@ -121,4 +123,17 @@ fn documents_point_at_files_that_exist() {
         }
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+#[test]
+fn every_dependency_has_its_line() {
+    let document = fs::read_to_string(root().join("docs/dependencies.md")).unwrap();
+    let mut missing = Vec::new();
+    for manifest in files("toml").iter().filter(|path| path.ends_with("Cargo.toml")) {
+        let text = fs::read_to_string(root().join(manifest)).unwrap();
+        let unnamed = |name: &String| !document.contains(&format!("`{name}`"));
+        let names = rules::dependencies(&text).into_iter().filter(unnamed);
+        missing.extend(names.map(|name| format!("{}: {name}", manifest.display())));
+    }
+    assert!(missing.is_empty(), "not in docs/dependencies.md:\n{}\n", missing.join("\n"));
 }

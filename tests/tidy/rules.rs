@@ -33,7 +33,7 @@ const LONGEST_FUNCTION: usize = 70;
 const LARGEST_FILE: usize = 600;
 const LARGE_FILE: usize = 400;
 
-pub fn imports(source: &Source) -> Vec<String> {
+pub(crate) fn imports(source: &Source) -> Vec<String> {
     let Some(room) = source.room() else {
         return Vec::new();
     };
@@ -95,7 +95,7 @@ fn imported<'a>(code: &'a str, root: &str) -> Vec<(usize, &'a str)> {
     names
 }
 
-pub fn no_std(source: &Source) -> Vec<String> {
+pub(crate) fn no_std(source: &Source) -> Vec<String> {
     let decides = source.room().is_some_and(|room| DECIDE.iter().any(|(name, _)| *name == room));
     if !decides || source.is_test() {
         return Vec::new();
@@ -103,21 +103,21 @@ pub fn no_std(source: &Source) -> Vec<String> {
     complain(source, &source.shipped, &["std"], "the library has no std")
 }
 
-pub fn no_unsafe(source: &Source) -> Vec<String> {
+pub(crate) fn no_unsafe(source: &Source) -> Vec<String> {
     if source.room() == Some("linux") || source.path.starts_with("tests/payload/") {
         return Vec::new();
     }
     complain(source, &source.code, &["unsafe"], "unsafe belongs in src/linux")
 }
 
-pub fn says_what_it_is(source: &Source) -> Vec<String> {
+pub(crate) fn says_what_it_is(source: &Source) -> Vec<String> {
     if source.text.starts_with("//! ") {
         return Vec::new();
     }
     vec![format!("{}: starts without a `//!` line", source.path)]
 }
 
-pub fn nothing_left(source: &Source) -> Vec<String> {
+pub(crate) fn nothing_left(source: &Source) -> Vec<String> {
     // Put together here, so that this file does not name them.
     let words = ["todo", "unimplemented", "dbg", "ignore"];
     let mut complaints = Vec::new();
@@ -146,7 +146,7 @@ fn complain(source: &Source, code: &str, words: &[&str], why: &str) -> Vec<Strin
         .collect()
 }
 
-pub fn short_functions(source: &Source) -> Vec<String> {
+pub(crate) fn short_functions(source: &Source) -> Vec<String> {
     if source.is_test() {
         return Vec::new();
     }
@@ -187,7 +187,7 @@ fn body(signature: &str) -> Option<usize> {
     None
 }
 
-pub fn sizes(files: &[(String, usize)], ratchet: &str) -> Vec<String> {
+pub(crate) fn sizes(files: &[(String, usize)], ratchet: &str) -> Vec<String> {
     let mut complaints = Vec::new();
     let entries: Vec<(usize, &str)> = ratchet
         .lines()
@@ -214,7 +214,7 @@ pub fn sizes(files: &[(String, usize)], ratchet: &str) -> Vec<String> {
 
 /// What a document names in backticks or as a link and means as a file of the repository: what starts
 /// with an entry of its top folder and has a slash, or is such an entry with a dot in its name.
-pub fn named_paths(document: &str, top: &[String]) -> Vec<String> {
+pub(crate) fn named_paths(document: &str, top: &[String]) -> Vec<String> {
     let quoted = document.split('`').skip(1).step_by(2);
     let linked = document.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     let is_path = |text: &&str| {
@@ -228,6 +228,20 @@ pub fn named_paths(document: &str, top: &[String]) -> Vec<String> {
     let mut paths: Vec<String> = quoted.filter(is_path).map(str::to_string).collect();
     paths.extend(linked.filter(linked_file).map(target));
     paths
+}
+
+/// The crates that a Cargo.toml names in any of its tables of dependencies.
+pub(crate) fn dependencies(manifest: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut listing = false;
+    for line in manifest.lines() {
+        if let Some(table) = line.strip_prefix('[') {
+            listing = table.trim_end_matches(']').ends_with("dependencies");
+        } else if listing && line.starts_with(|it: char| it.is_alphabetic()) {
+            names.extend(line.split(['.', ' ', '=']).next().map(str::to_string));
+        }
+    }
+    names
 }
 
 #[path = "rules_tests.rs"]

@@ -121,3 +121,10 @@ fn only_what_looks_like_a_file_of_ours_is_one() {
     check("`/run/orlop`, `net/ipv4`, `src`, `orlop ps`, `src/*.rs`", &[]);
     check("[a](docs/a.md#part) [b](https://example.org/x) [c](#here) [d](b.md)", &["docs/a.md", "b.md"]);
 }
+
+#[test]
+fn dependencies_are_read_from_all_tables() {
+    let manifest = "[package]\nname = \"x\"\n[dependencies]\nnix = \"1\"\nserde.workspace = true\n# no\n\n\
+                    [target.'cfg(unix)'.dev-dependencies]\nproptest={ version = \"1\" }\n[lints]\nworkspace = true";
+    assert_eq!(dependencies(manifest), ["nix", "serde", "proptest"]);
+}

@@ -1,41 +1,41 @@
 //! A Rust file as the rules see it: its code with comments and literals blanked out, line for line.
 
-pub struct Source {
+pub(crate) struct Source {
     /// Relative to the root of the repository.
-    pub path: String,
-    pub text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
     /// As long as the text: comments, strings and characters are spaces, newlines stay.
-    pub code: String,
+    pub(crate) code: String,
     /// The code without what is compiled for tests only.
-    pub shipped: String,
+    pub(crate) shipped: String,
 }
 
 impl Source {
-    pub fn new(path: &str, text: &str) -> Self {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
         let code = blank_literals(text);
         let shipped = blank_tests(&code);
         Self { path: path.into(), text: text.into(), code, shipped }
     }
 
-    pub fn lines(&self) -> usize {
+    pub(crate) fn lines(&self) -> usize {
         self.text.lines().count()
     }
 
     /// Lines of the text that do not belong to a test.
-    pub fn lines_without_tests(&self) -> usize {
+    pub(crate) fn lines_without_tests(&self) -> usize {
         let kept = |(code, shipped): &(&str, &str)| code == shipped;
         self.code.lines().zip(self.shipped.lines()).filter(kept).count()
     }
 
     /// `network` for `src/network/plan.rs`; none for `src/main.rs`, `src/lib.rs` and what is not in src.
-    pub fn room(&self) -> Option<&str> {
+    pub(crate) fn room(&self) -> Option<&str> {
         let rest = self.path.strip_prefix("src/")?;
         let room = rest.split('/').next()?.trim_end_matches(".rs");
         (room != "main" && room != "lib").then_some(room)
     }
 
     /// Compiled for tests only, by where it stands.
-    pub fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         let beside = ["tests.rs", "testing.rs"].contains(&name)
             || name.ends_with("_tests.rs")
@@ -44,7 +44,7 @@ impl Source {
     }
 
     /// Where each identifier of the code stands, with its line.
-    pub fn words(code: &str) -> impl Iterator<Item = (usize, usize, &str)> {
+    pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, usize, &str)> {
         code.lines()
             .enumerate()
             .scan(0, |offset, (number, line)| {
@@ -168,7 +168,7 @@ fn blank_tests(code: &str) -> String {
 }
 
 /// From an opening brace to behind the one that closes it.
-pub fn braces(code: &str) -> usize {
+pub(crate) fn braces(code: &str) -> usize {
     let mut depth = 0_usize;
     for (at, byte) in code.bytes().enumerate() {
         match byte {
