@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The supervisor process: one loop that waits, tells the deciding rooms what happened, and does
 //! what they ask for.
 //!
@@ -259,3 +260,9 @@ fn exit_of(ended: Ended) -> Exit {
 
 /// An end of a pipe or socket that nobody else holds.
 type Fd = OwnedFd;
+=======
+//! The supervisor process: the loop, and one acting file for each deciding room.
+
+pub(crate) mod button;
+pub(crate) mod network;
+>>>>>>> network

@@ -11,14 +11,20 @@ pub mod clone;
 pub mod epoll;
 pub mod fd;
 pub mod fs;
+pub mod input;
 pub mod kmsg;
+pub mod module;
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
 pub mod pidfd;
 pub mod power;
 pub mod process;
 pub mod seqpacket;
 pub mod signal;
+pub mod sysctl;
+#[cfg(test)]
+pub mod testing;
 pub mod time;
 pub mod wait;
 
