@@ -1,0 +1,3 @@
+//! The supervisor process: the loop, and one acting file for each deciding room.
+
+pub(crate) mod control;
