@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The supervisor process: one loop that waits, tells the deciding rooms what happened, and does
 //! what they ask for.
 //!
@@ -7,11 +6,14 @@
 
 mod adopt;
 mod boot;
+mod button;
 mod cgroups;
 mod container;
+mod control;
 mod files;
 mod launch;
 mod ledger;
+mod network;
 mod records;
 mod store;
 
@@ -260,9 +262,3 @@ fn exit_of(ended: Ended) -> Exit {
 
 /// An end of a pipe or socket that nobody else holds.
 type Fd = OwnedFd;
-=======
-//! The supervisor process: the loop, and one acting file for each deciding room.
-
-pub(crate) mod button;
-pub(crate) mod network;
->>>>>>> network

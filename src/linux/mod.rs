@@ -22,6 +22,7 @@ pub mod power;
 pub mod process;
 pub mod seqpacket;
 pub mod signal;
+pub mod socket;
 pub mod sysctl;
 #[cfg(test)]
 pub mod testing;
