@@ -165,8 +165,8 @@ fn sysctls(config: &Config) -> Result<(), String> {
     let default = ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
     let mut errors = Vec::new();
     for (key, value) in [(&default.0, &default.1)].into_iter().chain(&config.host.sysctls) {
-        if let Err(errno) = sysctl::write(key, value) {
-            errors.push(format!("{key}: {}", errno.desc()));
+        if let Err(error) = sysctl::write_sysctl(key, value) {
+            errors.push(format!("{key}: {error}"));
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }

@@ -55,6 +55,7 @@ pub enum SetupStep {
     /// A volume in memory for the whole machine, unless it is there.
     MountVolume {
         path: String,
+        size: u64,
     },
     /// An overlay of idmapped clones of the layers, with an upper of its own, becomes the root.
     Overlay {
@@ -136,12 +137,10 @@ pub fn plan(spec: &Spec, root: &Root) -> Plan {
         map.unwrap_or(IdMapping { container_id: 0, host_id: 0, size: u32::MAX });
     let mut setup: Vec<SetupStep> =
         root.layers.iter().map(|id| SetupStep::MountLayer { diff_id: id.clone() }).collect();
-    setup.extend(
-        spec.mounts
-            .iter()
-            .filter(|mount| is_volume(mount))
-            .map(|mount| SetupStep::MountVolume { path: mount.source.clone() }),
-    );
+    setup.extend(spec.mounts.iter().filter(|mount| is_volume(mount)).map(|mount| {
+        let sizes = mount.options.iter().filter_map(|option| option.strip_prefix("size=")?.parse().ok());
+        SetupStep::MountVolume { path: mount.source.clone(), size: sizes.last().unwrap_or(root.upper_size) }
+    }));
     setup.push(SetupStep::NewMountNamespace);
     setup.push(SetupStep::NewUserNamespace { first_id, size });
     let (layers, upper_size) = (root.layers.clone(), root.upper_size);

@@ -20,6 +20,7 @@ pub mod netlink;
 pub mod pidfd;
 pub mod power;
 pub mod process;
+pub mod readiness;
 pub mod seqpacket;
 pub mod signal;
 pub mod socket;

@@ -28,12 +28,7 @@ impl Supervisor {
                 let cause = shown.clone();
                 unit.told = (kind, shown);
                 let name = name.clone();
-                self.effects.push_back(Effect::Changed {
-                    name,
-                    from,
-                    to: kind,
-                    cause,
-                });
+                self.effects.push_back(Effect::Changed { name, from, to: kind, cause });
             }
             if unit.dirty {
                 unit.dirty = false;
@@ -53,22 +48,12 @@ impl Unit {
     fn effects_of(&self, step: Step) -> impl Iterator<Item = Effect> + use<> {
         let (name, generation) = (self.name.clone(), self.generation);
         let killed = self.acted == Some((generation, Step::Kill));
-        let kill = Effect::KillCgroup {
-            name: name.clone(),
-            generation,
-        };
+        let kill = Effect::KillCgroup { name: name.clone(), generation };
         let (first, then) = match step {
             Step::Start => (None, Effect::Start { name, generation }),
             Step::Signal => {
                 let signal = self.stop_signal();
-                (
-                    None,
-                    Effect::Signal {
-                        name,
-                        generation,
-                        signal,
-                    },
-                )
+                (None, Effect::Signal { name, generation, signal })
             }
             Step::Kill => (None, kill),
             // The main process is gone; what it left behind would keep the cgroup from being empty.

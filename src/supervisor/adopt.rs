@@ -44,10 +44,7 @@ impl Supervisor {
         unit.adopt(moment, record, found);
         if !declared {
             unit.wanted = Wanted::Down;
-            unit.set(State::Stopping {
-                phase: Phase::Held,
-                why: Why::Undeclared,
-            });
+            unit.set(State::Stopping { phase: Phase::Held, why: Why::Undeclared });
         }
         if shutting_down {
             unit.shut_down(moment);
@@ -70,11 +67,7 @@ impl Unit {
         let kind = StateKind::from_word(&record.state);
         let until = record.until();
         let phase = record.phase.clone();
-        let why = record
-            .why
-            .as_deref()
-            .and_then(Why::from_word)
-            .unwrap_or(Why::Itself);
+        let why = record.why.as_deref().and_then(Why::from_word).unwrap_or(Why::Itself);
         let reached_barrier = record.pid.is_some();
         self.remember(record);
         if let Some(Found::Alive { pid, pidfd_inode }) = found {
@@ -94,9 +87,7 @@ impl Unit {
                 self.end = Some(cut_off(moment.now));
                 self.clean(moment, why);
             }
-            Some(
-                StateKind::Starting | StateKind::Running | StateKind::Stopping | StateKind::Stuck,
-            )
+            Some(StateKind::Starting | StateKind::Running | StateKind::Stopping | StateKind::Stuck)
             | None => {
                 self.adopt_end(moment.now, found);
                 self.clean(moment, why);
@@ -119,20 +110,14 @@ impl Unit {
         self.ran = record.ran;
         self.end = record.end.map(EndRecord::end);
         self.streak = record.streak;
-        self.failures = record
-            .failures_us
-            .into_iter()
-            .map(Duration::from_micros)
-            .collect();
+        self.failures = record.failures_us.into_iter().map(Duration::from_micros).collect();
         self.held = record.held;
         self.restarts = record.restarts;
         self.restarts_asked = record.restarts_asked;
         self.rest = record.rest;
         if self.invalid.is_none() {
             self.cause = record.cause;
-            self.invalid = record
-                .invalid
-                .filter(|cause| cause.kind != CauseKind::Config);
+            self.invalid = record.invalid.filter(|cause| cause.kind != CauseKind::Config);
         }
     }
 
@@ -146,15 +131,9 @@ impl Unit {
     ) {
         match kind {
             Some(StateKind::Stopping | StateKind::Stuck) => match (phase, until) {
-                (Some(HELD), _) => self.set(State::Stopping {
-                    phase: Phase::Held,
-                    why,
-                }),
+                (Some(HELD), _) => self.set(State::Stopping { phase: Phase::Held, why }),
                 (Some(TERM), Some(until)) => {
-                    self.set(State::Stopping {
-                        phase: Phase::Term { until },
-                        why,
-                    });
+                    self.set(State::Stopping { phase: Phase::Term { until }, why });
                 }
                 (Some(TERM | KILL | CLEAN), _) | (Some(_) | None, _) => self.kill(moment, why),
             },
@@ -181,11 +160,7 @@ impl Unit {
             (Wanted::Down, _) => self.set(State::Exited),
             (Wanted::Up, Some(until)) => self.set(State::Backoff { until }),
             (Wanted::Up, None) => {
-                self.set(State::Waiting {
-                    since: now,
-                    by: By::Boot,
-                    on: Wait::Boot,
-                });
+                self.set(State::Waiting { since: now, by: By::Boot, on: Wait::Boot });
             }
         }
     }

@@ -34,10 +34,7 @@ impl Supervisor {
         match &unit.invalid {
             Some(cause) if unit.is_misdeclared() => {
                 let text = cause.text.clone();
-                Outcome::Refused(Refusal::Invalid {
-                    name: name.into(),
-                    text,
-                })
+                Outcome::Refused(Refusal::Invalid { name: name.into(), text })
             }
             Some(_) | None => react(unit, moment),
         }
@@ -61,35 +58,21 @@ impl Supervisor {
             return Outcome::Refused(Refusal::BadSignal { signal });
         }
         match unit.state {
-            State::Running { .. }
-            | State::Stopping {
-                phase: Phase::Held | Phase::Term { .. },
-                ..
-            } => {
+            State::Running { .. } | State::Stopping { phase: Phase::Held | Phase::Term { .. }, .. } => {
                 let (name, generation) = (unit.name.clone(), unit.generation);
-                self.effects.push_back(Effect::Signal {
-                    name,
-                    generation,
-                    signal,
-                });
+                self.effects.push_back(Effect::Signal { name, generation, signal });
                 Outcome::Done
             }
             State::Waiting { .. }
             | State::Starting { .. }
-            | State::Stopping {
-                phase: Phase::Kill { .. } | Phase::Clean { .. },
-                ..
-            }
+            | State::Stopping { phase: Phase::Kill { .. } | Phase::Clean { .. }, .. }
             | State::Backoff { .. }
             | State::Exited
             | State::Failed
             | State::Stuck { .. }
             | State::Invalid => {
                 let state = unit.state.kind();
-                Outcome::Refused(Refusal::NotRunning {
-                    name: name.into(),
-                    state,
-                })
+                Outcome::Refused(Refusal::NotRunning { name: name.into(), state })
             }
         }
     }
@@ -103,18 +86,11 @@ impl Unit {
             State::Exited | State::Failed | State::Invalid => self.wait_for_start(moment),
             State::Stopping { phase, why: _ } => {
                 self.want_afresh();
-                self.goes(State::Stopping {
-                    phase,
-                    why: Why::Again,
-                })
+                self.goes(State::Stopping { phase, why: Why::Again })
             }
             State::Stuck { on, retry, why: _ } => {
                 self.want_afresh();
-                self.goes(State::Stuck {
-                    on,
-                    retry,
-                    why: Why::Again,
-                })
+                self.goes(State::Stuck { on, retry, why: Why::Again })
             }
         }
     }
@@ -124,10 +100,7 @@ impl Unit {
         match self.state {
             State::Running { .. } => {
                 self.want_afresh();
-                self.goes(State::Stopping {
-                    phase: Phase::Held,
-                    why: Why::Again,
-                })
+                self.goes(State::Stopping { phase: Phase::Held, why: Why::Again })
             }
             State::Starting { .. } => {
                 self.want_afresh();
@@ -157,23 +130,13 @@ impl Unit {
             }
             State::Starting { .. } => self.kill(moment, Why::Stop),
             State::Running { .. } => {
-                self.set(State::Stopping {
-                    phase: Phase::Held,
-                    why: Why::Stop,
-                });
+                self.set(State::Stopping { phase: Phase::Held, why: Why::Stop });
             }
             State::Stopping { phase, why: _ } => {
-                self.set(State::Stopping {
-                    phase,
-                    why: Why::Stop,
-                });
+                self.set(State::Stopping { phase, why: Why::Stop });
             }
             State::Stuck { on, retry, why: _ } => {
-                self.set(State::Stuck {
-                    on,
-                    retry,
-                    why: Why::Stop,
-                });
+                self.set(State::Stuck { on, retry, why: Why::Stop });
             }
             State::Exited | State::Failed | State::Invalid => {}
         }
@@ -182,11 +145,7 @@ impl Unit {
 
     fn wait_for_start(&mut self, moment: Moment) -> Outcome {
         self.want_afresh();
-        self.goes(State::Waiting {
-            since: moment.now,
-            by: By::Person,
-            on: Wait::Turn,
-        })
+        self.goes(State::Waiting { since: moment.now, by: By::Person, on: Wait::Turn })
     }
 
     /// Wanted up, with a clean sheet; an image that was unusable is looked at again.

@@ -26,9 +26,7 @@ pub(super) fn pause(policy: &RestartPolicy, streak: u32, held: bool) -> Duration
         None => policy.delay,
         Some(doublings) => {
             // 2^31 steps of any length are longer than every pause that makes sense.
-            let factor = 1_u32
-                .checked_shl(doublings.saturating_add(1).min(31))
-                .unwrap_or(1);
+            let factor = 1_u32.checked_shl(doublings.saturating_add(1).min(31)).unwrap_or(1);
             policy.delay.max(SMALLEST_STEP).saturating_mul(factor)
         }
     };
@@ -47,11 +45,7 @@ pub(super) fn jittered(pause: Duration, seed: u64, name: &str, generation: u64) 
 }
 
 /// Keeps `at` among the failures, and says whether the budget is spent by it.
-pub(super) fn spends_budget(
-    policy: &RestartPolicy,
-    failures: &mut Vec<Duration>,
-    at: Duration,
-) -> bool {
+pub(super) fn spends_budget(policy: &RestartPolicy, failures: &mut Vec<Duration>, at: Duration) -> bool {
     let Some(attempts) = policy.max_attempts else {
         failures.clear();
         return false;
@@ -97,10 +91,7 @@ mod tests {
                 .map(|streak| pause(&policy(delay, max), streak, false).as_millis() as u64);
             assert_eq!(pauses, expected, "delay {delay}, max_delay {max}");
         };
-        check(
-            (500, 30_000),
-            [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000],
-        );
+        check((500, 30_000), [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
         check((0, 30_000), [0, 200, 400, 800, 1600, 3200, 6400, 30_000]);
         check((10, 1_000), [10, 200, 400, 800, 1000, 1000, 1000, 1000]);
         check((9_000, 5_000), [5_000; 8]);
@@ -109,23 +100,15 @@ mod tests {
 
     #[test]
     fn holds_at_the_longest_pause() {
-        assert_eq!(
-            pause(&policy(500, 30_000), 1, true),
-            Duration::from_secs(30)
-        );
+        assert_eq!(pause(&policy(500, 30_000), 1, true), Duration::from_secs(30));
     }
 
     #[test]
     fn jitter_stays_within_a_tenth_and_depends_on_all_that_it_is_told() {
         let pause = Duration::from_secs(10);
         let at = |seed, name, generation| jittered(pause, seed, name, generation);
-        let all: Vec<_> = (0..1000)
-            .map(|generation| at(7, "web", generation))
-            .collect();
-        assert!(
-            all.iter()
-                .all(|it| (9000..=11_000).contains(&it.as_millis()))
-        );
+        let all: Vec<_> = (0..1000).map(|generation| at(7, "web", generation)).collect();
+        assert!(all.iter().all(|it| (9000..=11_000).contains(&it.as_millis())));
         assert!(all.iter().any(|it| it.as_millis() < 9100));
         assert!(all.iter().any(|it| it.as_millis() > 10_900));
         assert_eq!(at(7, "web", 3), at(7, "web", 3));
@@ -151,11 +134,7 @@ mod tests {
             assert_eq!(spent, expected, "{attempts:?} {times:?}");
         };
         check(Some(3), &[20, 21, 22], &[false, false, true]);
-        check(
-            Some(3),
-            &[20, 21, 32, 33, 34],
-            &[false, false, false, false, true],
-        );
+        check(Some(3), &[20, 21, 32, 33, 34], &[false, false, false, false, true]);
         check(Some(1), &[20], &[true]);
         check(Some(0), &[20], &[true]);
         check(None, &[20, 20, 20, 20], &[false; 4]);

@@ -20,21 +20,11 @@ pub struct Cause {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CauseKind {
-    Exit {
-        code: i32,
-    },
-    Signal {
-        signal: i32,
-    },
+    Exit { code: i32 },
+    Signal { signal: i32 },
     Oom,
-    Start {
-        step: String,
-        object: String,
-        errno: i32,
-    },
-    Dependency {
-        name: String,
-    },
+    Start { step: String, object: String, errno: i32 },
+    Dependency { name: String },
     User,
     Config,
     Image,
@@ -65,108 +55,63 @@ impl Cause {
             Exit::Code(code) => CauseKind::Exit { code },
             Exit::Signal(signal) => CauseKind::Signal { signal },
         };
-        Self {
-            kind,
-            text: exit_text(exit),
-        }
+        Self { kind, text: exit_text(exit) }
     }
 
     pub(super) fn oom() -> Self {
-        Self {
-            kind: CauseKind::Oom,
-            text: "ran out of memory and was killed".to_string(),
-        }
+        Self { kind: CauseKind::Oom, text: "ran out of memory and was killed".to_string() }
     }
 
     pub(super) fn start(failure: &StartFailure) -> Self {
-        let StartFailure {
-            step,
-            object,
-            errno,
-            text,
-            fault: _,
-        } = failure;
+        let StartFailure { step, object, errno, text, fault: _ } = failure;
         Self {
-            kind: CauseKind::Start {
-                step: step.clone(),
-                object: object.clone(),
-                errno: *errno,
-            },
+            kind: CauseKind::Start { step: step.clone(), object: object.clone(), errno: *errno },
             text: format!("could not be started: {step} {object}: {text}"),
         }
     }
 
     pub(super) fn dependency(name: &str, state: &str) -> Self {
         Self {
-            kind: CauseKind::Dependency {
-                name: name.to_string(),
-            },
+            kind: CauseKind::Dependency { name: name.to_string() },
             text: format!("waits for {name}, which {state}"),
         }
     }
 
     /// `end`: how it ended after it was asked to, if there was anything to end.
     pub(super) fn stopped_by_person(end: Option<Exit>) -> Self {
-        Self {
-            kind: CauseKind::User,
-            text: and_then("was stopped by a person", end),
-        }
+        Self { kind: CauseKind::User, text: and_then("was stopped by a person", end) }
     }
 
     pub(super) fn restarted_by_person(end: Option<Exit>) -> Self {
-        Self {
-            kind: CauseKind::User,
-            text: and_then("was restarted by a person", end),
-        }
+        Self { kind: CauseKind::User, text: and_then("was restarted by a person", end) }
     }
 
     pub(super) fn shutdown(end: Option<Exit>) -> Self {
-        Self {
-            kind: CauseKind::Shutdown,
-            text: and_then("was stopped by the shutdown", end),
-        }
+        Self { kind: CauseKind::Shutdown, text: and_then("was stopped by the shutdown", end) }
     }
 
     pub(super) fn config(reasons: &str) -> Self {
-        Self {
-            kind: CauseKind::Config,
-            text: format!("cannot run: {reasons}"),
-        }
+        Self { kind: CauseKind::Config, text: format!("cannot run: {reasons}") }
     }
 
     pub(super) fn undeclared() -> Self {
-        Self {
-            kind: CauseKind::Config,
-            text: "is not declared any more".to_string(),
-        }
+        Self { kind: CauseKind::Config, text: "is not declared any more".to_string() }
     }
 
     pub(super) fn image(reason: &str) -> Self {
-        Self {
-            kind: CauseKind::Image,
-            text: format!("cannot run, its image is unusable: {reason}"),
-        }
+        Self { kind: CauseKind::Image, text: format!("cannot run, its image is unusable: {reason}") }
     }
 
     pub(super) fn quarantine(reason: &str) -> Self {
-        Self {
-            kind: CauseKind::Unknown,
-            text: format!("is left alone: {reason}"),
-        }
+        Self { kind: CauseKind::Unknown, text: format!("is left alone: {reason}") }
     }
 
     pub(super) fn stuck(text: &str) -> Self {
-        Self {
-            kind: CauseKind::Unknown,
-            text: format!("was killed and is not gone: {text}"),
-        }
+        Self { kind: CauseKind::Unknown, text: format!("was killed and is not gone: {text}") }
     }
 
     pub(super) fn unseen_end() -> Self {
-        Self {
-            kind: CauseKind::Unknown,
-            text: "ended, and nobody saw how".to_string(),
-        }
+        Self { kind: CauseKind::Unknown, text: "ended, and nobody saw how".to_string() }
     }
 }
 
@@ -187,18 +132,14 @@ fn exit_text(exit: Exit) -> String {
 /// Seconds as people write them, without a fraction that says nothing: `30 s`, `0.5 s`.
 pub(super) fn seconds(time: Duration) -> String {
     let (whole, tenths) = (time.as_secs(), time.subsec_millis() / 100);
-    if tenths == 0 {
-        format!("{whole} s")
-    } else {
-        format!("{whole}.{tenths} s")
-    }
+    if tenths == 0 { format!("{whole} s") } else { format!("{whole}.{tenths} s") }
 }
 
 /// signal(7), the numbers of x86, Arm and RISC-V; index 0 is signal 1.
 const SIGNALS: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 /// The kernel's first real-time signal that a C library leaves to programs.
@@ -239,19 +180,11 @@ struct Form {
 
 impl From<Cause> for Form {
     fn from(Cause { kind, text }: Cause) -> Self {
-        let mut form = Self {
-            kind: kind.word().to_string(),
-            text,
-            ..Self::default()
-        };
+        let mut form = Self { kind: kind.word().to_string(), text, ..Self::default() };
         match kind {
             CauseKind::Exit { code } => form.code = Some(code),
             CauseKind::Signal { signal } => form.signal = Some(signal),
-            CauseKind::Start {
-                step,
-                object,
-                errno,
-            } => {
+            CauseKind::Start { step, object, errno } => {
                 (form.step, form.object, form.errno) = (Some(step), Some(object), Some(errno));
             }
             CauseKind::Dependency { name } => form.name = Some(name),
@@ -278,18 +211,13 @@ impl From<Form> for Cause {
                 object: form.object.unwrap_or_default(),
                 errno: form.errno.unwrap_or_default(),
             },
-            ("dependency", ..) => CauseKind::Dependency {
-                name: form.name.unwrap_or_default(),
-            },
+            ("dependency", ..) => CauseKind::Dependency { name: form.name.unwrap_or_default() },
             ("user", ..) => CauseKind::User,
             ("config", ..) => CauseKind::Config,
             ("image", ..) => CauseKind::Image,
             ("shutdown", ..) => CauseKind::Shutdown,
             (_, _, _) => CauseKind::Unknown,
         };
-        Self {
-            kind,
-            text: form.text,
-        }
+        Self { kind, text: form.text }
     }
 }

@@ -124,11 +124,7 @@ pub enum Effect {
     /// Stands behind a `Save`; when that fails, nothing is started: `StartFailed`.
     Start { name: String, generation: u64 },
     /// To the main process. Answered only when it fails.
-    Signal {
-        name: String,
-        generation: u64,
-        signal: i32,
-    },
+    Signal { name: String, generation: u64, signal: i32 },
     /// To all of the container, a start in flight as well. Answered only when it fails.
     KillCgroup { name: String, generation: u64 },
     /// Wait for the empty cgroup, remove it, drop mounts. Answered by `Emptied` or `CleanFailed`.
@@ -136,12 +132,7 @@ pub enum Effect {
     /// Write [`record`](super::Supervisor::record) where the next supervisor finds it.
     Save { name: String },
     /// Tell people.
-    Changed {
-        name: String,
-        from: StateKind,
-        to: StateKind,
-        cause: Option<Cause>,
-    },
+    Changed { name: String, from: StateKind, to: StateKind, cause: Option<Cause> },
     /// Everything is down, or the deadline has come.
     ShutdownDone,
 }

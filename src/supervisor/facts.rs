@@ -35,9 +35,7 @@ impl Supervisor {
         let moment = self.moment(now, name);
         match self.units.get_mut(name) {
             None => Outcome::Ignored("no container has this name"),
-            Some(unit) if unit.generation != generation => {
-                Outcome::Ignored("it is about another generation")
-            }
+            Some(unit) if unit.generation != generation => Outcome::Ignored("it is about another generation"),
             Some(unit) => react(unit, moment),
         }
     }
@@ -58,30 +56,18 @@ impl Unit {
     pub(super) fn created(&mut self, process: Process) -> Outcome {
         match self.state {
             State::Starting { .. }
-            | State::Stopping {
-                phase: Phase::Kill { .. },
-                ..
-            }
-            | State::Stuck {
-                on: Remains::Main, ..
-            } => {
+            | State::Stopping { phase: Phase::Kill { .. }, .. }
+            | State::Stuck { on: Remains::Main, .. } => {
                 self.process = Some(process);
                 self.dirty = true;
                 Outcome::Done
             }
-            State::Running { .. }
-            | State::Stopping {
-                phase: Phase::Held | Phase::Term { .. },
-                ..
-            } => NOT_STARTING,
-            State::Stopping {
-                phase: Phase::Clean { .. },
-                ..
+            State::Running { .. } | State::Stopping { phase: Phase::Held | Phase::Term { .. }, .. } => {
+                NOT_STARTING
             }
-            | State::Stuck {
-                on: Remains::Cgroup,
-                ..
-            } => END_KNOWN,
+            State::Stopping { phase: Phase::Clean { .. }, .. } | State::Stuck { on: Remains::Cgroup, .. } => {
+                END_KNOWN
+            }
             State::Waiting { .. }
             | State::Backoff { .. }
             | State::Exited
@@ -90,12 +76,7 @@ impl Unit {
         }
     }
 
-    pub(super) fn started(
-        &mut self,
-        now: Duration,
-        process: Process,
-        stop_signal: Option<i32>,
-    ) -> Outcome {
+    pub(super) fn started(&mut self, now: Duration, process: Process, stop_signal: Option<i32>) -> Outcome {
         match self.state {
             State::Starting { .. } => {
                 self.process = Some(process);
@@ -104,26 +85,15 @@ impl Unit {
                 self.ran = true;
                 self.goes(State::Running { since: now })
             }
-            State::Stopping {
-                phase: Phase::Kill { .. },
-                ..
+            State::Stopping { phase: Phase::Kill { .. }, .. } | State::Stuck { on: Remains::Main, .. } => {
+                self.created(process)
             }
-            | State::Stuck {
-                on: Remains::Main, ..
-            } => self.created(process),
-            State::Running { .. }
-            | State::Stopping {
-                phase: Phase::Held | Phase::Term { .. },
-                ..
-            } => NOT_STARTING,
-            State::Stopping {
-                phase: Phase::Clean { .. },
-                ..
+            State::Running { .. } | State::Stopping { phase: Phase::Held | Phase::Term { .. }, .. } => {
+                NOT_STARTING
             }
-            | State::Stuck {
-                on: Remains::Cgroup,
-                ..
-            } => END_KNOWN,
+            State::Stopping { phase: Phase::Clean { .. }, .. } | State::Stuck { on: Remains::Cgroup, .. } => {
+                END_KNOWN
+            }
             State::Waiting { .. }
             | State::Backoff { .. }
             | State::Exited
@@ -134,13 +104,7 @@ impl Unit {
 
     /// Also of one that was adopted in the middle of its start and taken for running.
     pub(super) fn start_failed(&mut self, moment: Moment, failure: StartFailure) -> Outcome {
-        self.ended(
-            moment,
-            End::NotStarted {
-                failure,
-                at: moment.now,
-            },
-        )
+        self.ended(moment, End::NotStarted { failure, at: moment.now })
     }
 
     /// The main process is gone, or there never was one. What is left of the container is emptied;
@@ -148,23 +112,11 @@ impl Unit {
     pub(super) fn ended(&mut self, moment: Moment, end: End) -> Outcome {
         let why = match self.state {
             State::Starting { .. } | State::Running { .. } => Why::Itself,
-            State::Stopping {
-                phase: Phase::Clean { .. },
-                ..
+            State::Stopping { phase: Phase::Clean { .. }, .. } | State::Stuck { on: Remains::Cgroup, .. } => {
+                return END_KNOWN;
             }
-            | State::Stuck {
-                on: Remains::Cgroup,
-                ..
-            } => return END_KNOWN,
-            State::Stopping {
-                phase: Phase::Held | Phase::Term { .. } | Phase::Kill { .. },
-                why,
-            }
-            | State::Stuck {
-                on: Remains::Main,
-                why,
-                ..
-            } => why,
+            State::Stopping { phase: Phase::Held | Phase::Term { .. } | Phase::Kill { .. }, why }
+            | State::Stuck { on: Remains::Main, why, .. } => why,
             State::Waiting { .. }
             | State::Backoff { .. }
             | State::Exited
@@ -179,27 +131,15 @@ impl Unit {
 
     pub(super) fn emptied(&mut self, court: Court) -> Outcome {
         match self.state {
-            State::Stopping {
-                phase: Phase::Clean { .. },
-                why,
-            }
-            | State::Stuck {
-                on: Remains::Cgroup,
-                why,
-                ..
-            } => {
+            State::Stopping { phase: Phase::Clean { .. }, why }
+            | State::Stuck { on: Remains::Cgroup, why, .. } => {
                 self.conclude(why, court);
                 Outcome::Done
             }
             State::Starting { .. }
             | State::Running { .. }
-            | State::Stopping {
-                phase: Phase::Held | Phase::Term { .. } | Phase::Kill { .. },
-                ..
-            }
-            | State::Stuck {
-                on: Remains::Main, ..
-            } => NOT_CLEANING,
+            | State::Stopping { phase: Phase::Held | Phase::Term { .. } | Phase::Kill { .. }, .. }
+            | State::Stuck { on: Remains::Main, .. } => NOT_CLEANING,
             State::Waiting { .. }
             | State::Backoff { .. }
             | State::Exited
@@ -212,24 +152,12 @@ impl Unit {
     /// stuck, and tried again.
     pub(super) fn clean_failed(&mut self, now: Duration, text: String) -> Outcome {
         match self.state {
-            State::Stopping {
-                phase: Phase::Clean { .. },
-                why,
-            }
-            | State::Stuck {
-                on: Remains::Cgroup,
-                why,
-                ..
-            } => self.stick(now, Remains::Cgroup, why, &text),
+            State::Stopping { phase: Phase::Clean { .. }, why }
+            | State::Stuck { on: Remains::Cgroup, why, .. } => self.stick(now, Remains::Cgroup, why, &text),
             State::Starting { .. }
             | State::Running { .. }
-            | State::Stopping {
-                phase: Phase::Held | Phase::Term { .. } | Phase::Kill { .. },
-                ..
-            }
-            | State::Stuck {
-                on: Remains::Main, ..
-            } => NOT_CLEANING,
+            | State::Stopping { phase: Phase::Held | Phase::Term { .. } | Phase::Kill { .. }, .. }
+            | State::Stuck { on: Remains::Main, .. } => NOT_CLEANING,
             State::Waiting { .. }
             | State::Backoff { .. }
             | State::Exited
@@ -241,22 +169,16 @@ impl Unit {
     /// It cannot be asked to stop, so it is not asked.
     pub(super) fn signal_failed(&mut self, moment: Moment) -> Outcome {
         match self.state {
-            State::Stopping {
-                phase: Phase::Term { .. },
-                why,
-            } => {
+            State::Stopping { phase: Phase::Term { .. }, why } => {
                 self.kill(moment, why);
                 Outcome::Done
             }
-            State::Running { .. }
-            | State::Stopping {
-                phase: Phase::Held, ..
-            } => Outcome::Ignored("a person's signal: what was meant to follow is not ours"),
-            State::Stopping {
-                phase: Phase::Kill { .. } | Phase::Clean { .. },
-                ..
+            State::Running { .. } | State::Stopping { phase: Phase::Held, .. } => {
+                Outcome::Ignored("a person's signal: what was meant to follow is not ours")
             }
-            | State::Stuck { .. } => Outcome::Ignored("it was killed meanwhile"),
+            State::Stopping { phase: Phase::Kill { .. } | Phase::Clean { .. }, .. } | State::Stuck { .. } => {
+                Outcome::Ignored("it was killed meanwhile")
+            }
             State::Starting { .. } => Outcome::Ignored("a start is never signalled"),
             State::Waiting { .. }
             | State::Backoff { .. }
@@ -268,29 +190,16 @@ impl Unit {
 
     pub(super) fn kill_failed(&mut self, now: Duration, text: String) -> Outcome {
         match self.state {
-            State::Stopping {
-                phase: Phase::Kill { .. },
-                why,
+            State::Stopping { phase: Phase::Kill { .. }, why }
+            | State::Stuck { on: Remains::Main, why, .. } => self.stick(now, Remains::Main, why, &text),
+            State::Stopping { phase: Phase::Clean { .. }, .. } | State::Stuck { on: Remains::Cgroup, .. } => {
+                Outcome::Ignored("if anything is left, it shows when it is emptied")
             }
-            | State::Stuck {
-                on: Remains::Main,
-                why,
-                ..
-            } => self.stick(now, Remains::Main, why, &text),
-            State::Stopping {
-                phase: Phase::Clean { .. },
-                ..
-            }
-            | State::Stuck {
-                on: Remains::Cgroup,
-                ..
-            } => Outcome::Ignored("if anything is left, it shows when it is emptied"),
             State::Starting { .. }
             | State::Running { .. }
-            | State::Stopping {
-                phase: Phase::Held | Phase::Term { .. },
-                ..
-            } => Outcome::Ignored("it was not to be killed"),
+            | State::Stopping { phase: Phase::Held | Phase::Term { .. }, .. } => {
+                Outcome::Ignored("it was not to be killed")
+            }
             State::Waiting { .. }
             | State::Backoff { .. }
             | State::Exited
@@ -316,15 +225,10 @@ impl Unit {
             }
             State::Starting { .. } if has_process => self.kill(moment, Why::Itself),
             State::Starting { .. } => self.clean(moment, Why::Itself),
-            State::Stopping {
-                phase: Phase::Kill { .. },
-                why,
-            }
-            | State::Stuck {
-                on: Remains::Main,
-                why,
-                ..
-            } if !has_process => {
+            State::Stopping { phase: Phase::Kill { .. }, why }
+            | State::Stuck { on: Remains::Main, why, .. }
+                if !has_process =>
+            {
                 self.clean(moment, why);
             }
             State::Running { .. } | State::Stopping { .. } | State::Stuck { .. } => {}
@@ -334,10 +238,6 @@ impl Unit {
 
     fn stick(&mut self, now: Duration, on: Remains, why: Why, text: &str) -> Outcome {
         self.cause = Some(Cause::stuck(text));
-        self.goes(State::Stuck {
-            on,
-            retry: Some(now.saturating_add(RETRY)),
-            why,
-        })
+        self.goes(State::Stuck { on, retry: Some(now.saturating_add(RETRY)), why })
     }
 }

@@ -25,10 +25,7 @@ pub(super) struct Governor {
 
 impl Governor {
     pub(super) fn new(now: Duration) -> Self {
-        Self {
-            tokens: BURST,
-            filled_at: now,
-        }
+        Self { tokens: BURST, filled_at: now }
     }
 
     /// One start, if there is one to give.
@@ -73,10 +70,7 @@ mod tests {
         assert!(!governor.take(Duration::from_millis(1019)));
         assert!(governor.take(Duration::from_millis(1025)));
         assert!(!governor.take(Duration::from_millis(1039)));
-        assert!(
-            governor.take(Duration::from_millis(1040)),
-            "a late turn costs nobody the next one"
-        );
+        assert!(governor.take(Duration::from_millis(1040)), "a late turn costs nobody the next one");
         let late = Duration::from_secs(100);
         assert_eq!((0..1000).filter(|_| governor.take(late)).count(), 256);
     }

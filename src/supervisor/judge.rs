@@ -40,11 +40,7 @@ impl Unit {
             Why::Stop | Why::Shutdown | Why::Undeclared => self.set(State::Exited),
             Why::Again if court.shutting_down => self.set(State::Exited),
             Why::Again => {
-                self.set(State::Waiting {
-                    since: court.now,
-                    by: By::Person,
-                    on: Wait::Turn,
-                });
+                self.set(State::Waiting { since: court.now, by: By::Person, on: Wait::Turn });
             }
         }
     }
@@ -62,13 +58,7 @@ impl Unit {
             (Why::Shutdown, _) => Cause::shutdown(self.exit()),
             (Why::Undeclared, _) => Cause::undeclared(),
             (Why::Itself, Some(End::NotStarted { failure, .. })) => Cause::start(failure),
-            (
-                Why::Itself,
-                Some(End::Exited {
-                    exit: Exit::Code(0),
-                    ..
-                }),
-            ) => Cause::exit(Exit::Code(0)),
+            (Why::Itself, Some(End::Exited { exit: Exit::Code(0), .. })) => Cause::exit(Exit::Code(0)),
             (Why::Itself, Some(End::Exited { oom: true, .. })) => Cause::oom(),
             (Why::Itself, Some(End::Exited { exit, .. })) => Cause::exit(*exit),
             (Why::Itself, Some(End::Unseen { .. }) | None) => Cause::unseen_end(),
@@ -100,10 +90,7 @@ impl Unit {
 
     fn verdict(&self) -> Verdict {
         match &self.end {
-            Some(End::Exited {
-                exit: Exit::Code(0),
-                ..
-            }) => Verdict::Clean,
+            Some(End::Exited { exit: Exit::Code(0), .. }) => Verdict::Clean,
             Some(End::NotStarted { failure, .. }) => match failure.fault {
                 Fault::Transient => Verdict::NoFault,
                 Fault::Permanent => Verdict::Failure,
@@ -118,9 +105,7 @@ impl Unit {
             Some(End::Exited { at, .. } | End::Unseen { at }) => *at,
             Some(End::NotStarted { .. }) | None => return,
         };
-        let ran_for = self
-            .started_at
-            .map(|started_at| ended_at.saturating_sub(started_at));
+        let ran_for = self.started_at.map(|started_at| ended_at.saturating_sub(started_at));
         if ran_for.is_some_and(|ran_for| ran_for >= self.spec.policy.healthy_after) {
             self.pardon();
         }
@@ -143,8 +128,6 @@ impl Unit {
         self.streak = self.streak.saturating_add(1);
         let pause = backoff::pause(&self.spec.policy, self.streak, self.held);
         let pause = backoff::jittered(pause, court.seed, &self.name, self.generation);
-        self.set(State::Backoff {
-            until: court.now.saturating_add(pause),
-        });
+        self.set(State::Backoff { until: court.now.saturating_add(pause) });
     }
 }

@@ -19,20 +19,14 @@ pub(super) fn sort(depends_on: &BTreeMap<String, Vec<String>>) -> (Vec<String>, 
     let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut missing: BTreeMap<&str, usize> = BTreeMap::new();
     for (name, dependencies) in depends_on {
-        let known = dependencies
-            .iter()
-            .filter(|dependency| depends_on.contains_key(*dependency));
+        let known = dependencies.iter().filter(|dependency| depends_on.contains_key(*dependency));
         missing.insert(name, known.clone().count());
         for dependency in known {
             dependents.entry(dependency).or_default().push(name);
         }
     }
     let free = |missing: &BTreeMap<&str, usize>| -> Vec<String> {
-        missing
-            .iter()
-            .filter(|(_, n)| **n == 0)
-            .map(|(name, _)| name.to_string())
-            .collect()
+        missing.iter().filter(|(_, n)| **n == 0).map(|(name, _)| name.to_string()).collect()
     };
     let mut order = free(&missing);
     let mut next = 0;
@@ -55,9 +49,7 @@ pub(super) fn sort(depends_on: &BTreeMap<String, Vec<String>>) -> (Vec<String>, 
 /// The direct dependencies that `unit` still has to wait for.
 pub(super) fn unsatisfied<'a>(units: &'a Units, unit: &'a Unit) -> impl Iterator<Item = &'a str> {
     let dependencies = unit.spec.depends_on.iter();
-    dependencies
-        .filter(|name| !units.get(*name).is_some_and(Unit::satisfies_started))
-        .map(String::as_str)
+    dependencies.filter(|name| !units.get(*name).is_some_and(Unit::satisfies_started)).map(String::as_str)
 }
 
 /// Why the dependency `name` is not there yet; the text ends a sentence.
@@ -99,12 +91,7 @@ pub(super) fn stopping_dependents(order: &[String], units: &Units, name: &str) -
     let mut above = BTreeSet::from([name]);
     let mut stopping = Vec::new();
     for unit in order.iter().filter_map(|name| units.get(name)) {
-        if unit
-            .spec
-            .depends_on
-            .iter()
-            .any(|dependency| above.contains(dependency.as_str()))
-        {
+        if unit.spec.depends_on.iter().any(|dependency| above.contains(dependency.as_str())) {
             above.insert(&unit.name);
             if unit.is_stopping() {
                 stopping.push(unit.name.clone());
@@ -125,11 +112,7 @@ pub(super) fn below<'a>(units: &'a Units, top: &'a Unit) -> Vec<&'a Unit> {
         } else if seen.insert(unit.name.as_str()) {
             open.push((unit, true));
             let dependencies = unit.spec.depends_on.iter();
-            open.extend(
-                dependencies
-                    .filter_map(|name| units.get(name))
-                    .map(|unit| (unit, false)),
-            );
+            open.extend(dependencies.filter_map(|name| units.get(name)).map(|unit| (unit, false)));
         }
     }
     found

@@ -93,10 +93,7 @@ impl fmt::Display for RecordError {
         match self {
             Self::Unreadable { text } => write!(f, "not a record: {text}"),
             Self::Version { found } => {
-                write!(
-                    f,
-                    "a record of version {found}, this release reads version {VERSION}"
-                )
+                write!(f, "a record of version {found}, this release reads version {VERSION}")
             }
         }
     }
@@ -104,9 +101,7 @@ impl fmt::Display for RecordError {
 
 impl Record {
     pub fn parse(text: &str) -> Result<Self, RecordError> {
-        let unreadable = |error: serde_json::Error| RecordError::Unreadable {
-            text: error.to_string(),
-        };
+        let unreadable = |error: serde_json::Error| RecordError::Unreadable { text: error.to_string() };
         #[derive(Deserialize)]
         struct Version {
             version: u32,
@@ -120,9 +115,7 @@ impl Record {
     }
 
     pub fn to_json(&self) -> Result<String, RecordError> {
-        serde_json::to_string(self).map_err(|error| RecordError::Unreadable {
-            text: error.to_string(),
-        })
+        serde_json::to_string(self).map_err(|error| RecordError::Unreadable { text: error.to_string() })
     }
 
     pub(super) fn of(unit: &Unit) -> Self {
@@ -165,22 +158,13 @@ impl EndRecord {
             End::NotStarted { failure, at } => (at, None, false, Some(failure.clone())),
             End::Unseen { at } => (at, None, false, None),
         };
-        Self {
-            at_us: micros(*at),
-            exit,
-            oom,
-            failure,
-        }
+        Self { at_us: micros(*at), exit, oom, failure }
     }
 
     pub(super) fn end(self) -> End {
         let at = Duration::from_micros(self.at_us);
         match (self.exit, self.failure) {
-            (Some(exit), _) => End::Exited {
-                exit,
-                oom: self.oom,
-                at,
-            },
+            (Some(exit), _) => End::Exited { exit, oom: self.oom, at },
             (None, Some(failure)) => End::NotStarted { failure, at },
             (None, None) => End::Unseen { at },
         }
@@ -188,13 +172,7 @@ impl EndRecord {
 }
 
 impl Why {
-    const ALL: [Self; 5] = [
-        Self::Itself,
-        Self::Stop,
-        Self::Again,
-        Self::Shutdown,
-        Self::Undeclared,
-    ];
+    const ALL: [Self; 5] = [Self::Itself, Self::Stop, Self::Again, Self::Shutdown, Self::Undeclared];
 
     fn word(self) -> &'static str {
         match self {
@@ -227,16 +205,8 @@ fn stop_words(state: &State) -> (Option<&'static str>, Option<Why>) {
             };
             (Some(phase), Some(*why))
         }
-        State::Stuck {
-            on: Remains::Main,
-            why,
-            ..
-        } => (Some(KILL), Some(*why)),
-        State::Stuck {
-            on: Remains::Cgroup,
-            why,
-            ..
-        } => (Some(CLEAN), Some(*why)),
+        State::Stuck { on: Remains::Main, why, .. } => (Some(KILL), Some(*why)),
+        State::Stuck { on: Remains::Cgroup, why, .. } => (Some(CLEAN), Some(*why)),
         State::Waiting { .. }
         | State::Starting { .. }
         | State::Running { .. }

@@ -37,10 +37,10 @@ impl Supervisor {
     }
 
     fn expire(&mut self, now: Duration) -> bool {
-        let expired = self.units.values().filter_map(|unit| {
-            self.after(unit, now)
-                .map(|state| (unit.name.clone(), state))
-        });
+        let expired = self
+            .units
+            .values()
+            .filter_map(|unit| self.after(unit, now).map(|state| (unit.name.clone(), state)));
         let expired: Vec<(String, State)> = expired.collect();
         for (name, state) in &expired {
             if let Some(unit) = self.units.get_mut(name) {
@@ -54,53 +54,27 @@ impl Supervisor {
     fn after(&self, unit: &Unit, now: Duration) -> Option<State> {
         let killed = |why| {
             let until = now.saturating_add(self.kill_wait(now, unit));
-            State::Stopping {
-                phase: Phase::Kill { until },
-                why,
-            }
+            State::Stopping { phase: Phase::Kill { until }, why }
         };
-        let last_call = self
-            .shutdown
-            .as_ref()
-            .is_some_and(|shutdown| now >= shutdown.kill_at);
+        let last_call = self.shutdown.as_ref().is_some_and(|shutdown| now >= shutdown.kill_at);
         match unit.state {
             State::Starting { until } => (now >= until).then(|| killed(Why::Itself)),
-            State::Stopping {
-                phase: Phase::Held,
-                why,
-            } => last_call.then(|| killed(why)),
-            State::Stopping {
-                phase: Phase::Term { until },
-                why,
-            } => (now >= until || last_call).then(|| killed(why)),
-            State::Stopping {
-                phase: Phase::Kill { until },
-                why,
-            } => (now >= until).then_some(State::Stuck {
-                on: Remains::Main,
-                retry: None,
-                why,
-            }),
-            State::Stopping {
-                phase: Phase::Clean { until },
-                why,
-            } => (now >= until).then_some(State::Stuck {
-                on: Remains::Cgroup,
-                retry: None,
-                why,
-            }),
-            State::Backoff { until } => (now >= until).then_some(State::Waiting {
-                since: now,
-                by: By::Policy,
-                on: Wait::Turn,
-            }),
+            State::Stopping { phase: Phase::Held, why } => last_call.then(|| killed(why)),
+            State::Stopping { phase: Phase::Term { until }, why } => {
+                (now >= until || last_call).then(|| killed(why))
+            }
+            State::Stopping { phase: Phase::Kill { until }, why } => {
+                (now >= until).then_some(State::Stuck { on: Remains::Main, retry: None, why })
+            }
+            State::Stopping { phase: Phase::Clean { until }, why } => {
+                (now >= until).then_some(State::Stuck { on: Remains::Cgroup, retry: None, why })
+            }
+            State::Backoff { until } => {
+                (now >= until).then_some(State::Waiting { since: now, by: By::Policy, on: Wait::Turn })
+            }
             State::Stuck { on, retry, why } => {
                 let due = retry.is_some_and(|retry| now >= retry);
-                due.then_some(State::Stuck {
-                    on,
-                    retry: None,
-                    why,
-                })
+                due.then_some(State::Stuck { on, retry: None, why })
             }
             State::Waiting { .. }
             | State::Running { .. }
@@ -118,18 +92,9 @@ impl Supervisor {
         }
         let held_back = order::held_back(&self.order, &self.units);
         let free = self.units.values().filter_map(|unit| match unit.state {
-            State::Stopping {
-                phase: Phase::Held,
-                why,
-            } if !held_back.contains(unit.name.as_str()) => {
+            State::Stopping { phase: Phase::Held, why } if !held_back.contains(unit.name.as_str()) => {
                 let until = now.saturating_add(self.grace(now, unit));
-                Some((
-                    unit.name.clone(),
-                    State::Stopping {
-                        phase: Phase::Term { until },
-                        why,
-                    },
-                ))
+                Some((unit.name.clone(), State::Stopping { phase: Phase::Term { until }, why }))
             }
             State::Stopping { .. }
             | State::Waiting { .. }
@@ -202,20 +167,14 @@ impl Supervisor {
     }
 
     fn in_flight(&self) -> usize {
-        self.units
-            .values()
-            .filter(|unit| unit.state.kind() == StateKind::Starting)
-            .count()
+        self.units.values().filter(|unit| unit.state.kind() == StateKind::Starting).count()
     }
 
     /// When the governor has the next turn for somebody who waits for it.
     pub(super) fn turn_timeout(&self) -> Option<Duration> {
         let waits = |unit: &Unit| match unit.state {
             State::Waiting { on: Wait::Turn, .. } => true,
-            State::Waiting {
-                on: Wait::Boot | Wait::Resume | Wait::Dependencies,
-                ..
-            }
+            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Dependencies, .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -234,10 +193,7 @@ impl Unit {
     fn expire(&mut self, now: Duration, state: State) {
         match (self.state, state) {
             (State::Starting { .. }, State::Stopping { .. }) => {
-                self.end = Some(End::NotStarted {
-                    failure: start_took_too_long(),
-                    at: now,
-                });
+                self.end = Some(End::NotStarted { failure: start_took_too_long(), at: now });
             }
             (State::Stopping { .. }, State::Stuck { .. }) => {
                 let text = "its processes do not go away";
@@ -254,10 +210,7 @@ impl Unit {
     fn begin(&mut self, now: Duration) {
         let again_by_itself = match self.state {
             State::Waiting { by: By::Policy, .. } => true,
-            State::Waiting {
-                by: By::Boot | By::Person,
-                ..
-            }
+            State::Waiting { by: By::Boot | By::Person, .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -274,9 +227,7 @@ impl Unit {
         self.end = None;
         self.started_at = None;
         self.process = None;
-        self.set(State::Starting {
-            until: now.saturating_add(START_DEADLINE),
-        });
+        self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }
 }
 

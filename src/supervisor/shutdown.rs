@@ -39,28 +39,15 @@ pub(super) struct Shutdown {
 
 impl Supervisor {
     pub(super) fn shut_down(&mut self, now: Duration, deadline: Duration) -> Outcome {
-        if self
-            .shutdown
-            .as_ref()
-            .is_some_and(|shutdown| shutdown.deadline <= deadline)
-        {
-            return Outcome::Ignored(
-                "the machine is shutting down already, by an earlier deadline",
-            );
+        if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.deadline <= deadline) {
+            return Outcome::Ignored("the machine is shutting down already, by an earlier deadline");
         }
         let reserve = (deadline.saturating_sub(now) / 10).min(RESERVE);
         let kill_at = deadline.saturating_sub(reserve);
         let done = self.shutdown.as_ref().is_some_and(|shutdown| shutdown.done);
-        self.shutdown = Some(Shutdown {
-            deadline,
-            kill_at,
-            done,
-        });
+        self.shutdown = Some(Shutdown { deadline, kill_at, done });
         for name in &self.order {
-            let patience = self
-                .units
-                .get(name)
-                .map_or(KILL_WAIT, |unit| self.kill_wait(now, unit));
+            let patience = self.units.get(name).map_or(KILL_WAIT, |unit| self.kill_wait(now, unit));
             if let Some(unit) = self.units.get_mut(name) {
                 unit.shut_down(Moment { now, patience });
             }
@@ -72,30 +59,19 @@ impl Supervisor {
     /// What is on its way down already has no more time than what starts to stop now.
     fn shorten(&mut self, now: Duration) {
         let shorter = self.units.values().filter_map(|unit| match unit.state {
-            State::Stopping {
-                phase: Phase::Term { until },
-                why,
-            } => {
+            State::Stopping { phase: Phase::Term { until }, why } => {
                 let until = until.min(now.saturating_add(self.grace(now, unit)));
                 Some((unit.name.clone(), Phase::Term { until }, why))
             }
-            State::Stopping {
-                phase: Phase::Kill { until },
-                why,
-            } => {
+            State::Stopping { phase: Phase::Kill { until }, why } => {
                 let until = until.min(now.saturating_add(self.kill_wait(now, unit)));
                 Some((unit.name.clone(), Phase::Kill { until }, why))
             }
-            State::Stopping {
-                phase: Phase::Clean { until },
-                why,
-            } => {
+            State::Stopping { phase: Phase::Clean { until }, why } => {
                 let until = until.min(now.saturating_add(self.kill_wait(now, unit)));
                 Some((unit.name.clone(), Phase::Clean { until }, why))
             }
-            State::Stopping {
-                phase: Phase::Held, ..
-            }
+            State::Stopping { phase: Phase::Held, .. }
             | State::Waiting { .. }
             | State::Starting { .. }
             | State::Running { .. }
@@ -128,9 +104,7 @@ impl Supervisor {
         match &self.shutdown {
             None => KILL_WAIT,
             Some(shutdown) if now >= shutdown.deadline => KILL_WAIT,
-            Some(shutdown) if now >= shutdown.kill_at => {
-                KILL_WAIT.min(shutdown.deadline.saturating_sub(now))
-            }
+            Some(shutdown) if now >= shutdown.kill_at => KILL_WAIT.min(shutdown.deadline.saturating_sub(now)),
             Some(_) => {
                 let allotted = self.allotted(now, unit, KILL_WAIT).unwrap_or(KILL_WAIT);
                 allotted.clamp(SHORTEST_WAIT, KILL_WAIT)
@@ -145,11 +119,7 @@ impl Supervisor {
         let remaining = shutdown.kill_at.saturating_sub(now);
         let chain = order::below(&self.units, unit);
         let demand = |it: &Unit| {
-            if it.name == unit.name {
-                asks
-            } else {
-                demand(it, now)
-            }
+            if it.name == unit.name { asks } else { demand(it, now) }
         };
         let fits = |cap| longest(&chain, |it| demand(it).min(cap)) <= remaining;
         if fits(Duration::MAX) {
@@ -161,11 +131,7 @@ impl Supervisor {
         }
         while too_long.saturating_sub(fitting) > PRECISION {
             let middle = fitting.saturating_add(too_long.saturating_sub(fitting) / 2);
-            if fits(middle) {
-                fitting = middle
-            } else {
-                too_long = middle
-            }
+            if fits(middle) { fitting = middle } else { too_long = middle }
         }
         Some(fitting)
     }
@@ -204,36 +170,16 @@ impl Unit {
             }
             State::Starting { .. } => self.kill(moment, Why::Shutdown),
             State::Running { .. } => {
-                self.set(State::Stopping {
-                    phase: Phase::Held,
-                    why: Why::Shutdown,
-                });
+                self.set(State::Stopping { phase: Phase::Held, why: Why::Shutdown });
             }
-            State::Stopping {
-                phase,
-                why: Why::Again,
-            } => {
-                self.set(State::Stopping {
-                    phase,
-                    why: Why::Shutdown,
-                });
+            State::Stopping { phase, why: Why::Again } => {
+                self.set(State::Stopping { phase, why: Why::Shutdown });
             }
-            State::Stuck {
-                on,
-                retry,
-                why: Why::Again,
-            } => {
-                self.set(State::Stuck {
-                    on,
-                    retry,
-                    why: Why::Shutdown,
-                });
+            State::Stuck { on, retry, why: Why::Again } => {
+                self.set(State::Stuck { on, retry, why: Why::Shutdown });
             }
-            State::Stopping { .. }
-            | State::Stuck { .. }
-            | State::Exited
-            | State::Failed
-            | State::Invalid => {}
+            State::Stopping { .. } | State::Stuck { .. } | State::Exited | State::Failed | State::Invalid => {
+            }
         }
     }
 }
@@ -241,17 +187,13 @@ impl Unit {
 /// How much time a container still needs to be gone.
 fn demand(unit: &Unit, now: Duration) -> Duration {
     match unit.state {
-        State::Stopping {
-            phase: Phase::Held, ..
-        } => unit.spec.grace.saturating_add(KILL_WAIT),
-        State::Stopping {
-            phase: Phase::Term { until },
-            ..
-        } => until.saturating_sub(now).saturating_add(KILL_WAIT),
-        State::Stopping {
-            phase: Phase::Kill { until } | Phase::Clean { until },
-            ..
-        } => until.saturating_sub(now),
+        State::Stopping { phase: Phase::Held, .. } => unit.spec.grace.saturating_add(KILL_WAIT),
+        State::Stopping { phase: Phase::Term { until }, .. } => {
+            until.saturating_sub(now).saturating_add(KILL_WAIT)
+        }
+        State::Stopping { phase: Phase::Kill { until } | Phase::Clean { until }, .. } => {
+            until.saturating_sub(now)
+        }
         State::Waiting { .. }
         | State::Starting { .. }
         | State::Running { .. }
@@ -269,16 +211,8 @@ fn longest(chain: &[&Unit], time: impl Fn(&Unit) -> Duration) -> Duration {
     let mut ways: BTreeMap<&str, Duration> = BTreeMap::new();
     let mut top = Duration::ZERO;
     for unit in chain {
-        let below = unit
-            .spec
-            .depends_on
-            .iter()
-            .filter_map(|name| ways.get(name.as_str()));
-        top = below
-            .max()
-            .copied()
-            .unwrap_or_default()
-            .saturating_add(time(unit));
+        let below = unit.spec.depends_on.iter().filter_map(|name| ways.get(name.as_str()));
+        top = below.max().copied().unwrap_or_default().saturating_add(time(unit));
         ways.insert(&unit.name, top);
     }
     top

@@ -59,31 +59,14 @@ impl Wanted {
 /// What is. Times are since boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    Waiting {
-        since: Duration,
-        by: By,
-        on: Wait,
-    },
-    Starting {
-        until: Duration,
-    },
-    Running {
-        since: Duration,
-    },
-    Stopping {
-        phase: Phase,
-        why: Why,
-    },
-    Backoff {
-        until: Duration,
-    },
+    Waiting { since: Duration, by: By, on: Wait },
+    Starting { until: Duration },
+    Running { since: Duration },
+    Stopping { phase: Phase, why: Why },
+    Backoff { until: Duration },
     Exited,
     Failed,
-    Stuck {
-        on: Remains,
-        retry: Option<Duration>,
-        why: Why,
-    },
+    Stuck { on: Remains, retry: Option<Duration>, why: Why },
     Invalid,
 }
 
@@ -186,16 +169,10 @@ impl State {
             Self::Starting { until } | Self::Backoff { until } => Some(*until),
             Self::Stopping { phase, .. } => match phase {
                 Phase::Held => None,
-                Phase::Term { until } | Phase::Kill { until } | Phase::Clean { until } => {
-                    Some(*until)
-                }
+                Phase::Term { until } | Phase::Kill { until } | Phase::Clean { until } => Some(*until),
             },
             Self::Stuck { retry, .. } => *retry,
-            Self::Waiting { .. }
-            | Self::Running { .. }
-            | Self::Exited
-            | Self::Failed
-            | Self::Invalid => None,
+            Self::Waiting { .. } | Self::Running { .. } | Self::Exited | Self::Failed | Self::Invalid => None,
         }
     }
 
@@ -208,13 +185,8 @@ impl State {
                 Phase::Kill { .. } => Some(Step::Kill),
                 Phase::Clean { .. } => Some(Step::Clean),
             },
-            Self::Stuck {
-                on: Remains::Main, ..
-            } => Some(Step::Kill),
-            Self::Stuck {
-                on: Remains::Cgroup,
-                ..
-            } => Some(Step::Clean),
+            Self::Stuck { on: Remains::Main, .. } => Some(Step::Kill),
+            Self::Stuck { on: Remains::Cgroup, .. } => Some(Step::Clean),
             Self::Waiting { .. }
             | Self::Running { .. }
             | Self::Backoff { .. }

@@ -89,17 +89,11 @@ impl Supervisor {
     /// A container that waits shows what for; every other what was kept.
     pub(super) fn cause_of(&self, unit: &Unit) -> Option<Cause> {
         match unit.state {
-            State::Waiting {
-                on: Wait::Dependencies,
-                ..
-            } => {
+            State::Waiting { on: Wait::Dependencies, .. } => {
                 let first = order::unsatisfied(&self.units, unit).next();
                 first.map(|name| order::dependency_cause(&self.units, name))
             }
-            State::Waiting {
-                on: Wait::Boot | Wait::Resume | Wait::Turn,
-                ..
-            }
+            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn, .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -113,12 +107,10 @@ impl Supervisor {
 
     fn waits_for(&self, unit: &Unit) -> Vec<String> {
         match unit.state {
-            State::Waiting { .. } => order::unsatisfied(&self.units, unit)
-                .map(ToString::to_string)
-                .collect(),
-            State::Stopping {
-                phase: Phase::Held, ..
-            } => order::stopping_dependents(&self.order, &self.units, &unit.name),
+            State::Waiting { .. } => order::unsatisfied(&self.units, unit).map(ToString::to_string).collect(),
+            State::Stopping { phase: Phase::Held, .. } => {
+                order::stopping_dependents(&self.order, &self.units, &unit.name)
+            }
             State::Stopping { .. }
             | State::Starting { .. }
             | State::Running { .. }

@@ -102,13 +102,9 @@ impl Moment {
 
 impl Spec {
     pub(super) fn of(container: &Container) -> Self {
-        let depends_on =
-            container
-                .depends_on
-                .iter()
-                .map(|(name, dependency)| match dependency.condition {
-                    Condition::Started => name.clone(),
-                });
+        let depends_on = container.depends_on.iter().map(|(name, dependency)| match dependency.condition {
+            Condition::Started => name.clone(),
+        });
         Self {
             depends_on: depends_on.collect(),
             restart: container.restart,
@@ -135,11 +131,7 @@ impl Unit {
     pub(super) fn new(name: &str, spec: Spec, invalid: Option<Cause>, now: Duration) -> Self {
         let state = match invalid {
             Some(_) => State::Invalid,
-            None => State::Waiting {
-                since: now,
-                by: By::Boot,
-                on: Wait::Boot,
-            },
+            None => State::Waiting { since: now, by: By::Boot, on: Wait::Boot },
         };
         Self {
             name: String::from(name),
@@ -182,23 +174,13 @@ impl Unit {
 
     /// Goes down by force, without being asked first.
     pub(super) fn kill(&mut self, moment: Moment, why: Why) {
-        self.set(State::Stopping {
-            phase: Phase::Kill {
-                until: moment.patience_ends(),
-            },
-            why,
-        });
+        self.set(State::Stopping { phase: Phase::Kill { until: moment.patience_ends() }, why });
     }
 
     /// Its main process is gone: what is left is emptied.
     pub(super) fn clean(&mut self, moment: Moment, why: Why) {
         self.process = None;
-        self.set(State::Stopping {
-            phase: Phase::Clean {
-                until: moment.patience_ends(),
-            },
-            why,
-        });
+        self.set(State::Stopping { phase: Phase::Clean { until: moment.patience_ends() }, why });
     }
 
     /// A person's word ends all history: neither pause nor budget counts what went before.
@@ -209,10 +191,7 @@ impl Unit {
     }
 
     pub(super) fn stop_signal(&self) -> i32 {
-        self.spec
-            .stop_signal
-            .or(self.image_stop_signal)
-            .unwrap_or(SIGTERM)
+        self.spec.stop_signal.or(self.image_stop_signal).unwrap_or(SIGTERM)
     }
 
     /// How the last generation ended, if it got as far as running.
@@ -241,9 +220,7 @@ impl Unit {
 
     /// A declaration that cannot be right before the next boot, as against an image that may be.
     pub(super) fn is_misdeclared(&self) -> bool {
-        self.invalid
-            .as_ref()
-            .is_some_and(|cause| cause.kind == CauseKind::Config)
+        self.invalid.as_ref().is_some_and(|cause| cause.kind == CauseKind::Config)
     }
 
     /// On its way down; a stuck one has gone as far as it will.
