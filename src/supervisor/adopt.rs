@@ -29,7 +29,8 @@ impl Supervisor {
                     return Outcome::Ignored("it is neither declared nor alive");
                 }
             }
-            let unit = Unit::new(&name, Spec::unreadable(), Some(Cause::undeclared()), now);
+            let mut unit = Unit::new(&name, Spec::unreadable(), Some(Cause::undeclared()), now);
+            unit.rank = self.order.len();
             self.units.insert(name.clone(), unit);
             self.order.push(name.clone());
         }

@@ -105,6 +105,11 @@ impl Supervisor {
             );
         }
         order.extend(cyclic);
+        for (rank, name) in order.iter().enumerate() {
+            if let Some(unit) = units.get_mut(name) {
+                unit.rank = rank;
+            }
+        }
         let governor = Governor::new(now);
         Self {
             units,

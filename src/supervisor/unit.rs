@@ -31,6 +31,8 @@ pub(super) struct Spec {
 #[derive(Debug)]
 pub(super) struct Unit {
     pub(super) name: String,
+    /// Its place in the order of starts.
+    pub(super) rank: usize,
     pub(super) spec: Spec,
     /// Why it cannot be started.
     pub(super) invalid: Option<Cause>,
@@ -143,6 +145,7 @@ impl Unit {
         };
         Self {
             name: String::from(name),
+            rank: 0,
             spec,
             cause: invalid.clone(),
             told: (state.kind(), invalid.clone()),
