@@ -73,6 +73,15 @@ pub(crate) struct World {
     pub(crate) disk: BTreeMap<String, Record>,
     live: BTreeMap<String, Live>,
     waiting: VecDeque<Event>,
+    /// What PID 1 latched: it asks every new supervisor again.
+    shutdown: Option<Duration>,
+}
+
+/// Whether the next supervisor starts in safe mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Safe {
+    Yes,
+    No,
 }
 
 const SIGKILL: i32 = 9;
@@ -125,6 +134,7 @@ impl World {
             disk,
             live,
             waiting: VecDeque::new(),
+            shutdown: None,
         }
     }
 
@@ -145,6 +155,12 @@ impl World {
 
     /// Does no more than `effects` things; the rest is lost.
     pub(crate) fn tell_and_do(&mut self, event: Event, effects: usize) -> Outcome {
+        if let Event::Shutdown { deadline } = event {
+            self.shutdown = Some(
+                self.shutdown
+                    .map_or(deadline, |earlier| earlier.min(deadline)),
+            );
+        }
         let outcome = self.sup.handle(self.now, event.clone());
         self.log
             .push((self.now, Entry::Told(event, outcome.clone())));
@@ -224,9 +240,19 @@ impl World {
 
     /// The supervisor dies; the next one adopts what the ledger and the disk have.
     pub(crate) fn crash(&mut self) {
+        self.crash_into(Safe::No);
+    }
+
+    pub(crate) fn crash_into(&mut self, safe: Safe) {
         self.log.push((self.now, Entry::Crashed));
         self.waiting.clear();
         self.sup = Supervisor::new(self.now, &self.config, SEED);
+        if safe == Safe::Yes {
+            self.tell(Event::SafeMode);
+        }
+        if let Some(deadline) = self.shutdown {
+            self.tell(Event::Shutdown { deadline });
+        }
         for record in self.disk.clone().into_values() {
             let found = self
                 .live
