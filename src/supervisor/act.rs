@@ -33,9 +33,11 @@ impl Supervisor {
 }
 
 impl Unit {
-    /// Only the cause of a waiting one can change while it stays as it is.
+    /// Nothing, before its record was read: that would be written over. Later, only the cause of a
+    /// waiting one can change while it stays as it is.
     fn has_something_to_say(&self) -> bool {
-        self.dirty || self.is_due().is_some() || self.state.kind() == StateKind::Waiting
+        let waits = self.state.kind() == StateKind::Waiting;
+        self.adopted && (self.dirty || waits || self.is_due().is_some())
     }
 
     fn news(&mut self, cause: Option<Cause>) -> Option<Effect> {

@@ -39,7 +39,7 @@ impl Supervisor {
         let Some(unit) = self.units.get_mut(&name) else {
             return Outcome::Ignored("no container has this name");
         };
-        if unit.generation > 0 {
+        if unit.adopted {
             return Outcome::Ignored("it was adopted already");
         }
         unit.adopt(moment, record, found);
@@ -62,6 +62,7 @@ impl Unit {
         let before = record.clone();
         let kind = StateKind::from_word(&record.state);
         self.resume(moment, record, found);
+        self.adopted = true;
         // What was saved and said already is not saved and said again.
         self.told = (kind.unwrap_or(self.state.kind()), before.cause.clone());
         self.dirty = Record::of(self) != before;

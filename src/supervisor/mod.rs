@@ -147,6 +147,9 @@ impl Supervisor {
             Event::Booted if self.booted => Outcome::Ignored("adoption was over already"),
             Event::Booted => {
                 self.booted = true;
+                for unit in self.units.values_mut() {
+                    unit.adopted = true;
+                }
                 Outcome::Done
             }
             Event::SafeMode => {

@@ -62,6 +62,8 @@ pub(super) struct Unit {
     /// What the agent was last asked to do, and what people were last told.
     pub(super) acted: Option<(u64, Step)>,
     pub(super) told: (StateKind, Option<Cause>),
+    /// Its record was read, or there is none: it may be written over.
+    pub(super) adopted: bool,
     /// The record differs from what was saved.
     pub(super) dirty: bool,
 }
@@ -165,6 +167,7 @@ impl Unit {
             restarts_asked: 0,
             rest: BTreeMap::new(),
             acted: None,
+            adopted: false,
             dirty: false,
         }
     }

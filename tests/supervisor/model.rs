@@ -30,7 +30,9 @@ struct Closing {
 
 #[derive(Debug)]
 struct Shadow {
-    declared: Container,
+    depends_on: Vec<String>,
+    restart: Restart,
+    policy: RestartPolicy,
     /// All that depend on it, through others too.
     dependents: BTreeSet<String>,
     generation: u64,
@@ -66,7 +68,9 @@ impl Model {
     pub(crate) fn new(config: &Config) -> Self {
         let containers = config.containers.iter().map(|(name, declared)| {
             let shadow = Shadow {
-                declared: declared.clone(),
+                depends_on: declared.depends_on.keys().cloned().collect(),
+                restart: declared.restart,
+                policy: declared.restart_policy,
                 dependents: dependents(config, name),
                 generation: 0,
                 started_at: Duration::ZERO,
@@ -235,7 +239,7 @@ impl Model {
             generation > shadow.generation,
             "{name}: generation {generation} again"
         );
-        for dependency in shadow.declared.depends_on.keys() {
+        for dependency in &shadow.depends_on {
             let state = world.state(dependency);
             let down_for_good = matches!(state, StateKind::Failed | StateKind::Invalid);
             let ran = self.containers[dependency].ran;
@@ -274,9 +278,9 @@ impl Model {
         let shadow = self.of(name);
         shadow.there = false;
         let (word, end) = (shadow.word.take(), shadow.end.take());
-        let policy = &shadow.declared.restart_policy;
+        let policy = &shadow.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
-        let allowed: &[StateKind] = match (word, end, shadow.declared.restart) {
+        let allowed: &[StateKind] = match (word, end, shadow.restart) {
             _ if shadow.unusable => &[Invalid],
             _ if shutting_down => &[Exited, Failed],
             (Some(Word::Stop), ..) => &[Exited],
@@ -334,7 +338,7 @@ impl Model {
             ));
         }
         if let Some(next) = status.next_start {
-            let longest = shadow.declared.restart_policy.max_delay * 11 / 10;
+            let longest = shadow.policy.max_delay * 11 / 10;
             assert!(
                 next <= world.now + longest,
                 "{name} pauses too long: {next:?}"
@@ -381,6 +385,7 @@ impl Model {
 
     fn adopted(&mut self, record: &Record, found: Option<Found>) {
         let shadow = self.of(&record.name);
+        shadow.generation = record.generation;
         shadow.word = match record.why.as_deref() {
             Some("stop") => Some(Word::Stop),
             Some("again") => Some(Word::Again),

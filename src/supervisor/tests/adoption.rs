@@ -328,9 +328,23 @@ fn safe_mode_adopts_and_does_nothing_unasked() {
 #[test]
 fn nothing_starts_before_adoption_is_over() {
     let mut world = World::new(config(&[("web", &[])]));
-    world.tell(Event::Start { name: "web".into() });
+    for event in [
+        Event::Start { name: "web".into() },
+        Event::Stop { name: "web".into() },
+        Event::Restart { name: "web".into() },
+        Event::Kill {
+            name: "web".into(),
+            signal: 9,
+        },
+    ] {
+        assert_eq!(world.tell(event), Outcome::Refused(Refusal::TakingOver));
+    }
     world.run_until(s(10));
-    assert_eq!(world.story(), [""; 0]);
+    assert_eq!(
+        world.log.len(),
+        4,
+        "nothing is said or written before a record can be read"
+    );
     world.tell(Event::Booted);
     assert_eq!(world.story(), ["10.0 start web"]);
     let late = Event::Adopted {

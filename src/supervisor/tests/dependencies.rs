@@ -107,9 +107,14 @@ fn waits_for_an_invalid_dependency_with_its_reason() {
 
 #[test]
 fn waits_for_one_that_a_person_stopped_before_it_ever_ran() {
-    let mut world = World::new(config(&[("app", &["db"]), ("db", &[])]));
+    let slow = Play {
+        start: s(3),
+        ..Play::default()
+    };
+    let mut world = World::new(config(&[("app", &["db"]), ("db", &[])]))
+        .play("db", &[slow, Play::default()])
+        .booted();
     world.tell(stop("db"));
-    world.tell(Event::Booted);
     world.run_until(s(5));
     assert_eq!(
         world.cause("app"),

@@ -166,7 +166,15 @@ fn stop_works_in_every_state() {
         world.run_for(s(1000));
         assert_eq!(world.starts("web").len(), starts, "it stays down");
     };
-    let mut waiting = World::new(config(&[("web", &[])]));
+    let mut waiting = World::new(config(&[("web", &["db"]), ("db", &[])]))
+        .play(
+            "db",
+            &[Play {
+                start: s(5),
+                ..Play::default()
+            }],
+        )
+        .booted();
     check(&mut waiting, StateKind::Exited);
     let mut starting = world(&[Play {
         start: s(5),
