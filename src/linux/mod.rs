@@ -8,6 +8,7 @@
 pub mod capability;
 pub mod cgroup;
 pub mod clone;
+pub mod elf;
 pub mod epoll;
 pub mod fd;
 pub mod fs;
