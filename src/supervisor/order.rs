@@ -56,7 +56,7 @@ pub(super) fn sort(depends_on: &BTreeMap<String, Vec<String>>) -> (Vec<String>, 
 pub(super) fn unsatisfied<'a>(units: &'a Units, unit: &'a Unit) -> impl Iterator<Item = &'a str> {
     let dependencies = unit.spec.depends_on.iter();
     dependencies
-        .filter(|name| !units.get(*name).is_some_and(Unit::satisfies_started))
+        .filter(|name| !units.get(*name).is_some_and(|unit| unit.ran))
         .map(String::as_str)
 }
 
