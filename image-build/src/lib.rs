@@ -4,6 +4,7 @@
 //! `orlop`, and leaves a folder with `vmlinuz`, `initrd.img`, `cmdline` and `manifest.json`: byte
 //! for byte the same for the same inputs, and either complete or not touched at all.
 
+mod arch;
 mod assemble;
 mod boot_binary;
 mod check;
@@ -13,13 +14,16 @@ mod error;
 mod images;
 mod initramfs;
 mod kernel;
+pub mod layer;
 mod lz4;
 pub mod manifest;
 mod module_file;
 mod modules;
 mod output;
 mod progress;
+pub mod source;
 mod standin;
+pub mod store;
 mod table;
 
 pub use assemble::{Built, Options, build, build_with};
