@@ -4,6 +4,7 @@
 //! `orlop`, and leaves a folder with `vmlinuz`, `initrd.img`, `cmdline` and `manifest.json`: byte
 //! for byte the same for the same inputs, and either complete or not touched at all.
 
+mod arch;
 mod assemble;
 mod boot_binary;
 mod check;
