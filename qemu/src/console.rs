@@ -85,18 +85,20 @@ impl Console {
     }
 }
 
-/// `[    1.234567] Kernel panic - not syncing: …`
+/// `[    1.234567] Kernel panic - not syncing: …`, also after something without an end of line.
 fn is_last_words(line: &str) -> bool {
-    let Some((stamp, text)) = line.split_once("] ") else {
-        return false;
-    };
-    let Some((_, stamp)) = stamp.split_once('[') else {
+    LAST_WORDS.iter().any(|words| {
+        let mut before = line.match_indices(words).filter_map(|(at, _)| line.get(..at));
+        before.any(ends_with_stamp)
+    })
+}
+
+fn ends_with_stamp(text: &str) -> bool {
+    let Some((_, stamp)) = text.strip_suffix("] ").and_then(|text| text.rsplit_once('[')) else {
         return false;
     };
     let digits = stamp.trim_start();
-    !digits.is_empty()
-        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        && LAST_WORDS.iter().any(|words| text.starts_with(words))
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }
 
 #[cfg(test)]
@@ -119,6 +121,7 @@ mod tests {
         );
         check_death("[    0.9] Oops: int3: 0000 [#1] SMP\n", Some("[    0.9] Oops: int3: 0000 [#1] SMP"));
         check_death("[    0.9] int3: 0000 [#1] SMP\n", Some("[    0.9] int3: 0000 [#1] SMP"));
+        check_death("a [b] c[  9.1] Oops: 1\n", Some("a [b] c[  9.1] Oops: 1"));
     }
 
     #[test]

@@ -52,6 +52,17 @@ pub(super) fn watch_power_button() {
     }
 }
 
+/// Starts the watchdog, which nobody feeds then.
+pub(super) fn starve_watchdog() -> std::io::Result<i64> {
+    /// `WDIOC_SETTIMEOUT`
+    const SET_TIMEOUT: libc::c_ulong = 0xc004_5706;
+    let file = fs::OpenOptions::new().write(true).open("/dev/watchdog")?;
+    let mut seconds = 2;
+    let (fd, request) = (file.as_raw_fd(), SET_TIMEOUT as libc::Ioctl);
+    // SAFETY: the request reads and writes one int.
+    check(unsafe { libc::ioctl(fd, request, &raw mut seconds) })
+}
+
 /// Gives eth0 the address that QEMU's user network leads to; `false` when there is none.
 pub(super) fn bring_up_network() -> bool {
     let Ok(socket) = std::net::UdpSocket::bind("0.0.0.0:0") else {

@@ -4,13 +4,16 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::{reboot, start};
 use crate::system;
 
 /// Calls of List so far: the one container starts, and runs when it was looked at often enough.
 static LOOKED: AtomicU32 = AtomicU32::new(0);
+
+/// Whether a call was forgotten already.
+static FORGOT: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn serve_all() {
     let Ok(ports) = fs::read_dir("/sys/class/virtio-ports") else { return };
@@ -112,16 +115,20 @@ impl Port {
                     ));
                 }
             }
-            // As a supervisor that dies with a call in hand: no answer, and no session any more.
-            "org.orlop.Test.Forget" => self.session = false,
+            // As a supervisor that dies with the first call in hand: no answer, no session any more.
+            "org.orlop.Test.Forget" => {
+                if FORGOT.swap(true, Ordering::Relaxed) {
+                    self.say(empty);
+                } else {
+                    self.session = false;
+                }
+            }
             "org.orlop.Test.Half" => self.say("{\"parameters\":{\"half\":"),
             "org.orlop.Test.PowerOff" => reboot(libc::RB_POWER_OFF),
             "org.orlop.Test.Reboot" => reboot(libc::RB_AUTOBOOT),
             "org.orlop.Test.Panic" => drop(fs::write("/proc/sysrq-trigger", "c")),
             "org.orlop.Test.Starve" => {
-                // The module's shortest time, then nobody feeds it.
-                let watchdog = fs::write("/dev/watchdog", "x");
-                println!("guest: watchdog {watchdog:?}");
+                println!("guest: watchdog {:?}", super::device::starve_watchdog());
                 self.say(empty);
             }
             _ => {
