@@ -1,14 +1,11 @@
-//! Promises of a [`Machine`], kept with a real QEMU, a real kernel and a small guest.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
-
-mod guest;
+//! What a [`Machine`] promises to a test that drives it.
 
 use std::time::Duration;
 
-use guest::Built;
 use orlop_vm::{Accelerator, End, Error, Machine, Options};
 use serde_json::{Value, json};
+
+use crate::guest::Built;
 
 #[test]
 fn boots_speaks_and_tells_a_power_off() {

@@ -53,7 +53,7 @@ impl Built {
 }
 
 fn given(variable: &str) -> PathBuf {
-    let help = "names no file; see qemu/tests/guest/mod.rs";
+    let help = "names no file; see qemu/tests/vm/guest.rs";
     let path = std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} {help}"));
     fs::canonicalize(&path).unwrap_or_else(|e| panic!("{variable} {help}: {e}"))
 }
