@@ -9,7 +9,7 @@ use orlop::image::{Digest, Hasher};
 use super::control::CallId;
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
-use crate::linux::{elf, fs, memfd};
+use crate::linux::{fs, program};
 
 /// The binary is to stay below 4 MiB; the rest is for the years.
 const SIZE_LIMIT: u64 = 64 << 20;
@@ -30,7 +30,7 @@ impl Agent {
         if size == 0 || size > SIZE_LIMIT {
             return self.server.fail(now, call, &Error::TooLarge { limit: SIZE_LIMIT });
         }
-        match memfd::executable(c"orlop") {
+        match program::executable(c"orlop") {
             Ok(file) => {
                 let upload = Upload { file, hasher: Hasher::default(), size, received: 0, sha256 };
                 self.uploads.insert(call.client, upload);
@@ -49,7 +49,7 @@ impl Agent {
             Err("more bytes than announced".to_owned())
         } else {
             upload.hasher.update(data);
-            memfd::append(upload.file.as_fd(), data).map_err(|errno| errno.desc().to_owned())
+            program::append(upload.file.as_fd(), data).map_err(|errno| errno.desc().to_owned())
         };
         let received = upload.received;
         match written {
@@ -108,8 +108,8 @@ fn check(upload: Upload) -> Result<(OwnedFd, Digest), String> {
     if digest.hex() != upload.sha256 {
         return Err("its digest is not the one announced".into());
     }
-    elf::check_static(upload.file.as_fd())?;
-    memfd::seal(upload.file.as_fd()).map_err(|errno| errno.desc().to_owned())?;
+    program::check_static(upload.file.as_fd())?;
+    program::seal(upload.file.as_fd()).map_err(|errno| errno.desc().to_owned())?;
     Ok((upload.file, digest))
 }
 

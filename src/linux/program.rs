@@ -1,6 +1,46 @@
-//! Whether a file is a program that this machine can run by itself (elf(5)).
+//! Programs that arrive as bytes: kept in memory, checked (elf(5)), sealed, and then executed.
 
-use std::os::fd::BorrowedFd;
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use super::{Errno, Result, check, check_fd};
+
+/// An empty file in memory that may be executed and sealed (memfd_create(2)).
+///
+/// # Errors
+/// ENOMEM, EMFILE.
+pub fn executable(name: &CStr) -> Result<OwnedFd> {
+    const MFD_EXEC: libc::c_uint = 0x10;
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | MFD_EXEC;
+    // SAFETY: a valid C string.
+    check_fd(unsafe { libc::syscall(libc::SYS_memfd_create, name.as_ptr(), flags) })
+}
+
+/// Adds bytes at the end.
+///
+/// # Errors
+/// ENOSPC, ENOMEM.
+pub fn append(file: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        match nix::unistd::write(file, bytes) {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// From here on nobody can change it.
+///
+/// # Errors
+/// EBUSY while it is mapped for writing.
+pub fn seal(file: BorrowedFd<'_>) -> Result<()> {
+    let seals = libc::F_SEAL_WRITE | libc::F_SEAL_GROW | libc::F_SEAL_SHRINK | libc::F_SEAL_SEAL;
+    // SAFETY: plain numbers.
+    check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) }.into())?;
+    Ok(())
+}
 
 /// EM_* of this architecture: with the audit constants the only thing that depends on it.
 #[cfg(target_arch = "x86_64")]
@@ -25,7 +65,7 @@ fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
 ///
 /// # Errors
 /// What it is not, for a person.
-pub fn check_static(file: BorrowedFd<'_>) -> Result<(), String> {
+pub fn check_static(file: BorrowedFd<'_>) -> core::result::Result<(), String> {
     let size = nix::sys::stat::fstat(file).map_err(|errno| errno.desc().to_owned())?.st_size as u64;
     let mut header = [0u8; HEADER];
     let got = nix::sys::uio::pread(file, &mut header, 0).map_err(|errno| errno.desc().to_owned())?;
