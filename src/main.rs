@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     }
     match arguments.get(1).map(String::as_str) {
         Some("init") => init::run(),
+        Some("log") => exit(agent::log::run()),
         Some("supervisor") => exit(agent::run()),
         _ => exit(2),
     }

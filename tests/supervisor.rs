@@ -13,8 +13,8 @@ mod model;
 mod world;
 
 use orlop::config::{
-    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode,
-    Restart, RestartPolicy,
+    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode, Restart,
+    RestartPolicy,
 };
 use orlop::supervisor::*;
 use proptest::test_runner::{Config as Histories, RngAlgorithm, TestRng, TestRunner};
@@ -24,19 +24,11 @@ const DEFAULT_HISTORIES: u32 = 2_000;
 
 #[test]
 fn keeps_its_promises_in_random_histories() {
-    let number = |name| {
-        std::env::var(name)
-            .ok()
-            .and_then(|value| value.parse::<u32>().ok())
-    };
+    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
     let cases = number("HISTORIES").unwrap_or(DEFAULT_HISTORIES);
     let mut seed = [0; 32];
     seed[..4].copy_from_slice(&number("SEED").unwrap_or(1).to_le_bytes());
-    let config = Histories {
-        cases,
-        failure_persistence: None,
-        ..Histories::default()
-    };
+    let config = Histories { cases, failure_persistence: None, ..Histories::default() };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
     let result = TestRunner::new_with_rng(config, rng).run(&history::histories(), |history| {
         history.live();

@@ -1,10 +1,6 @@
 //! A converted layer is, file by file, what GNU tar extracts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed step ends the test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step ends the test")]
 
 mod common;
 
@@ -16,26 +12,16 @@ fn check(archive: &str, compress: &str) {
     let dir = temp();
     let path = dir.path();
     sh(path, ODD_FILES);
-    sh(
-        path,
-        &format!("tar --sort=name {archive} -cf layer.tar -C tree ."),
-    );
+    sh(path, &format!("tar --sort=name {archive} -cf layer.tar -C tree ."));
     sh(
         path,
         "mkdir wanted; tar --xattrs --xattrs-include='*' --same-owner -p --numeric-owner -xf layer.tar -C wanted",
     );
     sh(path, &format!("{compress} < layer.tar > layer"));
-    let done = converted(
-        &path.join("layer"),
-        &path.join("layer.tar"),
-        &path.join("cache"),
-    );
+    let done = converted(&path.join("layer"), &path.join("layer.tar"), &path.join("cache"));
     assert_eq!(done.warnings, Vec::<String>::new());
     let mounted = Mounted::new(&done.file);
-    assert_same(
-        &snapshot(&path.join("wanted")),
-        &snapshot(mounted.dir.path()),
-    );
+    assert_same(&snapshot(&path.join("wanted")), &snapshot(mounted.dir.path()));
     sh(path, &format!("fsck.erofs {}", done.file.display()));
 }
 
@@ -47,10 +33,7 @@ fn a_pax_layer_is_what_tar_extracts() {
 #[test]
 fn a_layer_of_every_sparse_format_is_what_tar_extracts() {
     for version in ["0.0", "0.1", "1.0"] {
-        check(
-            &format!("--format=pax --xattrs --sparse --sparse-version={version}"),
-            "cat",
-        );
+        check(&format!("--format=pax --xattrs --sparse --sparse-version={version}"), "cat");
     }
 }
 

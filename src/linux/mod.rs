@@ -11,9 +11,12 @@ pub mod clone;
 
 pub mod epoll;
 pub mod fd;
+#[cfg(test)]
+pub mod forked;
 pub mod fs;
 pub mod input;
 pub mod kmsg;
+pub mod memfd;
 pub mod module;
 pub mod mount;
 pub mod namespace;
@@ -26,10 +29,12 @@ pub mod readiness;
 pub mod seqpacket;
 pub mod signal;
 pub mod socket;
+pub mod splice;
 pub mod sysctl;
 #[cfg(test)]
 pub mod testing;
 pub mod time;
+pub mod tty;
 pub mod wait;
 
 pub use nix::Result;

@@ -9,8 +9,8 @@ mod texts;
 mod world;
 
 use crate::config::{
-    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode,
-    Restart, RestartPolicy,
+    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode, Restart,
+    RestartPolicy,
 };
 
 use super::*;

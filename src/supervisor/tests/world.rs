@@ -27,26 +27,10 @@ pub(crate) struct Play {
 
 #[derive(Debug, Clone)]
 enum Stage {
-    Setup {
-        created_at: Duration,
-        created: bool,
-        answer_at: Duration,
-        killed: bool,
-    },
-    Alive {
-        ends_at: Option<Duration>,
-        exit: Exit,
-    },
-    Dead {
-        exit: Exit,
-        oom: bool,
-        at: Duration,
-        recorded: bool,
-    },
-    Cleaning {
-        until: Option<Duration>,
-        fails: bool,
-    },
+    Setup { created_at: Duration, created: bool, answer_at: Duration, killed: bool },
+    Alive { ends_at: Option<Duration>, exit: Exit },
+    Dead { exit: Exit, oom: bool, at: Duration, recorded: bool },
+    Cleaning { until: Option<Duration>, fails: bool },
 }
 
 #[derive(Debug, Clone)]
@@ -113,10 +97,7 @@ impl Default for Play {
 
 impl Play {
     pub(crate) fn exits(after: Duration, code: i32) -> Self {
-        Self {
-            ends: Some((after, Exit::Code(code))),
-            ..Self::default()
-        }
+        Self { ends: Some((after, Exit::Code(code))), ..Self::default() }
     }
 }
 
@@ -156,14 +137,10 @@ impl World {
     /// Does no more than `effects` things; the rest is lost.
     pub(crate) fn tell_and_do(&mut self, event: Event, effects: usize) -> Outcome {
         if let Event::Shutdown { deadline } = event {
-            self.shutdown = Some(
-                self.shutdown
-                    .map_or(deadline, |earlier| earlier.min(deadline)),
-            );
+            self.shutdown = Some(self.shutdown.map_or(deadline, |earlier| earlier.min(deadline)));
         }
         let outcome = self.sup.handle(self.now, event.clone());
-        self.log
-            .push((self.now, Entry::Told(event, outcome.clone())));
+        self.log.push((self.now, Entry::Told(event, outcome.clone())));
         let mut done = 0;
         while let Some(effect) = self.sup.poll_effect() {
             if done < effects {
@@ -181,11 +158,7 @@ impl World {
             self.tell(event);
             return true;
         }
-        let happens = self
-            .live
-            .values()
-            .filter_map(|live| live.stage.next())
-            .min();
+        let happens = self.live.values().filter_map(|live| live.stage.next()).min();
         let due = self.sup.poll_timeout();
         match (happens, due) {
             (Some(at), due) if at <= end && due.is_none_or(|due| at <= due) => {
@@ -194,11 +167,7 @@ impl World {
                 true
             }
             (_, Some(due)) if due <= end => {
-                assert!(
-                    due > self.now,
-                    "a time in the past: {due:?} at {:?}",
-                    self.now
-                );
+                assert!(due > self.now, "a time in the past: {due:?} at {:?}", self.now);
                 self.now = due;
                 self.tell(Event::Tick);
                 true
@@ -227,10 +196,7 @@ impl World {
     }
 
     pub(crate) fn cause(&self, name: &str) -> String {
-        self.status(name)
-            .cause
-            .map(|cause| cause.text)
-            .unwrap_or_default()
+        self.status(name).cause.map(|cause| cause.text).unwrap_or_default()
     }
 
     /// Whether any process or mount of the container is there.
@@ -254,14 +220,8 @@ impl World {
             self.tell(Event::Shutdown { deadline });
         }
         for record in self.disk.clone().into_values() {
-            let found = self
-                .live
-                .get_mut(&record.name)
-                .and_then(|live| live.found(&record));
-            self.tell(Event::Adopted {
-                record: Box::new(record),
-                found,
-            });
+            let found = self.live.get_mut(&record.name).and_then(|live| live.found(&record));
+            self.tell(Event::Adopted { record: Box::new(record), found });
         }
         self.tell(Event::Booted);
     }
@@ -275,9 +235,9 @@ impl World {
 
     /// When `name` was started.
     pub(crate) fn starts(&self, name: &str) -> Vec<Duration> {
-        let starts = self.asked().filter(
-            |(_, effect)| matches!(effect, Effect::Start { name: started, .. } if started == name),
-        );
+        let starts = self
+            .asked()
+            .filter(|(_, effect)| matches!(effect, Effect::Start { name: started, .. } if started == name));
         starts.map(|(at, _)| at).collect()
     }
 
@@ -300,12 +260,7 @@ impl World {
     /// What people were told about `name`.
     pub(crate) fn news(&self, name: &str) -> Vec<String> {
         let news = self.asked().filter_map(|(_, effect)| match effect {
-            Effect::Changed {
-                name: about,
-                from,
-                to,
-                cause,
-            } if about == name => {
+            Effect::Changed { name: about, from, to, cause } if about == name => {
                 let cause = cause.as_ref().map_or("", |cause| &cause.text);
                 Some(format!("{} -> {}: {cause}", from.word(), to.word()))
             }
@@ -331,21 +286,10 @@ impl World {
                     killed: false,
                 };
                 let clean_failures = play.clean_failures;
-                let before = self.live.insert(
-                    name,
-                    Live {
-                        generation,
-                        stage,
-                        clean_failures,
-                    },
-                );
+                let before = self.live.insert(name, Live { generation, stage, clean_failures });
                 assert!(before.is_none(), "started on top of {before:?}");
             }
-            Effect::Signal {
-                name,
-                generation,
-                signal,
-            } => {
+            Effect::Signal { name, generation, signal } => {
                 let play = self.play_of(&name, generation);
                 if let Some(live) = self.live.get_mut(&name) {
                     live.signal(self.now, &play, signal);
@@ -389,117 +333,39 @@ impl World {
 
     /// Lets the one thing happen that is due at `at`.
     fn happen(&mut self, at: Duration) {
-        let due = self
-            .live
-            .iter()
-            .find(|(_, live)| live.stage.next() == Some(at));
-        let (name, live) = due
-            .map(|(name, live)| (name.clone(), live.clone()))
-            .unwrap();
+        let due = self.live.iter().find(|(_, live)| live.stage.next() == Some(at));
+        let (name, live) = due.map(|(name, live)| (name.clone(), live.clone())).unwrap();
         let play = self.play_of(&name, live.generation);
         let generation = live.generation;
         let pid = i32::try_from(1000 + generation).unwrap();
         let (stage, event) = match live.stage {
-            Stage::Setup {
-                created_at,
-                created: false,
-                answer_at,
-                killed,
-            } if !killed => {
-                let stage = Stage::Setup {
-                    created_at,
-                    created: true,
-                    answer_at,
-                    killed,
-                };
-                (
-                    Some(stage),
-                    Event::Created {
-                        name: name.clone(),
-                        generation,
-                        pid,
-                        pidfd_inode: 5,
-                    },
-                )
+            Stage::Setup { created_at, created: false, answer_at, killed } if !killed => {
+                let stage = Stage::Setup { created_at, created: true, answer_at, killed };
+                (Some(stage), Event::Created { name: name.clone(), generation, pid, pidfd_inode: 5 })
             }
             Stage::Setup { killed, .. } if killed || play.fails.is_some() => {
-                let failure = failure(if killed {
-                    Fault::Transient
-                } else {
-                    play.fails.unwrap()
-                });
-                let stage = Stage::Dead {
-                    exit: Exit::Signal(SIGKILL),
-                    oom: false,
-                    at,
-                    recorded: true,
-                };
-                (
-                    Some(stage),
-                    Event::StartFailed {
-                        name: name.clone(),
-                        generation,
-                        failure,
-                    },
-                )
+                let failure = failure(if killed { Fault::Transient } else { play.fails.unwrap() });
+                let stage = Stage::Dead { exit: Exit::Signal(SIGKILL), oom: false, at, recorded: true };
+                (Some(stage), Event::StartFailed { name: name.clone(), generation, failure })
             }
             Stage::Setup { .. } => {
                 let exit = play.ends.map_or(Exit::Code(0), |(_, exit)| exit);
-                let stage = Stage::Alive {
-                    ends_at: play.ends.map(|(time, _)| at + time),
-                    exit,
-                };
+                let stage = Stage::Alive { ends_at: play.ends.map(|(time, _)| at + time), exit };
                 let (name, stop_signal) = (name.clone(), None);
-                let event = Event::Started {
-                    name,
-                    generation,
-                    pid,
-                    pidfd_inode: 5,
-                    stop_signal,
-                };
+                let event = Event::Started { name, generation, pid, pidfd_inode: 5, stop_signal };
                 (Some(stage), event)
             }
             Stage::Alive { exit, .. } => {
                 let oom = play.oom;
-                let stage = Stage::Dead {
-                    exit,
-                    oom,
-                    at,
-                    recorded: false,
-                };
-                (
-                    Some(stage),
-                    Event::Ended {
-                        name: name.clone(),
-                        generation,
-                        exit,
-                        oom,
-                        at,
-                    },
-                )
+                let stage = Stage::Dead { exit, oom, at, recorded: false };
+                (Some(stage), Event::Ended { name: name.clone(), generation, exit, oom, at })
             }
             Stage::Cleaning { fails: true, .. } => {
-                let stage = Stage::Cleaning {
-                    until: None,
-                    fails: false,
-                };
+                let stage = Stage::Cleaning { until: None, fails: false };
                 let text = "the mount is busy".into();
-                (
-                    Some(stage),
-                    Event::CleanFailed {
-                        name: name.clone(),
-                        generation,
-                        text,
-                    },
-                )
+                (Some(stage), Event::CleanFailed { name: name.clone(), generation, text })
             }
-            Stage::Cleaning { .. } => (
-                None,
-                Event::Emptied {
-                    name: name.clone(),
-                    generation,
-                },
-            ),
+            Stage::Cleaning { .. } => (None, Event::Emptied { name: name.clone(), generation }),
             Stage::Dead { .. } => unreachable!("a dead one waits for Clean"),
         };
         match stage {
@@ -513,12 +379,7 @@ impl World {
 impl Stage {
     fn next(&self) -> Option<Duration> {
         match self {
-            Self::Setup {
-                created: false,
-                killed: false,
-                created_at,
-                ..
-            } => Some(*created_at),
+            Self::Setup { created: false, killed: false, created_at, .. } => Some(*created_at),
             Self::Setup { answer_at, .. } => Some(*answer_at),
             Self::Alive { ends_at, .. } => *ends_at,
             Self::Dead { .. } => None,
@@ -542,9 +403,7 @@ impl Live {
     fn kill(&mut self, now: Duration, play: &Play) {
         let Some(time) = play.dies else { return };
         match &mut self.stage {
-            Stage::Setup {
-                answer_at, killed, ..
-            } => {
+            Stage::Setup { answer_at, killed, .. } => {
                 (*answer_at, *killed) = ((*answer_at).min(now + time), true);
             }
             Stage::Alive { ends_at, exit } => {
@@ -563,33 +422,15 @@ impl Live {
             Stage::Setup { created, .. } => {
                 let at = Duration::ZERO;
                 let exit = Exit::Code(1);
-                self.stage = Stage::Dead {
-                    exit,
-                    oom: false,
-                    at,
-                    recorded: true,
-                };
+                self.stage = Stage::Dead { exit, oom: false, at, recorded: true };
                 created.then_some(Found::NeverRan)
             }
-            Stage::Alive { .. } => Some(Found::Alive {
-                pid: record.pid.unwrap_or(1),
-                pidfd_inode: 5,
-            }),
-            Stage::Dead {
-                exit,
-                oom,
-                at,
-                recorded: false,
-            } => Some(Found::Ended { exit, oom, at }),
+            Stage::Alive { .. } => Some(Found::Alive { pid: record.pid.unwrap_or(1), pidfd_inode: 5 }),
+            Stage::Dead { exit, oom, at, recorded: false } => Some(Found::Ended { exit, oom, at }),
             Stage::Dead { recorded: true, .. } => None,
             Stage::Cleaning { .. } => {
                 let (exit, at) = (Exit::Code(0), Duration::ZERO);
-                self.stage = Stage::Dead {
-                    exit,
-                    oom: false,
-                    at,
-                    recorded: true,
-                };
+                self.stage = Stage::Dead { exit, oom: false, at, recorded: true };
                 None
             }
         }
@@ -613,9 +454,7 @@ pub(crate) fn config(containers: &[(&str, &[&str])]) -> Config {
         let mut container = container(name);
         for dependency in *depends_on {
             let condition = Condition::Started;
-            container
-                .depends_on
-                .insert((*dependency).into(), Dependency { condition });
+            container.depends_on.insert((*dependency).into(), Dependency { condition });
         }
         config.containers.insert((*name).into(), container);
     }
@@ -625,9 +464,7 @@ pub(crate) fn config(containers: &[(&str, &[&str])]) -> Config {
 fn container(name: &str) -> Container {
     Container {
         name: name.into(),
-        image: ImageSource::Dir {
-            path: "rootfs".into(),
-        },
+        image: ImageSource::Dir { path: "rootfs".into() },
         entrypoint: None,
         command: None,
         environment: Vec::new(),
@@ -651,10 +488,7 @@ fn container(name: &str) -> Container {
         ulimits: BTreeMap::new(),
         shm_size: 64 << 20,
         labels: BTreeMap::new(),
-        log: ContainerLog {
-            memory: 256 << 10,
-            rate: None,
-        },
+        log: ContainerLog { memory: 256 << 10, rate: None },
         declared_at: "test.toml:1".into(),
     }
 }
