@@ -188,8 +188,9 @@ fn every_type_has_the_same_fields_or_words() {
         })),*] };
     }
     let dropped = Dropped {
-        reason: DropReason::Rate,
+        reason: DropReason::Refused,
         bytes: 0,
+        reads: 0,
     };
     let phase = Phase {
         name: "a".into(),
@@ -219,10 +220,7 @@ fn every_type_has_the_same_fields_or_words() {
         ("Container", keys(&container())),
         ("Details", keys(&Details::default())),
         ("Dropped", keys(&dropped)),
-        (
-            "Entry",
-            keys(&Entry::gap("a", Stream::Stdout, 0, String::new(), dropped)),
-        ),
+        ("Entry", keys(&Entry::gap("a", 0, String::new(), dropped))),
         ("Phase", keys(&phase)),
         ("Upgrade", keys(&upgrade)),
     ]);

@@ -62,7 +62,7 @@ words! {
         Unknown = "unknown",
     }
     Stream { Stdout = "stdout", Stderr = "stderr" }
-    DropReason { Memory = "memory", Rate = "rate" }
+    DropReason { Overwritten = "overwritten", Refused = "refused" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.
     Process { Supervisor = "supervisor", Log = "log" }
@@ -119,6 +119,7 @@ pub struct Details {
     pub declared_at: Option<String>,
     pub problems: Vec<String>,
     pub depends_on: Vec<String>,
+    pub waits_for: Vec<String>,
     pub command: Vec<String>,
     pub memory_bytes: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
@@ -131,12 +132,13 @@ pub struct Details {
 pub struct Dropped {
     pub reason: DropReason,
     pub bytes: u64,
+    pub reads: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
-    pub stream: Stream,
+    pub stream: Option<Stream>,
     pub boot_us: u64,
     pub time: String,
     pub text: Option<String>,
@@ -154,6 +156,7 @@ impl Entry {
         } else {
             None
         };
+        let stream = Some(stream);
         Self {
             name: String::from(name),
             stream,
@@ -167,15 +170,15 @@ impl Entry {
 
     /// In the place of output that is gone.
     #[must_use]
-    pub fn gap(name: &str, stream: Stream, boot_us: u64, time: String, dropped: Dropped) -> Self {
-        let dropped = Some(dropped);
+    pub fn gap(name: &str, boot_us: u64, time: String, dropped: Dropped) -> Self {
+        let (text, data, dropped) = (None, None, Some(dropped));
         Self {
             name: String::from(name),
-            stream,
+            stream: None,
             boot_us,
             time,
-            text: None,
-            data: None,
+            text,
+            data,
             dropped,
         }
     }
@@ -234,14 +237,15 @@ mod tests {
     #[test]
     fn a_gap_has_no_bytes_and_says_how_many_are_gone() {
         let dropped = Dropped {
-            reason: DropReason::Memory,
+            reason: DropReason::Refused,
             bytes: 9,
+            reads: 2,
         };
-        let gap = Entry::gap("web", Stream::Stderr, 7, String::from("t"), dropped);
+        let gap = Entry::gap("web", 7, String::from("t"), dropped);
         assert_eq!(gap.bytes(), Some(Vec::new()));
         assert_eq!(
             serde_json::to_string(&gap).unwrap(),
-            r#"{"name":"web","stream":"stderr","boot_us":7,"time":"t","text":null,"data":null,"dropped":{"reason":"memory","bytes":9}}"#
+            r#"{"name":"web","stream":null,"boot_us":7,"time":"t","text":null,"data":null,"dropped":{"reason":"refused","bytes":9,"reads":2}}"#
         );
     }
 

@@ -2,3 +2,4 @@
 
 pub(crate) mod readiness;
 pub(crate) mod socket;
+pub(crate) mod terminal;
