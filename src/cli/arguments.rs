@@ -165,9 +165,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   orlop completions bash > /etc/bash_completion.d/orlop")]
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    Completions { shell: clap_complete::Shell },
 
     /// Print a manual page
     #[command(after_help = "\

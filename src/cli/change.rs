@@ -12,6 +12,10 @@ use super::screen::{Screen, printable};
 /// Between two looks: quick enough for a person, and a thousandth of a processor for the machine.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// A supervisor that is replaced, or has crashed, is back within a second on a slow machine; after
+/// ten the machine is gone.
+const ABSENCE: Duration = Duration::from_secs(10);
+
 /// What is to become of the containers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wish {
@@ -54,7 +58,7 @@ pub(crate) fn change(
             Err(failure) => failures.push(failure),
         }
     }
-    if !arguments.no_wait {
+    if !arguments.no_wait && !asked.is_empty() {
         failures.extend(watch(client, screen, wish, asked, arguments.timeout)?);
     }
     failure::all(failures)
@@ -69,18 +73,18 @@ fn watch(
     timeout: Duration,
 ) -> Result<Vec<Failure>, Failure> {
     let begin = Instant::now();
+    let mut heard = begin;
     let mut failures = Vec::new();
     loop {
         let found = match list(client) {
             Ok(found) => found,
-            // A supervisor that is replaced, or has crashed, is back in a moment.
-            Err(Failure::Disconnected(_)) if begin.elapsed() < timeout => {
+            Err(Failure::Disconnected(_)) if heard.elapsed() < ABSENCE => {
                 client.pause(PAUSE);
-                client.reconnect()?;
                 continue;
             }
             Err(failure) => return Err(failure),
         };
+        heard = Instant::now();
         let mut waiting = Vec::new();
         for (name, started) in asked {
             let Some(container) = find(&found, &name) else {
@@ -115,16 +119,16 @@ fn judge(wish: Wish, started_before: Option<&str>, container: &Container) -> Ver
     let is_old = wish == Wish::Again && container.started_at.as_deref() == started_before;
     match (wish, container.wanted) {
         (Wish::Down, Wanted::Up) => return because("was started again meanwhile"),
-        (Wish::Up | Wish::Again, Wanted::Down) if container.state != State::Exited => {}
         (Wish::Up | Wish::Again, Wanted::Down) => return because("was stopped meanwhile"),
         (Wish::Down, Wanted::Down) | (Wish::Up | Wish::Again, Wanted::Up) => {}
     }
     match (wish, container.state) {
         (_, State::Stuck) => because("is killed, and still has processes"),
         (Wish::Down, State::Exited | State::Failed | State::Invalid) => Verdict::Reached,
-        (Wish::Down, State::Waiting | State::Starting | State::Running | State::Stopping | State::Backoff) => {
-            Verdict::NotYet
-        }
+        (
+            Wish::Down,
+            State::Waiting | State::Starting | State::Running | State::Stopping | State::Backoff,
+        ) => Verdict::NotYet,
         (Wish::Up | Wish::Again, State::Running | State::Exited) if is_old => Verdict::NotYet,
         // One that has nothing more to do has done it.
         (Wish::Up | Wish::Again, State::Running | State::Exited) => Verdict::Reached,

@@ -101,9 +101,7 @@ fn findings<'a>(diagnostics: &'a [Diagnostic], missing: &'a [Missing]) -> Vec<Fi
 fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     for path in paths {
-        let failed = |error: io::Error| {
-            Failure::Failed(format!("cannot read {}: {error}", path.display()))
-        };
+        let failed = |error: io::Error| Failure::Failed(format!("cannot read {}: {error}", path.display()));
         if fs::metadata(path).map_err(failed)?.is_dir() {
             let found = tomls(path).map_err(failed)?;
             if found.is_empty() {

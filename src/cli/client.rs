@@ -29,8 +29,7 @@ pub(crate) struct Client {
     path: PathBuf,
     stream: UnixStream,
     decoder: Decoder,
-    /// The interface does not answer calls in any other order than they came: after a failure in
-    /// the middle of an answer, the connection is not used again.
+    /// An answer is missing or half read: the next request needs another connection.
     is_broken: bool,
 }
 
@@ -84,20 +83,16 @@ impl Client {
         self.exchange(request, each)
     }
 
-    /// Waits, at most so long, and shorter when the machine closes the connection.
+    /// Waits, at most so long, and shorter when the machine closes the connection meanwhile.
     pub(crate) fn pause(&self, time: Duration) {
         let watched = Readiness::new().and_then(|readiness| {
-            readiness.watch(self.stream.as_fd(), 0, Interest::Nothing)?;
+            if !self.is_broken {
+                readiness.watch(self.stream.as_fd(), 0, Interest::Nothing)?;
+            }
             readiness.ready_within::<1>(time)
         });
         // Without an epoll instance the caller asks again at once, and is told what is wrong.
         drop(watched);
-    }
-
-    /// The same machine again, after the connection broke off.
-    pub(crate) fn reconnect(&mut self) -> Result<(), Failure> {
-        *self = Self::connect(&self.path)?;
-        Ok(())
     }
 
     fn exchange(
@@ -106,7 +101,7 @@ impl Client {
         mut each: impl FnMut(Value) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if self.is_broken {
-            self.reconnect()?;
+            *self = Self::connect(&self.path)?;
         }
         self.is_broken = true;
         let sent = self.stream.write_all(&encode_call(request));

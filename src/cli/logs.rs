@@ -4,7 +4,6 @@
 //! Of several, or with times, lines are put together for each, and begin with what was asked for.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use orlop::control::{DropReason, Dropped, Entry, LogsReply, Request};
 use serde_json::Value;
@@ -69,8 +68,7 @@ struct Decoration {
 
 impl Lines {
     fn new(arguments: &LogsArguments) -> Self {
-        let decoration =
-            Decoration { name: arguments.names.len() != 1, time: arguments.timestamps };
+        let decoration = Decoration { name: arguments.names.len() != 1, time: arguments.timestamps };
         let width = arguments.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
         Self { decoration, unfinished: BTreeMap::new(), width }
     }

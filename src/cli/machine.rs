@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use orlop::control::{
-    BootReply, Empty, Phase, PowerAction, Process, Request, VersionReply, signal,
-};
+use orlop::control::{BootReply, Empty, Phase, PowerAction, Process, Request, VersionReply, signal};
 
 use super::arguments::CrashProcess;
 use super::client::{Client, understand};
@@ -23,12 +21,13 @@ pub(crate) fn boot(client: &mut Client, screen: &mut Screen<'_>, json: bool) -> 
     table::show(screen, ["PHASE", "BEGAN", "TOOK", "RESULT"], rows)?;
     let ends = boot.phases.iter().map(|phase| phase.start_us.saturating_add(phase.duration_us.unwrap_or(0)));
     let end = units::millis(ends.max().unwrap_or(0));
-    let (tone, text) = match (boot.complete, boot.phases.iter().filter(|phase| phase.ok == Some(false)).count()) {
-        (false, _) => (Tone::Busy, String::from("the boot goes on")),
-        (true, 0) => (Tone::Good, format!("boot complete after {end}")),
-        (true, 1) => (Tone::Bad, format!("boot complete after {end}, one phase failed")),
-        (true, failed) => (Tone::Bad, format!("boot complete after {end}, {failed} phases failed")),
-    };
+    let (tone, text) =
+        match (boot.complete, boot.phases.iter().filter(|phase| phase.ok == Some(false)).count()) {
+            (false, _) => (Tone::Busy, String::from("the boot goes on")),
+            (true, 0) => (Tone::Good, format!("boot complete after {end}")),
+            (true, 1) => (Tone::Bad, format!("boot complete after {end}, one phase failed")),
+            (true, failed) => (Tone::Bad, format!("boot complete after {end}, {failed} phases failed")),
+        };
     let text = screen.colours.paint(tone, &text);
     screen.line(&text)
 }
@@ -41,7 +40,12 @@ fn phase(phase: &Phase) -> [Cell; 4] {
         (Some(false), error) => Cell::new(Tone::Bad, error.as_deref().unwrap_or("failed")),
         (None, _) => Cell::new(Tone::Busy, "goes on"),
     };
-    [Cell::plain(&phase.name), Cell::plain(&units::millis(phase.start_us)), Cell::maybe(took.as_deref()), result]
+    [
+        Cell::plain(&phase.name),
+        Cell::plain(&units::millis(phase.start_us)),
+        Cell::maybe(took.as_deref()),
+        result,
+    ]
 }
 
 pub(crate) fn version(client: &mut Client, screen: &mut Screen<'_>, json: bool) -> Result<(), Failure> {
@@ -68,7 +72,9 @@ pub(crate) fn version(client: &mut Client, screen: &mut Screen<'_>, json: bool) 
         screen.line(&format!("{name:<12}{}", printable(&value)))?;
     }
     if version.safe {
-        let text = screen.colours.paint(Tone::Bad, "safe mode: nothing is started or stopped unasked; `orlop resume` leaves it");
+        let text = screen
+            .colours
+            .paint(Tone::Bad, "safe mode: nothing is started or stopped unasked; `orlop resume` leaves it");
         screen.line(&text)?;
     }
     Ok(())

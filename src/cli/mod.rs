@@ -108,9 +108,10 @@ fn manual(screen: &mut Screen<'_>, path: &[String]) -> Result<(), Failure> {
     let mut command = Arguments::command();
     command.build();
     for name in path {
-        command = command.find_subcommand(name).cloned().ok_or_else(|| {
-            Failure::Failed(format!("there is no command `{}`", path.join(" ")))
-        })?;
+        command = command
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::Failed(format!("there is no command `{}`", path.join(" "))))?;
     }
     let mut text = Vec::new();
     clap_mangen::Man::new(command).render(&mut text)?;

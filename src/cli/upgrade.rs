@@ -1,13 +1,11 @@
 //! `orlop upgrade-self`: streams a binary to the machine, and waits until it has proved itself.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use orlop::control::{
-    CommitReply, Empty, MAX_CHUNK, Request, UploadReply, Upgrade, VersionReply,
-};
+use orlop::control::{CommitReply, Empty, MAX_CHUNK, Request, Upgrade, UploadReply, VersionReply};
 use sha2::{Digest, Sha256};
 
 use super::arguments::UpgradeArguments;
@@ -52,9 +50,8 @@ pub(crate) fn upgrade(
 }
 
 fn load(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Failure::Failed(format!("cannot read {}: {error}", path.display()))
-    };
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::Failed(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).map_err(|error| failed(&error))?;
     let mut binary = Vec::new();
     // One byte more, to see that there is more.

@@ -21,11 +21,7 @@ pub fn encode(bytes: &[u8]) -> String {
         for place in 0..4u32 {
             let sextet = bits >> 18u32.saturating_sub(place.saturating_mul(6)) & 0x3f;
             // Two characters stand for one byte, three for two.
-            text.push(if place as usize > group.len() {
-                '='
-            } else {
-                letter(sextet)
-            });
+            text.push(if place as usize > group.len() { '=' } else { letter(sextet) });
         }
     }
     text
@@ -61,9 +57,7 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
 }
 
 fn letter(sextet: u32) -> char {
-    ALPHABET
-        .get(sextet as usize)
-        .map_or('=', |byte| char::from(*byte))
+    ALPHABET.get(sextet as usize).map_or('=', |byte| char::from(*byte))
 }
 
 fn value(character: u8) -> Option<u32> {
@@ -110,10 +104,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_canonical() {
-        for text in [
-            "Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "====", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "Zm9-",
-            "é===",
-        ] {
+        for text in
+            ["Z", "Zg", "Zg=", "Zg==Zg==", "Z===", "====", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "Zm9-", "é==="]
+        {
             assert_eq!(decode(text), None, "{text:?}");
         }
     }

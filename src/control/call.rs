@@ -33,9 +33,7 @@ impl Call {
     /// # Errors
     /// [`Error::InvalidMessage`] when it is not JSON or not a call.
     pub fn parse(message: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(message).map_err(|error| Error::InvalidMessage {
-            reason: format!("{error}"),
-        })
+        serde_json::from_slice(message).map_err(|error| Error::InvalidMessage { reason: format!("{error}") })
     }
 
     #[must_use]
@@ -54,10 +52,7 @@ pub fn encode_call(request: &Request) -> Vec<u8> {
         #[serde(skip_serializing_if = "core::ops::Not::not")]
         more: bool,
     }
-    super::reply::message(&Wire {
-        request,
-        more: request.is_stream(),
-    })
+    super::reply::message(&Wire { request, more: request.is_stream() })
 }
 
 #[cfg(test)]
@@ -71,55 +66,29 @@ mod tests {
     }
 
     fn call(method: &str) -> Call {
-        Call {
-            method: method.into(),
-            parameters: None,
-            more: None,
-            oneway: None,
-            upgrade: None,
-        }
+        Call { method: method.into(), parameters: None, more: None, oneway: None, upgrade: None }
     }
 
     #[test]
     fn reads_a_call_with_or_without_its_flags() {
         check(br#"{"method":"a.B"}"#, Ok(call("a.B")));
-        check(
-            br#"{"method":"a.B","parameters":null,"more":null}"#,
-            Ok(call("a.B")),
-        );
+        check(br#"{"method":"a.B","parameters":null,"more":null}"#, Ok(call("a.B")));
         check(
             br#" {"more":true,"oneway":false,"method":"a.B","parameters":{}} "#,
-            Ok(Call {
-                parameters: Some(Map::new()),
-                more: Some(true),
-                oneway: Some(false),
-                ..call("a.B")
-            }),
+            Ok(Call { parameters: Some(Map::new()), more: Some(true), oneway: Some(false), ..call("a.B") }),
         );
     }
 
     #[test]
     fn refuses_what_is_no_call_and_says_why() {
-        check(
-            b"",
-            Err("no Varlink call: EOF while parsing a value at line 1 column 0"),
-        );
-        check(
-            b"GET / HTTP/1.1",
-            Err("no Varlink call: expected value at line 1 column 1"),
-        );
+        check(b"", Err("no Varlink call: EOF while parsing a value at line 1 column 0"));
+        check(b"GET / HTTP/1.1", Err("no Varlink call: expected value at line 1 column 1"));
         check(
             b"[1]",
             Err("no Varlink call: invalid type: integer `1`, expected a string at line 1 column 2"),
         );
-        check(
-            b"{}",
-            Err("no Varlink call: missing field `method` at line 1 column 2"),
-        );
-        check(
-            br#"{"method":"a.B"} x"#,
-            Err("no Varlink call: trailing characters at line 1 column 18"),
-        );
+        check(b"{}", Err("no Varlink call: missing field `method` at line 1 column 2"));
+        check(br#"{"method":"a.B"} x"#, Err("no Varlink call: trailing characters at line 1 column 18"));
         check(
             br#"{"method":"a.B","parameters":[]}"#,
             Err("no Varlink call: invalid type: sequence, expected a map at line 1 column 29"),
@@ -130,9 +99,6 @@ mod tests {
         );
         let mut deep = br#"{"method":"a.B","parameters":{"a":"#.to_vec();
         deep.extend([b'['; 10_000]);
-        check(
-            &deep,
-            Err("no Varlink call: recursion limit exceeded at line 1 column 160"),
-        );
+        check(&deep, Err("no Varlink call: recursion limit exceeded at line 1 column 160"));
     }
 }

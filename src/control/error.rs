@@ -24,10 +24,7 @@ pub enum Error {
     #[serde(rename = "org.varlink.service.ExpectedMore")]
     ExpectedMore {},
     #[serde(rename = "org.orlop.Control.UnknownContainer")]
-    UnknownContainer {
-        name: String,
-        nearest: Option<String>,
-    },
+    UnknownContainer { name: String, nearest: Option<String> },
     #[serde(rename = "org.orlop.Control.InvalidContainer")]
     InvalidContainer { name: String, problems: Vec<String> },
     #[serde(rename = "org.orlop.Control.NotRunning")]
@@ -64,34 +61,17 @@ impl fmt::Display for Error {
             }
             Self::PermissionDenied {} => write!(out, "the machine does not allow it"),
             Self::ExpectedMore {} => write!(out, "the call has many answers and must ask for them"),
-            Self::UnknownContainer {
-                name,
-                nearest: None,
-            } => {
+            Self::UnknownContainer { name, nearest: None } => {
                 write!(out, "there is no container `{name}`")
             }
-            Self::UnknownContainer {
-                name,
-                nearest: Some(nearest),
-            } => {
-                write!(
-                    out,
-                    "there is no container `{name}`; did you mean `{nearest}`?"
-                )
+            Self::UnknownContainer { name, nearest: Some(nearest) } => {
+                write!(out, "there is no container `{name}`; did you mean `{nearest}`?")
             }
             Self::InvalidContainer { name, problems } => {
-                write!(
-                    out,
-                    "container `{name}` is invalid: {}",
-                    problems.join("; ")
-                )
+                write!(out, "container `{name}` is invalid: {}", problems.join("; "))
             }
             Self::NotRunning { name, state } => {
-                write!(
-                    out,
-                    "container `{name}` does not run, it is {}",
-                    state.as_str()
-                )
+                write!(out, "container `{name}` does not run, it is {}", state.as_str())
             }
             Self::Busy { what, limit } => {
                 write!(out, "the machine is busy: all {limit} {what} are taken")
@@ -100,10 +80,7 @@ impl fmt::Display for Error {
             Self::InvalidMessage { reason } => write!(out, "no Varlink call: {reason}"),
             Self::NotNow { reason } => write!(out, "not now: {reason}"),
             Self::FaultInjectionOff {} => {
-                write!(
-                    out,
-                    "fault injection is off; `[host] fault_injection = true` allows it"
-                )
+                write!(out, "fault injection is off; `[host] fault_injection = true` allows it")
             }
             Self::UpgradeRefused { reason } => write!(out, "the binary is refused: {reason}"),
             Self::Failed { reason } => write!(out, "{reason}"),
@@ -125,17 +102,12 @@ mod tests {
     #[test]
     fn errors_carry_their_parameters_and_read_well() {
         check(
-            &Error::UnknownContainer {
-                name: "wbe".into(),
-                nearest: Some("web".into()),
-            },
+            &Error::UnknownContainer { name: "wbe".into(), nearest: Some("web".into()) },
             r#"{"error":"org.orlop.Control.UnknownContainer","parameters":{"name":"wbe","nearest":"web"}}"#,
             "there is no container `wbe`; did you mean `web`?",
         );
         check(
-            &Error::InvalidParameter {
-                parameter: "lines".into(),
-            },
+            &Error::InvalidParameter { parameter: "lines".into() },
             r#"{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"lines"}}"#,
             "the machine refuses the parameter `lines`",
         );
@@ -145,18 +117,12 @@ mod tests {
             "fault injection is off; `[host] fault_injection = true` allows it",
         );
         check(
-            &Error::Busy {
-                what: "streams".into(),
-                limit: 16,
-            },
+            &Error::Busy { what: "streams".into(), limit: 16 },
             r#"{"error":"org.orlop.Control.Busy","parameters":{"what":"streams","limit":16}}"#,
             "the machine is busy: all 16 streams are taken",
         );
         check(
-            &Error::NotRunning {
-                name: "db".into(),
-                state: State::Backoff,
-            },
+            &Error::NotRunning { name: "db".into(), state: State::Backoff },
             r#"{"error":"org.orlop.Control.NotRunning","parameters":{"name":"db","state":"backoff"}}"#,
             "container `db` does not run, it is backoff",
         );

@@ -32,13 +32,7 @@ impl Decoder {
     /// `limit`: bytes of a message, its NUL left out.
     #[must_use]
     pub fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            buffer: Vec::new(),
-            start: 0,
-            scanned: 0,
-            skipping: false,
-        }
+        Self { limit, buffer: Vec::new(), start: 0, scanned: 0, skipping: false }
     }
 
     /// Takes what was read. The caller takes the messages out before it pushes more, if memory
@@ -156,11 +150,7 @@ mod tests {
     fn a_message_over_the_limit_is_told_once_and_the_next_is_understood() {
         check(b"123456789\0ok\0", &["<too large>", "ok"], false);
         check(b"ok\0xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", &["ok"], true);
-        check(
-            b"123456789012345678901234567890\0\0ok\0",
-            &["<too large>", "ok"],
-            false,
-        );
+        check(b"123456789012345678901234567890\0\0ok\0", &["<too large>", "ok"], false);
     }
 
     #[test]
@@ -171,11 +161,7 @@ mod tests {
             assert_eq!(decoder.next_frame(), None);
             assert!(decoder.held() <= LIMIT);
         }
-        assert!(
-            decoder.buffer.capacity() <= 64,
-            "{}",
-            decoder.buffer.capacity()
-        );
+        assert!(decoder.buffer.capacity() <= 64, "{}", decoder.buffer.capacity());
         assert!(decoder.is_partial());
         decoder.clear();
         assert!(!decoder.is_partial());

@@ -10,16 +10,9 @@ use super::*;
 /// Member ("type State", "method List", …) → its names in order: fields, words, or for a method
 /// its parameters, `->`, and those of its reply.
 fn members() -> BTreeMap<String, Vec<String>> {
-    let text: String = INTERFACE
-        .lines()
-        .map(|line| line.split('#').next().unwrap().to_owned() + "\n")
-        .collect();
-    let (name, rest) = text
-        .split_once("interface ")
-        .unwrap()
-        .1
-        .split_once('\n')
-        .unwrap();
+    let text: String =
+        INTERFACE.lines().map(|line| line.split('#').next().unwrap().to_owned() + "\n").collect();
+    let (name, rest) = text.split_once("interface ").unwrap().1.split_once('\n').unwrap();
     assert_eq!(name, INTERFACE_NAME);
     let mut members = BTreeMap::new();
     for member in rest
@@ -36,10 +29,7 @@ fn members() -> BTreeMap<String, Vec<String>> {
             .map(|field| field.split(':').next().unwrap().trim().to_owned())
             .filter(|name| !name.is_empty())
             .collect();
-        assert!(
-            members.insert(head.trim().to_owned(), names).is_none(),
-            "{head} twice"
-        );
+        assert!(members.insert(head.trim().to_owned(), names).is_none(), "{head} twice");
     }
     members
 }
@@ -80,10 +70,7 @@ fn container() -> Container {
 fn requests() -> Vec<(Request, Vec<String>)> {
     let name = || String::from("web");
     let empty = || keys(&Empty {});
-    let status = StatusReply {
-        container: container(),
-        details: Details::default(),
-    };
+    let status = StatusReply { container: container(), details: Details::default() };
     let version = VersionReply {
         version: String::new(),
         commit: None,
@@ -94,15 +81,8 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         kernel: String::new(),
         upgrade: None,
     };
-    let logs = Request::Logs {
-        names: vec![],
-        lines: None,
-        follow: false,
-    };
-    let begin = Request::UpgradeBegin {
-        size: 1,
-        sha256: String::new(),
-    };
+    let logs = Request::Logs { names: vec![], lines: None, follow: false };
+    let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
         (Request::Status { name: name() }, keys(&status)),
@@ -110,40 +90,14 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Start { name: name() }, empty()),
         (Request::Stop { name: name() }, empty()),
         (Request::Restart { name: name() }, empty()),
-        (
-            Request::Kill {
-                name: name(),
-                signal: 9,
-            },
-            empty(),
-        ),
-        (
-            Request::Boot,
-            keys(&BootReply {
-                phases: vec![],
-                complete: true,
-            }),
-        ),
+        (Request::Kill { name: name(), signal: 9 }, empty()),
+        (Request::Boot, keys(&BootReply { phases: vec![], complete: true })),
         (Request::Version, keys(&version)),
-        (
-            Request::Power {
-                action: PowerAction::Poweroff,
-            },
-            empty(),
-        ),
+        (Request::Power { action: PowerAction::Poweroff }, empty()),
         (Request::Resume, empty()),
-        (
-            Request::DebugCrash {
-                process: Process::Log,
-                signal: 11,
-            },
-            empty(),
-        ),
+        (Request::DebugCrash { process: Process::Log, signal: 11 }, empty()),
         (begin, empty()),
-        (
-            Request::UpgradeChunk { data: vec![] },
-            keys(&UploadReply { received: 0 }),
-        ),
+        (Request::UpgradeChunk { data: vec![] }, keys(&UploadReply { received: 0 })),
         (Request::UpgradeCommit, keys(&CommitReply { number: 1 })),
     ]
 }
@@ -155,25 +109,15 @@ fn every_method_is_a_request_with_the_same_parameters_and_reply() {
     for (request, reply) in requests() {
         let wire = to_value(&request).unwrap();
         let method = wire["method"].as_str().unwrap();
-        let member = format!(
-            "method {}",
-            method.strip_prefix("org.orlop.Control.").unwrap()
-        );
+        let member = format!("method {}", method.strip_prefix("org.orlop.Control.").unwrap());
         let names = &members[&member];
         let arrow = names.iter().position(|name| name == "->").unwrap();
-        assert_eq!(
-            sorted(&names[..arrow]),
-            keys(&wire["parameters"]),
-            "{member}"
-        );
+        assert_eq!(sorted(&names[..arrow]), keys(&wire["parameters"]), "{member}");
         assert_eq!(sorted(&names[arrow + 1..]), reply, "{member}");
         found.push(member);
     }
     found.sort();
-    let declared: Vec<_> = members
-        .keys()
-        .filter(|name| name.starts_with("method "))
-        .collect();
+    let declared: Vec<_> = members.keys().filter(|name| name.starts_with("method ")).collect();
     assert_eq!(declared, found.iter().collect::<Vec<_>>());
 }
 
@@ -187,34 +131,10 @@ fn every_type_has_the_same_fields_or_words() {
             sorted(&words)
         })),*] };
     }
-    let dropped = Dropped {
-        reason: DropReason::Refused,
-        bytes: 0,
-        reads: 0,
-    };
-    let phase = Phase {
-        name: "a".into(),
-        start_us: 0,
-        duration_us: None,
-        ok: None,
-        error: None,
-    };
-    let upgrade = Upgrade {
-        number: 1,
-        sha256: String::new(),
-        ok: true,
-        error: None,
-    };
-    let mut found = words!(
-        Wanted,
-        State,
-        Health,
-        CauseKind,
-        Stream,
-        DropReason,
-        PowerAction,
-        Process
-    );
+    let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 0 };
+    let phase = Phase { name: "a".into(), start_us: 0, duration_us: None, ok: None, error: None };
+    let upgrade = Upgrade { number: 1, sha256: String::new(), ok: true, error: None };
+    let mut found = words!(Wanted, State, Health, CauseKind, Stream, DropReason, PowerAction, Process);
     found.extend([
         ("Cause", keys(&Cause::new(CauseKind::Oom, String::new()))),
         ("Container", keys(&container())),
@@ -224,10 +144,8 @@ fn every_type_has_the_same_fields_or_words() {
         ("Phase", keys(&phase)),
         ("Upgrade", keys(&upgrade)),
     ]);
-    let found: BTreeMap<String, Vec<String>> = found
-        .into_iter()
-        .map(|(name, names)| (format!("type {name}"), names))
-        .collect();
+    let found: BTreeMap<String, Vec<String>> =
+        found.into_iter().map(|(name, names)| (format!("type {name}"), names)).collect();
     let declared: BTreeMap<_, _> = members()
         .into_iter()
         .filter(|(name, _)| name.starts_with("type "))
@@ -264,12 +182,6 @@ fn every_error_of_the_interface_is_one_of_ours() {
 
 #[test]
 fn the_bounds_that_the_interface_names_are_the_ones_in_force() {
-    assert!(INTERFACE.contains(&format!(
-        "at most {} KiB, its terminating NUL",
-        MAX_REQUEST / 1024
-    )));
-    assert!(INTERFACE.contains(&format!(
-        "base64, at most {} KiB of bytes",
-        MAX_CHUNK / 1024
-    )));
+    assert!(INTERFACE.contains(&format!("at most {} KiB, its terminating NUL", MAX_REQUEST / 1024)));
+    assert!(INTERFACE.contains(&format!("base64, at most {} KiB of bytes", MAX_CHUNK / 1024)));
 }

@@ -24,14 +24,14 @@ pub use call::{Call, encode_call};
 pub use error::Error;
 pub use frame::{Decoder, Frame};
 pub use reply::{
-    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, StatusReply, UploadReply,
-    VersionReply, encode_continued, encode_error, encode_reply, read,
+    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, StatusReply, UploadReply, VersionReply,
+    encode_continued, encode_error, encode_reply, read,
 };
 pub use request::Request;
 pub use time::rfc3339;
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, Phase, PowerAction,
-    Process, State, Stream, Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, Phase, PowerAction, Process,
+    State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

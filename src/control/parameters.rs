@@ -30,7 +30,5 @@ impl Parameters {
 }
 
 pub(super) fn invalid(name: &str) -> Error {
-    Error::InvalidParameter {
-        parameter: String::from(name),
-    }
+    Error::InvalidParameter { parameter: String::from(name) }
 }

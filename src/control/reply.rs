@@ -75,10 +75,7 @@ pub fn encode_continued<T: Serialize>(parameters: &T) -> Vec<u8> {
         parameters: &'a T,
         continues: bool,
     }
-    message(&Wire {
-        parameters,
-        continues: true,
-    })
+    message(&Wire { parameters, continues: true })
 }
 
 /// An error, which ends its call, its NUL included.
@@ -114,9 +111,7 @@ impl Reply {
     /// # Errors
     /// [`Error::InvalidMessage`] when it is no reply.
     pub fn parse(message: &[u8]) -> Result<Self, Error> {
-        serde_json::from_slice(message).map_err(|error| Error::InvalidMessage {
-            reason: error.to_string(),
-        })
+        serde_json::from_slice(message).map_err(|error| Error::InvalidMessage { reason: error.to_string() })
     }
 
     #[must_use]
@@ -130,9 +125,7 @@ impl Reply {
     /// # Errors
     /// What the machine answered.
     pub fn into_result(self) -> Result<Value, Error> {
-        let parameters = self
-            .parameters
-            .unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let parameters = self.parameters.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
         let Some(name) = self.error else {
             return Ok(parameters);
         };
@@ -147,9 +140,7 @@ impl Reply {
 /// # Errors
 /// [`Error::InvalidMessage`] when a field is missing or has a word that this program does not know.
 pub fn read<T: DeserializeOwned>(parameters: Value) -> Result<T, Error> {
-    serde_json::from_value(parameters).map_err(|error| Error::InvalidMessage {
-        reason: error.to_string(),
-    })
+    serde_json::from_value(parameters).map_err(|error| Error::InvalidMessage { reason: error.to_string() })
 }
 
 #[cfg(test)]
@@ -182,9 +173,7 @@ mod tests {
     #[track_caller]
     fn check(message: &str, expected: Result<&str, &str>) {
         let found = Reply::parse(message.as_bytes()).and_then(Reply::into_result);
-        let found = found
-            .map(|value| value.to_string())
-            .map_err(|error| error.to_string());
+        let found = found.map(|value| value.to_string()).map_err(|error| error.to_string());
         assert_eq!(found, expected.map(String::from).map_err(String::from));
     }
 
@@ -200,9 +189,6 @@ mod tests {
             r#"{"error":"org.orlop.Control.Later","parameters":{"x":1}}"#,
             Err(r#"the machine answered org.orlop.Control.Later: {"x":1}"#),
         );
-        check(
-            "HTTP",
-            Err("no Varlink call: expected value at line 1 column 1"),
-        );
+        check("HTTP", Err("no Varlink call: expected value at line 1 column 1"));
     }
 }

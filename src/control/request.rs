@@ -16,11 +16,7 @@ pub enum Request {
     #[serde(rename = "org.orlop.Control.Status")]
     Status { name: String },
     #[serde(rename = "org.orlop.Control.Logs")]
-    Logs {
-        names: Vec<String>,
-        lines: Option<u64>,
-        follow: bool,
-    },
+    Logs { names: Vec<String>, lines: Option<u64>, follow: bool },
     #[serde(rename = "org.orlop.Control.Start")]
     Start { name: String },
     #[serde(rename = "org.orlop.Control.Stop")]
@@ -67,26 +63,18 @@ impl Request {
     /// would come and were not asked for.
     pub fn from_call(call: Call) -> Result<Self, Error> {
         let Some((interface, method)) = call.method.rsplit_once('.') else {
-            return Err(Error::InterfaceNotFound {
-                interface: call.method,
-            });
+            return Err(Error::InterfaceNotFound { interface: call.method });
         };
         if interface != INTERFACE_NAME {
-            return Err(Error::InterfaceNotFound {
-                interface: interface.into(),
-            });
+            return Err(Error::InterfaceNotFound { interface: interface.into() });
         }
         if call.upgrade == Some(true) {
             // No method here hands its connection over.
-            return Err(Error::MethodNotImplemented {
-                method: call.method,
-            });
+            return Err(Error::MethodNotImplemented { method: call.method });
         }
         let mut parameters = Parameters::new(call.parameters.unwrap_or_default());
         let Some(request) = Self::read(method, &mut parameters)? else {
-            return Err(Error::MethodNotFound {
-                method: call.method,
-            });
+            return Err(Error::MethodNotFound { method: call.method });
         };
         parameters.finish()?;
         if request.is_stream() && call.more != Some(true) {
@@ -104,44 +92,31 @@ impl Request {
     fn read(method: &str, parameters: &mut Parameters) -> Result<Option<Self>, Error> {
         Ok(Some(match method {
             "List" => Self::List,
-            "Status" => Self::Status {
-                name: parameters.take("name")?,
-            },
+            "Status" => Self::Status { name: parameters.take("name")? },
             "Logs" => Self::Logs {
                 names: parameters.take("names")?,
                 lines: parameters.take("lines")?,
                 follow: parameters.take::<Option<bool>>("follow")?.unwrap_or(false),
             },
-            "Start" => Self::Start {
-                name: parameters.take("name")?,
-            },
-            "Stop" => Self::Stop {
-                name: parameters.take("name")?,
-            },
-            "Restart" => Self::Restart {
-                name: parameters.take("name")?,
-            },
+            "Start" => Self::Start { name: parameters.take("name")? },
+            "Stop" => Self::Stop { name: parameters.take("name")? },
+            "Restart" => Self::Restart { name: parameters.take("name")? },
             "Kill" => Self::Kill {
                 name: parameters.take("name")?,
                 signal: take_signal(parameters, libc_signal::KILL)?,
             },
             "Boot" => Self::Boot,
             "Version" => Self::Version,
-            "Power" => Self::Power {
-                action: parameters.take("action")?,
-            },
+            "Power" => Self::Power { action: parameters.take("action")? },
             "Resume" => Self::Resume,
             "DebugCrash" => Self::DebugCrash {
                 process: parameters.take("process")?,
                 signal: take_signal(parameters, libc_signal::SEGV)?,
             },
-            "UpgradeBegin" => Self::UpgradeBegin {
-                size: parameters.take("size")?,
-                sha256: take_sha256(parameters)?,
-            },
-            "UpgradeChunk" => Self::UpgradeChunk {
-                data: take_chunk(parameters)?,
-            },
+            "UpgradeBegin" => {
+                Self::UpgradeBegin { size: parameters.take("size")?, sha256: take_sha256(parameters)? }
+            }
+            "UpgradeChunk" => Self::UpgradeChunk { data: take_chunk(parameters)? },
             "UpgradeCommit" => Self::UpgradeCommit,
             _ => return Ok(None),
         }))
@@ -164,11 +139,7 @@ fn take_signal(parameters: &mut Parameters, default: i32) -> Result<i32, Error> 
 fn take_sha256(parameters: &mut Parameters) -> Result<String, Error> {
     let hex: String = parameters.take("sha256")?;
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if hex.len() == 64 && hex.bytes().all(is_digit) {
-        Ok(hex)
-    } else {
-        Err(invalid("sha256"))
-    }
+    if hex.len() == 64 && hex.bytes().all(is_digit) { Ok(hex) } else { Err(invalid("sha256")) }
 }
 
 fn take_chunk(parameters: &mut Parameters) -> Result<Vec<u8>, Error> {
@@ -209,11 +180,7 @@ mod tests {
             r#"{"method":"org.orlop.Control.Status","parameters":{"name":"web"}}"#,
         );
         check(
-            &Request::Logs {
-                names: vec![name()],
-                lines: Some(3),
-                follow: true,
-            },
+            &Request::Logs { names: vec![name()], lines: Some(3), follow: true },
             r#"{"method":"org.orlop.Control.Logs","parameters":{"names":["web"],"lines":3,"follow":true},"more":true}"#,
         );
         check(
@@ -229,37 +196,23 @@ mod tests {
             r#"{"method":"org.orlop.Control.Restart","parameters":{"name":"web"}}"#,
         );
         check(
-            &Request::Kill {
-                name: name(),
-                signal: 37,
-            },
+            &Request::Kill { name: name(), signal: 37 },
             r#"{"method":"org.orlop.Control.Kill","parameters":{"name":"web","signal":"SIGRTMIN+3"}}"#,
         );
         check(&Request::Boot, r#"{"method":"org.orlop.Control.Boot"}"#);
+        check(&Request::Version, r#"{"method":"org.orlop.Control.Version"}"#);
         check(
-            &Request::Version,
-            r#"{"method":"org.orlop.Control.Version"}"#,
-        );
-        check(
-            &Request::Power {
-                action: PowerAction::Reboot,
-            },
+            &Request::Power { action: PowerAction::Reboot },
             r#"{"method":"org.orlop.Control.Power","parameters":{"action":"reboot"}}"#,
         );
         check(&Request::Resume, r#"{"method":"org.orlop.Control.Resume"}"#);
         check(
-            &Request::DebugCrash {
-                process: Process::Log,
-                signal: 11,
-            },
+            &Request::DebugCrash { process: Process::Log, signal: 11 },
             r#"{"method":"org.orlop.Control.DebugCrash","parameters":{"process":"log","signal":"SIGSEGV"}}"#,
         );
         let sha256 = "0123456789abcdef".repeat(4);
         check(
-            &Request::UpgradeBegin {
-                size: 5,
-                sha256: sha256.clone(),
-            },
+            &Request::UpgradeBegin { size: 5, sha256: sha256.clone() },
             &format!(
                 r#"{{"method":"org.orlop.Control.UpgradeBegin","parameters":{{"size":5,"sha256":"{sha256}"}}}}"#
             ),
@@ -268,10 +221,7 @@ mod tests {
             &Request::UpgradeChunk { data: vec![0xff] },
             r#"{"method":"org.orlop.Control.UpgradeChunk","parameters":{"data":"/w=="}}"#,
         );
-        check(
-            &Request::UpgradeCommit,
-            r#"{"method":"org.orlop.Control.UpgradeCommit"}"#,
-        );
+        check(&Request::UpgradeCommit, r#"{"method":"org.orlop.Control.UpgradeCommit"}"#);
     }
 
     #[track_caller]
@@ -285,29 +235,16 @@ mod tests {
         for parameters in [r#"{"name":"web"}"#, r#"{"name":"web","signal":null}"#] {
             assert_eq!(
                 answer("org.orlop.Control.Kill", parameters),
-                Ok(Request::Kill {
-                    name: "web".into(),
-                    signal: 9
-                })
+                Ok(Request::Kill { name: "web".into(), signal: 9 })
             );
         }
         assert_eq!(
-            answer(
-                "org.orlop.Control.DebugCrash",
-                r#"{"process":"supervisor"}"#
-            ),
-            Ok(Request::DebugCrash {
-                process: Process::Supervisor,
-                signal: 11
-            })
+            answer("org.orlop.Control.DebugCrash", r#"{"process":"supervisor"}"#),
+            Ok(Request::DebugCrash { process: Process::Supervisor, signal: 11 })
         );
         assert_eq!(
             answer("org.orlop.Control.Logs", r#"{"names":[]}"#),
-            Ok(Request::Logs {
-                names: vec![],
-                lines: None,
-                follow: false
-            })
+            Ok(Request::Logs { names: vec![], lines: None, follow: false })
         );
         assert_eq!(answer("org.orlop.Control.List", "null"), Ok(Request::List));
     }
@@ -335,17 +272,12 @@ mod tests {
         for (method, parameters, wrong) in cases {
             assert_eq!(
                 answer(&format!("org.orlop.Control.{method}"), parameters),
-                Err(Error::InvalidParameter {
-                    parameter: wrong.into()
-                }),
+                Err(Error::InvalidParameter { parameter: wrong.into() }),
                 "{method} {parameters}"
             );
         }
         let large = base64::encode(&vec![0; MAX_CHUNK + 1]);
-        let large = answer(
-            "org.orlop.Control.UpgradeChunk",
-            &format!(r#"{{"data":"{large}"}}"#),
-        );
+        let large = answer("org.orlop.Control.UpgradeChunk", &format!(r#"{{"data":"{large}"}}"#));
         assert_eq!(large, Err(invalid("data")));
     }
 
@@ -356,10 +288,7 @@ mod tests {
             found("org.orlop.Control.Explode"),
             "the machine does not know `org.orlop.Control.Explode`"
         );
-        assert_eq!(
-            found("org.example.List"),
-            "the machine has no interface `org.example`"
-        );
+        assert_eq!(found("org.example.List"), "the machine has no interface `org.example`");
         assert_eq!(found("List"), "the machine has no interface `List`");
         assert_eq!(found(""), "the machine has no interface ``");
     }
@@ -373,9 +302,7 @@ mod tests {
         );
         assert_eq!(
             parse(r#"{"method":"org.orlop.Control.List","upgrade":true}"#),
-            Err(Error::MethodNotImplemented {
-                method: "org.orlop.Control.List".into()
-            })
+            Err(Error::MethodNotImplemented { method: "org.orlop.Control.List".into() })
         );
     }
 }

@@ -50,11 +50,7 @@ pub fn receive(frame: &Frame, version: &str) -> Received {
         Ok(call) => call,
         Err(error) => return Received::Answer(encode_error(&error)),
     };
-    let wanted = if call.is_oneway() {
-        Answer::Unwanted
-    } else {
-        Answer::Wanted
-    };
+    let wanted = if call.is_oneway() { Answer::Unwanted } else { Answer::Wanted };
     let answer = match introspect(&call, version) {
         Some(answer) => answer,
         None => match Request::from_call(call) {
@@ -79,9 +75,7 @@ fn introspect(call: &Call, version: &str) -> Option<Result<Vec<u8>, Error>> {
     Some(match method {
         "GetInfo" => parameters.finish().map(|()| info(version)),
         "GetInterfaceDescription" => describe(parameters),
-        _ => Err(Error::MethodNotFound {
-            method: call.method.clone(),
-        }),
+        _ => Err(Error::MethodNotFound { method: call.method.clone() }),
     })
 }
 
@@ -144,11 +138,8 @@ mod tests {
         );
         for (name, text) in [(INTERFACE_NAME, INTERFACE), (SERVICE_NAME, SERVICE)] {
             let method = "org.varlink.service.GetInterfaceDescription";
-            let found = answer(&format!(
-                r#"{{"method":"{method}","parameters":{{"interface":"{name}"}}}}"#
-            ));
-            let found: serde_json::Value =
-                serde_json::from_str(found.trim_end_matches('\0')).unwrap();
+            let found = answer(&format!(r#"{{"method":"{method}","parameters":{{"interface":"{name}"}}}}"#));
+            let found: serde_json::Value = serde_json::from_str(found.trim_end_matches('\0')).unwrap();
             assert_eq!(found["parameters"]["description"], text);
         }
     }

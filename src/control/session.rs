@@ -167,19 +167,13 @@ impl ClientSession {
     /// `nonce`: 16 to 64 hex digits, not used before. The machine ignores others.
     #[must_use]
     pub fn new(nonce: String) -> Self {
-        Self {
-            nonce,
-            state: ClientState::Waiting(Vec::new()),
-        }
+        Self { nonce, state: ClientState::Waiting(Vec::new()) }
     }
 
     /// What to send first.
     #[must_use]
     pub fn hello(&self) -> Vec<u8> {
-        between_nuls(&format!(
-            r#"{{"method":"{BEGIN}","parameters":{{"nonce":"{}"}}}}"#,
-            self.nonce
-        ))
+        between_nuls(&format!(r#"{{"method":"{BEGIN}","parameters":{{"nonce":"{}"}}}}"#, self.nonce))
     }
 
     /// Takes what came from the port; what is meant for the client is added to `out`.
@@ -217,13 +211,8 @@ impl ClientSession {
             }
         }
         let Some(rest) = rest else { return &[] };
-        let begins =
-            matches!(&self.state, ClientState::Waiting(message) if is_answer(message, &self.nonce));
-        self.state = if begins {
-            ClientState::Matching(0)
-        } else {
-            ClientState::Waiting(Vec::new())
-        };
+        let begins = matches!(&self.state, ClientState::Waiting(message) if is_answer(message, &self.nonce));
+        self.state = if begins { ClientState::Matching(0) } else { ClientState::Waiting(Vec::new()) };
         rest
     }
 
@@ -279,10 +268,7 @@ fn is_answer(message: &[u8], nonce: &str) -> bool {
     let Ok(reply) = Reply::parse(message) else {
         return false;
     };
-    let found = reply
-        .parameters
-        .as_ref()
-        .and_then(|parameters| parameters.get("nonce")?.as_str());
+    let found = reply.parameters.as_ref().and_then(|parameters| parameters.get("nonce")?.as_str());
     reply.error.is_none() && found == Some(nonce)
 }
 
@@ -294,12 +280,10 @@ fn begin_nonce(frame: &Frame) -> Option<String> {
     if message.len() > MAX_FRAME {
         return None;
     }
-    let call = Call::parse(message)
-        .ok()
-        .filter(|call| call.method == BEGIN)?;
+    let call = Call::parse(message).ok().filter(|call| call.method == BEGIN)?;
     let nonce = call.parameters.as_ref()?.get("nonce")?.as_str()?;
-    let is_nonce = (MIN_NONCE..=MAX_NONCE).contains(&nonce.len())
-        && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_nonce =
+        (MIN_NONCE..=MAX_NONCE).contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_nonce.then(|| String::from(nonce))
 }
 

@@ -24,14 +24,8 @@ fn the_hello_and_its_answer_have_these_bytes() {
         hello(NONCE),
         b"\0{\"method\":\"org.orlop.Session.Begin\",\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0"
     );
-    assert_eq!(
-        answer(NONCE),
-        b"\0{\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0"
-    );
-    assert_eq!(
-        closed_notice(),
-        b"\0{\"error\":\"org.orlop.Session.Closed\",\"parameters\":{}}\0"
-    );
+    assert_eq!(answer(NONCE), b"\0{\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0");
+    assert_eq!(closed_notice(), b"\0{\"error\":\"org.orlop.Session.Closed\",\"parameters\":{}}\0");
 }
 
 /// Pushes `input` in pieces of every size: the last session begun, and the messages left in it.
@@ -56,22 +50,9 @@ fn check(input: &[u8], begun: Option<&str>, expected: &[&str]) {
 #[test]
 fn a_begin_drops_everything_that_precedes_it() {
     check(&hello(NONCE), Some(NONCE), &[]);
-    check(
-        &[&hello(NONCE)[..], b"one\0two\0"].concat(),
-        Some(NONCE),
-        &["one", "two"],
-    );
-    check(
-        &[b"stray\0HALF", &hello(NONCE)[..], b"one\0"].concat(),
-        Some(NONCE),
-        &["one"],
-    );
-    let reconnect = [
-        &hello(NONCE)[..],
-        b"one\0{\"method\":\"or",
-        &hello(OTHER)[..],
-        b"two\0",
-    ];
+    check(&[&hello(NONCE)[..], b"one\0two\0"].concat(), Some(NONCE), &["one", "two"]);
+    check(&[b"stray\0HALF", &hello(NONCE)[..], b"one\0"].concat(), Some(NONCE), &["one"]);
+    let reconnect = [&hello(NONCE)[..], b"one\0{\"method\":\"or", &hello(OTHER)[..], b"two\0"];
     check(&reconnect.concat(), Some(OTHER), &["two"]);
     let cut_hello = [&hello(NONCE)[..30], &hello(OTHER)[..], b"two\0"];
     check(&cut_hello.concat(), Some(OTHER), &["two"]);
@@ -81,21 +62,11 @@ fn a_begin_drops_everything_that_precedes_it() {
 #[test]
 fn a_begin_without_a_good_nonce_begins_nothing() {
     let long = "a".repeat(65);
-    for nonce in [
-        "",
-        "0123456789abcde",
-        "0123456789abcdeg",
-        "0123456789abcdef\\u0000",
-        &long,
-    ] {
+    for nonce in ["", "0123456789abcde", "0123456789abcdeg", "0123456789abcdef\\u0000", &long] {
         check(&hello(nonce), None, &[]);
     }
     check(br#"{"method":"org.orlop.Session.Begin"}"#, None, &[]);
-    check(
-        b"{\"method\":\"org.orlop.Session.Begin\",\"parameters\":{\"nonce\":7}}\0",
-        None,
-        &[],
-    );
+    check(b"{\"method\":\"org.orlop.Session.Begin\",\"parameters\":{\"nonce\":7}}\0", None, &[]);
 }
 
 #[test]
@@ -131,10 +102,7 @@ fn a_message_as_large_as_the_limit_is_no_flood() {
     let message = [&[b'x'; 100][..], b"\0"].concat();
     assert_eq!(session.push(&message), Heard::Nothing);
     assert_eq!(messages(&mut session), ["x".repeat(100)]);
-    assert_eq!(
-        session.push(&[&[b'x'; 101][..], b"\0"].concat()),
-        Heard::Nothing
-    );
+    assert_eq!(session.push(&[&[b'x'; 101][..], b"\0"].concat()), Heard::Nothing);
     assert_eq!(messages(&mut session), ["<too large>"]);
 }
 
@@ -147,11 +115,7 @@ fn check_client(input: &[u8], standing: Standing, expected: &str) {
         for piece in input.chunks(size) {
             client.push(piece, &mut out);
         }
-        assert_eq!(
-            String::from_utf8_lossy(&out),
-            expected,
-            "in pieces of {size}"
-        );
+        assert_eq!(String::from_utf8_lossy(&out), expected, "in pieces of {size}");
         assert_eq!(client.standing(), standing, "in pieces of {size}");
     }
 }
@@ -162,32 +126,12 @@ fn a_client_hears_nothing_from_before_its_own_session() {
     let others = answer(OTHER);
     let long = [b'x'; 5000];
     check_client(&mine, Standing::Open, "");
-    check_client(
-        &[&mine[..], b"{}\0{\"x\":1}\0ha"].concat(),
-        Standing::Open,
-        "{}\0{\"x\":1}\0ha",
-    );
-    check_client(
-        &[b"{\"parameters\":{\"con", &mine[..], b"{}\0"].concat(),
-        Standing::Open,
-        "{}\0",
-    );
-    check_client(
-        &[&others[..], b"{}\0", &mine[..], b"a\0"].concat(),
-        Standing::Open,
-        "a\0",
-    );
+    check_client(&[&mine[..], b"{}\0{\"x\":1}\0ha"].concat(), Standing::Open, "{}\0{\"x\":1}\0ha");
+    check_client(&[b"{\"parameters\":{\"con", &mine[..], b"{}\0"].concat(), Standing::Open, "{}\0");
+    check_client(&[&others[..], b"{}\0", &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
     check_client(&[&others[..], b"{}\0"].concat(), Standing::Waiting, "");
-    check_client(
-        &[&long[..], &mine[..], b"a\0"].concat(),
-        Standing::Open,
-        "a\0",
-    );
-    check_client(
-        &[&closed_notice()[..], &mine[..], b"a\0"].concat(),
-        Standing::Open,
-        "a\0",
-    );
+    check_client(&[&long[..], &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
+    check_client(&[&closed_notice()[..], &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
     let half_notice = [&closed_notice()[..20], &mine[..], b"a\0"].concat();
     check_client(&half_notice, Standing::Open, "a\0");
 }
@@ -196,22 +140,10 @@ fn a_client_hears_nothing_from_before_its_own_session() {
 fn a_client_learns_that_its_session_is_over() {
     let mine = answer(NONCE);
     let notice = closed_notice();
-    check_client(
-        &[&mine[..], b"{}\0", &notice[..]].concat(),
-        Standing::Closed,
-        "{}\0\0",
-    );
-    check_client(
-        &[&mine[..], b"{\"a", &notice[..], b"x\0"].concat(),
-        Standing::Closed,
-        "{\"a\0",
-    );
+    check_client(&[&mine[..], b"{}\0", &notice[..]].concat(), Standing::Closed, "{}\0\0");
+    check_client(&[&mine[..], b"{\"a", &notice[..], b"x\0"].concat(), Standing::Closed, "{\"a\0");
     let nearly = [&mine[..], br#"{"error":"org.orlop.Session.Close","#, b"\0"].concat();
-    check_client(
-        &nearly,
-        Standing::Open,
-        "{\"error\":\"org.orlop.Session.Close\",\0",
-    );
+    check_client(&nearly, Standing::Open, "{\"error\":\"org.orlop.Session.Close\",\0");
 }
 
 #[test]
@@ -222,9 +154,7 @@ fn two_halves_agree_after_any_number_of_quick_reconnects() {
         // Each client but the last is cut off in the middle of its second message, and leaves
         // answers behind that it never read.
         let mut client = ClientSession::new(format!("{round:016x}"));
-        let Heard::Begun(answer) = machine.push(&client.hello()) else {
-            panic!("{round}")
-        };
+        let Heard::Begun(answer) = machine.push(&client.hello()) else { panic!("{round}") };
         wire.extend_from_slice(&answer);
         machine.push(b"{\"method\":\"a.B\"}\0{\"meth");
         assert_eq!(messages(&mut machine), ["{\"method\":\"a.B\"}"]);

@@ -7,9 +7,9 @@ use alloc::format;
 use alloc::string::String;
 
 const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
 const RTMIN: i32 = 34;
@@ -19,10 +19,7 @@ const RTMAX: i32 = 64;
 #[must_use]
 pub fn number(text: &str) -> Option<i32> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return text
-            .parse()
-            .ok()
-            .filter(|number| (1..=RTMAX).contains(number));
+        return text.parse().ok().filter(|number| (1..=RTMAX).contains(number));
     }
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
@@ -59,11 +56,7 @@ fn real_time(base: i32, rest: &str, sign: char) -> Option<i32> {
         return None;
     }
     let offset: i32 = digits.parse().ok()?;
-    let number = if sign == '+' {
-        base.checked_add(offset)?
-    } else {
-        base.checked_sub(offset)?
-    };
+    let number = if sign == '+' { base.checked_add(offset)? } else { base.checked_sub(offset)? };
     (RTMIN..=RTMAX).contains(&number).then_some(number)
 }
 

@@ -25,14 +25,9 @@ fn date(days: i64) -> (i64, i64, i64) {
     let days = days.saturating_add(719_468);
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     // A year's number in its era: leap days that went before are taken out first.
-    let leaps = (day / 1460)
-        .saturating_sub(day / 36_524)
-        .saturating_add(day / 146_096);
+    let leaps = (day / 1460).saturating_sub(day / 36_524).saturating_add(day / 146_096);
     let year = day.saturating_sub(leaps) / 365;
-    let before = year
-        .saturating_mul(365)
-        .saturating_add(year / 4)
-        .saturating_sub(year / 100);
+    let before = year.saturating_mul(365).saturating_add(year / 4).saturating_sub(year / 100);
     let day = day.saturating_sub(before);
     // Five months have 153 days, from March on and from August on.
     let month = day.saturating_mul(5).saturating_add(2) / 153;

@@ -84,16 +84,7 @@ impl Cause {
     /// A cause that has no more to say than its text.
     #[must_use]
     pub fn new(kind: CauseKind, text: String) -> Self {
-        Self {
-            kind,
-            text,
-            code: None,
-            signal: None,
-            step: None,
-            object: None,
-            errno: None,
-            name: None,
-        }
+        Self { kind, text, code: None, signal: None, step: None, object: None, errno: None, name: None }
     }
 }
 
@@ -151,36 +142,16 @@ impl Entry {
     #[must_use]
     pub fn output(name: &str, stream: Stream, boot_us: u64, time: String, bytes: &[u8]) -> Self {
         let text = core::str::from_utf8(bytes).ok().map(String::from);
-        let data = if text.is_none() {
-            Some(base64::encode(bytes))
-        } else {
-            None
-        };
+        let data = if text.is_none() { Some(base64::encode(bytes)) } else { None };
         let stream = Some(stream);
-        Self {
-            name: String::from(name),
-            stream,
-            boot_us,
-            time,
-            text,
-            data,
-            dropped: None,
-        }
+        Self { name: String::from(name), stream, boot_us, time, text, data, dropped: None }
     }
 
     /// In the place of output that is gone.
     #[must_use]
     pub fn gap(name: &str, boot_us: u64, time: String, dropped: Dropped) -> Self {
         let (text, data, dropped) = (None, None, Some(dropped));
-        Self {
-            name: String::from(name),
-            stream: None,
-            boot_us,
-            time,
-            text,
-            data,
-            dropped,
-        }
+        Self { name: String::from(name), stream: None, boot_us, time, text, data, dropped }
     }
 
     /// The bytes that the container wrote; none for a gap. `None`: `data` is not base64.
@@ -219,16 +190,10 @@ mod tests {
     fn output_that_is_text_travels_as_text_and_other_bytes_as_base64() {
         let entry = |bytes| Entry::output("web", Stream::Stdout, 7, String::from("t"), bytes);
         let text = entry("größer\n".as_bytes());
-        assert_eq!(
-            (text.text.as_deref(), text.data.as_deref()),
-            (Some("größer\n"), None)
-        );
+        assert_eq!((text.text.as_deref(), text.data.as_deref()), (Some("größer\n"), None));
         // Half a character, as a read of fixed size leaves it.
         let half = entry(b"gr\xc3");
-        assert_eq!(
-            (half.text.as_deref(), half.data.as_deref()),
-            (None, Some("Z3LD"))
-        );
+        assert_eq!((half.text.as_deref(), half.data.as_deref()), (None, Some("Z3LD")));
         for bytes in [&b""[..], b"a\0b", b"\xff\xfe", "größer".as_bytes()] {
             assert_eq!(entry(bytes).bytes().as_deref(), Some(bytes));
         }
@@ -236,11 +201,7 @@ mod tests {
 
     #[test]
     fn a_gap_has_no_bytes_and_says_how_many_are_gone() {
-        let dropped = Dropped {
-            reason: DropReason::Refused,
-            bytes: 9,
-            reads: 2,
-        };
+        let dropped = Dropped { reason: DropReason::Refused, bytes: 9, reads: 2 };
         let gap = Entry::gap("web", 7, String::from("t"), dropped);
         assert_eq!(gap.bytes(), Some(Vec::new()));
         assert_eq!(

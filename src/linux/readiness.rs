@@ -49,12 +49,7 @@ impl Readiness {
     }
 
     /// Level-triggered: told again until it is no longer so. EPOLL_CTL_ADD, see epoll_ctl(2).
-    pub(crate) fn watch(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: u64,
-        interest: Interest,
-    ) -> io::Result<()> {
+    pub(crate) fn watch(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
         Ok(self.0.add(fd, EpollEvent::new(interest.flags(), token))?)
     }
 
@@ -65,15 +60,8 @@ impl Readiness {
     }
 
     /// EPOLL_CTL_MOD of one that is watched by level.
-    pub(crate) fn change(
-        &self,
-        fd: BorrowedFd<'_>,
-        token: u64,
-        interest: Interest,
-    ) -> io::Result<()> {
-        Ok(self
-            .0
-            .modify(fd, &mut EpollEvent::new(interest.flags(), token))?)
+    pub(crate) fn change(&self, fd: BorrowedFd<'_>, token: u64, interest: Interest) -> io::Result<()> {
+        Ok(self.0.modify(fd, &mut EpollEvent::new(interest.flags(), token))?)
     }
 
     /// EPOLL_CTL_DEL. Needed before a close: a child that was cloned in between keeps the

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt,
-    listen, send, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen, send,
+    setsockopt, socket, sockopt,
 };
 use nix::sys::stat::{Mode, fchmod};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -54,7 +54,6 @@ pub(crate) fn connect(path: &Path, time: Duration) -> io::Result<OwnedFd> {
 }
 
 /// The next connection, non-blocking and close-on-exec; `WouldBlock` when there is none. See accept(2).
-#[expect(unsafe_code, reason = "nix returns the new descriptor as a number")]
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = accept4(listener.as_raw_fd(), flags)?;
@@ -65,11 +64,7 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 /// SO_PEERCRED, see unix(7).
 pub(crate) fn credentials(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
     let peer = getsockopt(&socket, sockopt::PeerCredentials)?;
-    Ok(Credentials {
-        pid: peer.pid(),
-        uid: peer.uid(),
-        gid: peer.gid(),
-    })
+    Ok(Credentials { pid: peer.pid(), uid: peer.uid(), gid: peer.gid() })
 }
 
 /// read(2), again after a signal. 0 is the end, or for a virtio port the absence of its host.
@@ -135,31 +130,19 @@ mod tests {
         let path = folder.path().join("control.sock");
         for _ in 0..2 {
             let listener = listen_private(&path).unwrap();
-            assert_eq!(
-                fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-                0o600
-            );
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
             let client = UnixStream::connect(&path).unwrap();
             let server = accept(listener.as_fd()).unwrap();
             let peer = credentials(server.as_fd()).unwrap();
             assert_eq!(peer.pid, i32::try_from(std::process::id()).unwrap());
-            assert_eq!(
-                accept(listener.as_fd()).unwrap_err().kind(),
-                io::ErrorKind::WouldBlock
-            );
+            assert_eq!(accept(listener.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
             drop(client);
             assert_eq!(read(server.as_fd(), &mut [0; 8]).unwrap(), 0);
-            assert_eq!(
-                send_now(server.as_fd(), b"x").unwrap_err().kind(),
-                io::ErrorKind::BrokenPipe
-            );
+            assert_eq!(send_now(server.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         }
         fs::remove_file(&path).unwrap();
         fs::write(&path, "precious").unwrap();
-        assert_eq!(
-            listen_private(&path).unwrap_err().kind(),
-            io::ErrorKind::AddrInUse
-        );
+        assert_eq!(listen_private(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         assert_eq!(fs::read(&path).unwrap(), b"precious");
     }
 }

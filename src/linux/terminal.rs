@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, AsRawFd};
 
 /// Columns of the terminal behind a descriptor; `None` when it is none, or does not know.
 /// TIOCGWINSZ, see ioctl_tty(2).
-#[expect(unsafe_code, reason = "ioctl has no safe form")]
 pub(crate) fn columns(terminal: &impl AsFd) -> Option<usize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     let fd = terminal.as_fd().as_raw_fd();

@@ -49,11 +49,7 @@ pub(super) struct Channel {
 #[derive(Debug)]
 enum Input {
     Socket(Decoder),
-    Port {
-        session: ServerSession,
-        host: Host,
-        drained: Drained,
-    },
+    Port { session: ServerSession, host: Host, drained: Drained },
 }
 
 /// Whether somebody holds the other end of a port, as far as it was told.
@@ -97,11 +93,7 @@ impl Channel {
     /// what a supervisor before this one was asked.
     pub(super) fn port(fd: OwnedFd, name: String, limits: Limits, now: Duration) -> Self {
         let session = ServerSession::new(limits.request);
-        let input = Input::Port {
-            session,
-            host: Host::Unknown,
-            drained: Drained::Yes,
-        };
+        let input = Input::Port { session, host: Host::Unknown, drained: Drained::Yes };
         let mut channel = Self::new(fd, Peer::Port(name), input, limits, now);
         channel.output.push(&closed_notice());
         channel
@@ -136,10 +128,7 @@ impl Channel {
     }
 
     pub(super) fn id(&self, token: u64) -> ClientId {
-        ClientId {
-            token,
-            session: self.session,
-        }
+        ClientId { token, session: self.session }
     }
 
     pub(super) fn is_port(&self) -> bool {
@@ -160,11 +149,7 @@ impl Channel {
         match &mut self.input {
             Input::Port { host, drained, .. } => {
                 let was = *host;
-                *host = if ready.hung_up {
-                    Host::Absent
-                } else {
-                    Host::Present
-                };
+                *host = if ready.hung_up { Host::Absent } else { Host::Present };
                 *drained = Drained::No;
                 // The first word of a client can be read while the port still says that nobody is
                 // there: only the change ends a session.
@@ -214,9 +199,7 @@ impl Channel {
 
     fn wants_to_read(&self) -> bool {
         match &self.input {
-            Input::Socket(_) => {
-                !self.at_end && !self.is_over && self.frame.is_none() && self.takes_calls()
-            }
+            Input::Socket(_) => !self.at_end && !self.is_over && self.frame.is_none() && self.takes_calls(),
             Input::Port { drained, .. } => *drained == Drained::No && !self.is_over,
         }
     }
@@ -298,11 +281,7 @@ impl Channel {
     }
 
     pub(super) fn take_frame(&mut self) -> Option<Frame> {
-        if self.has_frame() {
-            self.frame.take()
-        } else {
-            None
-        }
+        if self.has_frame() { self.frame.take() } else { None }
     }
 
     /// The frame that was taken is a request that wants an answer.
@@ -320,8 +299,7 @@ impl Channel {
 
     /// Whether this call waits for its answer here.
     pub(super) fn holds(&self, call: CallId) -> bool {
-        call.client.session == self.session
-            && self.in_hand.is_some_and(|held| held.number == call.number)
+        call.client.session == self.session && self.in_hand.is_some_and(|held| held.number == call.number)
     }
 
     /// Bytes that a stream can add now without being in the way of anybody.
@@ -355,13 +333,9 @@ impl Channel {
     fn flush(&mut self, now: Duration) {
         let fd = self.fd.as_fd();
         let is_port = matches!(self.input, Input::Port { .. });
-        let sent = self.output.send(|bytes| {
-            if is_port {
-                socket::write(fd, bytes)
-            } else {
-                socket::send_now(fd, bytes)
-            }
-        });
+        let sent = self
+            .output
+            .send(|bytes| if is_port { socket::write(fd, bytes) } else { socket::send_now(fd, bytes) });
         match sent {
             Sent::All => self.stuck_since = None,
             Sent::Some => self.stuck_since = Some(now),

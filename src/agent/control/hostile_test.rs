@@ -61,10 +61,7 @@ fn time_that_the_machine_needs_is_not_the_clients() {
 fn a_request_over_the_limit_is_refused_and_the_next_is_answered() {
     let mut bench = Bench::new();
     let mut client = bench.connect();
-    bench.send(
-        &mut client,
-        &[&vec![b'x'; 1_000_000][..], b"\0", LIST].concat(),
-    );
+    bench.send(&mut client, &[&vec![b'x'; 1_000_000][..], b"\0", LIST].concat());
     let refused = "{\"error\":\"org.orlop.Control.TooLarge\",\"parameters\":{\"limit\":262144}}|";
     check(&mut client, &format!("{refused}{LISTED}"));
 }
@@ -128,10 +125,7 @@ fn one_who_asks_without_end_does_not_come_before_the_others() {
     }
     assert!(before <= 64, "{before}");
     bench.run();
-    assert_eq!(
-        bench.receive_all(&mut greedy).matches("parameters").count(),
-        1000
-    );
+    assert_eq!(bench.receive_all(&mut greedy).matches("parameters").count(), 1000);
 }
 
 #[test]
@@ -223,13 +217,7 @@ fn a_listener_that_cannot_accept_is_left_alone_for_a_second() {
     other.write_all(b"x").unwrap();
     let mut server = Server::new(broken.into(), String::new(), LIMITS).unwrap();
     let watch = crate::linux::readiness::Readiness::new().unwrap();
-    watch
-        .watch(
-            std::os::fd::AsFd::as_fd(&server),
-            0,
-            crate::linux::readiness::Interest::Read,
-        )
-        .unwrap();
+    watch.watch(std::os::fd::AsFd::as_fd(&server), 0, crate::linux::readiness::Interest::Read).unwrap();
     assert_eq!(watch.ready::<1>().unwrap().len(), 1);
     server.work(Duration::from_secs(5)).unwrap();
     assert!(watch.ready::<1>().unwrap().is_empty());

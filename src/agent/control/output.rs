@@ -88,15 +88,9 @@ mod tests {
         output.push(b"three");
         assert_eq!(take(&mut output, vec![0]), Sent::Nothing);
         assert_eq!(take(&mut output, vec![9]), Sent::All);
-        assert_eq!(
-            output.send(|_| Err(io::ErrorKind::BrokenPipe.into())),
-            Sent::All
-        );
+        assert_eq!(output.send(|_| Err(io::ErrorKind::BrokenPipe.into())), Sent::All);
         output.push(b"!");
-        assert_eq!(
-            output.send(|_| Err(io::ErrorKind::BrokenPipe.into())),
-            Sent::Broken
-        );
+        assert_eq!(output.send(|_| Err(io::ErrorKind::BrokenPipe.into())), Sent::Broken);
         assert_eq!(taken, b"onetwothree");
     }
 }

@@ -29,13 +29,7 @@ fn port() -> (Bench, UnixStream) {
     host.set_nonblocking(true).unwrap();
     guest.set_nonblocking(true).unwrap();
     let name = String::from("org.orlop.control.0");
-    bench
-        .server
-        .add_port(Port {
-            name,
-            fd: guest.into(),
-        })
-        .unwrap();
+    bench.server.add_port(Port { name, fd: guest.into() }).unwrap();
     bench.run();
     (bench, host)
 }
@@ -50,19 +44,13 @@ fn whoever_is_there_learns_that_there_is_no_session_and_begins_one() {
     check(&mut host, &format!("{}{LISTED}", answer(1)));
     bench.send(&mut host, BOOT);
     let (call, _) = bench.calls[0];
-    assert_eq!(
-        bench.server.peer(call.client),
-        Some(&Peer::Port("org.orlop.control.0".into()))
-    );
+    assert_eq!(bench.server.peer(call.client), Some(&Peer::Port("org.orlop.control.0".into())));
 }
 
 #[test]
 fn the_next_client_gets_nothing_of_the_one_before() {
     let (mut bench, mut host) = port();
-    bench.send(
-        &mut host,
-        &[&hello(1)[..], &logs(), b"{\"method\":\"HALF"].concat(),
-    );
+    bench.send(&mut host, &[&hello(1)[..], &logs(), b"{\"method\":\"HALF"].concat());
     received(&mut host);
     let (call, _) = bench.calls[0];
     // More than the channel takes, so that some of it waits when the next client comes.
@@ -80,10 +68,7 @@ fn the_next_client_gets_nothing_of_the_one_before() {
     bench.run();
     bench.send(&mut host, LIST);
     let (text, _) = received(&mut host);
-    assert!(
-        text.ends_with(&format!("{}{LISTED}", answer(2))),
-        "{text:.200}"
-    );
+    assert!(text.ends_with(&format!("{}{LISTED}", answer(2))), "{text:.200}");
     assert!(!text.contains("late"));
 }
 
@@ -112,10 +97,7 @@ fn a_message_of_many_reads_is_read_to_its_end_although_its_edge_came_once() {
     check(&mut host, LISTED);
     bench.send(&mut host, &[&vec![b' '; 300_000][..], b"\0", LIST].concat());
     let (text, _) = received(&mut host);
-    assert!(
-        text.contains("TooLarge") && text.ends_with(LISTED),
-        "{text}"
-    );
+    assert!(text.contains("TooLarge") && text.ends_with(LISTED), "{text}");
 }
 
 #[test]
@@ -126,10 +108,7 @@ fn who_sends_ahead_without_bound_loses_its_session_and_the_next_gets_in() {
     check(&mut host, &answer(1));
     bench.send(&mut host, &LIST.repeat(10_000));
     let (text, _) = received(&mut host);
-    assert!(
-        text.starts_with(CLOSED) && text.ends_with(CLOSED) && !text.contains("containers"),
-        "{text}"
-    );
+    assert!(text.starts_with(CLOSED) && text.ends_with(CLOSED) && !text.contains("containers"), "{text}");
     assert_eq!(bench.gone.len(), 1);
     bench.send(&mut host, &[&hello(2)[..], LIST].concat());
     check(&mut host, &format!("{}{LISTED}", answer(2)));
@@ -156,10 +135,7 @@ fn patience_ends_with_the_session_and_not_with_the_port() {
     bench.run();
     bench.send(&mut host, &[&hello(3)[..], LIST].concat());
     let (text, _) = received(&mut host);
-    assert!(
-        text.ends_with(&format!("{}{LISTED}", answer(3))),
-        "{text:.200}"
-    );
+    assert!(text.ends_with(&format!("{}{LISTED}", answer(3))), "{text:.200}");
 }
 
 #[test]

@@ -36,10 +36,7 @@ fn find(class: &Path, dev: &Path) -> (Vec<Port>, Vec<(String, io::Error)>) {
             continue;
         }
         match open(&dev.join(entry.file_name())) {
-            Ok(fd) => ports.push(Port {
-                name: name.to_owned(),
-                fd,
-            }),
+            Ok(fd) => ports.push(Port { name: name.to_owned(), fd }),
             Err(error) => failed.push((name.to_owned(), error)),
         }
     }
@@ -54,10 +51,7 @@ fn is_ours(name: &str) -> bool {
 
 fn open(path: &Path) -> io::Result<OwnedFd> {
     let mut options = OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     Ok(options.open(path)?.into())
 }
 

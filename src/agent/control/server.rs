@@ -74,10 +74,7 @@ impl Server {
     pub(crate) fn add_port(&mut self, port: Port) -> io::Result<()> {
         let token = self.token();
         self.readiness.watch_edges(port.fd.as_fd(), token)?;
-        self.channels.insert(
-            token,
-            Channel::port(port.fd, port.name, self.limits, self.now),
-        );
+        self.channels.insert(token, Channel::port(port.fd, port.name, self.limits, self.now));
         Ok(())
     }
 
@@ -125,18 +122,11 @@ impl Server {
 
     /// When to call [`Server::work`] although nothing is readable.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
-        let backlog = self
-            .channels
-            .values()
-            .any(|channel| channel.has_frame() || channel.is_unfinished());
+        let backlog = self.channels.values().any(|channel| channel.has_frame() || channel.is_unfinished());
         if backlog || !self.gone.is_empty() {
             return Some(self.now);
         }
-        self.channels
-            .values()
-            .filter_map(Channel::deadline)
-            .chain(self.accept_at)
-            .min()
+        self.channels.values().filter_map(Channel::deadline).chain(self.accept_at).min()
     }
 
     /// The answer of a call, or the last of many. For a client that is gone, nothing happens.
@@ -181,9 +171,7 @@ impl Server {
     }
 
     fn holder(&mut self, call: CallId) -> Option<&mut Channel> {
-        self.channels
-            .get_mut(&call.client.token)
-            .filter(|channel| channel.holds(call))
+        self.channels.get_mut(&call.client.token).filter(|channel| channel.holds(call))
     }
 
     /// The channel behind the one served last that has a message.
@@ -193,19 +181,13 @@ impl Server {
         }
         let behind = self.channels.range(self.served.saturating_add(1)..);
         let mut in_turn = behind.chain(self.channels.range(..=self.served));
-        in_turn
-            .find(|(_, channel)| channel.has_frame())
-            .map(|(token, _)| *token)
+        in_turn.find(|(_, channel)| channel.has_frame()).map(|(token, _)| *token)
     }
 
     fn look_at(&mut self, token: u64, frame: &Frame) -> Option<Event> {
         let now = self.now;
         let received = receive(frame, &self.version);
-        let streams = self
-            .channels
-            .values()
-            .filter(|channel| channel.is_streaming())
-            .count();
+        let streams = self.channels.values().filter(|channel| channel.is_streaming()).count();
         let channel = self.channels.get_mut(&token)?;
         match received {
             Received::Nothing => None,
@@ -217,10 +199,7 @@ impl Server {
                 if request.is_stream() && streams >= self.limits.streams =>
             {
                 let limit = self.limits.streams as u64;
-                let error = Error::Busy {
-                    what: String::from("streams"),
-                    limit,
-                };
+                let error = Error::Busy { what: String::from("streams"), limit };
                 channel.finish(&encode_error(&error), now);
                 None
             }
@@ -228,10 +207,7 @@ impl Server {
             Received::Request(request, Answer::Unwanted) if request.is_stream() => None,
             Received::Request(request, answer) => {
                 self.next_number = self.next_number.wrapping_add(1);
-                let call = CallId {
-                    client: channel.id(token),
-                    number: self.next_number,
-                };
+                let call = CallId { client: channel.id(token), number: self.next_number };
                 if answer == Answer::Wanted {
                     channel.hold(call.number, kind(&request));
                 }
@@ -252,10 +228,7 @@ impl Server {
 
     /// Ports tell of their edges once: what was left unread is read now.
     fn continue_ports(&mut self) {
-        let unfinished = self
-            .channels
-            .iter()
-            .filter(|(_, channel)| channel.is_unfinished());
+        let unfinished = self.channels.iter().filter(|(_, channel)| channel.is_unfinished());
         let tokens: Vec<u64> = unfinished.map(|(token, _)| *token).collect();
         for token in tokens {
             if let Some(channel) = self.channels.get_mut(&token) {
@@ -276,9 +249,7 @@ impl Server {
                 Err(_) => {
                     self.accept_at = Some(self.now.saturating_add(ACCEPT_PAUSE));
                     // If even this fails, accept is tried at each wake-up, which does no more harm.
-                    let _ =
-                        self.readiness
-                            .change(self.listener.as_fd(), LISTENER, Interest::Nothing);
+                    let _ = self.readiness.change(self.listener.as_fd(), LISTENER, Interest::Nothing);
                     return;
                 }
             }
@@ -294,17 +265,10 @@ impl Server {
     }
 
     fn let_in(&mut self, fd: OwnedFd) {
-        let clients = self
-            .channels
-            .values()
-            .filter(|channel| !channel.is_port())
-            .count();
+        let clients = self.channels.values().filter(|channel| !channel.is_port()).count();
         if clients >= self.limits.clients && !self.let_the_most_idle_go() {
             let limit = self.limits.clients as u64;
-            let error = Error::Busy {
-                what: String::from("clients"),
-                limit,
-            };
+            let error = Error::Busy { what: String::from("clients"), limit };
             // A new socket takes this much at once, or its client is gone.
             let _ = socket::send_now(fd.as_fd(), &encode_error(&error));
             return;
@@ -313,11 +277,7 @@ impl Server {
             return;
         };
         let token = self.token();
-        if self
-            .readiness
-            .watch(fd.as_fd(), token, Interest::Read)
-            .is_err()
-        {
+        if self.readiness.watch(fd.as_fd(), token, Interest::Read).is_err() {
             return;
         }
         let peer = Peer::Process(credentials);
@@ -342,19 +302,12 @@ impl Server {
 
     /// Those with whom patience has ended.
     fn let_go(&mut self) {
-        let late = |channel: &Channel| {
-            channel
-                .deadline()
-                .is_some_and(|deadline| self.now >= deadline)
-        };
+        let late = |channel: &Channel| channel.deadline().is_some_and(|deadline| self.now >= deadline);
         let late = self.channels.iter().filter(|(_, channel)| late(channel));
         let late: Vec<u64> = late.map(|(token, _)| *token).collect();
         for token in late {
             let now = self.now;
-            let gone = self
-                .channels
-                .get_mut(&token)
-                .and_then(|channel| channel.expire(token, now));
+            let gone = self.channels.get_mut(&token).and_then(|channel| channel.expire(token, now));
             self.gone.extend(gone);
             self.settle(token);
         }
@@ -375,11 +328,7 @@ impl Server {
         }
         let interest = channel.interest();
         if self.interests.get(&token) != Some(&interest) {
-            if self
-                .readiness
-                .change(channel.fd(), token, interest)
-                .is_err()
-            {
+            if self.readiness.change(channel.fd(), token, interest).is_err() {
                 self.close(token);
                 return;
             }
@@ -392,8 +341,7 @@ impl Server {
         if let Some(channel) = self.channels.remove(&token) {
             // It can only fail for a descriptor that is not watched.
             let _ = self.readiness.forget(channel.fd());
-            self.gone
-                .extend(channel.is_known().then(|| channel.id(token)));
+            self.gone.extend(channel.is_known().then(|| channel.id(token)));
         }
     }
 
@@ -412,9 +360,5 @@ impl AsFd for Server {
 }
 
 fn kind(request: &Request) -> Kind {
-    if request.is_stream() {
-        Kind::Stream
-    } else {
-        Kind::One
-    }
+    if request.is_stream() { Kind::Stream } else { Kind::One }
 }

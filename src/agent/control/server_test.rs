@@ -26,24 +26,11 @@ impl Bench {
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
-        let server = Server::new(
-            listen_private(&path).unwrap(),
-            String::from("1.2.3"),
-            LIMITS,
-        )
-        .unwrap();
+        let server = Server::new(listen_private(&path).unwrap(), String::from("1.2.3"), LIMITS).unwrap();
         let outer = Readiness::new().unwrap();
         outer.watch(server.as_fd(), 0, Interest::Read).unwrap();
         let now = Duration::from_secs(100);
-        Self {
-            server,
-            now,
-            calls: vec![],
-            gone: vec![],
-            outer,
-            path,
-            _folder: folder,
-        }
+        Self { server, now, calls: vec![], gone: vec![], outer, path, _folder: folder }
     }
 
     pub(super) fn connect(&self) -> UnixStream {
@@ -71,18 +58,10 @@ impl Bench {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Call(call, Request::List) => {
-                self.server
-                    .reply(self.now, call, &ListReply { containers: vec![] });
+                self.server.reply(self.now, call, &ListReply { containers: vec![] });
             }
             Event::Call(call, Request::Status { name }) => {
-                self.server.fail(
-                    self.now,
-                    call,
-                    &Error::UnknownContainer {
-                        name,
-                        nearest: None,
-                    },
-                );
+                self.server.fail(self.now, call, &Error::UnknownContainer { name, nearest: None });
             }
             Event::Call(call, request) => self.calls.push((call, request)),
             Event::Gone(client) => self.gone.push(client),
@@ -151,11 +130,7 @@ pub(super) const BOOT: &[u8] = b"{\"method\":\"org.orlop.Control.Boot\"}\0";
 pub(super) const DONE: &str = "{\"parameters\":{}}|";
 
 pub(super) fn logs() -> Vec<u8> {
-    encode_call(&Request::Logs {
-        names: vec![],
-        lines: None,
-        follow: true,
-    })
+    encode_call(&Request::Logs { names: vec![], lines: None, follow: true })
 }
 
 #[test]
@@ -191,19 +166,10 @@ fn a_call_may_come_byte_by_byte() {
 fn introspection_and_errors_of_form_do_not_reach_the_machine() {
     let mut bench = Bench::new();
     let mut client = bench.connect();
-    bench.send(
-        &mut client,
-        b"{\"method\":\"org.varlink.service.GetInfo\"}\0GET / HTTP/1.1\r\n\r\n\0",
-    );
+    bench.send(&mut client, b"{\"method\":\"org.varlink.service.GetInfo\"}\0GET / HTTP/1.1\r\n\r\n\0");
     let (text, closed) = received(&mut client);
-    assert!(
-        text.starts_with("{\"parameters\":{\"vendor\":\"Orlop\""),
-        "{text}"
-    );
-    assert!(
-        text.contains("\"version\":\"1.2.3\"") && text.contains("InvalidMessage"),
-        "{text}"
-    );
+    assert!(text.starts_with("{\"parameters\":{\"vendor\":\"Orlop\""), "{text}");
+    assert!(text.contains("\"version\":\"1.2.3\"") && text.contains("InvalidMessage"), "{text}");
     assert!(!closed && bench.calls.is_empty());
 }
 
@@ -213,9 +179,7 @@ fn knows_who_asks() {
     let mut client = bench.connect();
     bench.send(&mut client, BOOT);
     let (call, _) = bench.calls[0];
-    let Some(Peer::Process(credentials)) = bench.server.peer(call.client) else {
-        panic!()
-    };
+    let Some(Peer::Process(credentials)) = bench.server.peer(call.client) else { panic!() };
     assert_eq!(credentials.pid, i32::try_from(std::process::id()).unwrap());
     drop(client);
     bench.run();

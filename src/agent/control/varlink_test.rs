@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use orlop::control::{
-    BootReply, Cause, CauseKind, Container, Details, Entry, Error, Health, ListReply, LogsReply,
-    Phase, State, StatusReply, Stream, VersionReply, Wanted,
+    BootReply, Cause, CauseKind, Container, Details, Entry, Error, Health, ListReply, LogsReply, Phase,
+    State, StatusReply, Stream, VersionReply, Wanted,
 };
 
 use super::*;
@@ -19,10 +19,7 @@ const TIME: &str = "2026-11-21T22:46:01.000000Z";
 
 fn container(name: &str, state: State) -> Container {
     let is_running = state == State::Running;
-    let cause = Cause {
-        code: Some(3),
-        ..Cause::new(CauseKind::Exit, String::from("exit 3"))
-    };
+    let cause = Cause { code: Some(3), ..Cause::new(CauseKind::Exit, String::from("exit 3")) };
     Container {
         name: name.into(),
         wanted: Wanted::Up,
@@ -64,60 +61,24 @@ fn answer(server: &mut Server, now: Duration, call: CallId, request: Request) {
     let entry = |bytes: &[u8]| Entry::output("web", Stream::Stdout, 9, TIME.into(), bytes);
     match request {
         Request::List => {
-            let containers = vec![
-                container("db", State::Backoff),
-                container("web", State::Running),
-            ];
+            let containers = vec![container("db", State::Backoff), container("web", State::Running)];
             server.reply(now, call, &ListReply { containers });
         }
         Request::Status { name } if name == "web" => {
             let container = container("web", State::Running);
-            server.reply(
-                now,
-                call,
-                &StatusReply {
-                    container,
-                    details: Details::default(),
-                },
-            );
+            server.reply(now, call, &StatusReply { container, details: Details::default() });
         }
         Request::Status { name } => {
-            server.fail(
-                now,
-                call,
-                &Error::UnknownContainer {
-                    name,
-                    nearest: None,
-                },
-            );
+            server.fail(now, call, &Error::UnknownContainer { name, nearest: None });
         }
         Request::Version => server.reply(now, call, &version()),
         Request::Boot => {
             let phases = vec![phase("mounts", 1), phase("modules", 6)];
-            server.reply(
-                now,
-                call,
-                &BootReply {
-                    phases,
-                    complete: true,
-                },
-            );
+            server.reply(now, call, &BootReply { phases, complete: true });
         }
         Request::Logs { .. } => {
-            server.stream(
-                now,
-                call,
-                &LogsReply {
-                    entries: vec![entry(b"one\n")],
-                },
-            );
-            server.stream(
-                now,
-                call,
-                &LogsReply {
-                    entries: vec![entry(b"\xff\0")],
-                },
-            );
+            server.stream(now, call, &LogsReply { entries: vec![entry(b"one\n")] });
+            server.stream(now, call, &LogsReply { entries: vec![entry(b"\xff\0")] });
             server.reply(now, call, &LogsReply { entries: vec![] });
         }
         other => panic!("not expected: {other:?}"),
@@ -125,10 +86,7 @@ fn answer(server: &mut Server, now: Duration, call: CallId, request: Request) {
 }
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the client is another process, and time passes for it"
-)]
+#[expect(clippy::disallowed_methods, reason = "the client is another process, and time passes for it")]
 fn a_client_that_is_not_ours_understands_everything() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
