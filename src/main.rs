@@ -2,11 +2,11 @@
 
 #![deny(unsafe_code)]
 
-// Without the supervisor's loop, only their tests use all of these.
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
+// Not all of these is used before the supervisor's loop is there.
+#[allow(dead_code, unused_imports)]
 mod agent;
 mod cli;
-#[cfg_attr(not(test), allow(dead_code))]
+#[allow(dead_code)]
 mod linux;
 
 use std::process::ExitCode;

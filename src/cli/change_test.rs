@@ -1,7 +1,7 @@
 //! What a look at a container says about each wish.
 
 use super::*;
-use crate::cli::command_test::container;
+use crate::cli::testing::container;
 use orlop::control::{Cause, CauseKind};
 
 /// Every state in the order of the interface, for a container that is wanted as wished.

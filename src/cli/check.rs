@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use orlop::config::{Diagnostic, FileUse, Severity, Source, files, read};
 use serde::Serialize;
 
 use super::arguments::CheckArguments;
-use super::configuration::{Diagnostic, FileUse, Severity, Source, files, read};
-use super::failure::Failure;
-use super::screen::Screen;
+use super::failure::{self, Failure};
+use super::screen::{Screen, Tone};
 
 /// A mistake as `--json` shows it.
 #[derive(Debug, Serialize)]
@@ -46,10 +46,11 @@ pub(crate) fn check(screen: &mut Screen<'_>, arguments: &CheckArguments) -> Resu
         screen.json(&findings(&reading.diagnostics, &missing))?;
     } else {
         for found in &reading.diagnostics {
-            screen.line(&format!("{found}\n"))?;
+            tell(screen, found.severity, &found.to_string())?;
         }
         for file in &missing {
-            screen.line(&format!("error: {}\n --> {}\n", file.why, file.needed.key))?;
+            let text = format!("{}: {}\n --> {}", Severity::Error, file.why, file.needed.key);
+            tell(screen, Severity::Error, &text)?;
         }
         if errors == 0 {
             let count = reading.config.containers.len();
@@ -61,6 +62,17 @@ pub(crate) fn check(screen: &mut Screen<'_>, arguments: &CheckArguments) -> Resu
         1 => Err(Failure::Failed(String::from("the configuration has a mistake"))),
         errors => Err(Failure::Failed(format!("the configuration has {errors} mistakes"))),
     }
+}
+
+/// The first line says what, the others where and what to do.
+fn tell(screen: &mut Screen<'_>, severity: Severity, text: &str) -> Result<(), Failure> {
+    let tone = match severity {
+        Severity::Error => Tone::Bad,
+        Severity::Warning => Tone::Busy,
+    };
+    let (what, place) = text.split_once('\n').unwrap_or((text, ""));
+    let what = screen.colours.paint(tone, what);
+    screen.line(&format!("{what}\n{place}\n"))
 }
 
 fn containers(count: usize) -> String {
@@ -101,7 +113,7 @@ fn findings<'a>(diagnostics: &'a [Diagnostic], missing: &'a [Missing]) -> Vec<Fi
 fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     for path in paths {
-        let failed = |error: io::Error| Failure::Failed(format!("cannot read {}: {error}", path.display()));
+        let failed = |error: io::Error| unreadable(path, &failure::why(&error));
         if fs::metadata(path).map_err(failed)?.is_dir() {
             let found = tomls(path).map_err(failed)?;
             if found.is_empty() {
@@ -126,11 +138,13 @@ fn tomls(folder: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn source(path: &Path) -> Result<Source, Failure> {
-    let text = fs::read(path)
-        .map_err(|error| error.to_string())
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|_| String::from("it is not UTF-8")))
-        .map_err(|why| Failure::Failed(format!("cannot read {}: {why}", path.display())))?;
+    let bytes = fs::read(path).map_err(|error| unreadable(path, &failure::why(&error)))?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable(path, "it is not UTF-8"))?;
     Ok(Source { path: path.display().to_string(), text })
+}
+
+fn unreadable(path: &Path, why: &str) -> Failure {
+    Failure::Failed(format!("cannot read {}: {why}", path.display()))
 }
 
 /// Where relative files are looked for.
@@ -149,10 +163,8 @@ fn missing(files: &[FileUse], base: &Path) -> Vec<Missing> {
             continue;
         }
         if let Err(error) = fs::metadata(base.join(&needed.path)) {
-            let why = match error.kind() {
-                io::ErrorKind::NotFound => format!("`{}` is not there", needed.path),
-                _ => format!("cannot look at `{}`: {error}", needed.path),
-            };
+            let what = if is_image { "image" } else { "environment file" };
+            let why = format!("the {what} `{}` cannot be found: {}", needed.path, failure::why(&error));
             missing.push(Missing { needed: needed.clone(), why });
         }
     }

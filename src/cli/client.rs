@@ -10,7 +10,7 @@ use orlop::control::{Decoder, Frame, Reply, Request, encode_call, read};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use crate::linux::readiness::{Interest, Readiness};
 use crate::linux::socket;
 
@@ -46,7 +46,7 @@ impl Client {
                 io::ErrorKind::NotFound => String::from("there is no such socket"),
                 io::ErrorKind::ConnectionRefused => String::from("nobody listens there"),
                 io::ErrorKind::WouldBlock => String::from("it takes no connection"),
-                _ => error.to_string(),
+                _ => failure::why(&error),
             };
             Failure::Disconnected(format!("cannot reach the machine at {}: {why}", path.display()))
         })?;
@@ -154,7 +154,9 @@ impl Client {
                 let seconds = PATIENCE.as_secs();
                 Failure::Failed(format!("the machine does not answer within {seconds} s"))
             }
-            _ => Failure::Disconnected(format!("the connection to the machine broke: {error}")),
+            _ => {
+                Failure::Disconnected(format!("the connection to the machine broke: {}", failure::why(error)))
+            }
         }
     }
 }

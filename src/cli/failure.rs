@@ -43,6 +43,16 @@ impl From<Error> for Failure {
     }
 }
 
+/// An error of the operating system, in words.
+pub(crate) fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => String::from("there is no such file"),
+        io::ErrorKind::PermissionDenied => String::from("permission denied"),
+        // The rest reads well but for its number.
+        _ => error.to_string().split(" (os error").next().unwrap_or_default().to_owned(),
+    }
+}
+
 /// Texts of several containers at once: each failed by itself.
 pub(crate) fn all(failures: Vec<Failure>) -> Result<(), Failure> {
     let lines: Vec<String> = failures.iter().filter_map(Failure::line).collect();

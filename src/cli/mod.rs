@@ -6,7 +6,6 @@ mod arguments;
 mod change;
 mod check;
 mod client;
-mod configuration;
 mod containers;
 mod failure;
 mod logs;
@@ -17,7 +16,11 @@ mod units;
 mod upgrade;
 
 #[cfg(test)]
+mod check_test;
+#[cfg(test)]
 mod command_test;
+#[cfg(test)]
+mod testing;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -89,7 +92,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure>
         Command::Resume => machine::resume(&mut connect()?, screen),
         Command::UpgradeSelf(file) => upgrade::upgrade(&mut connect()?, screen, file),
         Command::Check(paths) => check::check(screen, paths),
-        Command::Schema => screen.line(configuration::schema().trim_end()),
+        Command::Schema => screen.line(orlop::config::schema().trim_end()),
         Command::Debug(DebugCommand::Crash { process, signal }) => {
             machine::crash(&mut connect()?, screen, *process, *signal)
         }

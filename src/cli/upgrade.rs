@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::arguments::UpgradeArguments;
 use super::client::Client;
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::screen::{Progress, Screen};
 
 /// The new supervisor has 10 s, and the old one as long to come back; the rest is for a slow machine.
@@ -50,14 +50,14 @@ pub(crate) fn upgrade(
 }
 
 fn load(path: &Path) -> Result<Vec<u8>, Failure> {
-    let failed =
-        |error: &dyn std::fmt::Display| Failure::Failed(format!("cannot read {}: {error}", path.display()));
-    let file = File::open(path).map_err(|error| failed(&error))?;
+    let failed = |why: &str| Failure::Failed(format!("cannot read {}: {why}", path.display()));
+    let file = File::open(path).map_err(|error| failed(&failure::why(&error)))?;
     let mut binary = Vec::new();
     // One byte more, to see that there is more.
-    file.take(MAX_SIZE + 1).read_to_end(&mut binary).map_err(|error| failed(&error))?;
+    let read = file.take(MAX_SIZE + 1).read_to_end(&mut binary);
+    read.map_err(|error| failed(&failure::why(&error)))?;
     match binary.len() as u64 {
-        0 => Err(failed(&"it is empty")),
+        0 => Err(failed("it is empty")),
         1..=MAX_SIZE => Ok(binary),
         _ => Err(failed(&format!("it is larger than {} MiB", MAX_SIZE >> 20))),
     }
