@@ -171,13 +171,11 @@ fn entry(name: &str, item: &Item<'_>) -> Entry {
             Entry::output(name, word(*stream), stamp.boot_us, time_of(*stamp), bytes)
         }
         Item::Gap { stamp, gone } => {
-            let (reason, bytes) = match gone {
-                Gone::Overwritten { bytes, .. } => (DropReason::Memory, *bytes),
-                Gone::Refused { bytes, .. } => (DropReason::Rate, *bytes),
+            let dropped = match *gone {
+                Gone::Overwritten { bytes, reads } => Dropped { reason: DropReason::Overwritten, bytes, reads },
+                Gone::Refused { bytes, reads } => Dropped { reason: DropReason::Refused, bytes, reads },
             };
-            // Both streams share a ring: what is gone may be of either.
-            let dropped = Dropped { reason, bytes };
-            Entry::gap(name, StreamWord::Stdout, stamp.boot_us, time_of(*stamp), dropped)
+            Entry::gap(name, stamp.boot_us, time_of(*stamp), dropped)
         }
     }
 }
