@@ -3,6 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use crate::arch;
 use crate::boot_binary;
 use crate::check::{self, Checked};
 use crate::cpio::Content;
@@ -86,7 +87,8 @@ pub fn build_with(options: &Options, progress: &dyn Progress) -> Result<Built> {
         Inputs { checked: &checked, init: &init, kernel: &kernel, modules: &modules, store: &store }
             .write(&output, progress)?;
     let dir = output.commit()?;
-    Ok(Built { dir, manifest, warnings: checked.warnings })
+    let warnings = [checked.warnings, store.warnings].concat();
+    Ok(Built { dir, manifest, warnings })
 }
 
 /// Everything that goes into a machine.
@@ -208,11 +210,8 @@ fn write(path: &Path, text: String) -> Result<()> {
 
 /// The words for the kernel. `docs/image-build.md` says why each is there.
 fn cmdline() -> String {
-    let consoles = match env::consts::ARCH {
-        "aarch64" => "console=tty0 console=ttyAMA0",
-        _ => "console=tty0 console=ttyS0",
-    };
-    format!("{consoles} quiet rootfstype=ramfs printk.devkmsg=on panic=10")
+    let serial = arch::serial_port();
+    format!("console=tty0 console={serial} quiet rootfstype=ramfs printk.devkmsg=on panic=10")
 }
 
 /// `XDG_CACHE_HOME/orlop`, else `~/.cache/orlop`, else below the folder for temporary files.

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use orlop::image::{Digest, Hasher};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::error::{At, Result};
 
@@ -18,7 +18,7 @@ pub struct Sum {
 }
 
 pub(crate) fn of_bytes(bytes: &[u8]) -> Sum {
-    Sum { size: bytes.len() as u64, sha256: hex(&Sha256::digest(bytes)) }
+    Sum { size: bytes.len() as u64, sha256: Digest::of(bytes).hex() }
 }
 
 pub(crate) fn of_file(path: &Path) -> Result<Sum> {
@@ -26,13 +26,13 @@ pub(crate) fn of_file(path: &Path) -> Result<Sum> {
 }
 
 fn of_reader(mut reader: impl Read) -> io::Result<Sum> {
-    let mut hasher = Sha256::new();
+    let mut hasher = Hasher::default();
     let mut size = 0u64;
     // Large enough that the calls do not count, small enough for the cache.
     let mut buffer = vec![0; 64 << 10];
     loop {
         match reader.read(&mut buffer) {
-            Ok(0) => return Ok(Sum { size, sha256: hex(&hasher.finalize()) }),
+            Ok(0) => return Ok(Sum { size, sha256: hasher.finish().hex() }),
             Ok(read) => {
                 hasher.update(buffer.get(..read).unwrap_or_default());
                 size += read as u64;
@@ -41,10 +41,6 @@ fn of_reader(mut reader: impl Read) -> io::Result<Sum> {
             Err(error) => return Err(error),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! A file is named by the layer's diff-id and the version of our form, and comes into being whole
 //! (by rename), so that builds beside one another may share the cache.
 
+mod below;
 mod decompress;
 
 use std::fs::{self, File, Permissions};
@@ -14,6 +15,7 @@ use orlop::image::erofs::{FORMAT_VERSION, Image, Piece};
 use orlop::image::layer::{Builder, Layer};
 use orlop::image::{Digest, Error, Hasher};
 
+pub use below::Below;
 pub use decompress::decompress;
 
 /// What one read(2) or write(2) moves: beyond this, more does not make it faster.
@@ -42,18 +44,26 @@ impl Cache {
         Ok(Self { layers })
     }
 
-    /// The converted layer, when it is there already.
-    pub fn find(&self, diff_id: &Digest) -> Option<PathBuf> {
-        Some(self.path(diff_id)).filter(|path| path.is_file())
+    /// The converted layer, when it is there already, as it is above these layers.
+    pub fn find(&self, diff_id: &Digest, below: &Below) -> Option<PathBuf> {
+        let paths = [self.path(diff_id, None), self.path(diff_id, Some(below))];
+        paths.into_iter().find(|path| path.is_file())
     }
 
-    fn path(&self, diff_id: &Digest) -> PathBuf {
-        self.layers.join(format!("{}.erofs", diff_id.hex()))
+    /// Only a layer that depends on those below it is named after them too.
+    fn path(&self, diff_id: &Digest, below: Option<&Below>) -> PathBuf {
+        let suffix = below.map_or(String::new(), |below| format!("-{}", below.name()));
+        self.layers.join(format!("{}{suffix}.erofs", diff_id.hex()))
     }
 }
 
 /// Takes a tar, compressed or not, and refuses it when it is not the one that the diff-id names.
-pub fn convert(tar: impl Read, diff_id: &Digest, cache: &Cache) -> Result<Converted, Error> {
+pub fn convert(
+    tar: impl Read,
+    diff_id: &Digest,
+    below: &Below,
+    cache: &Cache,
+) -> Result<Converted, Error> {
     let (mut tar, form) = decompress(tar).map_err(|error| problem("layer", &error))?;
     let mut conversion = Conversion::start(cache)?;
     let mut chunk = vec![0; CHUNK];
@@ -67,7 +77,7 @@ pub fn convert(tar: impl Read, diff_id: &Digest, cache: &Cache) -> Result<Conver
         };
         conversion.push(chunk.get(..len).unwrap_or_default())?;
     }
-    conversion.finish(Some(diff_id))
+    conversion.finish(Some(diff_id), below)
 }
 
 /// A conversion under way: bytes of a tar go in.
@@ -102,7 +112,7 @@ impl<'a> Conversion<'a> {
     }
 
     /// Without a diff-id to keep to, the layer gets the one that it has.
-    pub fn finish(mut self, wanted: Option<&Digest>) -> Result<Converted, Error> {
+    pub fn finish(mut self, wanted: Option<&Digest>, below: &Below) -> Result<Converted, Error> {
         let found = self.hasher.finish();
         if let Some(wanted) = wanted.filter(|wanted| **wanted != found) {
             let what = format!("damaged: its diff-id is {found}, the config has {wanted}");
@@ -111,7 +121,7 @@ impl<'a> Conversion<'a> {
                 what,
             });
         }
-        let layer: Layer = self.builder.finish(&mut |contents: &[u8]| {
+        let mut layer: Layer = self.builder.finish(&mut |contents: &[u8]| {
             self.spool
                 .write_all(contents)
                 .map_err(at(&self.cache.layers))
@@ -120,7 +130,8 @@ impl<'a> Conversion<'a> {
             .spool
             .into_inner()
             .map_err(|error| problem("spool", error.error()))?;
-        let file = self.cache.path(&found);
+        let depends = below.give(&mut layer.tree)?;
+        let file = self.cache.path(&found, depends.then_some(below));
         if !file.is_file() {
             write(&layer, &found, &spool, &file)?;
         }

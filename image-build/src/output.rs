@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use tempfile::TempDir;
 
 use crate::error::{At, Error, Result};
@@ -54,9 +54,8 @@ impl Output {
         }
         fs::set_permissions(new.path(), Permissions::from_mode(0o755))
             .at("change the mode of", new.path())?;
-        let flags =
-            if wanted.exists() { RenameFlags::RENAME_EXCHANGE } else { RenameFlags::RENAME_NOREPLACE };
-        renameat2(AT_FDCWD, new.path(), AT_FDCWD, &wanted, flags)
+        let flags = if wanted.exists() { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
+        renameat_with(CWD, new.path(), CWD, &wanted, flags)
             .map_err(|errno| refused(&wanted, &format!("cannot put the new files here: {errno}")))?;
         // What has the temporary name now is the old folder, or nothing.
         drop(new);

@@ -15,9 +15,9 @@ use std::fmt;
 use std::path::Path;
 
 use orlop::config::ImageSource;
-use orlop::image::{self, Digest, Platform, source_text};
+use orlop::image::{self, Descriptor, Digest, Platform, source_text};
 
-use crate::layer::{Cache, Converted, convert};
+use crate::layer::{Below, Cache, Converted, convert};
 use crate::store::StoreWriter;
 use files::{Archive, Files, Folder};
 
@@ -36,7 +36,9 @@ pub struct Added {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedLayer {
     pub diff_id: Digest,
-    /// Bytes of the EROFS file.
+    /// The EROFS file's name in the store's `layers/`.
+    pub file: String,
+    /// Its bytes.
     pub size: u64,
 }
 
@@ -74,8 +76,9 @@ pub fn add_image(
         text: text.clone(),
         platform,
         store,
-        warnings: Vec::new(),
+        below: Below::default(),
         layers: Vec::new(),
+        warnings: Vec::new(),
     };
     job.run(source, config_dir, cache)
         .map_err(|cause| Error { image: text, cause })
@@ -86,6 +89,8 @@ struct Job<'a> {
     text: String,
     platform: Platform,
     store: &'a mut StoreWriter,
+    /// What there is of the image so far.
+    below: Below,
     layers: Vec<AddedLayer>,
     warnings: Vec<String>,
 }
@@ -134,9 +139,12 @@ impl Job<'_> {
         cache: &Cache,
         open: impl FnOnce() -> Result<Box<dyn std::io::Read>, image::Error>,
     ) -> Result<(), image::Error> {
-        let file = match cache.find(diff_id) {
+        let file = match cache.find(diff_id, &self.below) {
             Some(file) => file,
-            None => self.keep_warnings(convert(open()?, diff_id, cache)?).file,
+            None => {
+                self.keep_warnings(convert(open()?, diff_id, &self.below, cache)?)
+                    .file
+            }
         };
         self.add_layer(diff_id, &file)
     }
@@ -147,9 +155,16 @@ impl Job<'_> {
     }
 
     fn add_layer(&mut self, diff_id: &Digest, file: &Path) -> Result<(), image::Error> {
-        let size = self.store.layer(diff_id, file)?;
+        let size = self.store.layer(file)?;
+        self.below.add(file)?;
+        let name = file
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         self.layers.push(AddedLayer {
             diff_id: *diff_id,
+            file: name,
             size,
         });
         Ok(())
@@ -164,9 +179,15 @@ impl Job<'_> {
     ) -> Result<Digest, image::Error> {
         self.store.blob(config)?;
         let digest = self.store.blob(manifest)?;
-        let text = self.text.clone();
+        let descriptor = Descriptor {
+            media_type: String::from(media_type),
+            digest,
+            size: manifest.len() as u64,
+            platform: None,
+            annotations: Default::default(),
+        };
         self.store
-            .image(&text, media_type, digest, manifest.len() as u64);
+            .image(&self.text, descriptor, &self.below.names());
         Ok(digest)
     }
 }

@@ -8,7 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use orlop::image::{
-    ANNOTATION_IMAGE, ANNOTATION_STORE, Descriptor, Digest, Error, Index, STORE_VERSION, layer_path,
+    ANNOTATION_IMAGE, ANNOTATION_LAYERS, ANNOTATION_STORE, Descriptor, Digest, Error, Index,
+    STORE_VERSION,
 };
 
 use crate::layer::at;
@@ -44,9 +45,12 @@ impl StoreWriter {
         Ok(digest)
     }
 
-    /// Copies a converted layer; its size.
-    pub fn layer(&mut self, diff_id: &Digest, converted: &Path) -> Result<u64, Error> {
-        let path = self.dir.join(layer_path(diff_id));
+    /// Copies a converted layer under its own name; its size.
+    pub fn layer(&mut self, converted: &Path) -> Result<u64, Error> {
+        let path = self
+            .dir
+            .join("layers")
+            .join(converted.file_name().unwrap_or_default());
         if let Ok(there) = fs::metadata(&path) {
             return Ok(there.len());
         }
@@ -55,16 +59,14 @@ impl StoreWriter {
         Ok(len)
     }
 
-    /// Enters an image whose blobs and layers are there. `text` is what the config calls it.
-    pub fn image(&mut self, text: &str, media_type: &str, manifest: Digest, size: u64) {
-        let descriptor = Descriptor {
-            media_type: String::from(media_type),
-            digest: manifest,
-            size,
-            platform: None,
-            annotations: [(String::from(ANNOTATION_IMAGE), String::from(text))].into(),
-        };
-        self.images.insert(String::from(text), descriptor);
+    /// Enters an image whose blobs and layers are there. `text` is what the config calls it,
+    /// `layers` are files' names, lowest first.
+    pub fn image(&mut self, text: &str, mut manifest: Descriptor, layers: &[&str]) {
+        manifest.annotations = BTreeMap::from([
+            (String::from(ANNOTATION_IMAGE), String::from(text)),
+            (String::from(ANNOTATION_LAYERS), layers.join(",")),
+        ]);
+        self.images.insert(String::from(text), manifest);
     }
 
     pub fn finish(self) -> Result<(), Error> {

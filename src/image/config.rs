@@ -12,7 +12,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::json::{null_is_default, parse_object};
-use super::store::layer_path;
 use super::{Digest, Error, MAX_LAYERS, Platform};
 
 /// Checked; what the image leaves out is empty or `None`.
@@ -147,19 +146,6 @@ impl ImageConfig {
                 self.os, self.architecture
             ),
         ))
-    }
-
-    /// The layers' files in a store, lowest first. A layer that occurs twice is named once, at its
-    /// upper place: there it covers all that it did below (and overlay refuses one directory twice).
-    pub fn layer_files(&self) -> Vec<String> {
-        let above = |place: usize| self.diff_ids.iter().skip(place.saturating_add(1));
-        let last = |(place, id): &(usize, &Digest)| !above(*place).any(|other| other == *id);
-        self.diff_ids
-            .iter()
-            .enumerate()
-            .filter(last)
-            .map(|(_, id)| layer_path(id))
-            .collect()
     }
 }
 

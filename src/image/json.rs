@@ -24,7 +24,11 @@ pub(super) fn parse<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T,
 
 /// Reads a document that is an object: serde would take a list of its values as well.
 pub(super) fn parse_object<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T, Error> {
-    if bytes.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+    if bytes
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|byte| *byte != b'{')
+    {
         return Err(Error::new(place, "not a JSON object"));
     }
     parse(place, bytes)

@@ -8,6 +8,7 @@
 pub mod capability;
 pub mod cgroup;
 pub mod clone;
+
 pub mod epoll;
 pub mod fd;
 pub mod fs;
@@ -20,6 +21,7 @@ pub mod netlink;
 pub mod pidfd;
 pub mod power;
 pub mod process;
+pub mod program;
 pub mod readiness;
 pub mod seqpacket;
 pub mod signal;

@@ -13,8 +13,9 @@
 //! 2. *Act* (`act.rs`): what the agent has to do follows from the states that were reached.
 //!
 //! `depends_on` orders starts and stops, and does no more: a container is not stopped because one that
-//! it depends on ended. `started` is satisfied by a dependency that has been running since boot and is
-//! neither `failed` nor `invalid`; a dependent of one of those waits, and starts by itself when it heals.
+//! it depends on ended. `started` is satisfied by a dependency that has been running since boot and
+//! since it was last `failed` or `invalid`; a dependent of one of those waits, and starts by itself when
+//! it heals, which is when it runs again.
 //! A stop waits for the dependents that are going down too, never for those that stay up.
 
 mod act;

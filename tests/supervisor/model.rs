@@ -40,6 +40,8 @@ struct Shadow {
     /// Asked to start, and not emptied.
     there: bool,
     ran: bool,
+    /// Started before its deadline.
+    up: bool,
     signalled: bool,
     end: Option<Ending>,
     /// No supervisor died since this generation was started.
@@ -76,6 +78,7 @@ impl Model {
                 started_at: Duration::ZERO,
                 there: false,
                 ran: false,
+                up: false,
                 signalled: false,
                 end: None,
                 certain: true,
@@ -147,26 +150,34 @@ impl Model {
                 shadow.start_owed = false;
             }
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => {
-                self.of(name).unusable = true;
-            }
-            Event::Started { name, .. } => self.of(name).ran = true,
-            Event::StartFailed { name, failure, .. } => {
                 let shadow = self.of(name);
-                let took_too_long = at - shadow.started_at >= START_DEADLINE;
+                shadow.unusable = true;
+                shadow.ran &= shadow.there;
+                // It may be the answer to a start, in the place of an end.
+                shadow.certain = false;
+            }
+            Event::Started { name, .. } => {
+                let shadow = self.of(name);
+                shadow.up = at - shadow.started_at < START_DEADLINE;
+                shadow.ran |= shadow.up;
+            }
+            Event::StartFailed { name, failure, .. } => {
                 let ending = match failure.fault {
-                    Fault::Transient if !took_too_long => Ending::NoFault,
-                    Fault::Transient | Fault::Permanent => Ending::Failure,
+                    Fault::Transient => Ending::NoFault,
+                    Fault::Permanent => Ending::Failure,
                 };
-                shadow.end.get_or_insert(ending);
+                self.of(name).ends(at, ending);
             }
             Event::Ended { name, exit, .. } => {
                 let clean = *exit == Exit::Code(0);
-                let ending = if clean {
-                    Ending::Clean
-                } else {
-                    Ending::Failure
-                };
-                self.of(name).end.get_or_insert(ending);
+                self.of(name).ends(
+                    at,
+                    if clean {
+                        Ending::Clean
+                    } else {
+                        Ending::Failure
+                    },
+                );
             }
             Event::Emptied { name, .. } => self.emptied(world, name),
             Event::Booted
@@ -240,18 +251,16 @@ impl Model {
             "{name}: generation {generation} again"
         );
         for dependency in &shadow.depends_on {
-            let state = world.state(dependency);
-            let down_for_good = matches!(state, StateKind::Failed | StateKind::Invalid);
-            let ran = self.containers[dependency].ran;
             assert!(
-                ran && !down_for_good,
-                "{name} before {dependency}, which is {state:?}"
+                self.containers[dependency].ran,
+                "{name} before {dependency}"
             );
         }
         let shadow = self.of(name);
         (shadow.generation, shadow.started_at) = (generation, at);
         (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
         (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
+        shadow.up = false;
     }
 
     /// Nothing is told to stop before what depends on it and stops as well.
@@ -293,6 +302,7 @@ impl Model {
             (None, Some(_), _) => &[Backoff, Waiting, Starting],
         };
         let state = world.state(name);
+        self.of(name).ran &= !matches!(state, Failed | Invalid);
         assert!(
             allowed.contains(&state),
             "{name} is {state:?} after {end:?}, {word:?}"
@@ -402,6 +412,15 @@ impl Model {
 
     fn of(&mut self, name: &str) -> &mut Shadow {
         self.containers.get_mut(name).unwrap()
+    }
+}
+
+impl Shadow {
+    /// A start that takes too long is a failure, however it ends.
+    fn ends(&mut self, at: Duration, ending: Ending) {
+        let too_long = !self.up && at - self.started_at >= START_DEADLINE;
+        self.end
+            .get_or_insert(if too_long { Ending::Failure } else { ending });
     }
 }
 

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::arch;
 use crate::error::{At, Error, Result};
 
 pub(super) struct Apt {
@@ -163,18 +164,9 @@ fn sources(suites: &[(Archive, &str)], mirrors: &Mirrors, keyring: Option<&str>)
             Archive::Main => &mirrors.main,
             Archive::Security => &mirrors.security,
         };
-        format!("deb [target=Packages lang=none arch={}{signed}] {mirror} {suite} main\n", debian_arch())
+        format!("deb [target=Packages lang=none arch={}{signed}] {mirror} {suite} main\n", arch::debian())
     };
     suites.iter().map(line).collect()
-}
-
-/// Debian's name of the architecture that this tool builds for: its own.
-pub(super) fn debian_arch() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 /// A value of os-release(5).
@@ -197,7 +189,7 @@ http://mirror.example/security/ bookworm-security
     #[test]
     fn uses_the_machines_mirrors_for_the_suites_with_a_new_kernel() {
         let mirrors = mirrors(TARGETS, "bookworm");
-        let arch = debian_arch();
+        let arch = arch::debian();
         assert_eq!(
             sources(suites("12"), &mirrors, None),
             format!(

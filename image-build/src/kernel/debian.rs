@@ -12,9 +12,10 @@ use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::apt::{Apt, debian_arch};
+use super::apt::Apt;
 use super::package::{Stanza, is_new_enough};
 use super::{Kernel, Package, modules_folder};
+use crate::arch;
 use crate::digest;
 use crate::error::{At, Error, Result};
 use crate::progress::Progress;
@@ -102,7 +103,7 @@ fn fetch(cache: &Path, progress: &dyn Progress) -> Result<Kernel> {
 
 /// The packages that hold the kernel.
 fn parts(apt: &Apt) -> Result<Vec<Package>> {
-    let meta = format!("linux-image-cloud-{}", debian_arch());
+    let meta = format!("linux-image-cloud-{}", arch::debian());
     let mut names = vec![meta.clone()];
     let mut seen = BTreeSet::new();
     let mut parts = Vec::new();

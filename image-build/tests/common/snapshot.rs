@@ -12,6 +12,14 @@ use orlop::image::Hasher;
 
 /// Path → type, mode, owner, size, time, device, links, target, xattrs, contents.
 pub(crate) fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
+    snapshot_of(root, &|_| true)
+}
+
+/// Of the paths that are wanted.
+pub(crate) fn snapshot_of(
+    root: &Path,
+    wanted: &dyn Fn(&Path) -> bool,
+) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut first_names = BTreeMap::new();
     let mut next = vec![PathBuf::new()];
@@ -26,7 +34,9 @@ pub(crate) fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
                     .map(|entry| path.join(entry.unwrap().file_name())),
             );
         }
-        found.insert(path, full);
+        if wanted(&path) {
+            found.insert(path, full);
+        }
     }
     let mut lines = BTreeMap::new();
     for (path, full) in found {

@@ -99,16 +99,3 @@ fn refuses_an_image_for_another_machine() {
         "config: an image for windows/amd64, not for linux/amd64"
     );
 }
-
-#[test]
-fn names_a_layer_that_occurs_twice_once_and_at_the_top() {
-    let config = ImageConfig {
-        diff_ids: vec![id("a"), id("b"), id("a"), id("c")],
-        ..ImageConfig::default()
-    };
-    let expected: Vec<_> = ["b", "a", "c"]
-        .iter()
-        .map(|name| layer_path(&id(name)))
-        .collect();
-    assert_eq!(config.layer_files(), expected);
-}

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::BLOCK;
 use crate::image::tar::Time;
 
-const MAGIC: u32 = 0xe0f5_e1e2;
-const OFFSET: usize = 1024;
+pub(super) const MAGIC: u32 = 0xe0f5_e1e2;
+pub(super) const OFFSET: usize = 1024;
 const BLOCK_BITS: u8 = 12;
 
 /// EROFS_FEATURE_COMPAT_SB_CHKSUM and _MTIME.

@@ -156,9 +156,6 @@ impl Builder {
         let parent = self.parents(parents)?;
         match meaning {
             Meaning::Bookkeeping => Ok(()),
-            Meaning::Opaque if parent == Tree::ROOT => Err(String::from(
-                "an opaque root: overlay cannot hide whole layers, flatten the image",
-            )),
             Meaning::Opaque => {
                 self.directory(parent)?.is_opaque = true;
                 Ok(())
@@ -205,10 +202,16 @@ impl Builder {
         if entry.kind != Kind::Directory {
             return Err(String::from("the root is not a directory"));
         }
+        self.known_directory(Tree::ROOT, entry)
+    }
+
+    /// A directory that was there gets an entry, or another one.
+    fn known_directory(&mut self, id: NodeId, entry: Entry) -> Result<(), String> {
         let meta = self.meta(entry)?;
-        if let Some(root) = self.tree.nodes.get_mut(Tree::ROOT) {
-            root.meta = meta;
+        if let Some(node) = self.tree.nodes.get_mut(id) {
+            node.meta = meta;
         }
+        self.directory(id)?.is_implied = false;
         Ok(())
     }
 
@@ -219,7 +222,7 @@ impl Builder {
             here = match self.directory(here)?.children.get(*name) {
                 Some(child) => *child,
                 None => {
-                    let made = self.tree.add(Node::directory());
+                    let made = self.tree.add(Node::implied());
                     self.directory(here)?.children.insert(name.to_vec(), made);
                     made
                 }
@@ -243,11 +246,7 @@ impl Builder {
             Kind::Directory => {
                 let there = self.directory(parent)?.children.get(name).copied();
                 if let Some(there) = there.filter(|there| self.tree.directory(*there).is_some()) {
-                    let meta = self.meta(entry)?;
-                    if let Some(node) = self.tree.nodes.get_mut(there) {
-                        node.meta = meta;
-                    }
-                    return Ok(());
+                    return self.known_directory(there, entry);
                 }
                 self.node(entry, Content::Directory(Directory::default()))?
             }
