@@ -29,10 +29,12 @@ impl Supervisor {
 }
 
 impl Unit {
-    /// Nothing, before its record was read: that would be written over. Later, only the cause of a
-    /// waiting one can change while it stays as it is.
+    /// Nothing, before its record was read: that would be written over. Later, only the cause of one
+    /// that waits for dependencies can change while it stays as it is.
     fn has_something_to_say(&self) -> bool {
-        let waits = self.state.kind() == StateKind::Waiting;
+        let (_, told_cause) = &self.told;
+        let may_tell = !self.spec.depends_on.is_empty() || told_cause.is_some();
+        let waits = self.state.kind() == StateKind::Waiting && may_tell;
         self.adopted && (self.dirty || waits || self.is_due().is_some())
     }
 

@@ -7,14 +7,16 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::declared::{config, failure, ms, s};
+use super::live::Play;
 use super::model::Model;
-use super::world::{Play, Safe, World, config, failure, ms, s};
+use super::world::{Safe, World};
 use super::*;
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// Long enough for the longest chain of grace periods, and for a few of the longest pauses.
-const QUIET: Duration = Duration::from_secs(240);
+const QUIET: Duration = Duration::from_secs(150);
 
 #[derive(Debug, Clone)]
 pub(crate) struct History {
@@ -77,7 +79,7 @@ fn unit() -> impl Strategy<Value = UnitPlan> {
 fn policy() -> impl Strategy<Value = RestartPolicy> {
     (
         select(vec![ms(0), ms(100), ms(500)]),
-        select(vec![s(3), s(30)]),
+        select(vec![s(10), s(30)]),
         option::of(1..5_u32),
         select(vec![s(5), s(60)]),
         select(vec![s(2), s(60)]),

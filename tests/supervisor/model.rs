@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::world::{Entry, World, s};
+use super::declared::s;
+use super::world::{Entry, World};
 use super::*;
 
 const SIGTERM: i32 = 15;
@@ -174,8 +175,12 @@ impl Model {
 
     fn asked(&mut self, world: &World, at: Duration, effect: &Effect) {
         match effect {
-            Effect::Start { name, generation } => self.check_start(world, at, name, *generation),
-            Effect::Signal { name, generation, signal } => {
+            Effect::Start { name, generation } => self.check_start(at, name, *generation),
+            Effect::Signal {
+                name,
+                generation,
+                signal,
+            } => {
                 if *signal == SIGTERM {
                     self.check_order(world, at, name);
                 }
@@ -203,7 +208,7 @@ impl Model {
         }
     }
 
-    fn check_start(&mut self, world: &World, at: Duration, name: &str, generation: u64) {
+    fn check_start(&mut self, at: Duration, name: &str, generation: u64) {
         assert!(self.shutdown.is_none(), "{name} started in a shutdown");
         let shadow = &self.containers[name];
         assert!(!self.safe || shadow.start_owed, "{name} started unasked");
@@ -284,7 +289,9 @@ impl Model {
             assert!(!world.exists(name), "{name} is {}, and there", status.state.word());
         }
         if status.wanted == Wanted::Down {
-            assert!(!matches!(status.state, StateKind::Waiting | StateKind::Backoff));
+            let up = matches!(status.state, StateKind::Starting | StateKind::Running);
+            let soon = matches!(status.state, StateKind::Waiting | StateKind::Backoff);
+            assert!(!up && !soon, "nobody wants it: {status:?}");
         }
         if let Some(next) = status.next_start {
             let longest = shadow.policy.max_delay * 11 / 10;

@@ -1,6 +1,8 @@
 //! A supervisor takes over from the one before it; safe mode.
 
-use super::world::{Play, World, config, ms, s};
+use super::declared::{config, ms, s};
+use super::live::Play;
+use super::world::World;
 use super::*;
 
 fn world(plays: &[Play]) -> World {
@@ -134,6 +136,21 @@ fn a_stop_is_never_lost() {
             assert_eq!(world.starts("web").len(), 1);
         }
     }
+}
+
+#[test]
+fn what_nobody_wants_and_is_there_is_stopped() {
+    let mut record = running_record();
+    (record.wanted, record.state) = (Wanted::Down, "exited".into());
+    let sup = adopted(
+        record,
+        Some(Found::Alive {
+            pid: 9,
+            pidfd_inode: 9,
+        }),
+    );
+    let status = sup.status("web").unwrap();
+    assert_eq!((status.state, status.pid), (StateKind::Stopping, Some(9)));
 }
 
 #[test]

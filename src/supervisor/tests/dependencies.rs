@@ -1,6 +1,8 @@
 //! `depends_on`: who waits for whom, at a start and at a stop.
 
-use super::world::{Play, World, config, ms, s};
+use super::declared::{config, ms, s};
+use super::live::Play;
+use super::world::World;
 use super::*;
 
 fn chain() -> Config {

@@ -1,7 +1,11 @@
 //! The promises of supervision, in simulated time.
 
 mod adoption;
+mod declared;
 mod dependencies;
+mod governor;
+mod invalid;
+mod live;
 mod persons;
 mod restarts;
 mod shutdown;

@@ -1,6 +1,8 @@
 //! What a person asks for: start, stop, restart, kill; and what cannot be.
 
-use super::world::{Play, World, config, ms, s};
+use super::declared::{config, ms, s};
+use super::live::Play;
+use super::world::World;
 use super::*;
 
 fn world(plays: &[Play]) -> World {
@@ -237,43 +239,4 @@ fn asking_for_what_is_changes_nothing() {
     let stop = Event::Stop { name: web() };
     assert_eq!(world.tell(stop), Outcome::Ignored("it is not wanted already"));
     assert_eq!(world.starts("web").len(), 1);
-}
-
-#[test]
-fn an_unusable_image_is_looked_at_again_when_a_person_says_so() {
-    let mut world = World::new(config(&[("web", &[])]));
-    let reason = "layer 2 is truncated".into();
-    world.tell(Event::ImageInvalid { name: web(), reason });
-    world.tell(Event::Booted);
-    world.run_until(s(10));
-    assert_eq!(world.state("web"), StateKind::Invalid);
-    assert_eq!(world.cause("web"), "cannot run, its image is unusable: layer 2 is truncated");
-    assert_eq!(world.starts("web"), []);
-    assert_eq!(world.tell(Event::Start { name: web() }), Outcome::Done);
-    world.run_for(s(1));
-    assert_eq!(world.state("web"), StateKind::Running);
-}
-
-#[test]
-fn an_unusable_image_answers_a_start() {
-    let mut world = world(&[Play { start: s(5), ..Play::default() }]);
-    let reason = "no manifest".into();
-    world.tell(Event::ImageInvalid { name: web(), reason });
-    world.run_for(s(10));
-    assert_eq!(world.state("web"), StateKind::Invalid);
-    assert_eq!(world.cause("web"), "cannot run, its image is unusable: no manifest");
-    assert!(!world.exists("web"));
-}
-
-#[test]
-fn a_quarantined_one_runs_on_and_is_not_started_again() {
-    let mut world = running(&[Play::exits(s(10), 1)]);
-    let reason = "the supervisor died three times while it handled it".into();
-    world.tell(Event::Quarantine { name: web(), reason });
-    world.run_until(s(5));
-    assert_eq!(world.state("web"), StateKind::Running);
-    world.run_until(s(100));
-    assert_eq!(world.state("web"), StateKind::Invalid);
-    let expected = "is left alone: the supervisor died three times while it handled it";
-    assert_eq!(world.cause("web"), expected);
 }

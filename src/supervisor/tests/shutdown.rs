@@ -1,6 +1,8 @@
 //! Shutdown: in order, in parallel, within the deadline.
 
-use super::world::{Play, World, config, ms, s};
+use super::declared::{config, ms, s};
+use super::live::Play;
+use super::world::World;
 use super::*;
 
 fn chain() -> Config {

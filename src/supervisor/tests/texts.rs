@@ -1,6 +1,6 @@
 //! The texts that people read, and that records survive being written.
 
-use super::world::failure;
+use super::declared::failure;
 use super::*;
 
 #[test]
