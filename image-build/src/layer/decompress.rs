@@ -23,18 +23,24 @@ pub fn decompress<'a>(input: impl Read + 'a) -> io::Result<(Box<dyn Read + 'a>, 
     if start.starts_with(GZIP) {
         return Ok((Box::new(MultiGzDecoder::new(input)), "gzip"));
     }
-    let number = <[u8; 4]>::try_from(start.as_slice()).map_or(0, u32::from_le_bytes);
-    if start == ZSTD || number & !0xf == ZSTD_SKIPPABLE {
-        let frames = Frames { input, decoder: FrameDecoder::new(), is_open: false };
+    let number = start
+        .first_chunk()
+        .map_or(0, |magic| u32::from_le_bytes(*magic));
+    if start.starts_with(ZSTD) || number & !0xf == ZSTD_SKIPPABLE {
+        let frames = Frames {
+            input,
+            decoder: FrameDecoder::new(),
+            is_open: false,
+        };
         return Ok((Box::new(frames), "zstd"));
     }
     Ok((Box::new(input), "tar"))
 }
 
-/// The first four bytes, or fewer when there are no more; they stay in the reader. What fills the
+/// The first bytes, or fewer when there are no more; they stay in the reader. What fills the
 /// buffer in one read is enough: files give what they have.
 fn beginning(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    Ok(input.fill_buf()?.iter().copied().take(4).collect())
+    Ok(input.fill_buf()?.iter().copied().take(6).collect())
 }
 
 /// A zstd stream: frames, one behind another, some of which carry no contents.

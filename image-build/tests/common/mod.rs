@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod another_reader;
 pub(crate) mod snapshot;
 
 use std::collections::BTreeMap;

@@ -90,7 +90,8 @@ impl Reader {
     /// Takes some bytes from the front of `input`: how many, and what they were. Call it until
     /// all are taken.
     pub fn read<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Event<'a>), Error> {
-        let place = self.offset;
+        // Where the block or extension began that was being gathered.
+        let place = self.offset.saturating_sub(self.held.len() as u64);
         let step = match &mut self.state {
             State::Body(body) => Ok(body.take(input)),
             State::Padding { left } => {
