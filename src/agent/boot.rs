@@ -8,7 +8,7 @@ use orlop::config::{self, Config, Source};
 use orlop::ledger::Label;
 
 use super::ledger::Table;
-use super::{container, records, say, store};
+use super::{container, modules, records, say, store};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, fs, mount, sysctl, time};
 
@@ -65,6 +65,7 @@ impl Boot {
 
     fn prepare(&mut self, config: &Config) {
         self.phase("hostname", || nix::unistd::sethostname(&config.host.hostname).map_err(text));
+        self.phase("modules", || modules::load(&config.host.modules));
         self.phase("devices", devices);
         self.phase("sysctls", || sysctls(config));
     }
@@ -135,8 +136,9 @@ fn read_config(dir: &str) -> (Config, usize) {
     sources.sort_by(|one, other| one.path.cmp(&other.path));
     let reading = config::read(&sources);
     for diagnostic in &reading.diagnostics {
-        errors += usize::from(diagnostic.is_error());
-        let level = if diagnostic.is_error() { Level::Error } else { Level::Warning };
+        errors += usize::from(diagnostic.severity == config::Severity::Error);
+        let level =
+            if (diagnostic.severity == config::Severity::Error) { Level::Error } else { Level::Warning };
         for line in diagnostic.to_string().lines() {
             say(level, line);
         }

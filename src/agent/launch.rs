@@ -165,8 +165,8 @@ impl Agent {
     }
 
     fn start_failed(&mut self, name: &str, generation: u64, failure: Failure) {
-        let text = failure.to_string();
         let Failure { step, object, errno } = failure;
+        let text = if errno == 0 { String::new() } else { Errno::from_raw(errno).desc().to_owned() };
         let failure = StartFailure { step, object, errno, text, fault: fault(errno) };
         self.events.push_back(Event::StartFailed { name: name.into(), generation, failure });
     }

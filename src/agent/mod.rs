@@ -13,6 +13,7 @@ mod control;
 mod files;
 mod launch;
 mod ledger;
+mod modules;
 mod network;
 mod records;
 mod store;
@@ -108,7 +109,7 @@ impl Agent {
     fn start() -> Result<Self> {
         let now = time::since_boot();
         // 64 clients, and a few descriptors for each of a thousand containers.
-        process::set_limit(libc::RLIMIT_NOFILE, 16_384, 16_384)?;
+        process::set_limit(process::NOFILE, 16_384, 16_384)?;
         signal::reset();
         signal::ignore(libc::SIGPIPE);
         let (ledger, table) = Ledger::open()?;

@@ -109,14 +109,6 @@ fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> 
     remove(parent, name)
 }
 
-/// Gives the files that a container's own cgroup namespace needs to an owner inside it.
-///
-/// # Errors
-/// As fchownat(2).
-pub fn own(cgroup: BorrowedFd<'_>, file: &str, uid: u32, gid: u32) -> Result<()> {
-    nix::unistd::fchownat(cgroup, file, Some(uid.into()), Some(gid.into()), AtFlags::AT_SYMLINK_NOFOLLOW)
-}
-
 /// Opens a file whose changes are announced by EPOLLPRI (cgroup.events, memory.events). It must be
 /// read once before it is waited for, else it is ready at once.
 ///

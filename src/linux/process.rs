@@ -124,6 +124,9 @@ pub fn set_umask(mask: u32) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
 }
 
+/// How many descriptors a process may have open.
+pub const NOFILE: u32 = libc::RLIMIT_NOFILE as u32;
+
 /// The number of a resource limit by its name in setrlimit(2).
 #[must_use]
 pub fn limit_number(name: &str) -> Option<u32> {

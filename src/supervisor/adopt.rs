@@ -29,7 +29,8 @@ impl Supervisor {
                     return Outcome::Ignored("it is neither declared nor alive");
                 }
             }
-            let unit = Unit::new(&name, Spec::unreadable(), Some(Cause::undeclared()), now);
+            let mut unit = Unit::new(&name, Spec::unreadable(), Some(Cause::undeclared()), now);
+            unit.rank = self.order.len();
             self.units.insert(name.clone(), unit);
             self.order.push(name.clone());
         }
@@ -38,7 +39,7 @@ impl Supervisor {
         let Some(unit) = self.units.get_mut(&name) else {
             return Outcome::Ignored("no container has this name");
         };
-        if unit.generation > 0 {
+        if unit.adopted {
             return Outcome::Ignored("it was adopted already");
         }
         unit.adopt(moment, record, found);
@@ -58,6 +59,7 @@ impl Unit {
         let before = record.clone();
         let kind = StateKind::from_word(&record.state);
         self.resume(moment, record, found);
+        self.adopted = true;
         // What was saved and said already is not saved and said again.
         self.told = (kind.unwrap_or(self.state.kind()), before.cause.clone());
         self.dirty = Record::of(self) != before;

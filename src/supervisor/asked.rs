@@ -25,12 +25,11 @@ impl Supervisor {
     ) -> Outcome {
         let moment = self.moment(now, name);
         let shutting_down = self.shutdown.is_some();
-        let Some(unit) = self.units.get_mut(name) else {
-            return Outcome::Refused(Refusal::Unknown { name: name.into() });
+        let unit = match self.known(name) {
+            Err(refusal) => return Outcome::Refused(refusal),
+            Ok(_) if shutting_down => return Outcome::Refused(Refusal::ShuttingDown),
+            Ok(unit) => unit,
         };
-        if shutting_down {
-            return Outcome::Refused(Refusal::ShuttingDown);
-        }
         match &unit.invalid {
             Some(cause) if unit.is_misdeclared() => {
                 let text = cause.text.clone();
@@ -43,16 +42,17 @@ impl Supervisor {
     pub(super) fn person_stops(&mut self, now: Duration, name: &str) -> Outcome {
         let moment = self.moment(now, name);
         let shutting_down = self.shutdown.is_some();
-        match self.units.get_mut(name) {
-            None => Outcome::Refused(Refusal::Unknown { name: name.into() }),
-            Some(_) if shutting_down => Outcome::Ignored("the shutdown stops it"),
-            Some(unit) => unit.asked_to_stop(moment),
+        match self.known(name) {
+            Err(refusal) => Outcome::Refused(refusal),
+            Ok(_) if shutting_down => Outcome::Ignored("the shutdown stops it"),
+            Ok(unit) => unit.asked_to_stop(moment),
         }
     }
 
     pub(super) fn person_signals(&mut self, name: &str, signal: i32) -> Outcome {
-        let Some(unit) = self.units.get(name) else {
-            return Outcome::Refused(Refusal::Unknown { name: name.into() });
+        let unit = match self.known(name) {
+            Err(refusal) => return Outcome::Refused(refusal),
+            Ok(unit) => unit,
         };
         if !SIGNALS.contains(&signal) {
             return Outcome::Refused(Refusal::BadSignal { signal });
@@ -74,6 +74,17 @@ impl Supervisor {
                 let state = unit.state.kind();
                 Outcome::Refused(Refusal::NotRunning { name: name.into(), state })
             }
+        }
+    }
+}
+
+impl Supervisor {
+    /// What was not adopted yet may be anything, and cannot be asked for anything.
+    fn known(&mut self, name: &str) -> Result<&mut Unit, Refusal> {
+        match self.units.get_mut(name) {
+            None => Err(Refusal::Unknown { name: name.into() }),
+            Some(_) if !self.booted => Err(Refusal::TakingOver),
+            Some(unit) => Ok(unit),
         }
     }
 }

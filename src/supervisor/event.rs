@@ -149,11 +149,23 @@ pub enum Outcome {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    Unknown { name: String },
-    Invalid { name: String, text: String },
+    Unknown {
+        name: String,
+    },
+    Invalid {
+        name: String,
+        text: String,
+    },
+    /// Running containers are still being adopted.
+    TakingOver,
     ShuttingDown,
-    NotRunning { name: String, state: StateKind },
-    BadSignal { signal: i32 },
+    NotRunning {
+        name: String,
+        state: StateKind,
+    },
+    BadSignal {
+        signal: i32,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -161,6 +173,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Unknown { name } => write!(f, "no container is named \"{name}\""),
             Self::Invalid { name, text } => write!(f, "{name} {text}"),
+            Self::TakingOver => f.write_str("the supervisor is still taking over what runs"),
             Self::ShuttingDown => f.write_str("the machine is shutting down"),
             Self::NotRunning { name, state } => {
                 write!(f, "{name} is not running, it is {}", state.word())

@@ -99,6 +99,11 @@ impl Supervisor {
             units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
         }
         order.extend(cyclic);
+        for (rank, name) in order.iter().enumerate() {
+            if let Some(unit) = units.get_mut(name) {
+                unit.rank = rank;
+            }
+        }
         let governor = Governor::new(now);
         Self {
             units,
@@ -136,6 +141,9 @@ impl Supervisor {
             Event::Booted if self.booted => Outcome::Ignored("adoption was over already"),
             Event::Booted => {
                 self.booted = true;
+                for unit in self.units.values_mut() {
+                    unit.adopted = true;
+                }
                 Outcome::Done
             }
             Event::SafeMode => {

@@ -78,6 +78,9 @@ pub(super) fn dependency_cause(units: &Units, name: &str) -> Cause {
 /// The names that a stop still has to wait for: dependencies, direct or not, of what is going down.
 pub(super) fn held_back<'a>(order: &'a [String], units: &'a Units) -> BTreeSet<&'a str> {
     let mut held = BTreeSet::new();
+    if !units.values().any(Unit::is_stopping) {
+        return held;
+    }
     for unit in order.iter().rev().filter_map(|name| units.get(name)) {
         if unit.is_stopping() || held.contains(unit.name.as_str()) {
             held.extend(unit.spec.depends_on.iter().map(String::as_str));

@@ -223,7 +223,7 @@ fn share(allotted: Duration, part: Duration, whole: Duration) -> Duration {
     if allotted >= whole {
         return part;
     }
-    let thousandths = allotted.as_millis().saturating_mul(1000) / whole.as_millis().max(1);
-    let thousandths = u32::try_from(thousandths).unwrap_or(1000).min(1000);
-    (part / 1000).saturating_mul(thousandths)
+    let nanos = |time: Duration| time.as_nanos().min(u128::from(u64::MAX));
+    let share = nanos(part).saturating_mul(nanos(allotted)) / nanos(whole).max(1);
+    Duration::from_nanos(u64::try_from(share).unwrap_or(u64::MAX))
 }

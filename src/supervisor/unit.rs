@@ -31,6 +31,8 @@ pub(super) struct Spec {
 #[derive(Debug)]
 pub(super) struct Unit {
     pub(super) name: String,
+    /// Its place in the order of starts.
+    pub(super) rank: usize,
     pub(super) spec: Spec,
     /// Why it cannot be started.
     pub(super) invalid: Option<Cause>,
@@ -60,6 +62,8 @@ pub(super) struct Unit {
     /// What the agent was last asked to do, and what people were last told.
     pub(super) acted: Option<(u64, Step)>,
     pub(super) told: (StateKind, Option<Cause>),
+    /// Its record was read, or there is none: it may be written over.
+    pub(super) adopted: bool,
     /// The record differs from what was saved.
     pub(super) dirty: bool,
 }
@@ -135,6 +139,7 @@ impl Unit {
         };
         Self {
             name: String::from(name),
+            rank: 0,
             spec,
             cause: invalid.clone(),
             told: (state.kind(), invalid.clone()),
@@ -154,6 +159,7 @@ impl Unit {
             restarts_asked: 0,
             rest: BTreeMap::new(),
             acted: None,
+            adopted: false,
             dirty: false,
         }
     }

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use orlop::container::{InsideStep, Resolved, resolve};
 
-use super::Job;
 use super::report::{self, Failure};
 use super::setup::attributes;
+use super::{Job, ROOT};
 use crate::linux::mount::{self, Attributes, Filesystem};
 use crate::linux::{Errno, Result, capability, fd, fs, namespace, process, signal};
 
@@ -24,11 +24,11 @@ struct Made {
 }
 
 /// Runs all steps. Returns only when one fails.
-pub fn run(job: &Job<'_>, root: &OwnedFd, env: &[String], report: &OwnedFd) -> Failure {
+pub fn run(job: &Job<'_>, env: &[String], report: &OwnedFd) -> Failure {
     process::set_name(c"orlop-container");
-    let root = match fd::duplicate_above(root.as_fd(), 3) {
+    let root = match own_root() {
         Ok(root) => root,
-        Err(errno) => return Failure::new("root", "", errno),
+        Err(errno) => return Failure::new("root", ROOT, errno),
     };
     let user = Resolved { uid: 0, gid: 0, groups: Vec::new(), home: None };
     let mut made = Made { root, user, env: env.to_vec(), empty: None };
@@ -38,6 +38,15 @@ pub fn run(job: &Job<'_>, root: &OwnedFd, env: &[String], report: &OwnedFd) -> F
         }
     }
     Failure::said("execute", "the plan has no program")
+}
+
+/// The root as we may pivot to it. What setup attached is locked in our namespace, the root too;
+/// a clone of the tree has an unlocked top, and below it every mount is as locked as before.
+fn own_root() -> Result<OwnedFd> {
+    let locked = fs::open_directory(ROOT)?;
+    let tree = mount::clone_tree(locked.as_fd(), "")?;
+    mount::attach(tree.as_fd(), locked.as_fd())?;
+    fs::open_directory(ROOT)
 }
 
 fn execute(

@@ -22,6 +22,8 @@ pub const LAYERS: &str = "/run/orlop/layers";
 pub const DEVICES: &str = "/run/orlop/dev";
 /// An empty directory that every setup covers with file systems of its own.
 pub const SCRATCH: &str = "/run/orlop/scratch";
+/// Where setup puts a container's root together.
+const ROOT: &str = "/run/orlop/scratch/root";
 /// Where layers stand as files.
 pub const STORE_LAYERS: &str = "/orlop/store/layers";
 

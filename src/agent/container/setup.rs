@@ -8,11 +8,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use orlop::container::{Attach, Devices, SetupStep, environment, parse_env_file, spec::NamespaceKind};
 
 use super::report::{self, Failure};
-use super::{DEVICES, Job, LAYERS, SCRATCH, STORE_LAYERS, inside};
+use super::{DEVICES, Job, LAYERS, ROOT, SCRATCH, STORE_LAYERS, inside};
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
-use crate::linux::{Errno, Result, cgroup, namespace, pidfd, process, wait};
+use crate::linux::{Errno, Result, namespace, pidfd, process, wait};
 
 /// The lower layers of an overlay are attached here, numbered.
 const LOWER: &str = "/run/orlop/scratch/lower-";
@@ -202,10 +202,9 @@ fn overlay(layers: &[String], upper_size: u64, owner: u32, made: &Made) -> Resul
     overlay.set("upperdir", UPPER)?.set("workdir", WORK)?.set("redirect_dir", "on")?;
     // Block devices of an image are of no use in a user namespace; nodev says so.
     let root = overlay.mount(Attributes::NO_DEV)?;
-    let at = format!("{SCRATCH}/root");
-    fs::make_directory(&at, 0o755)?;
-    mount::attach(root.as_fd(), fs::open_directory(&at)?.as_fd())?;
-    fs::open_directory(&at)
+    fs::make_directory(ROOT, 0o755)?;
+    mount::attach(root.as_fd(), fs::open_directory(ROOT)?.as_fd())?;
+    fs::open_directory(ROOT)
 }
 
 fn dev(at: &str, made: &Made) -> Result<()> {
@@ -261,12 +260,8 @@ fn clone_container(
     for output in [&job.stdout, &job.stderr] {
         process::give(output.as_fd(), uid, gid).map_err(fail("output"))?;
     }
-    for file in ["", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"] {
-        cgroup::own(job.main_cgroup.as_fd(), file, uid, gid).map_err(fail("cgroup"))?;
-    }
     let user_namespace = made.user_namespace.as_ref().ok_or(Errno::EINVAL).map_err(fail("user namespace"))?;
     namespace::enter_user(user_namespace.as_fd()).map_err(fail("user namespace"))?;
-    let root = made.root().map_err(fail("root"))?;
     let wanted = job.plan.namespaces.iter().fold(0, |all, kind| all | flag(*kind));
     let flags = wanted | flags::INTO_CGROUP;
     match clone3(Parent::CallersParent, flags, Some(job.main_cgroup.as_fd())).map_err(fail("clone"))? {
@@ -274,7 +269,7 @@ fn clone_container(
             report::send_container(report.as_fd(), pid, pidfd.as_fd()).map_err(fail("report"))
         }
         Cloned::Child => {
-            let failure = inside::run(job, root, env, report);
+            let failure = inside::run(job, env, report);
             report::send_failure(report.as_fd(), &failure);
             process::exit_now(127)
         }
