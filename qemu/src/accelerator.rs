@@ -7,7 +7,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
@@ -25,21 +25,31 @@ const ARRIVED: &str = "VFS: Unable to mount root fs";
 /// The word of QEMU for a KVM that gave up.
 const GAVE_UP: &str = "KVM internal error";
 
-/// Never returns `Auto`. The trial is made once in a process.
+/// `kvm` or `emulated`: for whoever starts many processes and does not want a trial in each.
+const VARIABLE: &str = "ORLOP_VM_ACCELERATOR";
+
+/// Never returns `Auto`. The trial is made once in a process; who comes meanwhile waits for it.
 pub(crate) fn choose(wanted: Accelerator, kernel: &Path) -> Result<Accelerator> {
-    static KVM_WORKS: OnceLock<bool> = OnceLock::new();
-    match wanted {
-        Accelerator::Kvm | Accelerator::Emulated | Accelerator::InstructionCount => Ok(wanted),
-        Accelerator::Auto => {
-            if let Some(works) = KVM_WORKS.get() {
-                return Ok(if *works { Accelerator::Kvm } else { Accelerator::Emulated });
-            }
-            // Two that come at once may both try; that costs seconds once.
-            let works = nix::unistd::access("/dev/kvm", access()).is_ok() && try_kvm(kernel)?;
-            let works = *KVM_WORKS.get_or_init(|| works);
-            Ok(if works { Accelerator::Kvm } else { Accelerator::Emulated })
-        }
+    static KVM_WORKS: Mutex<Option<bool>> = Mutex::new(None);
+    if wanted != Accelerator::Auto {
+        return Ok(wanted);
     }
+    if let Some(word) = std::env::var_os(VARIABLE) {
+        return match word.to_str() {
+            Some("kvm") => Ok(Accelerator::Kvm),
+            Some("emulated") => Ok(Accelerator::Emulated),
+            Some(_) | None => {
+                Err(Error::Options { text: format!("{VARIABLE} is neither `kvm` nor `emulated`") })
+            }
+        };
+    }
+    let mut known = KVM_WORKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let works = match *known {
+        Some(works) => works,
+        None => nix::unistd::access("/dev/kvm", access()).is_ok() && try_kvm(kernel)?,
+    };
+    *known = Some(works);
+    Ok(if works { Accelerator::Kvm } else { Accelerator::Emulated })
 }
 
 fn access() -> nix::unistd::AccessFlags {

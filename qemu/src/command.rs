@@ -15,7 +15,6 @@ pub(crate) struct CommandLine {
 
 #[derive(Subcommand)]
 pub(crate) enum Task {
-    /// Boot a machine, and stay until it ends
     Run(Run),
 }
 
@@ -23,7 +22,8 @@ pub(crate) enum Task {
 ///
 /// The console is shown in this terminal; a machine takes no input there. Ctrl-C (or SIGTERM)
 /// presses its power button, a second one cuts its power. KVM is used when a short trial shows
-/// that it works, else the machine is emulated.
+/// that it works, else the machine is emulated; ORLOP_VM_ACCELERATOR=kvm or =emulated decides it
+/// without a trial.
 ///
 /// Exit codes: 0 powered off or rebooted; 1 anything else; 2 wrong usage.
 #[derive(Args)]
