@@ -3,11 +3,11 @@
 
 use core::sync::atomic::{Ordering, fence};
 
+use super::Source;
 use super::entry::{Entry, Stamp, Stream};
 use super::layout::Layout;
 use super::ring::{low_half, read_entry};
 use super::state::State;
-use super::Source;
 
 /// Looks at the state that may come between two writes of it. Both slots torn at once needs a writer
 /// that overtakes one small copy; thrice in a row, and the ring is damaged.
@@ -27,7 +27,11 @@ pub struct Cursor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item<'b> {
     /// Output as it was read, or the next part of it when the buffer was shorter.
-    Output { stamp: Stamp, stream: Stream, bytes: &'b [u8] },
+    Output {
+        stamp: Stamp,
+        stream: Stream,
+        bytes: &'b [u8],
+    },
     /// Output that is missing here. The time is that of the first read after it, or of the last one
     /// refused when none came after.
     Gap { stamp: Stamp, gone: Gone },
@@ -64,7 +68,11 @@ pub struct Reader {
 impl Reader {
     #[must_use]
     pub fn new(layout: Layout, cursor: Cursor) -> Self {
-        Self { layout, cursor, seen: 0 }
+        Self {
+            layout,
+            cursor,
+            seen: 0,
+        }
     }
 
     /// The next output or gap; `None` at the end, for now. Work is bounded: a few small reads and one
@@ -90,7 +98,9 @@ impl Reader {
         let entry = read_entry(source, &self.layout, self.cursor.entry)?;
         let skip = entry.and_then(|entry| self.cursor.byte.checked_sub(entry.start));
         let wanted = entry.zip(skip).and_then(|(entry, skip)| {
-            let left = u64::from(entry.len).checked_sub(skip).filter(|left| *left > 0)?;
+            let left = u64::from(entry.len)
+                .checked_sub(skip)
+                .filter(|left| *left > 0)?;
             let row = self.layout.bytes_in_a_row(self.cursor.byte);
             usize::try_from(left.min(row)).ok()
         });
@@ -114,7 +124,11 @@ impl Reader {
         if self.cursor.byte >= entry.end() {
             self.cursor.entry = self.cursor.entry.saturating_add(1);
         }
-        Ok(Some(Item::Output { stamp: entry.stamp, stream: entry.stream, bytes: buffer }))
+        Ok(Some(Item::Output {
+            stamp: entry.stamp,
+            stream: entry.stream,
+            bytes: buffer,
+        }))
     }
 
     #[must_use]
@@ -146,7 +160,10 @@ impl Reader {
             false => None,
         };
         let stamp = next.map_or(state.lost_at, |entry: Entry| entry.stamp);
-        Ok(Some(Item::Gap { stamp, gone: Gone::Overwritten { bytes, reads } }))
+        Ok(Some(Item::Gap {
+            stamp,
+            gone: Gone::Overwritten { bytes, reads },
+        }))
     }
 
     /// Tells what was refused since it was last told.

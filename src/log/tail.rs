@@ -1,10 +1,10 @@
 //! Where the last lines begin: a walk backwards from the end, in steps of bounded work.
 
+use super::Source;
 use super::entry::{Entry, Stream};
 use super::layout::Layout;
 use super::reader::{Cursor, ReadError, look};
 use super::ring::read_entry;
-use super::Source;
 
 /// Lines are those of each stream by itself; they count by where they begin. What is shown starts at
 /// the beginning of a line of one stream, so that the other may start in the middle of one.
@@ -29,7 +29,12 @@ impl Tail {
     /// For the last `lines` lines, one without a newline at the end included.
     #[must_use]
     pub fn new(layout: Layout, lines: u64) -> Self {
-        Self { layout, lines, at: None, followed: [false; 2] }
+        Self {
+            layout,
+            lines,
+            at: None,
+            followed: [false; 2],
+        }
     }
 
     /// Looks at one more piece of output, at most `buffer` long (which must not be empty). `Some`:
@@ -42,7 +47,10 @@ impl Tail {
     ) -> Result<Option<Cursor>, ReadError<S::Error>> {
         let state = look(source)?;
         let Some(at) = self.at else {
-            self.at = Some(Place { next_entry: state.head_entry, byte: state.head_byte });
+            self.at = Some(Place {
+                next_entry: state.head_entry,
+                byte: state.head_byte,
+            });
             let end = Cursor {
                 entry: state.head_entry,
                 byte: state.head_byte,
@@ -57,7 +65,7 @@ impl Tail {
         let number = at.next_entry.saturating_sub(1);
         let entry = read_entry(source, &self.layout, number)?;
         let from = entry.and_then(|entry| {
-            let room = at.byte.checked_sub(buffer.len() as u64).unwrap_or(0);
+            let room = at.byte.saturating_sub(buffer.len() as u64);
             let from = entry.start.max(state.tail_byte).max(room);
             (entry.start < at.byte && at.byte <= entry.end()).then_some(from)
         });
@@ -73,8 +81,15 @@ impl Tail {
         if let Some(offset) = self.lines_begin(entry.stream, buffer) {
             return Ok(Some(cursor(number, &entry, from.saturating_add(offset))));
         }
-        let next_entry = if from == entry.start { number } else { at.next_entry };
-        self.at = Some(Place { next_entry, byte: from });
+        let next_entry = if from == entry.start {
+            number
+        } else {
+            at.next_entry
+        };
+        self.at = Some(Place {
+            next_entry,
+            byte: from,
+        });
         Ok(None)
     }
 

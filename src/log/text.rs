@@ -17,7 +17,9 @@ pub fn clean_line(text: &str, into: &mut [u8]) -> usize {
             char => char,
         };
         let end = len.saturating_add(char.len_utf8());
-        let Some(place) = into.get_mut(len..end) else { break };
+        let Some(place) = into.get_mut(len..end) else {
+            break;
+        };
         char.encode_utf8(place);
         len = end;
     }
