@@ -358,18 +358,25 @@ impl Source for Racing {
 
     fn read_at(&self, at: u64, into: &mut [u8]) -> Result<(), Killed> {
         let step = self.step.replace(self.step.get() + 1);
-        let (first, second) = into.split_at_mut(into.len() * (1 + step % 7) / 8);
-        self.world.borrow().file.read_at(at, first)?;
+        let cut = into.len() * (1 + step % 7) / 8;
+        let (first, second) = into.split_at_mut(cut);
+        let parts = [(at, first), (at + cut as u64, second)];
+        // A copy that overtakes the writer's has the new part first: then the old is at the end.
+        let [(now, early), (then, late)] = match step % 2 {
+            0 => parts,
+            _ => {
+                let [first, second] = parts;
+                [second, first]
+            }
+        };
+        self.world.borrow().file.read_at(now, early)?;
         // Every other access or so happens undisturbed.
         for _ in 1..self.steps[step % self.steps.len()] {
             if let Some(op) = self.ops.get(self.next.replace(self.next.get() + 1)) {
                 self.world.borrow_mut().run(op);
             }
         }
-        self.world
-            .borrow()
-            .file
-            .read_at(at + first.len() as u64, second)
+        self.world.borrow().file.read_at(then, late)
     }
 }
 

@@ -85,7 +85,11 @@ impl State {
         if slot.last_chunk() != Some(&checksum(slot).to_le_bytes()) {
             return None;
         }
-        let mut words = slot.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
+        let mut words = slot
+            .as_chunks()
+            .0
+            .iter()
+            .map(|word| u64::from_le_bytes(*word));
         let mut word = || words.next();
         if word()? != VERSION {
             return None;
@@ -98,11 +102,17 @@ impl State {
             head_byte: word()?,
             lost_bytes: word()?,
             lost_reads: word()?,
-            lost_at: Stamp { boot_us: word()?, wall_ns: word()?.cast_signed() },
+            lost_at: Stamp {
+                boot_us: word()?,
+                wall_ns: word()?.cast_signed(),
+            },
             pending: Pending::Nothing,
         };
         let kind = word()?;
-        let stamp = Stamp { boot_us: word()?, wall_ns: word()?.cast_signed() };
+        let stamp = Stamp {
+            boot_us: word()?,
+            wall_ns: word()?.cast_signed(),
+        };
         let pending = match kind {
             0 => Pending::Nothing,
             1 => Pending::Keep(stamp, Stream::Stdout),
@@ -126,9 +136,14 @@ impl State {
 /// constants, over words.
 fn checksum(slot: &[u8; SLOT_LEN as usize]) -> u64 {
     let (words, _) = slot.as_chunks();
-    words.iter().take(WORDS).fold(0xcbf2_9ce4_8422_2325, |sum: u64, word| {
-        (sum ^ u64::from_le_bytes(*word)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23)
-    })
+    words
+        .iter()
+        .take(WORDS)
+        .fold(0xcbf2_9ce4_8422_2325, |sum: u64, word| {
+            (sum ^ u64::from_le_bytes(*word))
+                .wrapping_mul(0x0000_0100_0000_01b3)
+                .rotate_left(23)
+        })
 }
 
 #[cfg(test)]
@@ -144,21 +159,30 @@ mod tests {
             head_byte: 4,
             lost_bytes: 5,
             lost_reads: 6,
-            lost_at: Stamp { boot_us: 7, wall_ns: -8 },
+            lost_at: Stamp {
+                boot_us: 7,
+                wall_ns: -8,
+            },
             pending,
         }
     }
 
     #[test]
     fn a_state_reads_back_as_it_was_written() {
-        let stamp = Stamp { boot_us: 10, wall_ns: 11 };
+        let stamp = Stamp {
+            boot_us: 10,
+            wall_ns: 11,
+        };
         for pending in [
             Pending::Nothing,
             Pending::Keep(stamp, Stream::Stdout),
             Pending::Keep(stamp, Stream::Stderr),
             Pending::Refuse(stamp),
         ] {
-            assert_eq!(State::decode(&state(pending).encode()), Some(state(pending)));
+            assert_eq!(
+                State::decode(&state(pending).encode()),
+                Some(state(pending))
+            );
         }
     }
 
@@ -169,14 +193,26 @@ mod tests {
 
     #[test]
     fn a_torn_slot_is_not_believed() {
-        let old = State { seq: 11, ..state(Pending::Nothing) }.encode();
-        let new = State { seq: 13, head_byte: 500, ..state(Pending::Nothing) }.encode();
+        let old = State {
+            seq: 11,
+            ..state(Pending::Nothing)
+        }
+        .encode();
+        let new = State {
+            seq: 13,
+            head_byte: 500,
+            ..state(Pending::Nothing)
+        }
+        .encode();
         let whole = [State::decode(&old), State::decode(&new)];
         for cut in 0..128 {
             let mut torn = old;
             torn[..cut].copy_from_slice(&new[..cut]);
             let decoded = State::decode(&torn);
-            assert!(decoded.is_none() || whole.contains(&decoded), "cut at {cut}");
+            assert!(
+                decoded.is_none() || whole.contains(&decoded),
+                "cut at {cut}"
+            );
         }
     }
 }
