@@ -1,1 +1,2 @@
 //! Bytes → manifest, digest, layer entries.
+pub mod modules;
