@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     match arguments.get(1).map(String::as_str) {
         Some("init") => init::run(),
         Some("supervisor") => exit(agent::run()),
+        Some("log") => exit(agent::log::run()),
         _ => exit(2),
     }
 }

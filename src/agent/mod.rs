@@ -13,6 +13,7 @@ mod control;
 mod files;
 mod launch;
 mod ledger;
+pub mod log;
 mod network;
 mod records;
 mod store;

@@ -73,15 +73,8 @@ impl Entry {
         Some(Self {
             start: u64::from_le_bytes(*start),
             len: len & !STDERR,
-            stream: if len & STDERR == 0 {
-                Stream::Stdout
-            } else {
-                Stream::Stderr
-            },
-            stamp: Stamp {
-                boot_us: u64::from_le_bytes(*boot_us),
-                wall_ns: i64::from_le_bytes(*wall_ns),
-            },
+            stream: if len & STDERR == 0 { Stream::Stdout } else { Stream::Stderr },
+            stamp: Stamp { boot_us: u64::from_le_bytes(*boot_us), wall_ns: i64::from_le_bytes(*wall_ns) },
             lost_bytes: u64::from_le_bytes(*lost_bytes),
             lost_reads: u32::from_le_bytes(*lost_reads),
         })
@@ -99,10 +92,7 @@ mod tests {
                 start: 1 << 50,
                 len: 65_536,
                 stream,
-                stamp: Stamp {
-                    boot_us: 7,
-                    wall_ns: -1,
-                },
+                stamp: Stamp { boot_us: 7, wall_ns: -1 },
                 lost_bytes: 1 << 41,
                 lost_reads: u32::MAX,
             };

@@ -16,7 +16,7 @@ pub struct PipeKey {
     /// The container, by a number that is the supervisor's choice.
     pub id: u64,
     /// Which run of it.
-    pub generation: u32,
+    pub generation: u64,
     pub stream: Stream,
 }
 
@@ -58,38 +58,14 @@ impl ToLogger {
     #[must_use]
     pub fn encode(&self) -> [u8; FRAME_LEN] {
         match *self {
-            Self::Ring { id, rate: None } => Fields {
-                kind: 1,
-                id,
-                ..Fields::default()
-            },
-            Self::Ring {
-                id,
-                rate: Some(value),
-            } => Fields {
-                kind: 1,
-                id,
-                value,
-                flag: 1,
-                ..Fields::default()
-            },
+            Self::Ring { id, rate: None } => Fields { kind: 1, id, ..Fields::default() },
+            Self::Ring { id, rate: Some(value) } => {
+                Fields { kind: 1, id, value, flag: 1, ..Fields::default() }
+            }
             Self::Pipe(key) => Fields::of_pipe(2, key),
-            Self::Forget { id } => Fields {
-                kind: 3,
-                id,
-                ..Fields::default()
-            },
-            Self::Follow { id, after } => Fields {
-                kind: 4,
-                id,
-                value: after,
-                ..Fields::default()
-            },
-            Self::Ping { token } => Fields {
-                kind: 5,
-                value: token,
-                ..Fields::default()
-            },
+            Self::Forget { id } => Fields { kind: 3, id, ..Fields::default() },
+            Self::Follow { id, after } => Fields { kind: 4, id, value: after, ..Fields::default() },
+            Self::Ping { token } => Fields { kind: 5, value: token, ..Fields::default() },
         }
         .encode()
     }
@@ -98,15 +74,10 @@ impl ToLogger {
     #[must_use]
     pub fn decode(frame: &[u8]) -> Option<Self> {
         let fields = Fields::decode(frame)?;
-        let Fields {
-            kind, id, value, ..
-        } = fields;
+        let Fields { kind, id, value, .. } = fields;
         match (kind, fields.flag) {
             (1, 0) => Some(Self::Ring { id, rate: None }),
-            (1, 1) => Some(Self::Ring {
-                id,
-                rate: Some(value),
-            }),
+            (1, 1) => Some(Self::Ring { id, rate: Some(value) }),
             (2, _) => fields.pipe().map(Self::Pipe),
             (3, _) => Some(Self::Forget { id }),
             (4, _) => Some(Self::Follow { id, after: value }),
@@ -120,23 +91,12 @@ impl FromLogger {
     #[must_use]
     pub fn encode(&self) -> [u8; FRAME_LEN] {
         match *self {
-            Self::Wake { id } => Fields {
-                kind: 1,
-                id,
-                ..Fields::default()
-            },
+            Self::Wake { id } => Fields { kind: 1, id, ..Fields::default() },
             Self::PipeClosed(key) => Fields::of_pipe(2, key),
-            Self::Trouble { id, errno } => Fields {
-                kind: 3,
-                id,
-                number: errno.cast_unsigned(),
-                ..Fields::default()
-            },
-            Self::Pong { token } => Fields {
-                kind: 4,
-                value: token,
-                ..Fields::default()
-            },
+            Self::Trouble { id, errno } => {
+                Fields { kind: 3, id, number: errno.cast_unsigned(), ..Fields::default() }
+            }
+            Self::Pong { token } => Fields { kind: 4, value: token, ..Fields::default() },
         }
         .encode()
     }
@@ -145,20 +105,11 @@ impl FromLogger {
     #[must_use]
     pub fn decode(frame: &[u8]) -> Option<Self> {
         let fields = Fields::decode(frame)?;
-        let Fields {
-            kind,
-            id,
-            number,
-            value,
-            ..
-        } = fields;
+        let Fields { kind, id, number, value, .. } = fields;
         match kind {
             1 => Some(Self::Wake { id }),
             2 => fields.pipe().map(Self::PipeClosed),
-            3 => Some(Self::Trouble {
-                id,
-                errno: number.cast_signed(),
-            }),
+            3 => Some(Self::Trouble { id, errno: number.cast_signed() }),
             4 => Some(Self::Pong { token: value }),
             _ => None,
         }
@@ -181,13 +132,7 @@ impl Fields {
             Stream::Stdout => 0,
             Stream::Stderr => 1,
         };
-        Self {
-            kind,
-            number: key.generation,
-            id: key.id,
-            flag,
-            ..Self::default()
-        }
+        Self { kind, value: key.generation, id: key.id, flag, ..Self::default() }
     }
 
     fn pipe(&self) -> Option<PipeKey> {
@@ -196,11 +141,7 @@ impl Fields {
             1 => Stream::Stderr,
             _ => return None,
         };
-        Some(PipeKey {
-            id: self.id,
-            generation: self.number,
-            stream,
-        })
+        Some(PipeKey { id: self.id, generation: self.value, stream })
     }
 
     fn encode(&self) -> [u8; FRAME_LEN] {
@@ -241,28 +182,15 @@ impl Fields {
 mod tests {
     use super::*;
 
-    const KEY: PipeKey = PipeKey {
-        id: 7,
-        generation: 8,
-        stream: Stream::Stderr,
-    };
+    const KEY: PipeKey = PipeKey { id: 7, generation: 8, stream: Stream::Stderr };
 
     #[test]
     fn every_frame_reads_back_as_it_was_sent() {
         for frame in [
-            ToLogger::Ring {
-                id: u64::MAX,
-                rate: None,
-            },
-            ToLogger::Ring {
-                id: 1,
-                rate: Some(u64::MAX),
-            },
+            ToLogger::Ring { id: u64::MAX, rate: None },
+            ToLogger::Ring { id: 1, rate: Some(u64::MAX) },
             ToLogger::Pipe(KEY),
-            ToLogger::Pipe(PipeKey {
-                stream: Stream::Stdout,
-                ..KEY
-            }),
+            ToLogger::Pipe(PipeKey { stream: Stream::Stdout, ..KEY }),
             ToLogger::Forget { id: 2 },
             ToLogger::Follow { id: 3, after: 4 },
             ToLogger::Ping { token: 5 },
@@ -287,20 +215,10 @@ mod tests {
         newer_kind[2] = 99;
         let mut third_stream = ToLogger::Pipe(KEY).encode();
         third_stream[24] = 2;
-        let frames: [&[u8]; 6] = [
-            &newer_version,
-            &newer_kind,
-            &third_stream,
-            &[],
-            &[1; 31],
-            &[1; 33],
-        ];
+        let frames: [&[u8]; 6] = [&newer_version, &newer_kind, &third_stream, &[], &[1; 31], &[1; 33]];
         for frame in frames {
             assert_eq!(ToLogger::decode(frame), None);
-            assert_eq!(
-                FromLogger::decode(frame).filter(|_| frame.len() != FRAME_LEN),
-                None
-            );
+            assert_eq!(FromLogger::decode(frame).filter(|_| frame.len() != FRAME_LEN), None);
         }
     }
 }

@@ -20,11 +20,7 @@ struct Killed;
 
 impl File {
     fn new(size: u64) -> Self {
-        Self {
-            bytes: RefCell::new(vec![0; size as usize]),
-            position: Cell::new(0),
-            lives: Cell::new(None),
-        }
+        Self { bytes: RefCell::new(vec![0; size as usize]), position: Cell::new(0), lives: Cell::new(None) }
     }
 
     fn live(&self) -> Result<(), Killed> {
@@ -98,14 +94,7 @@ impl World {
         let (file, layout) = (File::new(size), Layout::of(size).unwrap());
         let (ring, recovered) = Ring::recover(&file, layout).unwrap();
         assert_eq!(recovered, Recovered::Whole);
-        Self {
-            file,
-            layout,
-            ring,
-            clock: 0,
-            kept: Vec::new(),
-            refused: Vec::new(),
-        }
+        Self { file, layout, ring, clock: 0, kept: Vec::new(), refused: Vec::new() }
     }
 
     fn run(&mut self, op: &Op) {
@@ -119,10 +108,7 @@ impl World {
 
     fn attempt(&mut self, op: &Op) -> Result<(), Killed> {
         self.clock += 1;
-        let stamp = Stamp {
-            boot_us: self.clock,
-            wall_ns: -(self.clock as i64),
-        };
+        let stamp = Stamp { boot_us: self.clock, wall_ns: -(self.clock as i64) };
         let target = match op.keep {
             true => self.ring.keep(&self.file, stamp, op.stream, op.len)?,
             false => self.ring.refuse(&self.file, stamp, op.len)?,
@@ -133,8 +119,7 @@ impl World {
         self.file.splice(&bytes);
         // From here on the bytes are ours to answer for, killed or not.
         if op.keep {
-            self.kept
-                .extend(bytes.into_iter().map(|byte| (byte, op.stream)));
+            self.kept.extend(bytes.into_iter().map(|byte| (byte, op.stream)));
         } else if moved > 0 {
             self.refused.push((moved, from));
         }
@@ -151,10 +136,7 @@ impl World {
             told.take(self, &item);
         }
         assert_eq!(told.at, self.kept.len());
-        assert_eq!(
-            told.refused,
-            self.refused.iter().map(|(bytes, _)| bytes).sum::<u64>()
-        );
+        assert_eq!(told.refused, self.refused.iter().map(|(bytes, _)| bytes).sum::<u64>());
     }
 }
 
@@ -179,20 +161,11 @@ impl Told {
                     assert_eq!((*byte, *stream), world.kept[self.at]);
                     self.at += 1;
                 }
-                let before = world
-                    .refused
-                    .iter()
-                    .filter(|(_, at)| (*at as usize) < self.at);
+                let before = world.refused.iter().filter(|(_, at)| (*at as usize) < self.at);
                 assert_eq!(self.refused, before.map(|(bytes, _)| bytes).sum::<u64>());
             }
-            Item::Gap {
-                gone: Gone::Overwritten { bytes, .. },
-                ..
-            } => self.at += *bytes as usize,
-            Item::Gap {
-                gone: Gone::Refused { bytes, .. },
-                ..
-            } => self.refused += bytes,
+            Item::Gap { gone: Gone::Overwritten { bytes, .. }, .. } => self.at += *bytes as usize,
+            Item::Gap { gone: Gone::Refused { bytes, .. }, .. } => self.refused += bytes,
         }
     }
 }
@@ -206,11 +179,7 @@ fn op() -> impl Strategy<Value = Op> {
             stream,
             keep,
             len,
-            moved: if percent > 20 {
-                len
-            } else {
-                len * percent / 20
-            },
+            moved: if percent > 20 { len } else { len * percent / 20 },
             lives,
         },
     )
@@ -283,41 +252,23 @@ proptest! {
     }
 }
 
-/// Where the `lines`th line from the end begins, counted the simple way.
+/// Behind the line before the last `lines`, counted the simple way.
 fn last_lines(all: &[(u8, Stream)], lines: u64) -> usize {
-    let begins = |at: &usize| {
-        let (_, stream) = all[*at];
-        let before = all[..*at].iter().rev().find(|(_, other)| *other == stream);
-        before.is_some_and(|(byte, _)| *byte == b'\n')
+    let ends = |at: &usize| {
+        let (byte, stream) = all[*at];
+        byte == b'\n' || all[at + 1..].iter().all(|(_, other)| *other != stream)
     };
-    let begins: Vec<usize> = (0..all.len()).filter(begins).collect();
-    // A line is shown from behind the newline that ends the one before it in its stream.
-    let newline = |at: usize| {
-        let (_, stream) = all[at];
-        all[..at]
-            .iter()
-            .rposition(|(_, other)| *other == stream)
-            .map_or(0, |at| at + 1)
-    };
-    if lines == 0 {
-        return all.len();
-    }
-    let mut places: Vec<usize> = begins.into_iter().map(newline).collect();
-    places.sort_unstable();
-    let back = lines as usize;
-    if places.len() < back {
-        0
-    } else {
-        places[places.len() - back]
+    let ends: Vec<usize> = (0..all.len()).filter(ends).collect();
+    match lines as usize {
+        0 => all.len(),
+        lines if lines >= ends.len() => 0,
+        lines => ends[ends.len() - lines - 1] + 1,
     }
 }
 
 fn write(world: &mut World, stream: Stream, mut text: &[u8]) {
     while !text.is_empty() {
-        let target = world
-            .ring
-            .keep(&world.file, Stamp::default(), stream, text.len() as u64)
-            .unwrap();
+        let target = world.ring.keep(&world.file, Stamp::default(), stream, text.len() as u64).unwrap();
         let (now, later) = text.split_at(target.len as usize);
         world.file.splice(now);
         world.ring.moved(&world.file, now.len() as u64).unwrap();
@@ -384,23 +335,13 @@ impl Source for Racing {
 fn a_ring_keeps_as_much_as_its_bytes_have_room_for() {
     let mut world = World::new(MIN_MEMORY);
     for _ in 0..100 {
-        world.run(&Op {
-            stream: Stream::Stdout,
-            keep: true,
-            len: 1000,
-            moved: 1000,
-            lives: None,
-        });
+        world.run(&Op { stream: Stream::Stdout, keep: true, len: 1000, moved: 1000, lives: None });
     }
     let mut reader = Reader::new(world.layout, Cursor::default());
     let mut buffer = [0; 10];
     let item = reader.next(&world.file, &mut buffer).unwrap();
     let kept = world.layout.data_len;
-    let Some(Item::Gap {
-        gone: Gone::Overwritten { bytes, reads },
-        ..
-    }) = item
-    else {
+    let Some(Item::Gap { gone: Gone::Overwritten { bytes, reads }, .. }) = item else {
         panic!("{item:?}");
     };
     assert_eq!(bytes, world.kept.len() as u64 - kept);
@@ -415,20 +356,14 @@ fn a_damaged_state_begins_anew_and_readers_follow() {
     let mut reader = Reader::new(world.layout, Cursor::default());
     while reader.next(&world.file, &mut [0; 10]).unwrap().is_some() {}
     world.file.bytes.borrow_mut()[..256].fill(7);
-    assert_eq!(
-        reader.next(&world.file, &mut [0; 10]),
-        Err(ReadError::Damaged)
-    );
+    assert_eq!(reader.next(&world.file, &mut [0; 10]), Err(ReadError::Damaged));
     let (ring, recovered) = Ring::recover(&world.file, world.layout).unwrap();
     assert_eq!(recovered, Recovered::Reset);
     world.ring = ring;
     write(&mut world, Stream::Stdout, b"new");
     let mut buffer = [0; 10];
     let item = reader.next(&world.file, &mut buffer).unwrap();
-    assert!(
-        matches!(item, Some(Item::Output { bytes: b"new", .. })),
-        "{item:?}"
-    );
+    assert!(matches!(item, Some(Item::Output { bytes: b"new", .. })), "{item:?}");
 }
 
 #[test]
@@ -437,27 +372,15 @@ fn a_ring_full_of_nonsense_ends_in_an_error_and_never_in_a_loop() {
     write(&mut world, Stream::Stdout, b"one\ntwo\n");
     world.file.bytes.borrow_mut()[8192..12288].fill(0xff);
     let mut reader = Reader::new(world.layout, Cursor::default());
-    assert_eq!(
-        reader.next(&world.file, &mut [0; 10]),
-        Err(ReadError::Damaged)
-    );
+    assert_eq!(reader.next(&world.file, &mut [0; 10]), Err(ReadError::Damaged));
     let mut tail = Tail::new(world.layout, 1);
     assert_eq!(tail.step(&world.file, &mut [0; 10]), Ok(None));
-    assert_eq!(
-        tail.step(&world.file, &mut [0; 10]),
-        Err(ReadError::Damaged)
-    );
+    assert_eq!(tail.step(&world.file, &mut [0; 10]), Err(ReadError::Damaged));
     // The writer gives the damaged part up and goes on.
     for _ in 0..3 {
         write(&mut world, Stream::Stdout, &[b'x'; 16_000]);
     }
-    assert_eq!(
-        read_tail(&world, 1, 100)
-            .iter()
-            .filter(|byte| **byte == b'x')
-            .count(),
-        16_384
-    );
+    assert_eq!(read_tail(&world, 1, 100).iter().filter(|byte| **byte == b'x').count(), 16_384);
 }
 
 #[test]

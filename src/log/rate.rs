@@ -27,12 +27,7 @@ impl Bucket {
     /// Full.
     #[must_use]
     pub fn new(rate: u64, now_us: u64) -> Self {
-        Self {
-            rate,
-            tokens: u128::from(rate) * MICRO,
-            filled_us: now_us,
-            gate: Gate::Open,
-        }
+        Self { rate, tokens: u128::from(rate) * MICRO, filled_us: now_us, gate: Gate::Open }
     }
 
     /// How many of `wanted` bytes may be kept now; the rest is above the rate.
@@ -40,10 +35,7 @@ impl Bucket {
         let rate = u128::from(self.rate);
         let since = u128::from(now_us.saturating_sub(self.filled_us));
         self.filled_us = self.filled_us.max(now_us);
-        self.tokens = self
-            .tokens
-            .saturating_add(since.saturating_mul(rate))
-            .min(rate * MICRO);
+        self.tokens = self.tokens.saturating_add(since.saturating_mul(rate)).min(rate * MICRO);
         if self.gate == Gate::Closed && self.tokens >= rate * REOPENS_AT {
             self.gate = Gate::Open;
         }
@@ -62,10 +54,7 @@ impl Bucket {
     /// Gives back what was taken and then not used.
     pub fn put_back(&mut self, bytes: u64) {
         let full = u128::from(self.rate) * MICRO;
-        self.tokens = self
-            .tokens
-            .saturating_add(u128::from(bytes) * MICRO)
-            .min(full);
+        self.tokens = self.tokens.saturating_add(u128::from(bytes) * MICRO).min(full);
     }
 }
 
@@ -74,18 +63,10 @@ mod tests {
     use super::*;
 
     /// What is kept of reads of `size` bytes, one every `every_us`, over `seconds`.
-    fn check(
-        rate: u64,
-        size: u64,
-        every_us: u64,
-        seconds: u64,
-        kept: core::ops::RangeInclusive<u64>,
-    ) {
+    fn check(rate: u64, size: u64, every_us: u64, seconds: u64, kept: core::ops::RangeInclusive<u64>) {
         let mut bucket = Bucket::new(rate, 0);
         let reads = seconds * 1_000_000 / every_us;
-        let sum: u64 = (0..reads)
-            .map(|read| bucket.take(read * every_us, size))
-            .sum();
+        let sum: u64 = (0..reads).map(|read| bucket.take(read * every_us, size)).sum();
         assert!(kept.contains(&sum), "{sum} not in {kept:?}");
     }
 
@@ -104,9 +85,7 @@ mod tests {
     #[test]
     fn a_flood_is_not_kept_as_shreds() {
         let mut bucket = Bucket::new(1000, 0);
-        let pieces: Vec<u64> = (0..100_000)
-            .map(|read| bucket.take(read * 100, 4096))
-            .collect();
+        let pieces: Vec<u64> = (0..100_000).map(|read| bucket.take(read * 100, 4096)).collect();
         let kept: Vec<u64> = pieces.into_iter().filter(|piece| *piece > 0).collect();
         assert!(kept.iter().all(|piece| *piece >= 250), "{kept:?}");
     }

@@ -45,20 +45,12 @@ impl Ring {
         let found = State::read(store)?.filter(|state| sound(&layout, state));
         let Some(state) = found else {
             // Readers must see a change, and both slots have to be whole again.
-            let mut ring = Self {
-                layout,
-                state: State::default(),
-                position,
-            };
+            let mut ring = Self { layout, state: State::default(), position };
             ring.publish(store, State::default())?;
             ring.publish(store, ring.state)?;
             return Ok((ring, Recovered::Reset));
         };
-        let mut ring = Self {
-            layout,
-            state,
-            position,
-        };
+        let mut ring = Self { layout, state, position };
         let from = match state.pending {
             Pending::Nothing => return Ok((ring, Recovered::Whole)),
             Pending::Keep(..) => layout.byte_at(state.head_byte),
@@ -66,10 +58,7 @@ impl Ring {
         };
         // A position outside of what was under way cannot be: nobody else moves it. Nothing is
         // entered then.
-        let count = position
-            .checked_sub(from)
-            .filter(|count| *count <= READ_MAX)
-            .unwrap_or(0);
+        let count = position.checked_sub(from).filter(|count| *count <= READ_MAX).unwrap_or(0);
         ring.enter(store, count)?;
         Ok((ring, Recovered::Completed(count)))
     }
@@ -92,23 +81,10 @@ impl Ring {
     }
 
     /// Moves the position to where up to `wanted` bytes can be moved to be forgotten, but counted.
-    pub fn refuse<S: Store>(
-        &mut self,
-        store: &S,
-        stamp: Stamp,
-        wanted: u64,
-    ) -> Result<Target, S::Error> {
+    pub fn refuse<S: Store>(&mut self, store: &S, stamp: Stamp, wanted: u64) -> Result<Target, S::Error> {
         self.seek(store, SCRATCH_AT)?;
-        self.publish(
-            store,
-            State {
-                pending: Pending::Refuse(stamp),
-                ..self.state
-            },
-        )?;
-        Ok(Target {
-            len: wanted.min(SCRATCH_LEN),
-        })
+        self.publish(store, State { pending: Pending::Refuse(stamp), ..self.state })?;
+        Ok(Target { len: wanted.min(SCRATCH_LEN) })
     }
 
     /// Enters that `count` bytes were moved to the position that `keep` or `refuse` set.
@@ -124,10 +100,7 @@ impl Ring {
     }
 
     fn enter<S: Store>(&mut self, store: &S, count: u64) -> Result<(), S::Error> {
-        let mut state = State {
-            pending: Pending::Nothing,
-            ..self.state
-        };
+        let mut state = State { pending: Pending::Nothing, ..self.state };
         match self.state.pending {
             Pending::Nothing => return Ok(()),
             Pending::Keep(..) | Pending::Refuse(_) if count == 0 => {}
@@ -154,10 +127,7 @@ impl Ring {
     }
 
     fn publish<S: Store>(&mut self, store: &S, state: State) -> Result<(), S::Error> {
-        let state = State {
-            seq: self.state.seq.saturating_add(1),
-            ..state
-        };
+        let state = State { seq: self.state.seq.saturating_add(1), ..state };
         store.write_at(Layout::slot_at(state.seq), &state.encode())?;
         self.state = state;
         Ok(())
@@ -175,14 +145,8 @@ impl Ring {
     /// so to readers with the next `publish`, before anything is overwritten.
     fn make_room<S: Store>(&self, store: &S, len: u64) -> Result<State, S::Error> {
         let mut state = self.state;
-        let keep_from = state
-            .head_byte
-            .saturating_add(len)
-            .saturating_sub(self.layout.data_len);
-        let keep_entry = state
-            .head_entry
-            .saturating_add(1)
-            .saturating_sub(self.layout.entries);
+        let keep_from = state.head_byte.saturating_add(len).saturating_sub(self.layout.data_len);
+        let keep_entry = state.head_entry.saturating_add(1).saturating_sub(self.layout.entries);
         let mut batch = [0; BATCH * ENTRY_LEN as usize];
         while state.tail_byte < keep_from || state.tail_entry < keep_entry {
             let known = state.head_entry.saturating_sub(state.tail_entry);
@@ -191,10 +155,7 @@ impl Ring {
             let (batch, _) = batch.split_at_mut(count.saturating_mul(ENTRY_LEN as usize));
             store.read_at(self.layout.entry_at(state.tail_entry), batch)?;
             let before = state.tail_entry;
-            for entry in batch
-                .chunks_exact(ENTRY_LEN as usize)
-                .filter_map(Entry::decode)
-            {
+            for entry in batch.chunks_exact(ENTRY_LEN as usize).filter_map(Entry::decode) {
                 if entry.end() <= state.tail_byte || entry.end() > state.head_byte {
                     break;
                 }

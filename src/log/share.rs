@@ -22,10 +22,7 @@ pub fn share(total: u64, wanted: &[u64]) -> Vec<u64> {
         left = left.saturating_sub(want.min(equal));
         takers = takers.saturating_sub(1);
     }
-    wanted
-        .iter()
-        .map(|want| Layout::file_size((*want).min(most).max(MIN_MEMORY)))
-        .collect()
+    wanted.iter().map(|want| Layout::file_size((*want).min(most).max(MIN_MEMORY))).collect()
 }
 
 #[cfg(test)]
@@ -46,11 +43,7 @@ mod tests {
 
     #[test]
     fn the_modest_get_what_they_want_and_the_others_equal_parts() {
-        check(
-            1024 * K,
-            &[800 * K, 64 * K, 8192 * K],
-            &[480 * K, 64 * K, 480 * K],
-        );
+        check(1024 * K, &[800 * K, 64 * K, 8192 * K], &[480 * K, 64 * K, 480 * K]);
     }
 
     #[test]

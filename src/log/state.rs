@@ -85,11 +85,7 @@ impl State {
         if slot.last_chunk() != Some(&checksum(slot).to_le_bytes()) {
             return None;
         }
-        let mut words = slot
-            .as_chunks()
-            .0
-            .iter()
-            .map(|word| u64::from_le_bytes(*word));
+        let mut words = slot.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word));
         let mut word = || words.next();
         if word()? != VERSION {
             return None;
@@ -102,17 +98,11 @@ impl State {
             head_byte: word()?,
             lost_bytes: word()?,
             lost_reads: word()?,
-            lost_at: Stamp {
-                boot_us: word()?,
-                wall_ns: word()?.cast_signed(),
-            },
+            lost_at: Stamp { boot_us: word()?, wall_ns: word()?.cast_signed() },
             pending: Pending::Nothing,
         };
         let kind = word()?;
-        let stamp = Stamp {
-            boot_us: word()?,
-            wall_ns: word()?.cast_signed(),
-        };
+        let stamp = Stamp { boot_us: word()?, wall_ns: word()?.cast_signed() };
         let pending = match kind {
             0 => Pending::Nothing,
             1 => Pending::Keep(stamp, Stream::Stdout),
@@ -123,27 +113,55 @@ impl State {
         Some(Self { pending, ..state })
     }
 
-    /// The newer whole one of the two slots. `Ok(None)`: neither is whole.
+    /// The newer whole one of the two slots, for who writes them and so sees no half of one. `None`:
+    /// neither is whole.
     pub(super) fn read<S: Source>(source: &S) -> Result<Option<Self>, S::Error> {
-        let mut slots = [0; 2 * SLOT_LEN as usize];
-        source.read_at(0, &mut slots)?;
-        let whole = slots.as_chunks().0.iter().filter_map(Self::decode);
-        Ok(whole.max_by_key(|state| state.seq))
+        Ok(read_slots(source)?.into_iter().flatten().max_by_key(|state| state.seq))
     }
+
+    /// For who reads beside the writer: at least as new as it was when this was called. One slot alone
+    /// could be older than that: the other, read half, may have been whole and newer by then.
+    pub(super) fn look<S: Source>(source: &S) -> Result<Look, S::Error> {
+        let mut look = Look::Damaged;
+        for _ in 0..LOOKS {
+            match read_slots(source)? {
+                [Some(one), Some(other)] if one.seq > other.seq => return Ok(Look::State(one)),
+                [Some(_), Some(other)] => return Ok(Look::State(other)),
+                [Some(_), None] | [None, Some(_)] => look = Look::Busy,
+                [None, None] => {}
+            }
+        }
+        Ok(look)
+    }
+}
+
+/// What a reader sees of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    State(State),
+    /// It is being written.
+    Busy,
+    /// No slot makes sense.
+    Damaged,
+}
+
+/// A slot is written within some nanoseconds; a writer that loses its CPU just then is not waited for.
+const LOOKS: u32 = 4;
+
+fn read_slots<S: Source>(source: &S) -> Result<[Option<State>; 2], S::Error> {
+    let mut slots = [0; 2 * SLOT_LEN as usize];
+    source.read_at(0, &mut slots)?;
+    let mut slots = slots.as_chunks().0.iter().map(State::decode);
+    Ok([slots.next().flatten(), slots.next().flatten()])
 }
 
 /// Tells a slot that is being written from a whole one; not a defence against an enemy. FNV-1a's
 /// constants, over words.
 fn checksum(slot: &[u8; SLOT_LEN as usize]) -> u64 {
     let (words, _) = slot.as_chunks();
-    words
-        .iter()
-        .take(WORDS)
-        .fold(0xcbf2_9ce4_8422_2325, |sum: u64, word| {
-            (sum ^ u64::from_le_bytes(*word))
-                .wrapping_mul(0x0000_0100_0000_01b3)
-                .rotate_left(23)
-        })
+    words.iter().take(WORDS).fold(0xcbf2_9ce4_8422_2325, |sum: u64, word| {
+        (sum ^ u64::from_le_bytes(*word)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23)
+    })
 }
 
 #[cfg(test)]
@@ -159,30 +177,21 @@ mod tests {
             head_byte: 4,
             lost_bytes: 5,
             lost_reads: 6,
-            lost_at: Stamp {
-                boot_us: 7,
-                wall_ns: -8,
-            },
+            lost_at: Stamp { boot_us: 7, wall_ns: -8 },
             pending,
         }
     }
 
     #[test]
     fn a_state_reads_back_as_it_was_written() {
-        let stamp = Stamp {
-            boot_us: 10,
-            wall_ns: 11,
-        };
+        let stamp = Stamp { boot_us: 10, wall_ns: 11 };
         for pending in [
             Pending::Nothing,
             Pending::Keep(stamp, Stream::Stdout),
             Pending::Keep(stamp, Stream::Stderr),
             Pending::Refuse(stamp),
         ] {
-            assert_eq!(
-                State::decode(&state(pending).encode()),
-                Some(state(pending))
-            );
+            assert_eq!(State::decode(&state(pending).encode()), Some(state(pending)));
         }
     }
 
@@ -193,26 +202,14 @@ mod tests {
 
     #[test]
     fn a_torn_slot_is_not_believed() {
-        let old = State {
-            seq: 11,
-            ..state(Pending::Nothing)
-        }
-        .encode();
-        let new = State {
-            seq: 13,
-            head_byte: 500,
-            ..state(Pending::Nothing)
-        }
-        .encode();
+        let old = State { seq: 11, ..state(Pending::Nothing) }.encode();
+        let new = State { seq: 13, head_byte: 500, ..state(Pending::Nothing) }.encode();
         let whole = [State::decode(&old), State::decode(&new)];
         for cut in 0..128 {
             let mut torn = old;
             torn[..cut].copy_from_slice(&new[..cut]);
             let decoded = State::decode(&torn);
-            assert!(
-                decoded.is_none() || whole.contains(&decoded),
-                "cut at {cut}"
-            );
+            assert!(decoded.is_none() || whole.contains(&decoded), "cut at {cut}");
         }
     }
 }

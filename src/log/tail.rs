@@ -6,15 +6,15 @@ use super::layout::Layout;
 use super::reader::{Cursor, ReadError, look};
 use super::ring::read_entry;
 
-/// Lines are those of each stream by itself; they count by where they begin. What is shown starts at
-/// the beginning of a line of one stream, so that the other may start in the middle of one.
+/// A line ends at a newline or, unfinished, with its stream. What is shown starts behind the end of
+/// the line before the last ones; where two streams mix, the other may start in the middle of one.
 #[derive(Debug)]
 pub struct Tail {
     layout: Layout,
     lines: u64,
     /// Everything from here on has been looked at.
     at: Option<Place>,
-    /// Something of this stream comes after `at`: a newline before it begins a line.
+    /// Something of this stream has been looked at: what is not a newline ends no line any more.
     followed: [bool; 2],
 }
 
@@ -29,12 +29,7 @@ impl Tail {
     /// For the last `lines` lines, one without a newline at the end included.
     #[must_use]
     pub fn new(layout: Layout, lines: u64) -> Self {
-        Self {
-            layout,
-            lines,
-            at: None,
-            followed: [false; 2],
-        }
+        Self { layout, lines, at: None, followed: [false; 2] }
     }
 
     /// Looks at one more piece of output, at most `buffer` long (which must not be empty). `Some`:
@@ -45,12 +40,9 @@ impl Tail {
         source: &S,
         buffer: &mut [u8],
     ) -> Result<Option<Cursor>, ReadError<S::Error>> {
-        let state = look(source)?;
+        let Some(state) = look(source)? else { return Ok(None) };
         let Some(at) = self.at else {
-            self.at = Some(Place {
-                next_entry: state.head_entry,
-                byte: state.head_byte,
-            });
+            self.at = Some(Place { next_entry: state.head_entry, byte: state.head_byte });
             let end = Cursor {
                 entry: state.head_entry,
                 byte: state.head_byte,
@@ -72,42 +64,35 @@ impl Tail {
         let len = from.map_or(0, |from| at.byte.saturating_sub(from));
         let buffer = buffer.split_at_mut(usize::try_from(len).unwrap_or(0)).0;
         source.read_at(self.layout.byte_at(from.unwrap_or(0)), buffer)?;
-        if look(source)?.tail_byte > from.unwrap_or(0) {
+        let Some(after) = look(source)? else { return Ok(None) };
+        if after.tail_byte > from.unwrap_or(0) {
             return Ok(Some(Cursor::default()));
         }
         let (Some(entry), Some(from)) = (entry, from) else {
             return Err(ReadError::Damaged);
         };
-        if let Some(offset) = self.lines_begin(entry.stream, buffer) {
+        if let Some(offset) = self.line_before(entry.stream, buffer) {
             return Ok(Some(cursor(number, &entry, from.saturating_add(offset))));
         }
-        let next_entry = if from == entry.start {
-            number
-        } else {
-            at.next_entry
-        };
-        self.at = Some(Place {
-            next_entry,
-            byte: from,
-        });
+        let next_entry = if from == entry.start { number } else { at.next_entry };
+        self.at = Some(Place { next_entry, byte: from });
         Ok(None)
     }
 
-    /// Counts the lines that begin in `bytes`; where the last one wanted does.
-    fn lines_begin(&mut self, stream: Stream, bytes: &[u8]) -> Option<u64> {
+    /// Counts the lines that end in `bytes`; behind the end of the first that is not wanted.
+    fn line_before(&mut self, stream: Stream, bytes: &[u8]) -> Option<u64> {
         let [stdout, stderr] = &mut self.followed;
         let followed = match stream {
             Stream::Stdout => stdout,
             Stream::Stderr => stderr,
         };
         for (offset, byte) in bytes.iter().enumerate().rev() {
-            if *byte == b'\n' && *followed {
-                self.lines = self.lines.saturating_sub(1);
-                if self.lines == 0 {
-                    return Some((offset as u64).saturating_add(1));
-                }
-            }
+            let ends = *byte == b'\n' || !*followed;
             *followed = true;
+            if ends && self.lines == 0 {
+                return Some((offset as u64).saturating_add(1));
+            }
+            self.lines = self.lines.saturating_sub(u64::from(ends));
         }
         None
     }
