@@ -20,7 +20,8 @@ fn main() -> ExitCode {
         Some("init") => init::run(),
         Some("log") => exit(agent::log::run()),
         Some("supervisor") => exit(agent::run()),
-        _ => cli::run(std::env::args_os()),
+        Some("log") => exit(agent::log::run()),
+        _ => exit(2),
     }
 }
 

@@ -15,6 +15,8 @@ pub mod fd;
 pub mod forked;
 pub mod fs;
 pub mod input;
+#[cfg(test)]
+pub mod forked;
 pub mod kmsg;
 pub mod memfd;
 pub mod module;

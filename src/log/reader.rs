@@ -7,11 +7,7 @@ use super::Source;
 use super::entry::{Entry, Stamp, Stream};
 use super::layout::Layout;
 use super::ring::{low_half, read_entry};
-use super::state::State;
-
-/// Looks at the state that may come between two writes of it. Both slots torn at once needs a writer
-/// that overtakes one small copy; thrice in a row, and the ring is damaged.
-const LOOKS: u32 = 3;
+use super::state::{Look, Pending, State};
 
 /// How far a reader is: what it passes from one call to the next, and may keep for later. The default
 /// is the beginning of all output.
@@ -67,19 +63,20 @@ impl Reader {
         Self { layout, cursor, seen: 0 }
     }
 
-    /// The next output or gap; `None` at the end, for now. Work is bounded: a few small reads and one
+    /// The next output or gap; `None` at the end, for now: follow from [`Self::seen`]. Work is bounded: a few small reads and one
     /// into `buffer`, which must not be empty.
     pub fn next<'b, S: Source>(
         &mut self,
         source: &S,
         buffer: &'b mut [u8],
     ) -> Result<Option<Item<'b>>, ReadError<S::Error>> {
-        let state = look(source)?;
-        self.seen = state.seq;
-        if self.cursor.entry > state.head_entry || self.cursor.byte > state.head_byte {
+        let Some(state) = look(source)? else { return Ok(None) };
+        let beyond = self.cursor.entry > state.head_entry || self.cursor.byte > state.head_byte;
+        if beyond || state.seq < self.seen {
             // The ring began anew since this cursor was made.
             self.cursor = Cursor::default();
         }
+        self.seen = state.seq;
         if let Some(gap) = self.overwritten(source, &state)? {
             return Ok(Some(gap));
         }
@@ -100,7 +97,7 @@ impl Reader {
         };
         source.read_at(self.layout.byte_at(self.cursor.byte), buffer)?;
         fence(Ordering::SeqCst);
-        let state = look(source)?;
+        let Some(state) = look(source)?.filter(|state| state.seq >= self.seen) else { return Ok(None) };
         if let Some(gap) = self.overwritten(source, &state)? {
             return Ok(Some(gap));
         }
@@ -145,7 +142,13 @@ impl Reader {
             true => read_entry(source, &self.layout, state.tail_entry)?,
             false => None,
         };
-        let stamp = next.map_or(state.lost_at, |entry: Entry| entry.stamp);
+        // One that does not hold the oldest byte has been given up since, and is another by now.
+        let holds = |entry: &Entry| entry.start <= state.tail_byte && state.tail_byte < entry.end();
+        let stamp = match (next.filter(holds), state.pending) {
+            (Some(entry), _) => entry.stamp,
+            (None, Pending::Keep(stamp, _) | Pending::Refuse(stamp)) => stamp,
+            (None, Pending::Nothing) => state.lost_at,
+        };
         Ok(Some(Item::Gap { stamp, gone: Gone::Overwritten { bytes, reads } }))
     }
 
@@ -162,13 +165,13 @@ impl Reader {
     }
 }
 
-/// The state as it is now.
-pub(super) fn look<S: Source>(source: &S) -> Result<State, ReadError<S::Error>> {
-    for _ in 0..LOOKS {
-        if let Some(state) = State::read(source)? {
-            fence(Ordering::SeqCst);
-            return Ok(state);
-        }
+/// The state as it is now; `None`: it is being written, come again.
+pub(super) fn look<S: Source>(source: &S) -> Result<Option<State>, ReadError<S::Error>> {
+    let look = State::look(source)?;
+    fence(Ordering::SeqCst);
+    match look {
+        Look::State(state) => Ok(Some(state)),
+        Look::Busy => Ok(None),
+        Look::Damaged => Err(ReadError::Damaged),
     }
-    Err(ReadError::Damaged)
 }

@@ -113,13 +113,46 @@ impl State {
         Some(Self { pending, ..state })
     }
 
-    /// The newer whole one of the two slots. `Ok(None)`: neither is whole.
+    /// The newer whole one of the two slots, for who writes them and so sees no half of one. `None`:
+    /// neither is whole.
     pub(super) fn read<S: Source>(source: &S) -> Result<Option<Self>, S::Error> {
-        let mut slots = [0; 2 * SLOT_LEN as usize];
-        source.read_at(0, &mut slots)?;
-        let whole = slots.as_chunks().0.iter().filter_map(Self::decode);
-        Ok(whole.max_by_key(|state| state.seq))
+        Ok(read_slots(source)?.into_iter().flatten().max_by_key(|state| state.seq))
     }
+
+    /// For who reads beside the writer: at least as new as it was when this was called. One slot alone
+    /// could be older than that: the other, read half, may have been whole and newer by then.
+    pub(super) fn look<S: Source>(source: &S) -> Result<Look, S::Error> {
+        let mut look = Look::Damaged;
+        for _ in 0..LOOKS {
+            match read_slots(source)? {
+                [Some(one), Some(other)] if one.seq > other.seq => return Ok(Look::State(one)),
+                [Some(_), Some(other)] => return Ok(Look::State(other)),
+                [Some(_), None] | [None, Some(_)] => look = Look::Busy,
+                [None, None] => {}
+            }
+        }
+        Ok(look)
+    }
+}
+
+/// What a reader sees of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    State(State),
+    /// It is being written.
+    Busy,
+    /// No slot makes sense.
+    Damaged,
+}
+
+/// A slot is written within some nanoseconds; a writer that loses its CPU just then is not waited for.
+const LOOKS: u32 = 4;
+
+fn read_slots<S: Source>(source: &S) -> Result<[Option<State>; 2], S::Error> {
+    let mut slots = [0; 2 * SLOT_LEN as usize];
+    source.read_at(0, &mut slots)?;
+    let mut slots = slots.as_chunks().0.iter().map(State::decode);
+    Ok([slots.next().flatten(), slots.next().flatten()])
 }
 
 /// Tells a slot that is being written from a whole one; not a defence against an enemy. FNV-1a's

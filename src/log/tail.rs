@@ -40,7 +40,7 @@ impl Tail {
         source: &S,
         buffer: &mut [u8],
     ) -> Result<Option<Cursor>, ReadError<S::Error>> {
-        let state = look(source)?;
+        let Some(state) = look(source)? else { return Ok(None) };
         let Some(at) = self.at else {
             self.at = Some(Place { next_entry: state.head_entry, byte: state.head_byte });
             let end = Cursor {
@@ -64,7 +64,8 @@ impl Tail {
         let len = from.map_or(0, |from| at.byte.saturating_sub(from));
         let buffer = buffer.split_at_mut(usize::try_from(len).unwrap_or(0)).0;
         source.read_at(self.layout.byte_at(from.unwrap_or(0)), buffer)?;
-        if look(source)?.tail_byte > from.unwrap_or(0) {
+        let Some(after) = look(source)? else { return Ok(None) };
+        if after.tail_byte > from.unwrap_or(0) {
             return Ok(Some(Cursor::default()));
         }
         let (Some(entry), Some(from)) = (entry, from) else {
