@@ -20,8 +20,7 @@ fn main() -> ExitCode {
         Some("init") => init::run(),
         Some("log") => exit(agent::log::run()),
         Some("supervisor") => exit(agent::run()),
-        Some("log") => exit(agent::log::run()),
-        _ => exit(2),
+        _ => cli::run(std::env::args_os()),
     }
 }
 

@@ -16,6 +16,8 @@ mod helpers;
 mod launch;
 mod ledger;
 pub mod log;
+mod logs;
+mod modules;
 mod network;
 mod records;
 mod serving;

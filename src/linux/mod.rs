@@ -11,8 +11,6 @@ pub mod clone;
 
 pub mod epoll;
 pub mod fd;
-#[cfg(test)]
-pub mod forked;
 pub mod fs;
 pub mod input;
 #[cfg(test)]
