@@ -176,3 +176,26 @@ pub(crate) fn understand<T: DeserializeOwned>(value: Value) -> Result<T, Failure
 fn not_understood(why: &str) -> Failure {
     Failure::Failed(format!("the machine's answer is not understood (another version?): {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orlop::control::{Error, encode_error};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_machine_that_refuses_at_once_is_heard_although_nothing_can_be_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut client = Client::connect(&path).unwrap();
+        let (mut machine, _) = listener.accept().unwrap();
+        let busy = Error::Busy { what: "clients".into(), limit: 64 };
+        machine.write_all(&encode_error(&busy)).unwrap();
+        drop(machine);
+        match client.ask(&Request::List) {
+            Err(Failure::Refused(error)) => assert_eq!(error, busy),
+            other => panic!("{other:?}"),
+        }
+    }
+}
