@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests may stop")]
 
-use orlop::config::{Reading, Source, read, reference, schema};
+use orlop::config::{Exhausted, FileUse, Reading, Source, files, read, reference, schema};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -299,6 +299,86 @@ fn says_a_bounded_number_of_things_about_a_file_of_garbage() {
         let reading = read(&[Source { path: "a.toml".to_owned(), text }]);
         assert!(reading.diagnostics.len() <= 256 && reading.config.invalid.len() <= 2048);
     }
+    let warnings = "[container.a]\nimage = 'a'\n".to_owned();
+    let warnings: String = (0..300).map(|index| warnings.replace("a]", &format!("a{index}]"))).collect();
+    assert!(read(&[Source { path: "a.toml".to_owned(), text: warnings + "x = 1\n" }]).has_errors());
     let large = Source { path: "a.toml".to_owned(), text: "#".repeat((1 << 20) + 1) };
     assert!(read(&[large]).diagnostics[0].message.contains("at most 1048576"));
+}
+
+fn read_texts(texts: &[(&str, &str)]) -> Reading {
+    let source = |(path, text): &(&str, &str)| Source { path: (*path).to_owned(), text: (*text).to_owned() };
+    read(&texts.iter().map(source).collect::<Vec<_>>())
+}
+
+#[test]
+fn tables_of_one_container_may_stand_in_several_files() {
+    let reading = read_texts(&[
+        ("a.toml", "[container.web.limits]\nmemory = '64M'\n"),
+        ("b.toml", "[container.web]\nimage = 'dir:web'\n"),
+        ("c.toml", "[container.web.ulimits]\ncore = 0\n"),
+    ]);
+    assert_eq!(reading.diagnostics, []);
+    let web = &reading.config.containers["web"];
+    assert_eq!((web.limits.memory, web.ulimits.len()), (Some(64 << 20), 1));
+    assert_eq!(web.declared_at, "b.toml:1");
+}
+
+#[test]
+fn what_is_wrong_in_the_host_leaves_a_default_and_nothing_else() {
+    let reading = read_texts(&[(
+        "a.toml",
+        "[host]\nhostname = 'a b'\ntimezone = 'UTC'\npoweroff_timeout = '9d'\n\
+         [host.network.lan]\nmatch = { name = 'eth0' }\nmtu = 1\naddresses = ['192.0.2.7/24', 'x']\n\
+         gateway = '198.51.100.1'\n[host.network.wan]\nmatch = { name = 'eth0' }\n\
+         [container.db]\nimage = 'dir:db'\n",
+    )]);
+    let host = &reading.config.host;
+    assert_eq!((host.hostname.as_str(), host.timezone.as_deref()), ("orlop", Some("UTC")));
+    assert_eq!(host.poweroff_timeout.as_secs(), 60);
+    assert_eq!(host.networks.keys().collect::<Vec<_>>(), ["lan"]);
+    let lan = &host.networks["lan"];
+    assert_eq!((lan.mtu, lan.addresses.len(), lan.gateways.len()), (None, 1, 0));
+    assert!(reading.config.containers.contains_key("db"));
+}
+
+#[test]
+fn on_failure_with_a_count_is_a_budget_that_ends_in_failed() {
+    let reading = read_texts(&[(
+        "a.toml",
+        "[container.a]\nimage = 'dir:a'\nrestart = 'on-failure:3'\n\
+         [container.b]\nimage = 'dir:b'\nrestart = 'on-failure:3'\nrestart_policy = { then = 'hold', window = '1h' }\n",
+    )]);
+    assert_eq!(reading.diagnostics, []);
+    let policy = |name: &str| reading.config.containers[name].restart_policy;
+    assert_eq!((policy("a").max_attempts, policy("a").then), (Some(3), Exhausted::Fail));
+    assert_eq!((policy("b").max_attempts, policy("b").then), (Some(3), Exhausted::Hold));
+    assert_eq!(policy("b").window.as_secs(), 3600);
+}
+
+#[test]
+fn added_and_dropped_capabilities_never_overlap() {
+    let check = |text: &str, add: &[&str], dropped: usize| {
+        let reading = read_texts(&[("a.toml", &format!("[container.a]\nimage = 'dir:a'\n{text}"))]);
+        assert_eq!(reading.diagnostics, [], "{text}");
+        let container = &reading.config.containers["a"];
+        assert_eq!(container.cap_add.0 & container.cap_drop.0, 0, "{text}");
+        if !add.is_empty() {
+            assert_eq!(container.cap_add.names().collect::<Vec<_>>(), add, "{text}");
+        }
+        assert_eq!(container.cap_drop.names().count(), dropped, "{text}");
+    };
+    check("cap_add = ['NET_RAW']", &["CAP_NET_RAW"], 0);
+    check("cap_drop = ['ALL']\ncap_add = ['net_raw']", &["CAP_NET_RAW"], 40);
+    check("cap_add = ['ALL']\ncap_drop = ['CAP_SYS_ADMIN', 'SYS_MODULE']", &[], 2);
+}
+
+#[test]
+fn names_the_files_that_must_be_there() {
+    let demo = read_path(&root().join("config/demo"));
+    let named = |file: FileUse| (file.key, file.path, file.required);
+    let found: Vec<_> = files(&demo.config).into_iter().map(named).collect();
+    let wanted =
+        [("container.nginx.image", "images/nginx.tar"), ("container.redis.image", "images/redis.tar")];
+    assert_eq!(found, wanted.map(|(key, path)| (key.to_owned(), path.to_owned(), true)));
 }

@@ -1,0 +1,44 @@
+//! A converted layer is, file by file, what GNU tar extracts.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step ends the test")]
+
+mod common;
+
+use common::snapshot::{assert_same, snapshot};
+use common::{Mounted, ODD_FILES, converted, sh, temp};
+
+/// Makes the odd files with one way of calling tar, converts, and compares with tar's extraction.
+fn check(archive: &str, compress: &str) {
+    let dir = temp();
+    let path = dir.path();
+    sh(path, ODD_FILES);
+    sh(path, &format!("tar --sort=name {archive} -cf layer.tar -C tree ."));
+    sh(
+        path,
+        "mkdir wanted; tar --xattrs --xattrs-include='*' --same-owner -p --numeric-owner -xf layer.tar -C wanted",
+    );
+    sh(path, &format!("{compress} < layer.tar > layer"));
+    let done = converted(&path.join("layer"), &path.join("layer.tar"), &path.join("cache"));
+    assert_eq!(done.warnings, Vec::<String>::new());
+    let mounted = Mounted::new(&done.file);
+    assert_same(&snapshot(&path.join("wanted")), &snapshot(mounted.dir.path()));
+    sh(path, &format!("fsck.erofs {}", done.file.display()));
+}
+
+#[test]
+fn a_pax_layer_is_what_tar_extracts() {
+    check("--format=pax --xattrs --xattrs-include='*'", "gzip -1");
+}
+
+#[test]
+fn a_layer_of_every_sparse_format_is_what_tar_extracts() {
+    for version in ["0.0", "0.1", "1.0"] {
+        check(&format!("--format=pax --xattrs --sparse --sparse-version={version}"), "cat");
+    }
+}
+
+#[test]
+fn old_formats_are_what_tar_extracts() {
+    check("--format=gnu", "cat");
+    check("--format=gnu --sparse", "zstd -q");
+}

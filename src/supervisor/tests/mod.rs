@@ -1,0 +1,16 @@
+//! The promises of supervision, in simulated time.
+
+mod adoption;
+mod dependencies;
+mod persons;
+mod restarts;
+mod shutdown;
+mod texts;
+mod world;
+
+use crate::config::{
+    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode, Restart,
+    RestartPolicy,
+};
+
+use super::*;
