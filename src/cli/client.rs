@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use orlop::control::session::CLOSED_ERROR;
 use orlop::control::{Decoder, Frame, Reply, Request, encode_call, read};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of one answer, so that a server gone mad does not fill this computer's memory: over a
 /// hundred times the list of a machine with a thousand containers.
 const MAX_REPLY: usize = 64 << 20;
+
+/// What a supervisor needs to be back, on a machine that is not slow.
+const RETURN: Duration = Duration::from_millis(200);
 
 const READ: usize = 64 * 1024;
 
@@ -54,8 +58,19 @@ impl Client {
         Ok(Self { path: path.to_owned(), stream, decoder, is_broken: false })
     }
 
-    /// Asks, and returns the parameters of the answer as they came.
+    /// Asks, and returns the parameters of the answer as they came. A question is asked once more
+    /// when the connection breaks: a supervisor that crashed is back before a person notices.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
+        match self.ask_once(request) {
+            Err(Failure::Disconnected(_)) if is_question(request) => {
+                self.pause(RETURN);
+                self.ask_once(request)
+            }
+            answer => answer,
+        }
+    }
+
+    fn ask_once(&mut self, request: &Request) -> Result<Value, Failure> {
         let mut answer = Value::Null;
         self.exchange(request, |value| {
             answer = value;
@@ -111,6 +126,10 @@ impl Client {
                 (Err(_), Err(error)) => return Err(self.broken(error)),
                 (reply, _) => reply?,
             };
+            if reply.error.as_deref() == Some(CLOSED_ERROR) {
+                let text = "the machine's supervisor was replaced before it answered";
+                return Err(Failure::Disconnected(text.to_owned()));
+            }
             let is_last = reply.is_last();
             match reply.into_result() {
                 Ok(value) => each(value)?,
@@ -159,6 +178,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether asking twice changes nothing.
+fn is_question(request: &Request) -> bool {
+    matches!(request, Request::List | Request::Status { .. } | Request::Boot | Request::Version)
 }
 
 /// How long an answer may be waited for.
