@@ -247,7 +247,6 @@ impl Supervisor {
         Court {
             now,
             seed: self.seed,
-            shutting_down: self.shutdown.is_some(),
         }
     }
 

@@ -324,6 +324,30 @@ fn what_nobody_wants_and_is_there_is_stopped() {
 }
 
 #[test]
+fn what_nobody_wants_and_has_ended_stays_down() {
+    let mut record = running_record();
+    record.wanted = Wanted::Down;
+    let (exit, at) = (Exit::Code(3), s(50));
+    let mut sup = adopted(
+        record,
+        Some(Found::Ended {
+            exit,
+            oom: false,
+            at,
+        }),
+    );
+    sup.handle(s(100), Event::Booted);
+    sup.handle(
+        s(100),
+        Event::Emptied {
+            name: "web".into(),
+            generation: 1,
+        },
+    );
+    assert_eq!(sup.status("web").unwrap().state, StateKind::Failed);
+}
+
+#[test]
 fn one_that_is_not_declared_any_more_is_stopped() {
     let mut world = world(&[]);
     world.run_until(s(2));

@@ -282,37 +282,60 @@ fn a_deadline_in_the_past_kills_everything_at_once() {
 
 #[test]
 fn what_is_not_adopted_in_time_is_killed_with_the_rest() {
-    let mut world = World::new(chain()).play("app", &[deaf()]).booted();
+    let mut world = World::new(chain()).booted();
     world.run_until(s(10));
-    let record = world.disk["app"].clone();
-    let mut sup = Supervisor::new(s(10), &chain(), 7);
-    sup.handle(s(10), Event::Shutdown { deadline: s(20) });
-    let found = Some(Found::Alive {
-        pid: 9,
-        pidfd_inode: 9,
-    });
-    sup.handle(
-        s(10),
-        Event::Adopted {
-            record: Box::new(record),
-            found,
-        },
-    );
-    assert_eq!(
-        sup.poll_timeout(),
-        Some(s(19)),
-        "a tenth is left for the kill"
-    );
-    sup.handle(s(19), Event::Tick);
-    let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
-    let kill = Effect::KillCgroup {
-        name: "app".into(),
-        generation: 1,
+    let running = world.disk["app"].clone();
+    let mut stopping = running.clone();
+    stopping.state = "stopping".into();
+    (stopping.phase, stopping.why) = (Some("term".into()), Some("stop".into()));
+    stopping.until_us = Some(700_000_000);
+    for record in [running, stopping] {
+        let mut sup = Supervisor::new(s(10), &chain(), 7);
+        sup.handle(s(10), Event::Shutdown { deadline: s(20) });
+        let found = Some(Found::Alive {
+            pid: 9,
+            pidfd_inode: 9,
+        });
+        sup.handle(
+            s(10),
+            Event::Adopted {
+                record: Box::new(record),
+                found,
+            },
+        );
+        assert_eq!(
+            sup.poll_timeout(),
+            Some(s(19)),
+            "a tenth is left for the kill"
+        );
+        sup.handle(s(19), Event::Tick);
+        let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
+        let kill = Effect::KillCgroup {
+            name: "app".into(),
+            generation: 1,
+        };
+        assert!(effects.contains(&kill), "{effects:?}");
+        sup.handle(s(20), Event::Tick);
+        let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
+        assert_eq!(effects.last(), Some(&Effect::ShutdownDone));
+    }
+}
+
+#[test]
+fn what_crashed_just_before_keeps_its_own_cause() {
+    let mut config = chain();
+    config.containers.get_mut("app").unwrap().restart = Restart::Always;
+    let slow = Play {
+        empties: Some(s(1)),
+        ..Play::exits(s(8), 1)
     };
-    assert!(effects.contains(&kill), "{effects:?}");
-    sup.handle(s(20), Event::Tick);
-    let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
-    assert_eq!(effects.last(), Some(&Effect::ShutdownDone));
+    let mut world = World::new(config).play("app", &[slow]).booted();
+    world.run_until(s(9) + ms(500));
+    world.tell(Event::Shutdown { deadline: s(60) });
+    world.run_until(s(60));
+    assert_eq!(world.state("app"), StateKind::Failed);
+    assert_eq!(world.cause("app"), "exited with code 1");
+    assert_eq!(world.starts("app").len(), 1);
 }
 
 #[test]
