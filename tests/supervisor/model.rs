@@ -41,6 +41,7 @@ struct Shadow {
     /// Asked to start, and not emptied.
     there: bool,
     ran: bool,
+    wanted: Wanted,
     /// Started before its deadline.
     up: bool,
     signalled: bool,
@@ -79,6 +80,7 @@ impl Model {
                 started_at: Duration::ZERO,
                 there: false,
                 ran: false,
+                wanted: Wanted::Up,
                 up: false,
                 signalled: false,
                 end: None,
@@ -89,11 +91,30 @@ impl Model {
             };
             (name.clone(), shadow)
         });
-        Self { containers: containers.collect(), seen: 0, safe: false, shutdown: None }
+        Self {
+            containers: containers.collect(),
+            seen: 0,
+            safe: false,
+            shutdown: None,
+        }
     }
 
     /// After everything that is told or passes.
     pub(crate) fn check(&mut self, world: &World) {
+        self.follow(world);
+        for (name, shadow) in &self.containers {
+            self.check_wait(world, name, shadow);
+        }
+        self.check_shutdown(world);
+        let due = world.sup.poll_timeout();
+        assert!(
+            due.is_none_or(|due| due > world.now),
+            "a time in the past: {due:?}"
+        );
+    }
+
+    /// Takes in what was told and asked since the last time.
+    pub(crate) fn follow(&mut self, world: &World) {
         for (at, entry) in &world.log[self.seen..] {
             match entry {
                 Entry::Told(event, Outcome::Done) => self.told(world, *at, event),
@@ -103,12 +124,6 @@ impl Model {
             }
         }
         self.seen = world.log.len();
-        for (name, shadow) in &self.containers {
-            self.check_wait(world, name, shadow);
-        }
-        self.check_shutdown(world);
-        let due = world.sup.poll_timeout();
-        assert!(due.is_none_or(|due| due > world.now), "a time in the past: {due:?}");
     }
 
     /// After a long time in which nothing was asked for.
@@ -116,8 +131,13 @@ impl Model {
         for (name, shadow) in &self.containers {
             let status = world.status(name);
             let given_up = status.state == StateKind::Stuck || !status.waits_for.is_empty();
-            let stopped = status.state.is_down() || given_up;
-            assert!(status.wanted == Wanted::Up || stopped, "a lost stop: {status:?}");
+            // One on its way down has a time of its own, which was checked.
+            let going = status.state == StateKind::Stopping;
+            let stopped = status.state.is_down() || given_up || going;
+            assert!(
+                status.wanted == Wanted::Up || stopped,
+                "a lost stop: {status:?}"
+            );
             let owed = shadow.start_owed && !shadow.unusable;
             assert!(!owed || given_up, "a lost start: {status:?} {shadow:?}");
         }
@@ -133,11 +153,12 @@ impl Model {
                 let shadow = self.of(name);
                 shadow.word = shadow.there.then_some(Word::Again);
                 (shadow.unusable, shadow.start_owed) = (false, true);
+                shadow.wanted = Wanted::Up;
             }
             Event::Stop { name } => {
                 let shadow = self.of(name);
                 shadow.word = shadow.there.then_some(Word::Stop);
-                shadow.start_owed = false;
+                (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
             }
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => {
                 let shadow = self.of(name);
@@ -147,8 +168,12 @@ impl Model {
                 shadow.certain = false;
             }
             Event::Started { name, .. } => {
+                let shutting_down = self.shutdown.is_some();
                 let shadow = self.of(name);
-                shadow.up = at - shadow.started_at < START_DEADLINE;
+                let in_time = at - shadow.started_at < START_DEADLINE;
+                // Otherwise it is being killed already.
+                let welcome = shadow.word.is_none() && shadow.certain && !shutting_down;
+                shadow.up = in_time && welcome;
                 shadow.ran |= shadow.up;
             }
             Event::StartFailed { name, failure, .. } => {
@@ -160,7 +185,14 @@ impl Model {
             }
             Event::Ended { name, exit, .. } => {
                 let clean = *exit == Exit::Code(0);
-                self.of(name).ends(at, if clean { Ending::Clean } else { Ending::Failure });
+                self.of(name).ends(
+                    at,
+                    if clean {
+                        Ending::Clean
+                    } else {
+                        Ending::Failure
+                    },
+                );
             }
             Event::Emptied { name, .. } => self.emptied(world, name),
             Event::Booted
@@ -185,24 +217,39 @@ impl Model {
                     self.check_order(world, at, name);
                 }
                 let shadow = self.of(name);
-                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
+                assert!(
+                    shadow.there && shadow.generation == *generation,
+                    "{name} {shadow:?}"
+                );
                 shadow.signalled |= *signal == SIGTERM;
             }
             Effect::KillCgroup { name, generation } => {
                 let shadow = self.of(name);
-                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
+                assert!(
+                    shadow.there && shadow.generation == *generation,
+                    "{name} {shadow:?}"
+                );
             }
             Effect::Clean { name, generation } => {
                 let shadow = self.of(name);
-                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
+                assert!(
+                    shadow.there && shadow.generation == *generation,
+                    "{name} {shadow:?}"
+                );
                 let over = shadow.end.is_some() || shadow.unusable || !shadow.certain;
                 assert!(over, "emptied while it is alive: {name} {shadow:?}");
             }
             Effect::Save { .. } | Effect::Changed { .. } => {}
             Effect::ShutdownDone => {
-                let shutdown = self.shutdown.as_mut().expect("a shutdown that nobody asked for");
+                let shutdown = self
+                    .shutdown
+                    .as_mut()
+                    .expect("a shutdown that nobody asked for");
                 assert!(!shutdown.done, "done twice");
-                assert!(at <= shutdown.deadline.max(shutdown.told_at), "too late: {shutdown:?}");
+                assert!(
+                    at <= shutdown.deadline.max(shutdown.told_at),
+                    "too late: {shutdown:?}"
+                );
                 shutdown.done = true;
             }
         }
@@ -214,9 +261,15 @@ impl Model {
         assert!(!self.safe || shadow.start_owed, "{name} started unasked");
         assert!(!shadow.there, "{name} started on top of what is there");
         assert!(!shadow.unusable, "{name} started, which cannot be");
-        assert!(generation > shadow.generation, "{name}: generation {generation} again");
+        assert!(
+            generation > shadow.generation,
+            "{name}: generation {generation} again"
+        );
         for dependency in &shadow.depends_on {
-            assert!(self.containers[dependency].ran, "{name} before {dependency}");
+            assert!(
+                self.containers[dependency].ran,
+                "{name} before {dependency}"
+            );
         }
         let shadow = self.of(name);
         (shadow.generation, shadow.started_at) = (generation, at);
@@ -236,15 +289,20 @@ impl Model {
             let other = &self.containers[dependent];
             let stops = self.shutdown.is_some() || other.word.is_some();
             let stuck = world.state(dependent) == StateKind::Stuck;
-            assert!(!(other.there && stops) || stuck, "{name} before {dependent}: {other:?}");
+            assert!(
+                !(other.there && stops) || stuck,
+                "{name} before {dependent}: {other:?}"
+            );
         }
     }
 
     fn emptied(&mut self, world: &World, name: &str) {
         use StateKind::{Backoff, Exited, Failed, Invalid, Starting, Waiting};
         let shutting_down = self.shutdown.is_some();
+        let state = world.state(name);
         let shadow = self.of(name);
         shadow.there = false;
+        shadow.ran &= !matches!(state, Failed | Invalid);
         let (word, end) = (shadow.word.take(), shadow.end.take());
         let policy = &shadow.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
@@ -260,9 +318,10 @@ impl Model {
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
             (None, Some(_), _) => &[Backoff, Waiting, Starting],
         };
-        let state = world.state(name);
-        self.of(name).ran &= !matches!(state, Failed | Invalid);
-        assert!(allowed.contains(&state), "{name} is {state:?} after {end:?}, {word:?}");
+        assert!(
+            allowed.contains(&state),
+            "{name} is {state:?} after {end:?}, {word:?}"
+        );
     }
 
     fn check_wait(&self, world: &World, name: &str, shadow: &Shadow) {
@@ -273,20 +332,36 @@ impl Model {
             State::Waiting { .. } => {
                 let named = !status.waits_for.is_empty() || self.safe || due.is_some();
                 assert!(named, "{name} waits for nothing");
+                for other in &status.waits_for {
+                    assert!(
+                        !self.containers[other].ran,
+                        "{name} waits for {other}, which ran"
+                    );
+                }
             }
-            State::Stopping { phase: Phase::Held, .. } => {
+            State::Stopping {
+                phase: Phase::Held, ..
+            } => {
                 assert!(!status.waits_for.is_empty(), "{name} is held by nobody");
             }
             State::Starting { .. } | State::Backoff { .. } | State::Stopping { .. } => {
                 let until = state.deadline().expect("a state without an end");
-                assert!(until > world.now && due.is_some_and(|due| due <= until), "{status:?}");
+                assert!(
+                    until > world.now && due.is_some_and(|due| due <= until),
+                    "{status:?}"
+                );
             }
             State::Running { .. } => assert!(world.exists(name) && status.ready),
             State::Stuck { .. } => assert!(world.exists(name), "{name} is stuck, and gone"),
             State::Exited | State::Failed | State::Invalid => {}
         }
+        assert_eq!(status.wanted, shadow.wanted, "{name}");
         if status.state.is_down() {
-            assert!(!world.exists(name), "{name} is {}, and there", status.state.word());
+            assert!(
+                !world.exists(name),
+                "{name} is {}, and there",
+                status.state.word()
+            );
         }
         if status.wanted == Wanted::Down {
             let up = matches!(status.state, StateKind::Starting | StateKind::Running);
@@ -295,7 +370,10 @@ impl Model {
         }
         if let Some(next) = status.next_start {
             let longest = shadow.policy.max_delay * 11 / 10;
-            assert!(next <= world.now + longest, "{name} pauses too long: {next:?}");
+            assert!(
+                next <= world.now + longest,
+                "{name} pauses too long: {next:?}"
+            );
         }
     }
 
@@ -303,7 +381,12 @@ impl Model {
         if let Some(shutdown) = self.shutdown {
             let down = world.sup.statuses().all(|status| status.state.is_down());
             let over = down || world.now >= shutdown.deadline;
-            assert_eq!(shutdown.done, over || shutdown.done, "{shutdown:?} at {:?}", world.now);
+            assert_eq!(
+                shutdown.done,
+                over || shutdown.done,
+                "{shutdown:?} at {:?}",
+                world.now
+            );
         }
     }
 
@@ -311,9 +394,14 @@ impl Model {
         let reserve = (deadline.saturating_sub(told_at) / 10).min(s(2));
         let done = self.shutdown.is_some_and(|earlier| earlier.done);
         let kill_at = deadline.saturating_sub(reserve);
-        self.shutdown = Some(Closing { told_at, deadline, kill_at, done });
+        self.shutdown = Some(Closing {
+            told_at,
+            deadline,
+            kill_at,
+            done,
+        });
         for shadow in self.containers.values_mut() {
-            shadow.start_owed = false;
+            (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
         }
     }
 
@@ -322,13 +410,18 @@ impl Model {
         (self.safe, self.shutdown) = (false, None);
         for shadow in self.containers.values_mut() {
             (shadow.there, shadow.ran, shadow.certain) = (false, false, false);
+            shadow.wanted = Wanted::Up;
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
         }
     }
 
     fn adopted(&mut self, record: &Record, found: Option<Found>) {
+        let shutting_down = self.shutdown.is_some();
         let shadow = self.of(&record.name);
         shadow.generation = record.generation;
+        if !shutting_down {
+            shadow.wanted = record.wanted;
+        }
         shadow.word = match record.why.as_deref() {
             Some("stop") => Some(Word::Stop),
             Some("again") => Some(Word::Again),
@@ -336,10 +429,12 @@ impl Model {
         };
         let alive = matches!(found, Some(Found::Alive { .. }));
         let kind = StateKind::from_word(&record.state).expect("one of ours");
-        shadow.start_owed = shadow.word == Some(Word::Again);
+        shadow.start_owed = shadow.word == Some(Word::Again) && !shutting_down;
         shadow.unusable = record.invalid.is_some();
         shadow.there = alive || !kind.is_down();
-        shadow.ran = record.ran || alive;
+        let goes_down = matches!(kind, StateKind::Stopping | StateKind::Stuck);
+        let at_barrier = kind == StateKind::Starting && record.pid.is_none();
+        shadow.ran = record.ran || (alive && !goes_down && !at_barrier);
         shadow.signalled |= record.phase.as_deref() == Some("term");
     }
 
@@ -352,7 +447,8 @@ impl Shadow {
     /// A start that takes too long is a failure, however it ends.
     fn ends(&mut self, at: Duration, ending: Ending) {
         let too_long = !self.up && at - self.started_at >= START_DEADLINE;
-        self.end.get_or_insert(if too_long { Ending::Failure } else { ending });
+        self.end
+            .get_or_insert(if too_long { Ending::Failure } else { ending });
     }
 }
 

@@ -13,6 +13,12 @@ pub(crate) fn payload() -> PathBuf {
     BUILT.get_or_init(|| find("ORLOP_PAYLOAD", "payload")).clone()
 }
 
+/// The machine's binary; `ORLOP_BINARY` names it.
+pub(crate) fn orlop() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find("ORLOP_BINARY", "orlop")).clone()
+}
+
 fn find(variable: &str, package: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),
