@@ -9,6 +9,7 @@ mod answer;
 mod boot;
 mod button;
 mod cgroups;
+pub mod console;
 mod container;
 mod control;
 mod files;
