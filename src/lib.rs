@@ -10,10 +10,10 @@
 extern crate alloc;
 
 pub mod config;
-pub mod supervisor;
 pub mod container;
-pub mod network;
-pub mod image;
 pub mod control;
-pub mod log;
+pub mod image;
 pub mod ledger;
+pub mod log;
+pub mod network;
+pub mod supervisor;

@@ -1,10 +1,6 @@
 //! A converted layer is, file by file, what GNU tar extracts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed step ends the test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step ends the test")]
 
 mod common;
 
@@ -17,20 +13,13 @@ fn check(archive: &str, compress: &str) {
     let dir = temp();
     let path = dir.path();
     sh(path, ODD_FILES);
-    sh(
-        path,
-        &format!("tar --sort=name {archive} -cf layer.tar -C tree ."),
-    );
+    sh(path, &format!("tar --sort=name {archive} -cf layer.tar -C tree ."));
     sh(
         path,
         "mkdir wanted; tar --xattrs --xattrs-include='*' --same-owner -p --numeric-owner -xf layer.tar -C wanted",
     );
     sh(path, &format!("{compress} < layer.tar > layer"));
-    let done = converted(
-        &path.join("layer"),
-        &path.join("layer.tar"),
-        &path.join("cache"),
-    );
+    let done = converted(&path.join("layer"), &path.join("layer.tar"), &path.join("cache"));
     assert_eq!(done.warnings, Vec::<String>::new());
     let mounted = Mounted::new(&done.file);
     let wanted = snapshot(&path.join("wanted"));
@@ -47,10 +36,7 @@ fn a_pax_layer_is_what_tar_extracts() {
 #[test]
 fn a_layer_of_every_sparse_format_is_what_tar_extracts() {
     for version in ["0.0", "0.1", "1.0"] {
-        check(
-            &format!("--format=pax --xattrs --sparse --sparse-version={version}"),
-            "cat",
-        );
+        check(&format!("--format=pax --xattrs --sparse --sparse-version={version}"), "cat");
     }
 }
 
@@ -63,14 +49,8 @@ fn old_formats_are_what_tar_extracts() {
 #[test]
 fn a_damaged_copy_is_seen_by_the_comparison() {
     let dir = temp();
-    sh(
-        dir.path(),
-        "mkdir a b; echo x > a/f; echo x > b/f; touch -d '2020-01-01' a/f b/f a b; chmod 600 b/f",
-    );
-    let (a, b) = (
-        snapshot(&dir.path().join("a")),
-        snapshot(&dir.path().join("b")),
-    );
+    sh(dir.path(), "mkdir a b; echo x > a/f; echo x > b/f; touch -d '2020-01-01' a/f b/f a b; chmod 600 b/f");
+    let (a, b) = (snapshot(&dir.path().join("a")), snapshot(&dir.path().join("b")));
     assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
     assert_ne!(a, b);
 }

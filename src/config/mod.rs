@@ -1,5 +1,121 @@
 //! Text → [`Config`], with an error that points at the line.
+//!
+//! [`read`] never fails. Each file becomes a tree of values with their places (`document`), the trees become
+//! one (`merge`), the key tables say what is wrong with it (`check`, `keys`), what is right is taken over, and
+//! what must hold between tables is held against the whole (`relation`). Whatever is wrong in a container makes
+//! that container invalid and no other; whatever is wrong in `[host]` leaves a default.
 
+mod check;
+mod depth;
+mod diagnostic;
+mod document;
+mod files;
+mod keys;
+mod merge;
 mod model;
+mod nearest;
+mod reference;
+mod relation;
+mod report;
+mod schema;
+mod shape;
+mod tree;
+mod value;
 
+pub use diagnostic::{Diagnostic, Mistake, Severity};
+pub use files::{FileUse, files};
 pub use model::*;
+pub use nearest::nearest;
+pub use reference::reference;
+pub use schema::schema;
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use report::Report;
+use tree::{Map, Node, Path, Place, Value};
+
+/// Bytes of one file: a hundred times what an appliance with many containers needs.
+const MAX_FILE: usize = 1 << 20;
+/// Files of one folder; as many as containers.
+const MAX_FILES: usize = MAX_CONTAINERS;
+/// Containers on one machine: their ids and cgroups are made for some thousand.
+const MAX_CONTAINERS: usize = 1024;
+/// Levels of tables and lists: no key of ours is deeper than seven, and a sysctl is spelled in few more.
+const MAX_DEPTH: usize = 16;
+
+/// One TOML file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// As messages name it.
+    pub path: String,
+    pub text: String,
+}
+
+/// What a folder of TOML says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    pub config: Config,
+    /// Every mistake in every file, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Reading {
+    /// Whether anything that was written is not used.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+/// Reads all files as one document. What is wrong is in the diagnostics, and in [`Config::invalid`].
+pub fn read(sources: &[Source]) -> Reading {
+    let mut report = Report::new(sources);
+    let mut tree = Map::default();
+    for (file, source) in sources.iter().enumerate() {
+        if file >= MAX_FILES {
+            let mistake = Mistake::new(format!(
+                "there are more than {MAX_FILES} files; this and the following are not read"
+            ));
+            report.error(Place { file, start: 0, end: 0 }, &Path::default(), mistake);
+            break;
+        }
+        let map = document::parse(&mut report, file, source);
+        merge::merge(&mut report, &mut tree, map);
+    }
+    leave_out_surplus(&mut report, &mut tree);
+    check::check(&mut report, &mut tree, &keys::ROOT);
+    let mut config = Config::default();
+    keys::ROOT.fill(&tree, &mut config);
+    let declared = tree.get("container").and_then(Node::map);
+    for (name, container) in &mut config.containers {
+        if let Some(entry) = declared.and_then(|map| map.entries.get(name)) {
+            container.declared_at = report.short(entry.at);
+        }
+    }
+    relation::check(&mut report, &tree, &mut config);
+    let (diagnostics, invalid) = report.finish();
+    config.containers.retain(|name, _| !invalid.contains_key(name));
+    config.invalid = invalid;
+    Reading { config, diagnostics }
+}
+
+/// Containers beyond the limit are not looked at: those that come last in the text.
+fn leave_out_surplus(report: &mut Report<'_>, tree: &mut Map) {
+    let Some(containers) = tree.entries.get_mut("container") else { return };
+    let Value::Table(map) = &mut containers.node.value else { return };
+    if map.entries.len() <= MAX_CONTAINERS {
+        return;
+    }
+    let surplus: Vec<(String, Place)> = map
+        .in_order()
+        .into_iter()
+        .skip(MAX_CONTAINERS)
+        .map(|(name, entry)| (name.into(), entry.at))
+        .collect();
+    for (name, at) in surplus {
+        map.entries.remove(&name);
+        let mistake =
+            Mistake::new(format!("there are more than {MAX_CONTAINERS} containers; this one is left out"));
+        report.error(at, &Path::keys(&["container", &name]), mistake);
+    }
+}

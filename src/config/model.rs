@@ -99,7 +99,7 @@ pub struct Container {
     /// A signal number, 1–64. `None`: the image's, else SIGTERM.
     pub stop_signal: Option<i32>,
     pub stop_grace_period: Duration,
-    /// Capability numbers as in linux/capability.h, beside the default set.
+    /// Beside the default set. No capability is in both: `ALL` in one leaves out what the other names.
     pub cap_add: Capabilities,
     pub cap_drop: Capabilities,
     pub limits: Limits,
@@ -154,7 +154,7 @@ pub enum VolumeSource {
     Anonymous,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tmpfs {
     pub target: String,
     pub size: Option<u64>,

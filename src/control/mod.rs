@@ -1,1 +1,48 @@
 //! Words on the control socket.
+//!
+//! The protocol is Varlink: JSON objects, each ended by a NUL. The interface file beside this one is
+//! what clients read, and the authority: its names are those of the types here, and a test holds the
+//! two together. Everything works on bytes and values; who sends and receives them is not known here.
+
+pub mod base64;
+mod call;
+mod error;
+mod frame;
+mod parameters;
+mod reply;
+mod request;
+pub mod service;
+pub mod session;
+pub mod signal;
+mod time;
+mod words;
+
+#[cfg(test)]
+mod interface_test;
+
+pub use call::{Call, encode_call};
+pub use error::Error;
+pub use frame::{Decoder, Frame};
+pub use reply::{
+    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, StatusReply, UploadReply, VersionReply,
+    encode_continued, encode_error, encode_reply, read,
+};
+pub use request::Request;
+pub use time::rfc3339;
+pub use words::{
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, Phase, PowerAction, Process,
+    State, Stream, Upgrade, Wanted,
+};
+
+/// The interface, as `GetInterfaceDescription` returns it.
+pub const INTERFACE: &str = include_str!("org.orlop.Control.varlink");
+
+/// Its name, which begins the name of each of its methods and errors.
+pub const INTERFACE_NAME: &str = "org.orlop.Control";
+
+/// Bytes of a request, its NUL left out: an upload's chunk with room to spare, and small enough for
+/// every client to have one at once on a machine with 96 MiB.
+pub const MAX_REQUEST: usize = 256 * 1024;
+
+/// Bytes of one `UpgradeChunk` before base64, which makes 171 KiB of them.
+pub const MAX_CHUNK: usize = 128 * 1024;

@@ -1,1 +1,244 @@
 //! (now, Event) → Effects: states, dependencies, restarts, shutdown.
+//!
+//! The deciding core of supervision. It is told what happened and when ([`Supervisor::handle`]), and is
+//! asked what to do ([`Supervisor::poll_effect`]) and when to look again ([`Supervisor::poll_timeout`]).
+//! It does nothing itself, knows no clock (time is a [`Duration`] since boot), and refuses to panic:
+//! an event that makes no sense in a state is an [`Outcome::Ignored`] with its reason.
+//!
+//! `state.rs` has the model, in prose and as a picture. Each event is handled in two phases:
+//!
+//! 1. *React* (`asked.rs`, `facts.rs`, `adopt.rs`): the one container that it is about changes its
+//!    state, nothing else happens. *Settle* (`settle.rs`, `shutdown.rs`): times that have come, stops
+//!    that may go on and starts that may be made change further states, until nothing moves.
+//! 2. *Act* (`act.rs`): what the agent has to do follows from the states that were reached.
+//!
+//! `depends_on` orders starts and stops, and does no more: a container is not stopped because one that
+//! it depends on ended. `started` is satisfied by a dependency that has been running since boot and
+//! since it was last `failed` or `invalid`; a dependent of one of those waits, and starts by itself when
+//! it heals, which is when it runs again.
+//! A stop waits for the dependents that are going down too, never for those that stay up.
+
+mod act;
+mod adopt;
+mod asked;
+mod backoff;
+mod cause;
+mod event;
+mod facts;
+mod governor;
+mod judge;
+mod order;
+mod record;
+mod settle;
+mod shutdown;
+mod state;
+mod status;
+mod unit;
+
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::Config;
+
+pub use backoff::MAX_REMEMBERED;
+pub use cause::{Cause, CauseKind};
+pub use event::{Effect, Event, Exit, Fault, Found, Outcome, Refusal, StartFailure};
+pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
+pub use record::{Record, RecordError};
+pub use settle::{KILL_WAIT, START_DEADLINE};
+pub use state::{By, Phase, Remains, State, StateKind, Wait, Wanted, Why};
+pub use status::{Health, Status};
+
+use governor::Governor;
+use judge::Court;
+use order::Units;
+use shutdown::Shutdown;
+use unit::{End, Moment, Process, Spec, Unit};
+
+/// The states of all containers, and everything that is decided about them.
+#[derive(Debug)]
+pub struct Supervisor {
+    units: Units,
+    /// Names, dependencies before their dependents.
+    order: Vec<String>,
+    seed: u64,
+    /// The latest time that was told: time never goes back.
+    now: Duration,
+    booted: bool,
+    safe: bool,
+    shutdown: Option<Shutdown>,
+    governor: Governor,
+    effects: VecDeque<Effect>,
+}
+
+impl Supervisor {
+    /// All that `config` declares, wanted up; nothing starts before [`Event::Booted`]. `seed` decides the
+    /// jitter of pauses.
+    pub fn new(now: Duration, config: &Config, seed: u64) -> Self {
+        let mut units = Units::new();
+        for (name, container) in &config.containers {
+            let spec = Spec::of(container);
+            let unknown = spec.depends_on.iter().find(|it| !is_declared(config, it));
+            let invalid =
+                unknown.map(|it| Cause::config(&format!("it depends on {it}, which is not declared")));
+            units.insert(name.clone(), Unit::new(name, spec, invalid, now));
+        }
+        for (name, reasons) in &config.invalid {
+            let cause = Cause::config(&reasons.join("; "));
+            units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
+        }
+        let edges = |unit: &Unit| (unit.name.clone(), unit.spec.depends_on.clone());
+        let (mut order, cyclic) = order::sort(&units.values().map(edges).collect());
+        for name in &cyclic {
+            let cause = Cause::config("it depends on a circle of dependencies");
+            units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
+        }
+        order.extend(cyclic);
+        for (rank, name) in order.iter().enumerate() {
+            if let Some(unit) = units.get_mut(name) {
+                unit.rank = rank;
+            }
+        }
+        let governor = Governor::new(now);
+        Self {
+            units,
+            order,
+            seed,
+            now,
+            booted: false,
+            safe: false,
+            shutdown: None,
+            governor,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened. Afterwards, all of [`Self::poll_effect`] is to be done, in its order.
+    pub fn handle(&mut self, now: Duration, event: Event) -> Outcome {
+        self.now = self.now.max(now);
+        let now = self.now;
+        let outcome = self.react(now, event);
+        self.settle(now);
+        self.act();
+        if self.finishes_shutdown(now) {
+            self.effects.push_back(Effect::ShutdownDone);
+        }
+        outcome
+    }
+
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    fn react(&mut self, now: Duration, event: Event) -> Outcome {
+        match event {
+            Event::Adopted { record, found } => self.adopt(now, *record, found),
+            Event::Booted if self.booted => Outcome::Ignored("adoption was over already"),
+            Event::Booted => {
+                self.booted = true;
+                for unit in self.units.values_mut() {
+                    unit.adopted = true;
+                }
+                Outcome::Done
+            }
+            Event::SafeMode => {
+                self.safe = true;
+                Outcome::Done
+            }
+            Event::Resume if self.safe => {
+                self.safe = false;
+                Outcome::Done
+            }
+            Event::Resume => Outcome::Ignored("this is not safe mode"),
+            Event::Shutdown { deadline } => self.shut_down(now, deadline),
+            Event::Tick => Outcome::Done,
+            Event::Start { name } => self.person_starts(now, &name, Unit::asked_to_start),
+            Event::Restart { name } => self.person_starts(now, &name, Unit::asked_to_restart),
+            Event::Stop { name } => self.person_stops(now, &name),
+            Event::Kill { name, signal } => self.person_signals(&name, signal),
+            Event::ImageInvalid { name, reason } => self.make_invalid(now, &name, Cause::image(&reason)),
+            Event::Quarantine { name, reason } => self.make_invalid(now, &name, Cause::quarantine(&reason)),
+            Event::Created { name, generation, pid, pidfd_inode } => {
+                self.about(now, &name, generation, |unit, _| unit.created(Process { pid, pidfd_inode }))
+            }
+            Event::Started { name, generation, pid, pidfd_inode, stop_signal } => {
+                self.about(now, &name, generation, |unit, moment| {
+                    unit.started(moment.now, Process { pid, pidfd_inode }, stop_signal)
+                })
+            }
+            Event::StartFailed { name, generation, failure } => {
+                self.about(now, &name, generation, |unit, at| unit.start_failed(at, failure))
+            }
+            Event::Ended { name, generation, exit, oom, at } => {
+                let end = End::Exited { exit, oom, at };
+                self.about(now, &name, generation, |unit, moment| unit.ended(moment, end))
+            }
+            Event::Emptied { name, generation } => {
+                let court = self.court(now);
+                self.about(now, &name, generation, |unit, _| unit.emptied(court))
+            }
+            Event::CleanFailed { name, generation, text } => {
+                self.about(now, &name, generation, |unit, at| unit.clean_failed(at.now, text))
+            }
+            Event::SignalFailed { name, generation } => {
+                self.about(now, &name, generation, Unit::signal_failed)
+            }
+            Event::KillFailed { name, generation, text } => {
+                self.about(now, &name, generation, |unit, at| unit.kill_failed(at.now, text))
+            }
+        }
+    }
+
+    fn moment(&self, now: Duration, name: &str) -> Moment {
+        let unit = self.units.get(name);
+        let patience = unit.map_or(KILL_WAIT, |unit| self.kill_wait(now, unit));
+        Moment { now, patience }
+    }
+
+    fn court(&self, now: Duration) -> Court {
+        Court { now, seed: self.seed, shutting_down: self.shutdown.is_some() }
+    }
+
+    /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let states = self.units.values().filter_map(|unit| unit.state.deadline());
+        let shutdown = self.shutdown.as_ref().and_then(|shutdown| self.shutdown_timeout(self.now, shutdown));
+        states.chain(shutdown).chain(self.turn_timeout()).min()
+    }
+
+    /// What must outlive this supervisor.
+    pub fn record(&self, name: &str) -> Option<Record> {
+        self.units.get(name).map(Record::of)
+    }
+
+    pub fn status(&self, name: &str) -> Option<Status> {
+        self.units.get(name).map(|unit| self.status_of(unit))
+    }
+
+    /// All containers, by name.
+    pub fn statuses(&self) -> impl Iterator<Item = Status> {
+        self.units.values().map(|unit| self.status_of(unit))
+    }
+
+    pub fn state(&self, name: &str) -> Option<State> {
+        self.units.get(name).map(|unit| unit.state)
+    }
+
+    pub fn is_safe(&self) -> bool {
+        self.safe
+    }
+
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutdown.is_some()
+    }
+}
+
+fn is_declared(config: &Config, name: &str) -> bool {
+    config.containers.contains_key(name) || config.invalid.contains_key(name)
+}

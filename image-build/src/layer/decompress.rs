@@ -11,33 +11,21 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const ZSTD_SKIPPABLE: u32 = 0x184d_2a50;
 
 /// Compressions that images of this kind do not have, to say which one it is.
-const OTHERS: [(&[u8], &str); 3] = [
-    (b"\xfd7zXZ\0", "xz"),
-    (b"BZh", "bzip2"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-];
+const OTHERS: [(&[u8], &str); 3] = [(b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2"), (b"\x04\x22\x4d\x18", "lz4")];
 
 /// The bytes without compression, and a name for what they were.
 pub fn decompress<'a>(input: impl Read + 'a) -> io::Result<(Box<dyn Read + 'a>, &'static str)> {
     let mut input = BufReader::with_capacity(super::CHUNK, input);
     let start = beginning(&mut input)?;
     if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return Err(io::Error::other(format!(
-            "compressed with {name}: only gzip and zstd are supported"
-        )));
+        return Err(io::Error::other(format!("compressed with {name}: only gzip and zstd are supported")));
     }
     if start.starts_with(GZIP) {
         return Ok((Box::new(MultiGzDecoder::new(input)), "gzip"));
     }
-    let number = start
-        .first_chunk()
-        .map_or(0, |magic| u32::from_le_bytes(*magic));
+    let number = start.first_chunk().map_or(0, |magic| u32::from_le_bytes(*magic));
     if start.starts_with(ZSTD) || number & !0xf == ZSTD_SKIPPABLE {
-        let frames = Frames {
-            input,
-            decoder: FrameDecoder::new(),
-            is_open: false,
-        };
+        let frames = Frames { input, decoder: FrameDecoder::new(), is_open: false };
         return Ok((Box::new(frames), "zstd"));
     }
     Ok((Box::new(input), "tar"))
@@ -97,9 +85,7 @@ impl<R: BufRead> Read for Frames<R> {
                 continue;
             }
             let one = BlockDecodingStrategy::UptoBlocks(1);
-            self.decoder
-                .decode_blocks(&mut self.input, one)
-                .map_err(io::Error::other)?;
+            self.decoder.decode_blocks(&mut self.input, one).map_err(io::Error::other)?;
         }
     }
 }

@@ -1,0 +1,71 @@
+# `make` alone shows what there is. The work is in scripts/; long output goes to build/logs/.
+
+SHELL := bash
+MUSL := $(shell uname -m)-unknown-linux-musl
+MEMORY ?= 256M
+
+.DEFAULT_GOAL := help
+# What is below shares cargo's lock and the machine's two emulators: one after the other.
+.NOTPARALLEL:
+.PHONY: help setup build images demo run test soak soak-kills soak-orphans soak-histories soak-properties soak-fuzz soak-deny \
+	bench fuzz deny advisories doc clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing (root or sudo)
+	@scripts/setup
+
+build: setup ## the machine's static binary, orlop-image and orlop-vm, in release form
+	cargo build --locked --release --target $(MUSL) -p orlop
+	cargo build --locked --release -p orlop-image -p orlop-vm
+
+images: setup ## the OCI images of the demo and the tests, from Debian's packages (cached)
+	@scripts/images
+
+demo: build images ## the bootable files of the demo, in build/demo
+	target/release/orlop-image build config/demo -o build/demo
+
+run: demo ## boot the demo: http://localhost:8080; Ctrl-C ends it
+	target/release/orlop-vm run build/demo --memory $(MEMORY) --publish 8080:80
+
+test: setup images ## format, lints, and every test, the ones in virtual machines included
+	@scripts/test
+
+soak: soak-kills soak-orphans soak-histories soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
+
+soak-kills: setup images ## … the supervisor killed 10,000 times under load
+	@scripts/soak kills
+
+soak-orphans: setup images ## … orphans reaped
+	@scripts/soak orphans
+
+soak-histories: setup ## … half a million random histories of the supervisor's core
+	@scripts/soak histories
+
+soak-properties: setup ## … every other property, 100,000 inputs each
+	@scripts/soak properties
+
+soak-fuzz: ## … ten minutes of each fuzz target
+	@SECONDS_EACH=$${SECONDS_EACH:-600} scripts/fuzz
+
+soak-deny: deny ## … licences, sources and bans of the dependencies
+
+bench: setup images ## the table of figures, and on what machine
+	@scripts/bench
+
+fuzz: ## each fuzz target for a minute (SECONDS_EACH=)
+	@scripts/fuzz
+
+deny: ## licences, sources and bans of the dependencies (builds cargo-deny once, some minutes)
+	@scripts/deny
+
+advisories: ## known vulnerabilities of the dependencies (fetches the RustSec database)
+	@scripts/deny advisories
+
+doc: ## the API's documentation; a broken link fails
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+clean: ## away with everything built and cached
+	cargo clean
+	rm -rf build config/demo/images

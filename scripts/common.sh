@@ -1,0 +1,59 @@
+# Read by the other scripts: where we are, and how a long step is run without flooding the terminal.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+logs="$root/build/logs"
+target="${CARGO_TARGET_DIR:-$root/target}"
+musl="$(uname -m)-unknown-linux-musl"
+mkdir -p "$logs"
+cd "$root"
+# Tools that are unpacked here instead of being installed; see scripts/setup.
+export PATH="$root/build/tools/usr/bin:$PATH"
+
+# step NAME COMMAND…: output to build/logs/NAME.log, one line when it is done, the log's end when it
+# failed. Returns what the command returned.
+step() {
+    local name=$1 start=$SECONDS status=0
+    shift
+    "$@" >"$logs/$name.log" 2>&1 || status=$?
+    if [ "$status" -eq 0 ]; then
+        printf '%-16s ok       %4d s\n' "$name" $((SECONDS - start))
+    else
+        printf '%-16s FAILED   %4d s   exit %d, all of it in build/logs/%s.log\n' \
+            "$name" $((SECONDS - start)) "$status" "$name"
+        explain "$logs/$name.log" | sed 's/^/    /'
+    fi
+    return "$status"
+}
+
+# What a failed test said, or else the end of the log.
+explain() {
+    if grep -q '^---- .* ----$' "$1"; then
+        sed -n '/^---- .* ----$/,/^failures:$/p' "$1" | grep -v '^failures:$' | head -n 80
+    else
+        tail -n 40 "$1"
+    fi
+}
+
+# Some tests make namespaces and cgroups, which takes root. For anybody else cargo runs the built test
+# programs through sudo; the build itself stays theirs.
+as_root_runner() {
+    [ "$(id -u)" -ne 0 ] || return 0
+    if ! sudo -n true 2>/dev/null; then
+        echo "The tests make namespaces and cgroups: run this as root, or let sudo work without a password (sudo -v)." >&2
+        return 1
+    fi
+    local host
+    host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+    export "CARGO_TARGET_${host}_RUNNER=sudo -n -E env PATH=$PATH"
+}
+
+# The static binaries that the machines under test boot and run, and where the tests find them.
+build_guest() {
+    cargo build --locked --profile vm --target "$musl" -p orlop -p payload
+}
+export ORLOP_BINARY="$target/$musl/vm/orlop"
+export ORLOP_PAYLOAD="$target/$musl/vm/payload"
+
+# The OCI images of the demo and of the tests that boot it: beside the demo's configuration, which names
+# them as an appliance names its own.
+export ORLOP_IMAGES="$root/config/demo/images"

@@ -1,0 +1,285 @@
+//! What the supervisor does once, before the containers: phases with a name, a time and a result.
+//!
+//! A phase that fails is shown and the boot goes on.
+
+use std::time::Duration;
+
+use orlop::config::{self, Config, Source};
+use orlop::control;
+use orlop::ledger::Label;
+
+use serde::{Deserialize, Serialize};
+
+use super::ledger::Table;
+use super::{container, modules, network, records, say, store};
+use crate::linux::kmsg::Level;
+use crate::linux::{Errno, cgroup, fs, mount, sysctl, time};
+
+pub const VOLUMES: &str = "/run/orlop/volumes";
+pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
+const CONFIG: &str = "/orlop/config";
+/// Told by a file, so that a restarted supervisor does not do these things again.
+const DONE: &str = "/run/orlop/boot.json";
+
+/// One phase of the boot.
+#[derive(Debug, Clone)]
+pub struct Phase {
+    pub name: String,
+    pub start: Duration,
+    pub end: Duration,
+    pub error: Option<String>,
+}
+
+pub struct Boot {
+    pub phases: Vec<Phase>,
+    pub config_dir: String,
+    /// Bytes of RAM.
+    pub memory: u64,
+    pub starts: u32,
+    /// Every container that can has come up once.
+    pub complete: bool,
+    /// Begun but not over.
+    containers_since: Option<Duration>,
+}
+
+/// What a later supervisor wants to know of the boot.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    phases: Vec<control::Phase>,
+}
+
+impl Boot {
+    /// Prepares the machine, or finds it prepared, and reads the configuration.
+    pub fn begin(table: &Table, now: Duration) -> (Self, Config) {
+        let mut boot = Self {
+            phases: table.phases.iter().map(Phase::of_pid_1).collect(),
+            config_dir: CONFIG.into(),
+            memory: memory_total(),
+            starts: table.starts,
+            complete: false,
+            containers_since: None,
+        };
+        let start = boot.phases.last().map_or(now, |last| last.end);
+        boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
+        boot.phase("runtime directories", directories);
+        let config_dir = boot.config_dir.clone();
+        let mut config = Config::default();
+        boot.phase("configuration", || {
+            let (read, errors) = read_config(&config_dir);
+            config = read;
+            if errors == 0 { Ok(()) } else { Err(format!("{errors} errors")) }
+        });
+        match kept() {
+            Some(phases) => {
+                boot.phases = phases;
+                boot.complete = true;
+            }
+            None => boot.prepare(&config),
+        }
+        (boot, config)
+    }
+
+    fn prepare(&mut self, config: &Config) {
+        let self_memory = self.memory;
+        self.phase("hostname", || nix::unistd::sethostname(&config.host.hostname).map_err(text));
+        self.phase("modules", || modules::load(&config.host.modules));
+        self.phase("devices", devices);
+        self.phase("memory", || reserve(self_memory));
+        self.phase("network", || configure_network(config));
+        self.phase("sysctls", || sysctls(config));
+    }
+
+    /// The containers are being started.
+    pub fn containers_begin(&mut self, now: Duration) {
+        if !self.complete {
+            self.containers_since = Some(now);
+        }
+    }
+
+    /// The last one that could has come up: the boot is complete, and said to be.
+    pub fn containers_end(&mut self, now: Duration) {
+        let Some(start) = self.containers_since.take() else { return };
+        self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
+        self.complete = true;
+        let text = serde_json::to_string(&Kept { phases: self.words() }).unwrap_or_default();
+        if let Err(errno) = records::write_file(DONE, &text) {
+            say(Level::Error, &format!("{DONE}: {}", errno.desc()));
+        }
+        for phase in &self.phases {
+            let took = phase.end.saturating_sub(phase.start).as_secs_f64() * 1000.0;
+            let error = phase.error.as_deref().map_or(String::new(), |error| format!(": {error}"));
+            say(Level::Info, &format!("boot: {:<20} {took:8.1} ms{error}", phase.name));
+        }
+        say(Level::Info, &format!("boot complete after {:.3} s", now.as_secs_f64()));
+    }
+
+    pub fn is_starting_containers(&self) -> bool {
+        self.containers_since.is_some()
+    }
+
+    /// As the interface has them.
+    pub fn words(&self) -> Vec<control::Phase> {
+        self.phases.iter().map(Phase::word).collect()
+    }
+
+    /// Runs one phase and keeps what came of it.
+    pub fn phase(&mut self, name: &str, work: impl FnOnce() -> Result<(), String>) {
+        let start = time::since_boot();
+        let error = work().err();
+        if let Some(error) = &error {
+            say(Level::Error, &format!("boot: {name}: {error}"));
+        }
+        self.phases.push(Phase { name: name.into(), start, end: time::since_boot(), error });
+    }
+}
+
+fn kept() -> Option<Vec<Phase>> {
+    use std::os::fd::AsFd;
+    let fd = fs::open_regular(DONE).ok()?;
+    let kept: Kept = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
+    Some(kept.phases.into_iter().map(Phase::of_word).collect())
+}
+
+impl Phase {
+    fn word(&self) -> control::Phase {
+        control::Phase {
+            name: self.name.clone(),
+            start_us: self.start.as_micros() as u64,
+            duration_us: Some(self.end.saturating_sub(self.start).as_micros() as u64),
+            ok: Some(self.error.is_none()),
+            error: self.error.clone(),
+        }
+    }
+
+    fn of_word(word: control::Phase) -> Self {
+        let start = Duration::from_micros(word.start_us);
+        let end = start.saturating_add(Duration::from_micros(word.duration_us.unwrap_or_default()));
+        Self { name: word.name, start, end, error: word.error }
+    }
+
+    fn of_pid_1(phase: &orlop::ledger::Phase) -> Self {
+        let label: &Label = &phase.label;
+        let (name, object) = label.as_str().split_once(' ').unwrap_or((label.as_str(), ""));
+        let error = (phase.errno != 0).then(|| format!("{object}: {}", Errno::from_raw(phase.errno).desc()));
+        Self {
+            name: name.into(),
+            start: Duration::from_micros(phase.start_us),
+            end: Duration::from_micros(phase.end_us),
+            error,
+        }
+    }
+}
+
+fn text(errno: Errno) -> String {
+    errno.desc().to_owned()
+}
+
+fn directories() -> Result<(), String> {
+    for path in
+        ["/run/orlop", records::DIRECTORY, container::LAYERS, container::DEVICES, container::SCRATCH, VOLUMES]
+    {
+        fs::make_directory(path, 0o755).map_err(|errno| format!("{path}: {}", errno.desc()))?;
+    }
+    Ok(())
+}
+
+/// Reads every `*.toml` of the folder; the number of errors, each of which is said.
+fn read_config(dir: &str) -> (Config, usize) {
+    let mut sources = Vec::new();
+    let mut errors = 0usize;
+    match std::fs::read_dir(dir) {
+        Err(error) => {
+            say(Level::Error, &format!("{dir}: {error}"));
+            errors += 1;
+        }
+        Ok(entries) => {
+            for path in entries.flatten().map(|entry| entry.path()) {
+                if path.extension().is_none_or(|extension| extension != "toml") {
+                    continue;
+                }
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                match std::fs::read_to_string(&path) {
+                    Ok(text) => sources.push(Source { path: name, text }),
+                    Err(error) => {
+                        say(Level::Error, &format!("{name}: {error}"));
+                        errors += 1;
+                    }
+                }
+            }
+        }
+    }
+    sources.sort_by(|one, other| one.path.cmp(&other.path));
+    let reading = config::read(&sources);
+    for diagnostic in &reading.diagnostics {
+        errors += usize::from(diagnostic.severity == config::Severity::Error);
+        let level =
+            if (diagnostic.severity == config::Severity::Error) { Level::Error } else { Level::Warning };
+        for line in diagnostic.to_string().lines() {
+            say(level, line);
+        }
+    }
+    (reading.config, errors)
+}
+
+/// The /dev that all containers see: the usual devices, links, and places to mount on.
+fn devices() -> Result<(), String> {
+    let fail = |name: &str| {
+        let name = name.to_owned();
+        move |errno: Errno| format!("{name}: {}", errno.desc())
+    };
+    let memory = mount::Filesystem::open(c"tmpfs").map_err(fail("tmpfs"))?;
+    memory.set("mode", "0755").map_err(fail("tmpfs"))?.set("size", "64k").map_err(fail("tmpfs"))?;
+    let mounted =
+        memory.mount(mount::Attributes::NO_SUID.and(mount::Attributes::NO_EXEC)).map_err(fail("tmpfs"))?;
+    let target = fs::open_directory(container::DEVICES).map_err(fail(container::DEVICES))?;
+    use std::os::fd::AsFd;
+    mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(container::DEVICES))?;
+    fs::fill_dev(container::DEVICES).map_err(fail(container::DEVICES))
+}
+
+/// Keeps memory for Orlop itself: what the containers may use together is less than there is.
+fn reserve(total: u64) -> Result<(), String> {
+    /// PID 1, the supervisor, the logger with its rings, and a kernel that still has to work.
+    const RESERVE: u64 = 24 << 20;
+    /// Below `orlop` nothing is reclaimed until it is larger than this.
+    const OURS: u64 = 12 << 20;
+    use std::os::fd::AsFd;
+    let write = |path: &str, file: &str, value: u64| {
+        let group = cgroup::open_path(path).map_err(|errno| format!("{path}: {}", errno.desc()))?;
+        cgroup::write(group.as_fd(), file, &value.to_string())
+            .map_err(|errno| format!("{path}/{file}: {}", errno.desc()))
+    };
+    write("orlop", "memory.min", OURS)?;
+    write("containers", "memory.max", total.saturating_sub(RESERVE))
+}
+
+fn configure_network(config: &Config) -> Result<(), String> {
+    let outcomes = network::configure(config, &network::Places::default());
+    let failures: Vec<String> =
+        outcomes.iter().filter(|outcome| outcome.is_failure()).map(ToString::to_string).collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
+}
+
+fn sysctls(config: &Config) -> Result<(), String> {
+    // A container in a user namespace that uses the machine's network could not bind below 1024.
+    let default = ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
+    let mut errors = Vec::new();
+    for (key, value) in [(&default.0, &default.1)].into_iter().chain(&config.host.sysctls) {
+        if let Err(error) = sysctl::write_sysctl(key, value) {
+            errors.push(format!("{key}: {error}"));
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
+}
+
+/// MemTotal of /proc/meminfo, bytes.
+fn memory_total() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kib = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
+    // A machine that does not say is taken for a small one.
+    kib.unwrap_or(64 << 10) * 1024
+}
+
+pub use store::DIRECTORY as STORE;

@@ -1,0 +1,87 @@
+//! Hears the words of `orlop::control` on the socket and on virtio ports, and sends the answers.
+//!
+//! The server has one descriptor to watch. When it is readable, or the time of
+//! [`Server::poll_timeout`] has come: [`Server::work`], then [`Server::next_event`] until there is
+//! none, and for each call one [`Server::reply`] or [`Server::fail`], at once or later, or many
+//! [`Server::stream`] before it. What the calls mean is not known here.
+//!
+//! Nobody is waited for, and nothing grows without bound: a client that sends slowly, too much, or
+//! reads nothing costs its own buffers, until it is let go.
+
+mod channel;
+mod input;
+mod output;
+pub(crate) mod ports;
+mod server;
+
+#[cfg(test)]
+mod hostile_test;
+#[cfg(test)]
+mod port_test;
+#[cfg(test)]
+mod server_test;
+#[cfg(test)]
+mod varlink_test;
+
+pub(crate) use server::Server;
+
+use std::time::Duration;
+
+use orlop::control::{MAX_REQUEST, Request};
+
+use crate::linux::socket::Credentials;
+
+/// One connection, or one session on a port. Never used for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ClientId {
+    token: u64,
+    session: u64,
+}
+
+/// One call of a client that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CallId {
+    pub(crate) client: ClientId,
+    number: u64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Event {
+    /// A client asks. One that wants no answer (`oneway`) may be answered as the others are:
+    /// nothing is sent.
+    Call(CallId, Request),
+    /// A client that had called is no more: what is kept for it can go.
+    Gone(ClientId),
+}
+
+/// Who a client is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Process(Credentials),
+    /// Behind a virtio port of this name: who owns the machine's memory.
+    Port(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes of a request.
+    pub(crate) request: usize,
+    /// Connections on the socket at once.
+    pub(crate) clients: usize,
+    /// Calls with many answers at once.
+    pub(crate) streams: usize,
+    /// For a request to become complete, and for a client to take some of its output.
+    pub(crate) patience: Duration,
+    /// Bytes of output that wait for a client, over which it is asked nothing more.
+    pub(crate) output: usize,
+}
+
+/// The bounds that the interface names, and one of our own: output as large as a request, so that
+/// a stream fills whole reads of its client while 64 who do not read cost no more than 16 MiB.
+pub(crate) const LIMITS: Limits = Limits {
+    request: MAX_REQUEST,
+    clients: 64,
+    streams: 16,
+    patience: Duration::from_secs(30),
+    output: 256 * 1024,
+};

@@ -1,0 +1,364 @@
+//! All channels together: who is let in, whose turn it is, who is let go.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use orlop::control::service::{Answer, Received, receive};
+use orlop::control::{Error, Frame, Request, encode_continued, encode_error, encode_reply};
+use serde::Serialize;
+
+use super::channel::{Channel, Kind};
+use super::ports::Port;
+use super::{CallId, ClientId, Event, Limits, Peer};
+use crate::linux::readiness::{Interest, Readiness, Ready};
+use crate::linux::socket;
+
+const LISTENER: u64 = 0;
+
+/// Per wake-up, so that whatever clients do, the loop soon sees its other descriptors again:
+/// channels that were heard, connections let in, messages looked at.
+const EVENTS: usize = 16;
+const ACCEPTS: usize = 8;
+const MESSAGES: usize = 64;
+
+/// After accept(2) failed for want of descriptors or memory: the connection stays in the queue and
+/// the socket readable, and asking again at once would only burn time.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// The control server. See the room's page for how it is driven.
+#[derive(Debug)]
+pub(crate) struct Server {
+    readiness: Readiness,
+    listener: OwnedFd,
+    version: String,
+    limits: Limits,
+    channels: BTreeMap<u64, Channel>,
+    interests: BTreeMap<u64, Interest>,
+    next_token: u64,
+    next_number: u64,
+    /// The channel that was served last: the one behind it is next.
+    served: u64,
+    /// Messages that may still be looked at before the next [`Server::work`].
+    budget: usize,
+    gone: VecDeque<ClientId>,
+    /// No connection is let in before this.
+    accept_at: Option<Duration>,
+    now: Duration,
+}
+
+impl Server {
+    /// `listener`: non-blocking, see [`socket::listen_private`]. `version`: the machine's.
+    pub(crate) fn new(listener: OwnedFd, version: String, limits: Limits) -> io::Result<Self> {
+        let readiness = Readiness::new()?;
+        readiness.watch(listener.as_fd(), LISTENER, Interest::Read)?;
+        Ok(Self {
+            readiness,
+            listener,
+            version,
+            limits,
+            channels: BTreeMap::new(),
+            interests: BTreeMap::new(),
+            next_token: LISTENER.wrapping_add(1),
+            next_number: 0,
+            served: LISTENER,
+            budget: MESSAGES,
+            gone: VecDeque::new(),
+            accept_at: None,
+            now: Duration::ZERO,
+        })
+    }
+
+    /// Listens on a virtio port too.
+    pub(crate) fn add_port(&mut self, port: Port) -> io::Result<()> {
+        let token = self.token();
+        self.readiness.watch_edges(port.fd.as_fd(), token)?;
+        self.channels.insert(token, Channel::port(port.fd, port.name, self.limits, self.now));
+        Ok(())
+    }
+
+    /// The listening socket, for the one who keeps it beyond this process.
+    pub(crate) fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
+    }
+
+    /// Accepts, reads, writes and lets go, each for a bounded time. `now`: since boot.
+    ///
+    /// An error is one of the epoll instance itself, and lasting.
+    pub(crate) fn work(&mut self, now: Duration) -> io::Result<()> {
+        self.now = now;
+        self.budget = MESSAGES;
+        for ready in self.readiness.ready::<EVENTS>()? {
+            if ready.token == LISTENER {
+                self.accept_some();
+            } else {
+                self.hear(ready);
+            }
+        }
+        self.continue_ports();
+        self.resume_accepting();
+        self.let_go();
+        Ok(())
+    }
+
+    /// What clients ask, one after the other in turn; call it until there is nothing.
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(client) = self.gone.pop_front() {
+                return Some(Event::Gone(client));
+            }
+            let token = self.next_in_turn()?;
+            self.served = token;
+            self.budget = self.budget.saturating_sub(1);
+            let frame = self.channels.get_mut(&token)?.take_frame()?;
+            let event = self.look_at(token, &frame);
+            self.settle(token);
+            if event.is_some() {
+                return event;
+            }
+        }
+    }
+
+    /// When to call [`Server::work`] although nothing is readable.
+    pub(crate) fn poll_timeout(&self) -> Option<Duration> {
+        let backlog = self.channels.values().any(|channel| channel.has_frame() || channel.is_unfinished());
+        if backlog || !self.gone.is_empty() {
+            return Some(self.now);
+        }
+        self.channels.values().filter_map(Channel::deadline).chain(self.accept_at).min()
+    }
+
+    /// The answer of a call, or the last of many. For a client that is gone, nothing happens.
+    pub(crate) fn reply<T: Serialize>(&mut self, now: Duration, call: CallId, parameters: &T) {
+        self.finish(now, call, &encode_reply(parameters));
+    }
+
+    /// The answer of a call that failed.
+    pub(crate) fn fail(&mut self, now: Duration, call: CallId, error: &Error) {
+        self.finish(now, call, &encode_error(error));
+    }
+
+    /// One of many answers, others follow. Look at [`Server::room`] first: a client with no room
+    /// left is closed.
+    pub(crate) fn stream<T: Serialize>(&mut self, now: Duration, call: CallId, parameters: &T) {
+        self.now = now;
+        if let Some(channel) = self.holder(call) {
+            channel.send(&encode_continued(parameters), now);
+            self.settle(call.client.token);
+        }
+    }
+
+    /// Bytes that can be added to this call's answers without being in the way; 0 until the client
+    /// has read some. `None`: nobody waits for them any more.
+    pub(crate) fn room(&self, call: CallId) -> Option<usize> {
+        let channel = self.channels.get(&call.client.token)?;
+        channel.holds(call).then(|| channel.room())
+    }
+
+    /// Who a client is, while it is there.
+    pub(crate) fn peer(&self, client: ClientId) -> Option<&Peer> {
+        let channel = self.channels.get(&client.token)?;
+        (channel.id(client.token) == client).then(|| channel.peer())
+    }
+
+    fn finish(&mut self, now: Duration, call: CallId, message: &[u8]) {
+        self.now = now;
+        if let Some(channel) = self.holder(call) {
+            channel.finish(message, now);
+            self.settle(call.client.token);
+        }
+    }
+
+    fn holder(&mut self, call: CallId) -> Option<&mut Channel> {
+        self.channels.get_mut(&call.client.token).filter(|channel| channel.holds(call))
+    }
+
+    /// The channel behind the one served last that has a message.
+    fn next_in_turn(&self) -> Option<u64> {
+        if self.budget == 0 {
+            return None;
+        }
+        let behind = self.channels.range(self.served.saturating_add(1)..);
+        let mut in_turn = behind.chain(self.channels.range(..=self.served));
+        in_turn.find(|(_, channel)| channel.has_frame()).map(|(token, _)| *token)
+    }
+
+    fn look_at(&mut self, token: u64, frame: &Frame) -> Option<Event> {
+        let now = self.now;
+        let received = receive(frame, &self.version);
+        let streams = self.channels.values().filter(|channel| channel.is_streaming()).count();
+        let channel = self.channels.get_mut(&token)?;
+        match received {
+            Received::Nothing => None,
+            Received::Answer(message) => {
+                channel.finish(&message, now);
+                None
+            }
+            Received::Request(request, Answer::Wanted)
+                if request.is_stream() && streams >= self.limits.streams =>
+            {
+                let limit = self.limits.streams as u64;
+                let error = Error::Busy { what: String::from("streams"), limit };
+                channel.finish(&encode_error(&error), now);
+                None
+            }
+            // Many answers for somebody who wants none.
+            Received::Request(request, Answer::Unwanted) if request.is_stream() => None,
+            Received::Request(request, answer) => {
+                self.next_number = self.next_number.wrapping_add(1);
+                let call = CallId { client: channel.id(token), number: self.next_number };
+                if answer == Answer::Wanted {
+                    channel.hold(call.number, kind(&request));
+                }
+                channel.become_known();
+                Some(Event::Call(call, request))
+            }
+        }
+    }
+
+    fn hear(&mut self, ready: Ready) {
+        // One that was closed in this very wake-up is not there any more.
+        if let Some(channel) = self.channels.get_mut(&ready.token) {
+            let gone = channel.ready(ready.token, ready, self.now);
+            self.gone.extend(gone);
+            self.settle(ready.token);
+        }
+    }
+
+    /// Ports tell of their edges once: what was left unread is read now.
+    fn continue_ports(&mut self) {
+        let unfinished = self.channels.iter().filter(|(_, channel)| channel.is_unfinished());
+        let tokens: Vec<u64> = unfinished.map(|(token, _)| *token).collect();
+        for token in tokens {
+            if let Some(channel) = self.channels.get_mut(&token) {
+                let gone = channel.read(token, self.now);
+                self.gone.extend(gone);
+                self.settle(token);
+            }
+        }
+    }
+
+    fn accept_some(&mut self) {
+        for _ in 0..ACCEPTS {
+            match socket::accept(self.listener.as_fd()) {
+                Ok(fd) => self.let_in(fd),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // It left before it was let in.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(_) => {
+                    self.accept_at = Some(self.now.saturating_add(ACCEPT_PAUSE));
+                    // If even this fails, accept is tried at each wake-up, which does no more harm.
+                    let _ = self.readiness.change(self.listener.as_fd(), LISTENER, Interest::Nothing);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn resume_accepting(&mut self) {
+        if self.accept_at.is_some_and(|at| self.now >= at) {
+            let listener = self.listener.as_fd();
+            let resumed = self.readiness.change(listener, LISTENER, Interest::Read);
+            self.accept_at = resumed.err().map(|_| self.now.saturating_add(ACCEPT_PAUSE));
+        }
+    }
+
+    fn let_in(&mut self, fd: OwnedFd) {
+        let clients = self.channels.values().filter(|channel| !channel.is_port()).count();
+        if clients >= self.limits.clients && !self.let_the_most_idle_go() {
+            let limit = self.limits.clients as u64;
+            let error = Error::Busy { what: String::from("clients"), limit };
+            // A new socket takes this much at once, or its client is gone.
+            let _ = socket::send_now(fd.as_fd(), &encode_error(&error));
+            return;
+        }
+        let Ok(credentials) = socket::credentials(fd.as_fd()) else {
+            return;
+        };
+        let token = self.token();
+        if self.readiness.watch(fd.as_fd(), token, Interest::Read).is_err() {
+            return;
+        }
+        let peer = Peer::Process(credentials);
+        self.interests.insert(token, Interest::Read);
+        let mut channel = Channel::socket(fd, peer, self.limits, self.now);
+        // What it has to say is mostly there already.
+        let gone = channel.read(token, self.now);
+        self.gone.extend(gone);
+        self.channels.insert(token, channel);
+        self.settle(token);
+    }
+
+    fn let_the_most_idle_go(&mut self) -> bool {
+        let idle = self.channels.iter();
+        let idle = idle.filter_map(|(token, channel)| Some((channel.idle_since()?, *token)));
+        let Some((_, token)) = idle.min() else {
+            return false;
+        };
+        self.close(token);
+        true
+    }
+
+    /// Those with whom patience has ended.
+    fn let_go(&mut self) {
+        let late = |channel: &Channel| channel.deadline().is_some_and(|deadline| self.now >= deadline);
+        let late = self.channels.iter().filter(|(_, channel)| late(channel));
+        let late: Vec<u64> = late.map(|(token, _)| *token).collect();
+        for token in late {
+            let now = self.now;
+            let gone = self.channels.get_mut(&token).and_then(|channel| channel.expire(token, now));
+            self.gone.extend(gone);
+            self.settle(token);
+        }
+    }
+
+    /// After every change of a channel: closes it, or waits for what it now waits for.
+    fn settle(&mut self, token: u64) {
+        let Some(channel) = self.channels.get_mut(&token) else {
+            return;
+        };
+        channel.settle(self.now);
+        if channel.is_over() {
+            self.close(token);
+            return;
+        }
+        if channel.is_port() {
+            return;
+        }
+        let interest = channel.interest();
+        if self.interests.get(&token) != Some(&interest) {
+            if self.readiness.change(channel.fd(), token, interest).is_err() {
+                self.close(token);
+                return;
+            }
+            self.interests.insert(token, interest);
+        }
+    }
+
+    fn close(&mut self, token: u64) {
+        self.interests.remove(&token);
+        if let Some(channel) = self.channels.remove(&token) {
+            // It can only fail for a descriptor that is not watched.
+            let _ = self.readiness.forget(channel.fd());
+            self.gone.extend(channel.is_known().then(|| channel.id(token)));
+        }
+    }
+
+    fn token(&mut self) -> u64 {
+        let token = self.next_token;
+        self.next_token = token.wrapping_add(1);
+        token
+    }
+}
+
+/// Readable while there is something to do.
+impl AsFd for Server {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.readiness.as_fd()
+    }
+}
+
+fn kind(request: &Request) -> Kind {
+    if request.is_stream() { Kind::Stream } else { Kind::One }
+}

@@ -1,0 +1,62 @@
+//! Small files that the supervisor writes: what containers find in /etc, and the id slots.
+
+use std::collections::BTreeMap;
+
+use orlop::config::{Config, Container, IoLimit, NetworkMode};
+use orlop::container::assign_ids;
+
+use super::container::Failure;
+use super::{boot, records, say};
+use crate::linux::kmsg::Level;
+use crate::linux::{Result, fs};
+
+const SLOTS: &str = "/run/orlop/ids.json";
+const SLOTS_LIMIT: usize = 1 << 20;
+
+/// Slots given out earlier in this boot stay; new names get their own.
+pub fn load_slots(config: &Config) -> BTreeMap<String, u32> {
+    use std::os::fd::AsFd;
+    let taken = fs::open_regular(SLOTS)
+        .and_then(|fd| fs::read_regular(fd.as_fd(), SLOTS_LIMIT))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let slots = assign_ids(config.containers.keys().map(String::as_str), &taken);
+    if slots != taken {
+        let text = serde_json::to_string(&slots).unwrap_or_default();
+        if let Err(errno) = records::write_file(SLOTS, &text) {
+            say(Level::Error, &format!("{SLOTS}: {}", errno.desc()));
+        }
+    }
+    slots
+}
+
+/// hosts, hostname and resolv.conf of a container.
+///
+/// # Errors
+/// ENOSPC.
+pub fn write_etc(container: &Container, directory: &str, no_servers: bool) -> Result<()> {
+    fs::make_directory(directory, 0o755)?;
+    let name = &container.hostname;
+    let hosts =
+        format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{name}\n");
+    records::write_file(&format!("{directory}/hosts"), &hosts)?;
+    records::write_file(&format!("{directory}/hostname"), &format!("{name}\n"))?;
+    let machine = match container.network_mode {
+        NetworkMode::Host if !no_servers => std::fs::read_to_string(boot::RESOLV_CONF).unwrap_or_default(),
+        NetworkMode::Host | NetworkMode::None => String::new(),
+    };
+    records::write_file(&format!("{directory}/resolv.conf"), &machine)
+}
+
+/// The device numbers that io limits are written with.
+///
+/// # Errors
+/// [`Failure`] naming the device that is not there.
+pub fn devices(limits: &[IoLimit]) -> core::result::Result<BTreeMap<String, (u32, u32)>, Failure> {
+    let number = |limit: &IoLimit| match fs::block_device(&limit.device) {
+        Ok(numbers) => Ok((limit.device.clone(), numbers)),
+        Err(errno) => Err(Failure::new("limits.io", &limit.device, errno)),
+    };
+    limits.iter().map(number).collect()
+}

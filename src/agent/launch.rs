@@ -1,0 +1,412 @@
+//! One generation of a container, from the effect that starts it to its empty cgroup.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use orlop::container::{Facts, Root, compile, first_id, plan, settings};
+use orlop::ledger::{Child, Ended, Kind, Label};
+use orlop::supervisor::{Event, Fault, StartFailure};
+
+use super::cgroups::{self, Cgroups};
+use super::container::{self, Failure, Job, Report, Starting};
+use super::{Agent, Token, boot, exit_of, files, records, say, store};
+use crate::linux::epoll::Interest;
+use crate::linux::kmsg::Level;
+use crate::linux::{Errno, fd, pidfd};
+
+/// Setup and the container's own steps, loaded machines and slow disks included.
+const START: Duration = Duration::from_secs(60);
+
+pub struct Run {
+    pub name: String,
+    pub generation: u64,
+    pub cookie: u64,
+    pub slot: u32,
+    pub cgroups: Option<Cgroups>,
+    pub stage: Stage,
+    /// `Clean` was asked for: tell when the cgroup is empty.
+    pub cleaning: bool,
+    pub stop_signal: Option<i32>,
+}
+
+pub enum Stage {
+    /// Setup works.
+    Setup {
+        starting: Starting,
+        until: Duration,
+        outputs: [OwnedFd; 2],
+    },
+    /// PID 1 has been asked to keep it.
+    Registering {
+        starting: Starting,
+        until: Duration,
+        pid: i32,
+        pidfd: OwnedFd,
+    },
+    /// The barrier is open; the report closes when the program runs.
+    Executing {
+        starting: Starting,
+        until: Duration,
+        pid: i32,
+        pidfd: OwnedFd,
+    },
+    Running {
+        pidfd: OwnedFd,
+    },
+    /// No process of its own any more.
+    Over,
+}
+
+impl Run {
+    pub fn deadline(&self) -> Option<Duration> {
+        match &self.stage {
+            Stage::Setup { until, .. }
+            | Stage::Registering { until, .. }
+            | Stage::Executing { until, .. } => Some(*until),
+            Stage::Running { .. } | Stage::Over => None,
+        }
+    }
+}
+
+/// Names a generation for PID 1: the slot of its name, which is its own while the machine runs.
+pub fn cookie(slot: u32, generation: u64) -> u64 {
+    (u64::from(slot) + 1) << 40 | (generation & 0xff_ffff_ffff)
+}
+
+/// The slot and generation that a cookie names.
+pub fn parts(cookie: u64) -> (u32, u64) {
+    (((cookie >> 40) as u32).wrapping_sub(1), cookie & 0xff_ffff_ffff)
+}
+
+/// Short of something that others use too: not the container's fault.
+fn fault(errno: i32) -> Fault {
+    let transient =
+        [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE, Errno::EIO, Errno::EBUSY, Errno::ENOSPC];
+    if transient.iter().any(|known| *known as i32 == errno) { Fault::Transient } else { Fault::Permanent }
+}
+
+impl Agent {
+    fn find(&mut self, name: &str, generation: u64) -> Option<&mut Run> {
+        self.runs.values_mut().find(|run| run.name == name && run.generation == generation)
+    }
+
+    fn by_cookie(&mut self, cookie: u64) -> Option<(u32, &mut Run)> {
+        self.runs.iter_mut().find(|(_, run)| run.cookie == cookie).map(|(key, run)| (*key, run))
+    }
+
+    pub fn launch(&mut self, name: &str, generation: u64, now: Duration) {
+        let Some(container) = self.config.containers.get(name) else { return };
+        let image = match store::find(&container.image) {
+            Ok(image) => image,
+            Err(reason) => {
+                return self.events.push_back(Event::ImageInvalid { name: name.into(), reason });
+            }
+        };
+        if let Err(failure) = self.try_launch(name, generation, &image, now) {
+            self.start_failed(name, generation, failure);
+        }
+    }
+
+    fn try_launch(
+        &mut self,
+        name: &str,
+        generation: u64,
+        image: &store::Image,
+        now: Duration,
+    ) -> Result<(), Failure> {
+        let Some(container) = self.config.containers.get(name) else { return Ok(()) };
+        let slot = self.slots.get(name).copied().unwrap_or_default();
+        let directory = records::directory(name);
+        files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
+            .map_err(|errno| Failure::new("files", &directory, errno))?;
+        let facts = Facts {
+            first_id: first_id(slot),
+            devices: files::devices(&container.limits.io)?,
+            files: directory,
+            volumes: boot::VOLUMES.into(),
+            volume_sizes: self
+                .config
+                .volumes
+                .values()
+                .filter_map(|volume| Some((volume.name.clone(), volume.size?)))
+                .collect(),
+        };
+        let spec = compile(container, &image.defaults, &facts);
+        let quarter = self.boot.memory / 4;
+        let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
+        let plan = plan(&spec, &Root { layers: image.layers.clone(), upper_size });
+        let (cgroups, entrances) = Cgroups::make(name, &settings(&spec.linux.resources))?;
+        let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
+        let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
+        let job = Job {
+            plan: &plan,
+            env: &spec.process.env,
+            env_files: &container.env_file,
+            env_over: &container.environment,
+            config_dir: &self.boot.config_dir,
+            setup_cgroup: entrances.setup,
+            main_cgroup: entrances.main,
+            stdout: out_write,
+            stderr: err_write,
+        };
+        let starting = container::start(job).map_err(|errno| Failure::new("clone", "setup", errno))?;
+        let key = self.next_run;
+        self.next_run = self.next_run.wrapping_add(1);
+        self.epoll
+            .add(starting.report.as_fd(), Interest::EPOLLIN, Token::Report(key).number())
+            .map_err(|errno| Failure::new("epoll", "report", errno))?;
+        let stage =
+            Stage::Setup { starting, until: now.saturating_add(START), outputs: [out_read, err_read] };
+        let run = Run {
+            name: name.into(),
+            generation,
+            cookie: cookie(slot, generation),
+            slot,
+            cgroups: Some(cgroups),
+            stage,
+            cleaning: false,
+            stop_signal: image.stop_signal,
+        };
+        self.runs.insert(key, run);
+        Ok(())
+    }
+
+    fn start_failed(&mut self, name: &str, generation: u64, failure: Failure) {
+        let Failure { step, object, errno } = failure;
+        let text = if errno == 0 { String::new() } else { Errno::from_raw(errno).desc().to_owned() };
+        let failure = StartFailure { step, object, errno, text, fault: fault(errno) };
+        self.events.push_back(Event::StartFailed { name: name.into(), generation, failure });
+    }
+
+    /// Something came from a start.
+    pub fn report(&mut self, key: u32, _now: Duration) {
+        loop {
+            let Some(run) = self.runs.get(&key) else { return };
+            let starting = match &run.stage {
+                Stage::Setup { starting, .. }
+                | Stage::Registering { starting, .. }
+                | Stage::Executing { starting, .. } => starting,
+                Stage::Running { .. } | Stage::Over => return,
+            };
+            match starting.receive() {
+                Ok(Report::Failed(failure)) => return self.fail(key, failure),
+                Ok(Report::Container { pid, pidfd }) => self.created(key, pid, pidfd),
+                Ok(Report::Closed) => return self.report_closed(key),
+                Err(Errno::EAGAIN) => return,
+                Err(errno) => return self.fail(key, Failure::new("report", "", errno)),
+            }
+        }
+    }
+
+    /// Gives a start up: kills what there is of it and says why.
+    fn fail(&mut self, key: u32, failure: Failure) {
+        let Some(run) = self.runs.get_mut(&key) else { return };
+        if let Some(cgroups) = &run.cgroups
+            && let Err(errno) = cgroups.kill()
+        {
+            say(Level::Error, &format!("{}: cgroup.kill: {}", run.name, errno.desc()));
+        }
+        // Closing the report also closes the barrier.
+        run.stage = Stage::Over;
+        let (name, generation) = (run.name.clone(), run.generation);
+        self.start_failed(&name, generation, failure);
+    }
+
+    fn created(&mut self, key: u32, pid: i32, pidfd: OwnedFd) {
+        let Some(run) = self.runs.get_mut(&key) else { return };
+        let child = Child { cookie: run.cookie, kind: Kind::Container, pid, label: Label::new(&run.name) };
+        match core::mem::replace(&mut run.stage, Stage::Over) {
+            Stage::Setup { starting, until, outputs: [out, err] } => {
+                let sent = self.ledger.register(child, &[pidfd.as_fd(), out.as_fd(), err.as_fd()]);
+                self.logs.add_pipes(run.slot, run.generation, [out, err]);
+                run.stage = Stage::Registering { starting, until, pid, pidfd };
+                if let Err(errno) = sent {
+                    self.fail(key, Failure::new("register", "PID 1", errno));
+                }
+            }
+            // One container a start; a second report changes nothing.
+            other @ (Stage::Registering { .. }
+            | Stage::Executing { .. }
+            | Stage::Running { .. }
+            | Stage::Over) => run.stage = other,
+        }
+    }
+
+    /// PID 1 keeps it: record it, then open the barrier.
+    pub fn registered(&mut self, cookie: u64) {
+        let Some((key, run)) = self.by_cookie(cookie) else { return };
+        let Stage::Registering { pid, pidfd, .. } = &run.stage else { return };
+        let (pid, pidfd_inode) = (*pid, pidfd::inode(pidfd.as_fd()).unwrap_or_default());
+        let (name, generation) = (run.name.clone(), run.generation);
+        let created = Event::Created { name, generation, pid, pidfd_inode };
+        let now = crate::linux::time::since_boot();
+        self.tell(created, now);
+        self.settle(now);
+        let Some(run) = self.runs.get_mut(&key) else { return };
+        match core::mem::replace(&mut run.stage, Stage::Over) {
+            Stage::Registering { starting, until, pid, pidfd } => {
+                let sent = starting.go();
+                run.stage = Stage::Executing { starting, until, pid, pidfd };
+                // EPIPE: it failed meanwhile, and its report says how.
+                if let Err(errno) = sent
+                    && errno != Errno::EPIPE
+                {
+                    self.fail(key, Failure::new("barrier", "", errno));
+                }
+            }
+            other @ (Stage::Setup { .. } | Stage::Executing { .. } | Stage::Running { .. } | Stage::Over) => {
+                run.stage = other;
+            }
+        }
+    }
+
+    pub fn not_registered(&mut self, cookie: u64, why: &str) {
+        if let Some((key, _)) = self.by_cookie(cookie) {
+            // A report of the failed step may be waiting; it says more than we know.
+            self.report(key, Duration::ZERO);
+            if self.runs.get(&key).is_some_and(|run| !matches!(run.stage, Stage::Over)) {
+                self.fail(key, Failure::said("register", why));
+            }
+        }
+    }
+
+    /// Nobody holds the report any more: the program runs, or all are dead.
+    fn report_closed(&mut self, key: u32) {
+        let Some(run) = self.runs.get_mut(&key) else { return };
+        match core::mem::replace(&mut run.stage, Stage::Over) {
+            Stage::Executing { pid, pidfd, .. } => {
+                let pidfd_inode = pidfd::inode(pidfd.as_fd()).unwrap_or_default();
+                run.stage = Stage::Running { pidfd };
+                let (name, generation, stop_signal) = (run.name.clone(), run.generation, run.stop_signal);
+                self.events.push_back(Event::Started { name, generation, pid, pidfd_inode, stop_signal });
+            }
+            stage @ (Stage::Setup { .. } | Stage::Registering { .. }) => {
+                run.stage = stage;
+                let oom = run.cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
+                let why = if oom { "it ran out of memory" } else { "it was killed" };
+                self.fail(key, Failure::said("setup", why));
+            }
+            Stage::Running { pidfd } => run.stage = Stage::Running { pidfd },
+            Stage::Over => {}
+        }
+    }
+
+    /// A main process is reaped, and its end is in PID 1's table until we have recorded it.
+    pub fn ended(&mut self, cookie: u64, ended: Ended) {
+        let at = Duration::from_micros(ended.at_us);
+        if let Some((key, run)) = self.by_cookie(cookie) {
+            // The report first: that the program was executed, or which step failed.
+            if !matches!(run.stage, Stage::Running { .. } | Stage::Over) {
+                self.report(key, at);
+            }
+            if let Some(run) = self.runs.get_mut(&key)
+                && matches!(run.stage, Stage::Running { .. })
+            {
+                let oom = run.cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
+                let (name, generation) = (run.name.clone(), run.generation);
+                run.stage = Stage::Over;
+                let exit = exit_of(ended);
+                self.events.push_back(Event::Ended { name, generation, exit, oom, at });
+            }
+            let now = crate::linux::time::since_boot();
+            self.settle(now);
+        }
+        let (slot, generation) = parts(cookie);
+        self.logs.recorded(slot, generation, cookie, &mut self.ledger);
+    }
+
+    pub fn start_deadlines(&mut self, now: Duration) {
+        let late: Vec<u32> = self
+            .runs
+            .iter()
+            .filter(|(_, run)| run.deadline().is_some_and(|at| at <= now))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in late {
+            self.fail(key, Failure::said("deadline", format!("not started within {} s", START.as_secs())));
+        }
+    }
+
+    pub fn signal(&mut self, name: &str, generation: u64, number: i32) {
+        let Some(run) = self.find(name, generation) else { return };
+        let sent = match &run.stage {
+            Stage::Running { pidfd } | Stage::Executing { pidfd, .. } => {
+                pidfd::send_signal(pidfd.as_fd(), number)
+            }
+            Stage::Setup { .. } | Stage::Registering { .. } | Stage::Over => Ok(()),
+        };
+        match sent {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(_) => self.events.push_back(Event::SignalFailed { name: name.into(), generation }),
+        }
+    }
+
+    pub fn kill(&mut self, name: &str, generation: u64) {
+        let killed =
+            self.find(name, generation).and_then(|run| run.cgroups.as_ref()).map_or(Ok(()), Cgroups::kill);
+        if let Err(errno) = killed {
+            let text = format!("cgroup.kill: {}", errno.desc());
+            self.events.push_back(Event::KillFailed { name: name.into(), generation, text });
+        }
+    }
+
+    /// Waits for the empty cgroup, then removes it.
+    pub fn clean(&mut self, name: &str, generation: u64) {
+        let key = self
+            .runs
+            .iter()
+            .find(|(_, run)| run.name == name && run.generation == generation)
+            .map(|(key, _)| *key);
+        let Some(key) = key else {
+            return self.remove(name, generation);
+        };
+        let Some(run) = self.runs.get_mut(&key) else { return };
+        run.cleaning = true;
+        if let Some(cgroups) = &run.cgroups {
+            // The main process is gone; whatever it left behind goes as well.
+            let killed = cgroups.kill();
+            let watched =
+                self.epoll.add(cgroups.events.as_fd(), Interest::EPOLLPRI, Token::Cgroup(key).number());
+            if let Err(errno) = killed.and(watched.or_else(already_there)) {
+                let (name, text) = (name.to_owned(), format!("cgroup: {}", errno.desc()));
+                return self.events.push_back(Event::CleanFailed { name, generation, text });
+            }
+        }
+        self.cgroup_changed(key);
+    }
+
+    /// A cgroup's events changed, or it is time to look.
+    pub fn cgroup_changed(&mut self, key: u32) {
+        let Some(run) = self.runs.get(&key) else { return };
+        if !run.cleaning || run.cgroups.as_ref().is_some_and(Cgroups::is_populated) {
+            return;
+        }
+        let (name, generation) = (run.name.clone(), run.generation);
+        self.runs.remove(&key);
+        self.remove(&name, generation);
+    }
+
+    fn remove(&mut self, name: &str, generation: u64) {
+        let name = name.to_owned();
+        self.events.push_back(match cgroups::remove(&name) {
+            Ok(()) => Event::Emptied { name, generation },
+            Err(errno) => Event::CleanFailed { name, generation, text: format!("rmdir: {}", errno.desc()) },
+        });
+    }
+
+    /// Writes what must outlive this supervisor.
+    pub fn save(&mut self, name: &str) {
+        let Some(record) = self.core.record(name) else { return };
+        let written = record
+            .to_json()
+            .map_err(|error| error.to_string())
+            .and_then(|text| records::write(name, &text).map_err(|errno| errno.desc().to_owned()));
+        if let Err(reason) = written {
+            say(Level::Error, &format!("{name}: cannot write its record: {reason}"));
+        }
+    }
+}
+
+fn already_there(errno: Errno) -> crate::linux::Result<()> {
+    if errno == Errno::EEXIST { Ok(()) } else { Err(errno) }
+}

@@ -1,0 +1,396 @@
+//! The supervisor process: one loop that waits, tells the deciding rooms what happened, and does
+//! what they ask for.
+//!
+//! One thread, one clock read a wake-up, nothing that blocks. What may block or parse what others
+//! wrote is done by processes of its own: setup, `orlop log`, `orlop console`.
+
+mod adopt;
+mod answer;
+mod boot;
+mod button;
+mod cgroups;
+mod container;
+mod control;
+mod files;
+mod helpers;
+mod launch;
+mod ledger;
+pub mod log;
+mod logs;
+mod modules;
+mod network;
+mod records;
+mod serving;
+mod store;
+mod streams;
+mod upgrade;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::time::Duration;
+
+use orlop::config::Config;
+use orlop::control::Upgrade;
+use orlop::ledger::{Action, Ended, Frame};
+use orlop::supervisor::{Effect, Event, Exit, Outcome, StateKind, Status, Supervisor};
+
+use crate::linux::epoll::{Epoll, Interest};
+use crate::linux::kmsg::{self, Level};
+use crate::linux::{Errno, Result, input, process, signal, time};
+
+use boot::Boot;
+use control::{ClientId, Server};
+use launch::Run;
+use ledger::Ledger;
+use logs::Logs;
+use streams::LogStream;
+use upgrade::Upload;
+
+/// What wakes the loop: the kind in the upper half of a token, which one in the lower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    Ledger,
+    /// Clients.
+    Control,
+    /// The logger.
+    Log,
+    /// Somebody pressed the power button.
+    Button(u32),
+    /// A start reports; the number is the run's.
+    Report(u32),
+    /// A cgroup emptied.
+    Cgroup(u32),
+}
+
+impl Token {
+    fn number(self) -> u64 {
+        let (kind, which) = match self {
+            Self::Ledger => (1u64, 0),
+            Self::Report(run) => (2, run),
+            Self::Cgroup(run) => (3, run),
+            Self::Control => (4, 0),
+            Self::Button(button) => (5, button),
+            Self::Log => (6, 0),
+        };
+        kind << 32 | u64::from(which)
+    }
+
+    fn from_number(number: u64) -> Option<Self> {
+        let which = (number & 0xffff_ffff) as u32;
+        match number >> 32 {
+            1 => Some(Self::Ledger),
+            2 => Some(Self::Report(which)),
+            3 => Some(Self::Cgroup(which)),
+            4 => Some(Self::Control),
+            5 => Some(Self::Button(which)),
+            6 => Some(Self::Log),
+            _ => None,
+        }
+    }
+}
+
+struct Agent {
+    epoll: Epoll,
+    ledger: Ledger,
+    config: Config,
+    core: Supervisor,
+    boot: Boot,
+    /// Living, starting and not yet cleaned containers; the key is in their tokens.
+    runs: BTreeMap<u32, Run>,
+    next_run: u32,
+    /// Slots of the id ranges, by name.
+    slots: BTreeMap<String, u32>,
+    /// What is still to be told to the core, in order.
+    events: VecDeque<Event>,
+    power: Option<(Action, Duration)>,
+    server: Server,
+    logs: Logs,
+    streams: Vec<LogStream>,
+    buttons: Vec<OwnedFd>,
+    uploads: BTreeMap<ClientId, Upload>,
+    upgrade: Option<Upgrade>,
+}
+
+/// Says something in the kernel's log, and thereby on the consoles.
+pub fn say(level: Level, text: &str) {
+    kmsg::write(level, text.as_bytes());
+}
+
+/// Runs the role. The value is the process's exit code.
+pub fn run() -> i32 {
+    kmsg::open_log();
+    std::panic::set_hook(Box::new(|info| say(Level::Error, &format!("supervisor: {info}"))));
+    process::set_name(c"orlop-super");
+    match Agent::start() {
+        Ok(mut agent) => loop {
+            if let Err(errno) = agent.turn() {
+                say(Level::Error, &format!("supervisor: the loop failed: {}", errno.desc()));
+                return 1;
+            }
+        },
+        Err(errno) => {
+            say(Level::Error, &format!("supervisor: cannot start: {}", errno.desc()));
+            1
+        }
+    }
+}
+
+impl Agent {
+    fn start() -> Result<Self> {
+        let now = time::since_boot();
+        // 64 clients, and a few descriptors for each of a thousand containers.
+        process::set_limit(process::NOFILE, 16_384, 16_384)?;
+        signal::reset();
+        signal::ignore(libc::SIGPIPE);
+        let (ledger, table) = Ledger::open()?;
+        let epoll = Epoll::new()?;
+        epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
+        let (boot, config) = Boot::begin(&table, now);
+        let server = serving::open(&table, &config, &ledger)?;
+        epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
+        let seed = now.as_nanos() as u64;
+        let mut agent = Self {
+            core: Supervisor::new(now, &config, seed),
+            slots: files::load_slots(&config),
+            epoll,
+            ledger,
+            config,
+            boot,
+            runs: BTreeMap::new(),
+            next_run: 0,
+            events: VecDeque::new(),
+            power: None,
+            server,
+            logs: Logs::new()?,
+            streams: Vec::new(),
+            buttons: Vec::new(),
+            uploads: BTreeMap::new(),
+            upgrade: upgrade::last(),
+        };
+        agent.boot.containers_begin(now);
+        agent.adopt(table, now);
+        agent.watch_buttons();
+        agent.settle(now);
+        agent.ledger.send(Frame::Alive);
+        Ok(agent)
+    }
+
+    /// Waits once and handles what came.
+    fn turn(&mut self) -> Result<()> {
+        let now = time::since_boot();
+        let timeout = if self.streams_have_work() {
+            Some(Duration::ZERO)
+        } else {
+            self.deadline().map(|at| at.saturating_sub(now))
+        };
+        self.flush_logs()?;
+        let interest =
+            if self.ledger.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
+        self.epoll.change(self.ledger.socket(), interest, Token::Ledger.number())?;
+        let ready = self.epoll.wait(timeout)?;
+        let now = time::since_boot();
+        for (number, _) in ready.iter() {
+            match Token::from_number(number) {
+                Some(Token::Ledger) => self.hear(now),
+                Some(Token::Report(run)) => self.report(run, now),
+                Some(Token::Cgroup(run)) => self.cgroup_changed(run),
+                Some(Token::Control) => self.serve(now),
+                Some(Token::Log) => {
+                    let woken = self.logs.hear(&mut self.ledger);
+                    self.wake_streams(&woken);
+                }
+                Some(Token::Button(button)) => self.pressed(button, now),
+                None => {}
+            }
+        }
+        if self.server.poll_timeout().is_some_and(|at| at <= now) {
+            self.serve(now);
+        }
+        self.look_after_helpers(now);
+        self.serve_streams(now);
+        self.start_deadlines(now);
+        if self.core.poll_timeout().is_some_and(|at| at <= now) {
+            self.events.push_back(Event::Tick);
+        }
+        self.settle(now);
+        if self.boot.is_starting_containers() && self.core.statuses().all(|status| has_come_up(&status)) {
+            self.boot.containers_end(now);
+        }
+        Ok(())
+    }
+
+    fn look_after_helpers(&mut self, now: Duration) {
+        if self.logs.look_after(self.boot.starts, &self.ledger, now)
+            && let Err(errno) = self.watch_log()
+        {
+            say(Level::Error, &format!("log: {}", errno.desc()));
+        }
+    }
+
+    /// The logger's socket, also a new one: the old one left the epoll when it was closed.
+    fn watch_log(&self) -> Result<()> {
+        self.epoll.add(self.logs.socket(), Interest::EPOLLIN, Token::Log.number())
+    }
+
+    fn flush_logs(&self) -> Result<()> {
+        let interest =
+            if self.logs.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
+        match self.epoll.change(self.logs.socket(), interest, Token::Log.number()) {
+            // Not started yet.
+            Err(Errno::ENOENT) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn watch_buttons(&mut self) {
+        self.buttons = button::find_power_buttons(Path::new("/dev/input")).unwrap_or_default();
+        for (number, fd) in self.buttons.iter().enumerate() {
+            if let Err(errno) =
+                self.epoll.add(fd.as_fd(), Interest::EPOLLIN, Token::Button(number as u32).number())
+            {
+                say(Level::Error, &format!("power button: {}", errno.desc()));
+            }
+        }
+    }
+
+    fn pressed(&mut self, number: u32, now: Duration) {
+        let Some(fd) = self.buttons.get(number as usize) else { return };
+        match input::read_power_press(fd.as_fd()) {
+            Ok(true) => {
+                say(Level::Info, "the power button was pressed");
+                self.shut_down(Action::PowerOff, now.saturating_add(self.config.host.poweroff_timeout), now);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                say(Level::Error, &format!("power button: {error}"));
+                if let Err(errno) = self.epoll.remove(fd.as_fd()) {
+                    say(Level::Error, &format!("power button: {}", errno.desc()));
+                }
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let starts = self.runs.values().filter_map(Run::deadline);
+        let helpers = self.logs.helper_deadline();
+        starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
+    }
+
+    /// Tells the core everything and does what it asks, until nothing is left of either.
+    fn settle(&mut self, now: Duration) {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                self.tell(event, now);
+            } else if let Some(effect) = self.core.poll_effect() {
+                self.perform(effect, now);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event, now: Duration) {
+        let text = format!("{event:?}");
+        match self.core.handle(now, event) {
+            Outcome::Done => {}
+            Outcome::Ignored(reason) => say(Level::Debug, &format!("{text}: ignored: {reason}")),
+            Outcome::Refused(refusal) => say(Level::Warning, &refusal.to_string()),
+        }
+    }
+
+    /// Reads what PID 1 has to say.
+    fn hear(&mut self, now: Duration) {
+        self.ledger.flush();
+        loop {
+            let frame = match self.ledger.receive() {
+                Ok(frame) => frame,
+                Err(Errno::EBADMSG) => continue,
+                Err(_) => return,
+            };
+            match frame {
+                Frame::Registered { cookie } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().registered()
+                }
+                Frame::Gone { cookie } | Frame::Refused { cookie } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().ended(None, now);
+                }
+                Frame::Ended { cookie, ended } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().ended(Some(ended), now);
+                    // PID 1 holds it too: closing ours would not take it out.
+                    let _ = self.epoll.remove(self.logs.socket());
+                    self.ledger.send(Frame::Recorded { cookie });
+                }
+                Frame::Registered { cookie } => self.registered(cookie),
+                Frame::Gone { cookie } => self.not_registered(cookie, "it ended before it was ready"),
+                Frame::Refused { cookie } => self.not_registered(cookie, "the table of children is full"),
+                Frame::Ended { cookie, ended } => self.ended(cookie, ended),
+                Frame::Power { action, deadline_us } => {
+                    self.shut_down(action, Duration::from_micros(deadline_us), now);
+                }
+                Frame::UpgradeFailed { code, status } => self.upgrade_failed(code, status),
+                Frame::Counted { .. }
+                | Frame::Hello { .. }
+                | Frame::Welcome { .. }
+                | Frame::Phase(_)
+                | Frame::Entry { .. }
+                | Frame::Register(_)
+                | Frame::Release { .. }
+                | Frame::Recorded { .. }
+                | Frame::Alive
+                | Frame::PowerDone
+                | Frame::Upgrade
+                | Frame::Resume
+                | Frame::Count
+                | Frame::Unknown { .. } => {}
+            }
+        }
+    }
+
+    /// Stops everything in order, then lets PID 1 end the machine.
+    fn shut_down(&mut self, action: Action, deadline: Duration, now: Duration) {
+        if self.power.is_some() {
+            return;
+        }
+        let ours = now.saturating_add(self.config.host.poweroff_timeout);
+        let deadline = deadline.min(ours).max(now);
+        self.power = Some((action, deadline));
+        self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
+        self.events.push_back(Event::Shutdown { deadline });
+    }
+
+    fn perform(&mut self, effect: Effect, now: Duration) {
+        match effect {
+            Effect::Start { name, generation } => self.launch(&name, generation, now),
+            Effect::Signal { name, generation, signal } => self.signal(&name, generation, signal),
+            Effect::KillCgroup { name, generation } => self.kill(&name, generation),
+            Effect::Clean { name, generation } => self.clean(&name, generation),
+            Effect::Save { name } => self.save(&name),
+            Effect::Changed { name, from, to, cause } => {
+                let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
+                say(Level::Info, &format!("{name}: {} → {}{cause}", from.word(), to.word()));
+            }
+            Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
+        }
+    }
+}
+
+/// Whether it is no longer on its way up for the first time.
+fn has_come_up(status: &Status) -> bool {
+    match status.state {
+        StateKind::Starting => false,
+        StateKind::Waiting => !status.waits_for.is_empty(),
+        StateKind::Running
+        | StateKind::Stopping
+        | StateKind::Backoff
+        | StateKind::Exited
+        | StateKind::Failed
+        | StateKind::Stuck
+        | StateKind::Invalid => true,
+    }
+}
+
+/// How PID 1's word for an end is the core's.
+fn exit_of(ended: Ended) -> Exit {
+    if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
+}

@@ -1,0 +1,40 @@
+//! Which files beside the configuration a container needs, for whoever can look whether they are there.
+
+use super::model::{Config, ImageSource};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A file or folder that a container names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileUse {
+    pub container: String,
+    /// `container.db.image`
+    pub key: String,
+    /// Relative to the config folder; an absolute one is on the machine, except an image's.
+    pub path: String,
+    /// Whether the container cannot start without it.
+    pub required: bool,
+}
+
+/// The files of all containers that are valid, images first.
+pub fn files(config: &Config) -> Vec<FileUse> {
+    let mut files = Vec::new();
+    for (name, container) in &config.containers {
+        let mut add = |key: &str, path: &str, required| {
+            let key = format!("container.{name}.{key}");
+            files.push(FileUse { container: name.clone(), key, path: path.into(), required });
+        };
+        match &container.image {
+            ImageSource::Registry(_) => {}
+            ImageSource::Oci { path, .. }
+            | ImageSource::OciArchive { path, .. }
+            | ImageSource::DockerArchive { path, .. }
+            | ImageSource::Dir { path } => add("image", path, true),
+        }
+        for file in &container.env_file {
+            add("env_file", &file.path, file.required);
+        }
+    }
+    files
+}

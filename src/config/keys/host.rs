@@ -1,0 +1,200 @@
+//! `[host]`, `[host.dns]`, `[host.log]`.
+
+use super::super::diagnostic::Mistake;
+use super::super::model::{Dns, Host};
+use super::super::shape::{Key, Keys, Problem, Shape, refused};
+use super::super::tree::{Map, Node, Value};
+use super::super::value::address;
+use super::kinds::{self, size_from, time_from};
+use super::network;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Below it, stopping one container in order would already not fit.
+const SHORTEST_POWEROFF: Duration = Duration::from_secs(1);
+/// Above it, people pull the plug.
+const LONGEST_POWEROFF: Duration = Duration::from_secs(3600);
+/// Name servers that resolvers read (MAXNS of resolv.h).
+const MAX_SERVERS: usize = 3;
+/// The first port that a program without privileges may bind, and its default on the machine.
+const PORT_START: &str = "net.ipv4.ip_unprivileged_port_start";
+/// One pipe's worth: less could not even hold what is read at once.
+const LEAST_LOG: u64 = 64 << 10;
+
+pub(crate) static HOST: Keys<Host> = Keys {
+    what: "[host]",
+    keys: &[
+        Key::new(
+            "hostname",
+            Shape::Text(&kinds::HOSTNAME),
+            "hostname = \"gateway-7\"",
+            "The machine's name.",
+            |node, host: &mut Host| host.hostname = node.text().map_or_else(String::new, ToString::to_string),
+        )
+        .default("\"orlop\""),
+        Key::new(
+            "timezone",
+            Shape::Text(&kinds::TIMEZONE),
+            "timezone = \"Europe/Lisbon\"",
+            "The time zone of what the machine prints, by its name in the tz database. Without it: UTC.",
+            |node, host: &mut Host| host.timezone = node.text().map(ToString::to_string),
+        ),
+        Key::new(
+            "modules",
+            Shape::List(&Shape::Text(&kinds::MODULE)),
+            "modules = [\"i2c-dev\"]",
+            "Kernel modules to load beyond those that the machine needs itself; what they depend on is loaded before them.",
+            |node, host: &mut Host| host.modules = node.texts(),
+        )
+        .default("[]"),
+        Key::new(
+            "sysctls",
+            Shape::Dotted {
+                name: &kinds::SYSCTL,
+                value: &Shape::Any(&[
+                    Shape::Text(&kinds::SYSCTL_VALUE),
+                    Shape::Integer { min: i64::MIN, max: i64::MAX },
+                ]),
+            },
+            "sysctls = { \"net.ipv4.ip_forward\" = 1 }",
+            "Kernel parameters, by their key with dots, as they are written to /proc/sys.",
+            |node, host: &mut Host| flatten("", node, &mut host.sysctls),
+        )
+        .default("{}"),
+        Key::new(
+            "control_ports",
+            Shape::Flag,
+            "control_ports = false",
+            "Whether the machine answers on virtio-serial ports of its hypervisor, when there are any.",
+            |node, host: &mut Host| host.control_ports = node.flag().unwrap_or(host.control_ports),
+        )
+        .default("true"),
+        Key::new(
+            "fault_injection",
+            Shape::Flag,
+            "fault_injection = true",
+            "Whether `orlop debug crash` may crash parts of the machine, to see it survive that.",
+            |node, host: &mut Host| host.fault_injection = node.flag().unwrap_or(host.fault_injection),
+        )
+        .default("false"),
+        Key::new(
+            "poweroff_timeout",
+            time_from(SHORTEST_POWEROFF, LONGEST_POWEROFF),
+            "poweroff_timeout = \"90s\"",
+            "How long a power-off or reboot may take to end everything in order, before it happens anyway.",
+            |node, host: &mut Host| host.poweroff_timeout = node.time().unwrap_or(host.poweroff_timeout),
+        )
+        .default("\"60s\""),
+        Key::new(
+            "network",
+            Shape::Map { name: &kinds::NAME, value: &Shape::Table(&network::NETWORK) },
+            "[host.network.lan]",
+            "Network interfaces with fixed addresses: one table each, under a name of your choice.",
+            network::take,
+        ),
+        Key::new("dns", Shape::Table(&DNS), "[host.dns]", "What resolv.conf says.", |node, host: &mut Host| {
+            super::fill(&DNS, node, &mut host.dns);
+        }),
+        Key::new("log", Shape::Table(&LOG), "[host.log]", "The logs of all containers.", |node, host: &mut Host| {
+            super::fill(&LOG, node, &mut host.log_memory);
+        }),
+    ],
+    refused: &[
+        refused("networks", "write [host.network.NAME]: names of tables are singular"),
+        refused("nameservers", "write [host.dns] with servers = [\"192.0.2.53\"]"),
+        refused("ntp", "this version does not set the clock"),
+        refused("logging", "write [host.log] with memory = \"8M\""),
+    ],
+    rules: &[no_sysctl_twice, ports_start_at_zero],
+};
+
+static DNS: Keys<Dns> = Keys {
+    what: "[host.dns]",
+    keys: &[
+        Key::new(
+            "servers",
+            Shape::List(&Shape::Text(&kinds::HOST_ADDRESS)),
+            "servers = [\"192.0.2.53\"]",
+            "Name servers, in the order in which they are asked. Resolvers read the first three.",
+            |node, dns: &mut Dns| dns.servers = node.read_each(address::host),
+        )
+        .default("[]"),
+        Key::new(
+            "search",
+            Shape::List(&Shape::Text(&kinds::DOMAIN)),
+            "search = [\"example.org\"]",
+            "Domains that short names are looked up in.",
+            |node, dns: &mut Dns| dns.search = node.texts(),
+        )
+        .default("[]"),
+    ],
+    refused: &[
+        refused("nameservers", "write servers = [\"192.0.2.53\"]"),
+        refused("options", "this version writes no resolver options"),
+    ],
+    rules: &[three_servers_at_most],
+};
+
+static LOG: Keys<u64> = Keys {
+    what: "[host.log]",
+    keys: &[Key::new(
+        "memory",
+        size_from(LEAST_LOG),
+        "memory = \"16M\"",
+        "Memory for the logs of all containers together. The oldest lines go first.",
+        |node, memory: &mut u64| *memory = node.bytes().unwrap_or(*memory),
+    )
+    .default("\"8M\"")],
+    refused: &[refused("rate", "a rate belongs to a container: log = { rate = \"64K\" }")],
+    rules: &[],
+};
+
+/// `net.ipv4.x` from a quoted key and from tables in tables alike.
+fn flatten(prefix: &str, node: &Node, into: &mut BTreeMap<String, String>) {
+    for (key, entry) in node.map().into_iter().flat_map(|map| &map.entries) {
+        let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        if let Some(value) = entry.node.scalar() {
+            into.insert(key.clone(), value.to_string());
+        }
+        flatten(&key, &entry.node, into);
+    }
+}
+
+fn no_sysctl_twice(host: &Map, problems: &mut Vec<Problem>) {
+    let Some(Node { value: Value::Table(sysctls), .. }) = host.get("sysctls") else { return };
+    let mut seen = BTreeMap::new();
+    for entry in &sysctls.entries {
+        let mut inside = BTreeMap::new();
+        let single = Map { entries: [(entry.0.clone(), entry.1.clone())].into(), ..Map::default() };
+        flatten("", &Node { at: entry.1.at, value: Value::Table(single) }, &mut inside);
+        for key in inside.into_keys() {
+            if seen.insert(key.clone(), ()).is_some() {
+                problems.push(Problem::error(
+                    "sysctls",
+                    Mistake::new(format!("the sysctl `{key}` is given twice")),
+                ));
+            }
+        }
+    }
+}
+
+fn ports_start_at_zero(host: &Map, problems: &mut Vec<Problem>) {
+    let mut sysctls = BTreeMap::new();
+    host.get("sysctls").into_iter().for_each(|node| flatten("", node, &mut sysctls));
+    if let Some(start) = sysctls.get(PORT_START).filter(|start| start.as_str() != "0") {
+        let message = format!("containers with network_mode = \"host\" cannot bind ports below {start}");
+        let help = format!("leave {PORT_START} out: the machine sets it to 0");
+        problems.push(Problem::warning("sysctls", Mistake::new(message).help(help)));
+    }
+}
+
+fn three_servers_at_most(dns: &Map, problems: &mut Vec<Problem>) {
+    let servers = dns.get("servers").map_or(0, |servers| servers.each().len());
+    if servers > MAX_SERVERS {
+        let message = format!("resolvers read the first {MAX_SERVERS} name servers, and here are {servers}");
+        problems.push(Problem::warning("servers", Mistake::new(message)));
+    }
+}

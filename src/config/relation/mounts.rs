@@ -1,0 +1,44 @@
+//! Volumes that are mounted by name are declared, and declared rightly.
+
+use super::super::diagnostic::Mistake;
+use super::super::model::{Config, VolumeSource};
+use super::super::nearest::nearest;
+use super::super::report::Report;
+use super::super::tree::{Map, Node, Path, Step, Value};
+use super::super::value::mount;
+use super::{names, place};
+use alloc::format;
+
+pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
+    config.volumes.retain(|name, _| !report.wrong_volumes.contains(name));
+    for name in config.containers.keys() {
+        let list = Path::keys(&["container", name, "volumes"]);
+        let items = Node::locate(tree, &list).filter(|node| matches!(node.value, Value::List(_)));
+        for (index, item) in items.map(Node::each).unwrap_or_default().iter().enumerate() {
+            let Some(VolumeSource::Named(volume)) = source(item) else { continue };
+            if config.volumes.contains_key(&volume) {
+                continue;
+            }
+            let path = list.and(Step::Item(index));
+            let mistake = if names(tree, "volume").any(|known| known == volume) {
+                Mistake::new(format!("[volume.{volume}] is wrong itself"))
+            } else {
+                let help = match nearest(&volume, names(tree, "volume")) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("declare it: [volume.{volume}]"),
+                };
+                Mistake::new(format!("`{name}` mounts `{volume}`, and there is no volume of this name"))
+                    .help(help)
+            };
+            report.error(place(tree, &path), &path, mistake);
+        }
+    }
+}
+
+/// What an item of `volumes` mounts, in either form.
+fn source(item: &Node) -> Option<VolumeSource> {
+    match item.map() {
+        Some(map) => map.get("source").and_then(|node| node.read(mount::source_of)),
+        None => item.read(mount::volume).map(|volume| volume.source),
+    }
+}

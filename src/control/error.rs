@@ -1,0 +1,130 @@
+//! Every error that a call can be answered with: Varlink's own and those of the interface.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+use super::State;
+
+/// As on the wire: `{"error": name, "parameters": {…}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "error", content = "parameters")]
+pub enum Error {
+    #[serde(rename = "org.varlink.service.InterfaceNotFound")]
+    InterfaceNotFound { interface: String },
+    #[serde(rename = "org.varlink.service.MethodNotFound")]
+    MethodNotFound { method: String },
+    #[serde(rename = "org.varlink.service.MethodNotImplemented")]
+    MethodNotImplemented { method: String },
+    #[serde(rename = "org.varlink.service.InvalidParameter")]
+    InvalidParameter { parameter: String },
+    #[serde(rename = "org.varlink.service.PermissionDenied")]
+    PermissionDenied {},
+    #[serde(rename = "org.varlink.service.ExpectedMore")]
+    ExpectedMore {},
+    #[serde(rename = "org.orlop.Control.UnknownContainer")]
+    UnknownContainer { name: String, nearest: Option<String> },
+    #[serde(rename = "org.orlop.Control.InvalidContainer")]
+    InvalidContainer { name: String, problems: Vec<String> },
+    #[serde(rename = "org.orlop.Control.NotRunning")]
+    NotRunning { name: String, state: State },
+    #[serde(rename = "org.orlop.Control.Busy")]
+    Busy { what: String, limit: u64 },
+    #[serde(rename = "org.orlop.Control.TooLarge")]
+    TooLarge { limit: u64 },
+    #[serde(rename = "org.orlop.Control.InvalidMessage")]
+    InvalidMessage { reason: String },
+    #[serde(rename = "org.orlop.Control.NotNow")]
+    NotNow { reason: String },
+    #[serde(rename = "org.orlop.Control.FaultInjectionOff")]
+    FaultInjectionOff {},
+    #[serde(rename = "org.orlop.Control.UpgradeRefused")]
+    UpgradeRefused { reason: String },
+    #[serde(rename = "org.orlop.Control.Failed")]
+    Failed { reason: String },
+}
+
+/// One line for a person.
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InterfaceNotFound { interface } => {
+                write!(out, "the machine has no interface `{interface}`")
+            }
+            Self::MethodNotFound { method } => write!(out, "the machine does not know `{method}`"),
+            Self::MethodNotImplemented { method } => {
+                write!(out, "the machine cannot do `{method}`")
+            }
+            Self::InvalidParameter { parameter } => {
+                write!(out, "the machine refuses the parameter `{parameter}`")
+            }
+            Self::PermissionDenied {} => write!(out, "the machine does not allow it"),
+            Self::ExpectedMore {} => write!(out, "the call has many answers and must ask for them"),
+            Self::UnknownContainer { name, nearest: None } => {
+                write!(out, "there is no container `{name}`")
+            }
+            Self::UnknownContainer { name, nearest: Some(nearest) } => {
+                write!(out, "there is no container `{name}`; did you mean `{nearest}`?")
+            }
+            Self::InvalidContainer { name, problems } => {
+                write!(out, "container `{name}` is invalid: {}", problems.join("; "))
+            }
+            Self::NotRunning { name, state } => {
+                write!(out, "container `{name}` does not run, it is {}", state.as_str())
+            }
+            Self::Busy { what, limit } => {
+                write!(out, "the machine is busy: all {limit} {what} are taken")
+            }
+            Self::TooLarge { limit } => write!(out, "the request is larger than {limit} bytes"),
+            Self::InvalidMessage { reason } => write!(out, "no Varlink call: {reason}"),
+            Self::NotNow { reason } => write!(out, "not now: {reason}"),
+            Self::FaultInjectionOff {} => {
+                write!(out, "fault injection is off; `[host] fault_injection = true` allows it")
+            }
+            Self::UpgradeRefused { reason } => write!(out, "the binary is refused: {reason}"),
+            Self::Failed { reason } => write!(out, "{reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &Error, wire: &str, text: &str) {
+        assert_eq!(serde_json::to_string(error).unwrap(), wire);
+        assert_eq!(&serde_json::from_str::<Error>(wire).unwrap(), error);
+        assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn errors_carry_their_parameters_and_read_well() {
+        check(
+            &Error::UnknownContainer { name: "wbe".into(), nearest: Some("web".into()) },
+            r#"{"error":"org.orlop.Control.UnknownContainer","parameters":{"name":"wbe","nearest":"web"}}"#,
+            "there is no container `wbe`; did you mean `web`?",
+        );
+        check(
+            &Error::InvalidParameter { parameter: "lines".into() },
+            r#"{"error":"org.varlink.service.InvalidParameter","parameters":{"parameter":"lines"}}"#,
+            "the machine refuses the parameter `lines`",
+        );
+        check(
+            &Error::FaultInjectionOff {},
+            r#"{"error":"org.orlop.Control.FaultInjectionOff","parameters":{}}"#,
+            "fault injection is off; `[host] fault_injection = true` allows it",
+        );
+        check(
+            &Error::Busy { what: "streams".into(), limit: 16 },
+            r#"{"error":"org.orlop.Control.Busy","parameters":{"what":"streams","limit":16}}"#,
+            "the machine is busy: all 16 streams are taken",
+        );
+        check(
+            &Error::NotRunning { name: "db".into(), state: State::Backoff },
+            r#"{"error":"org.orlop.Control.NotRunning","parameters":{"name":"db","state":"backoff"}}"#,
+            "container `db` does not run, it is backoff",
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! The interface file and the types say the same: methods, parameters, enum words, errors.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::{Value, json, to_value};
+
+use super::*;
+
+/// Member ("type State", "method List", …) → its names in order: fields, words, or for a method
+/// its parameters, `->`, and those of its reply.
+fn members() -> BTreeMap<String, Vec<String>> {
+    let text: String =
+        INTERFACE.lines().map(|line| line.split('#').next().unwrap().to_owned() + "\n").collect();
+    let (name, rest) = text.split_once("interface ").unwrap().1.split_once('\n').unwrap();
+    assert_eq!(name, INTERFACE_NAME);
+    let mut members = BTreeMap::new();
+    for member in rest
+        .replace("\ntype ", "\0type ")
+        .replace("\nmethod ", "\0method ")
+        .replace("\nerror ", "\0error ")
+        .split('\0')
+        .skip(1)
+    {
+        let (head, body) = member.split_once('(').unwrap();
+        let body = body.replace("->", ",->,").replace(['(', ')', '\n'], " ");
+        let names = body
+            .split(',')
+            .map(|field| field.split(':').next().unwrap().trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect();
+        assert!(members.insert(head.trim().to_owned(), names).is_none(), "{head} twice");
+    }
+    members
+}
+
+fn keys(value: &impl Serialize) -> Vec<String> {
+    match to_value(value).unwrap() {
+        Value::Object(map) => map.keys().cloned().collect(),
+        Value::Null => Vec::new(),
+        other => panic!("{other}"),
+    }
+}
+
+fn sorted(names: &[String]) -> Vec<String> {
+    let mut names = names.to_vec();
+    names.sort();
+    names
+}
+
+fn container() -> Container {
+    Container {
+        name: "web".into(),
+        wanted: Wanted::Up,
+        state: State::Running,
+        ready: true,
+        health: Health::None,
+        pid: None,
+        restarts: 0,
+        cause: None,
+        image: None,
+        started_at: None,
+        next_start: None,
+        exit_code: None,
+        uptime_ms: None,
+    }
+}
+
+/// One of each kind of request, with the reply that belongs to it.
+fn requests() -> Vec<(Request, Vec<String>)> {
+    let name = || String::from("web");
+    let empty = || keys(&Empty {});
+    let status = StatusReply { container: container(), details: Details::default() };
+    let version = VersionReply {
+        version: String::new(),
+        commit: None,
+        protocol: 1,
+        uptime_ms: 0,
+        supervisor_starts: 1,
+        safe: false,
+        kernel: String::new(),
+        upgrade: None,
+    };
+    let logs = Request::Logs { names: vec![], lines: None, follow: false };
+    let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
+    vec![
+        (Request::List, keys(&ListReply { containers: vec![] })),
+        (Request::Status { name: name() }, keys(&status)),
+        (logs, keys(&LogsReply { entries: vec![] })),
+        (Request::Start { name: name() }, empty()),
+        (Request::Stop { name: name() }, empty()),
+        (Request::Restart { name: name() }, empty()),
+        (Request::Kill { name: name(), signal: 9 }, empty()),
+        (Request::Boot, keys(&BootReply { phases: vec![], complete: true })),
+        (Request::Version, keys(&version)),
+        (Request::Power { action: PowerAction::Poweroff }, empty()),
+        (Request::Resume, empty()),
+        (Request::DebugCrash { process: Process::Log, signal: 11 }, empty()),
+        (begin, empty()),
+        (Request::UpgradeChunk { data: vec![] }, keys(&UploadReply { received: 0 })),
+        (Request::UpgradeCommit, keys(&CommitReply { number: 1 })),
+    ]
+}
+
+#[test]
+fn every_method_is_a_request_with_the_same_parameters_and_reply() {
+    let members = members();
+    let mut found = Vec::new();
+    for (request, reply) in requests() {
+        let wire = to_value(&request).unwrap();
+        let method = wire["method"].as_str().unwrap();
+        let member = format!("method {}", method.strip_prefix("org.orlop.Control.").unwrap());
+        let names = &members[&member];
+        let arrow = names.iter().position(|name| name == "->").unwrap();
+        assert_eq!(sorted(&names[..arrow]), keys(&wire["parameters"]), "{member}");
+        assert_eq!(sorted(&names[arrow + 1..]), reply, "{member}");
+        found.push(member);
+    }
+    found.sort();
+    let declared: Vec<_> = members.keys().filter(|name| name.starts_with("method ")).collect();
+    assert_eq!(declared, found.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn every_type_has_the_same_fields_or_words() {
+    macro_rules! words {
+        ($($name:ident),*) => { vec![$((stringify!($name), {
+            let words: Vec<String> = $name::ALL.iter().map(|word| word.as_str().into()).collect();
+            let wire: Vec<String> = $name::ALL.iter().map(|word| to_value(word).unwrap().as_str().unwrap().into()).collect();
+            assert_eq!(words, wire);
+            sorted(&words)
+        })),*] };
+    }
+    let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 0 };
+    let phase = Phase { name: "a".into(), start_us: 0, duration_us: None, ok: None, error: None };
+    let upgrade = Upgrade { number: 1, sha256: String::new(), ok: true, error: None };
+    let mut found = words!(Wanted, State, Health, CauseKind, Stream, DropReason, PowerAction, Process);
+    found.extend([
+        ("Cause", keys(&Cause::new(CauseKind::Oom, String::new()))),
+        ("Container", keys(&container())),
+        ("Details", keys(&Details::default())),
+        ("Dropped", keys(&dropped)),
+        ("Entry", keys(&Entry::gap("a", 0, String::new(), dropped))),
+        ("Phase", keys(&phase)),
+        ("Upgrade", keys(&upgrade)),
+    ]);
+    let found: BTreeMap<String, Vec<String>> =
+        found.into_iter().map(|(name, names)| (format!("type {name}"), names)).collect();
+    let declared: BTreeMap<_, _> = members()
+        .into_iter()
+        .filter(|(name, _)| name.starts_with("type "))
+        .map(|(name, names)| (name, sorted(&names)))
+        .collect();
+    assert_eq!(declared, found);
+}
+
+#[test]
+fn every_error_of_the_interface_is_one_of_ours() {
+    for (member, names) in members() {
+        let Some(name) = member.strip_prefix("error ") else {
+            continue;
+        };
+        // Any value of the right type will do: text, a number, a list or a state.
+        let parameters: Value = names
+            .iter()
+            .map(|name| {
+                let value = match name.as_str() {
+                    "limit" => json!(1),
+                    "problems" => json!([]),
+                    "state" => json!("failed"),
+                    _ => json!("x"),
+                };
+                (name.clone(), value)
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let wire = json!({ "error": format!("{INTERFACE_NAME}.{name}"), "parameters": parameters });
+        let error: Error = serde_json::from_value(wire.clone()).unwrap();
+        assert_eq!(to_value(&error).unwrap(), wire);
+    }
+}
+
+#[test]
+fn the_bounds_that_the_interface_names_are_the_ones_in_force() {
+    assert!(INTERFACE.contains(&format!("at most {} KiB, its terminating NUL", MAX_REQUEST / 1024)));
+    assert!(INTERFACE.contains(&format!("base64, at most {} KiB of bytes", MAX_CHUNK / 1024)));
+}

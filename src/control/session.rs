@@ -1,0 +1,300 @@
+//! One client at a time on a byte channel that never says that clients changed.
+//!
+//! A virtio-serial port shows no hang-up when one client leaves and the next comes quickly, and half
+//! a message of the first stands before the first message of the second. So a client begins a
+//! session: it sends a NUL (which ends whatever half message is in the way), then
+//! `{"method":"org.orlop.Session.Begin","parameters":{"nonce":"<hex>"}}` and a NUL. The machine drops
+//! all it had for the client before, and answers with a NUL, `{"parameters":{"nonce":"<same>"}}`
+//! and a NUL. Both throw away what precedes these. A client sends nothing more until it has the
+//! answer, and begins again when none comes. Within a session both speak as on the socket.
+//!
+//! A machine that has no session (it was restarted, or it gave the client up) says so to whoever
+//! speaks to it: a NUL, [`CLOSED`] and a NUL.
+#![deny(clippy::arithmetic_side_effects)]
+
+use alloc::collections::VecDeque;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Call, Decoder, Frame, Reply};
+
+const BEGIN: &str = "org.orlop.Session.Begin";
+
+/// The machine's word that there is no session, without its NULs. Always these very bytes.
+pub const CLOSED: &str = r#"{"error":"org.orlop.Session.Closed","parameters":{}}"#;
+
+/// A nonce is this many hex digits at least, so that it is not guessed or met by chance…
+const MIN_NONCE: usize = 16;
+/// …and at most, so that a message longer than [`MAX_FRAME`] cannot be part of the handshake.
+const MAX_NONCE: usize = 64;
+
+/// Bytes of the longest message of the handshake, with room for white space.
+const MAX_FRAME: usize = 256;
+
+/// The machine's half.
+#[derive(Debug)]
+pub struct ServerSession {
+    decoder: Decoder,
+    limit: usize,
+    is_open: bool,
+    /// Messages of the open session that were not taken yet.
+    waiting: VecDeque<Frame>,
+    waiting_bytes: usize,
+}
+
+/// What the bytes of one push mean for the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// No change.
+    Nothing,
+    /// A session began: drop what was unfinished for the one before, its output too, and send this.
+    Begun(Vec<u8>),
+    /// Somebody speaks outside of a session.
+    Stray,
+    /// The client sent more than the limit without waiting for answers; the session is over.
+    Flooded,
+}
+
+impl ServerSession {
+    /// `limit`: bytes of a message, and of all messages that wait to be taken.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            decoder: Decoder::new(limit),
+            limit,
+            is_open: false,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+        }
+    }
+
+    /// Takes what was read. Never holds more than twice the limit and this push.
+    pub fn push(&mut self, bytes: &[u8]) -> Heard {
+        self.decoder.push(bytes);
+        let mut heard = Heard::Nothing;
+        while let Some(frame) = self.decoder.next_frame() {
+            if let Some(nonce) = begin_nonce(&frame) {
+                self.drop_messages();
+                self.is_open = true;
+                heard = Heard::Begun(answer(&nonce));
+            } else if self.is_open {
+                self.waiting_bytes = self.waiting_bytes.saturating_add(size(&frame));
+                self.waiting.push_back(frame);
+                if self.waiting_bytes > self.limit.saturating_add(1) {
+                    self.drop_messages();
+                    self.is_open = false;
+                    heard = Heard::Flooded;
+                }
+            } else if heard == Heard::Nothing {
+                heard = Heard::Stray;
+            }
+        }
+        heard
+    }
+
+    /// The next message of the open session.
+    pub fn next_frame(&mut self) -> Option<Frame> {
+        let frame = self.waiting.pop_front()?;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(size(&frame));
+        Some(frame)
+    }
+
+    #[must_use]
+    pub fn has_frame(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Whether a message has begun and not ended.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.decoder.is_partial()
+    }
+
+    /// Ends the session and drops what it had sent, half a message too.
+    pub fn end(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
+    fn drop_messages(&mut self) {
+        self.waiting.clear();
+        self.waiting_bytes = 0;
+    }
+}
+
+/// What the machine sends when it has no session.
+#[must_use]
+pub fn closed_notice() -> Vec<u8> {
+    between_nuls(CLOSED)
+}
+
+/// The client's half: bytes of the port in, bytes for the client out.
+#[derive(Debug)]
+pub struct ClientSession {
+    nonce: String,
+    state: ClientState,
+}
+
+#[derive(Debug)]
+enum ClientState {
+    /// Throws away until the answer; what came of a message that may still be it.
+    Waiting(Vec<u8>),
+    /// Waiting, inside a message that is too long to be the answer.
+    Skipping,
+    /// Open, at the begin of a message whose first bytes are the first of [`CLOSED`]: held back.
+    Matching(usize),
+    /// Open, inside a message.
+    Passing,
+    Closed,
+}
+
+/// Where the client's half stands after a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// No answer yet: send nothing; begin again with another nonce when it takes too long.
+    Waiting,
+    Open,
+    /// The machine has no session any more: nothing that was asked will be answered.
+    Closed,
+}
+
+impl ClientSession {
+    /// `nonce`: 16 to 64 hex digits, not used before. The machine ignores others.
+    #[must_use]
+    pub fn new(nonce: String) -> Self {
+        Self { nonce, state: ClientState::Waiting(Vec::new()) }
+    }
+
+    /// What to send first.
+    #[must_use]
+    pub fn hello(&self) -> Vec<u8> {
+        between_nuls(&format!(r#"{{"method":"{BEGIN}","parameters":{{"nonce":"{}"}}}}"#, self.nonce))
+    }
+
+    /// Takes what came from the port; what is meant for the client is added to `out`.
+    pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Standing {
+        while !bytes.is_empty() {
+            bytes = match &mut self.state {
+                ClientState::Waiting(_) | ClientState::Skipping => self.wait(bytes),
+                ClientState::Matching(matched) => {
+                    let matched = *matched;
+                    self.hold_back(matched, bytes, out)
+                }
+                ClientState::Passing => self.pass(bytes, out),
+                ClientState::Closed => return Standing::Closed,
+            };
+        }
+        self.standing()
+    }
+
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        match self.state {
+            ClientState::Waiting(_) | ClientState::Skipping => Standing::Waiting,
+            ClientState::Matching(_) | ClientState::Passing => Standing::Open,
+            ClientState::Closed => Standing::Closed,
+        }
+    }
+
+    /// Up to the next NUL; returns what is behind it.
+    fn wait<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (piece, rest) = split_at_nul(bytes);
+        if let ClientState::Waiting(message) = &mut self.state {
+            message.extend_from_slice(piece.get(..piece.len().min(MAX_FRAME)).unwrap_or_default());
+            if message.len() > MAX_FRAME || piece.len() > MAX_FRAME {
+                self.state = ClientState::Skipping;
+            }
+        }
+        let Some(rest) = rest else { return &[] };
+        let begins = matches!(&self.state, ClientState::Waiting(message) if is_answer(message, &self.nonce));
+        self.state = if begins { ClientState::Matching(0) } else { ClientState::Waiting(Vec::new()) };
+        rest
+    }
+
+    /// One byte of what may be [`CLOSED`]; what turns out not to be it is let through.
+    fn hold_back<'a>(&mut self, matched: usize, bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+        let expected = CLOSED.as_bytes().get(matched).copied().unwrap_or(0);
+        match bytes.split_first() {
+            Some((byte, rest)) if *byte == expected => {
+                self.state = if matched == CLOSED.len() {
+                    ClientState::Closed
+                } else {
+                    ClientState::Matching(matched.saturating_add(1))
+                };
+                rest
+            }
+            Some(_) | None => {
+                out.extend_from_slice(CLOSED.as_bytes().get(..matched).unwrap_or_default());
+                self.state = ClientState::Passing;
+                bytes
+            }
+        }
+    }
+
+    fn pass<'a>(&mut self, bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+        let (piece, rest) = split_at_nul(bytes);
+        out.extend_from_slice(piece);
+        let Some(rest) = rest else { return &[] };
+        out.push(0);
+        self.state = ClientState::Matching(0);
+        rest
+    }
+}
+
+/// What precedes the first NUL, and what follows it, if there is one.
+fn split_at_nul(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let mut parts = bytes.splitn(2, |byte| *byte == 0);
+    (parts.next().unwrap_or_default(), parts.next())
+}
+
+fn between_nuls(message: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(message.len().saturating_add(2));
+    bytes.push(0);
+    bytes.extend_from_slice(message.as_bytes());
+    bytes.push(0);
+    bytes
+}
+
+fn answer(nonce: &str) -> Vec<u8> {
+    between_nuls(&format!(r#"{{"parameters":{{"nonce":"{nonce}"}}}}"#))
+}
+
+fn is_answer(message: &[u8], nonce: &str) -> bool {
+    let Ok(reply) = Reply::parse(message) else {
+        return false;
+    };
+    let found = reply.parameters.as_ref().and_then(|parameters| parameters.get("nonce")?.as_str());
+    reply.error.is_none() && found == Some(nonce)
+}
+
+/// The nonce, if this message begins a session.
+fn begin_nonce(frame: &Frame) -> Option<String> {
+    let Frame::Message(message) = frame else {
+        return None;
+    };
+    if message.len() > MAX_FRAME {
+        return None;
+    }
+    let call = Call::parse(message).ok().filter(|call| call.method == BEGIN)?;
+    let nonce = call.parameters.as_ref()?.get("nonce")?.as_str()?;
+    let is_nonce =
+        (MIN_NONCE..=MAX_NONCE).contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_nonce.then(|| String::from(nonce))
+}
+
+/// With its NUL, so that even a flood of the smallest is bounded.
+fn size(frame: &Frame) -> usize {
+    match frame {
+        Frame::Message(message) => message.len().saturating_add(1),
+        Frame::TooLarge => 1,
+    }
+}
+
+#[cfg(test)]
+#[path = "session_test.rs"]
+mod tests;

@@ -1,0 +1,168 @@
+//! Both halves of a session: hellos cut anywhere, clients that leave in the middle, floods.
+
+use super::*;
+
+const NONCE: &str = "0123456789abcdef";
+const OTHER: &str = "fedcba9876543210";
+
+fn hello(nonce: &str) -> Vec<u8> {
+    ClientSession::new(nonce.into()).hello()
+}
+
+fn messages(session: &mut ServerSession) -> Vec<String> {
+    core::iter::from_fn(|| session.next_frame())
+        .map(|frame| match frame {
+            Frame::Message(bytes) => String::from_utf8(bytes).unwrap(),
+            Frame::TooLarge => "<too large>".into(),
+        })
+        .collect()
+}
+
+#[test]
+fn the_hello_and_its_answer_have_these_bytes() {
+    assert_eq!(
+        hello(NONCE),
+        b"\0{\"method\":\"org.orlop.Session.Begin\",\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0"
+    );
+    assert_eq!(answer(NONCE), b"\0{\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0");
+    assert_eq!(closed_notice(), b"\0{\"error\":\"org.orlop.Session.Closed\",\"parameters\":{}}\0");
+}
+
+/// Pushes `input` in pieces of every size: the last session begun, and the messages left in it.
+#[track_caller]
+fn check(input: &[u8], begun: Option<&str>, expected: &[&str]) {
+    for size in 1..=input.len() {
+        let mut session = ServerSession::new(300);
+        let mut last = None;
+        for piece in input.chunks(size) {
+            match session.push(piece) {
+                Heard::Begun(answer) => last = Some(answer),
+                Heard::Nothing | Heard::Stray => {}
+                Heard::Flooded => panic!("flooded in pieces of {size}"),
+            }
+        }
+        assert_eq!(last, begun.map(answer), "in pieces of {size}");
+        assert_eq!(session.is_open(), begun.is_some());
+        assert_eq!(messages(&mut session), expected, "in pieces of {size}");
+    }
+}
+
+#[test]
+fn a_begin_drops_everything_that_precedes_it() {
+    check(&hello(NONCE), Some(NONCE), &[]);
+    check(&[&hello(NONCE)[..], b"one\0two\0"].concat(), Some(NONCE), &["one", "two"]);
+    check(&[b"stray\0HALF", &hello(NONCE)[..], b"one\0"].concat(), Some(NONCE), &["one"]);
+    let reconnect = [&hello(NONCE)[..], b"one\0{\"method\":\"or", &hello(OTHER)[..], b"two\0"];
+    check(&reconnect.concat(), Some(OTHER), &["two"]);
+    let cut_hello = [&hello(NONCE)[..30], &hello(OTHER)[..], b"two\0"];
+    check(&cut_hello.concat(), Some(OTHER), &["two"]);
+    check(b"stray\0one\0HALF", None, &[]);
+}
+
+#[test]
+fn a_begin_without_a_good_nonce_begins_nothing() {
+    let long = "a".repeat(65);
+    for nonce in ["", "0123456789abcde", "0123456789abcdeg", "0123456789abcdef\\u0000", &long] {
+        check(&hello(nonce), None, &[]);
+    }
+    check(br#"{"method":"org.orlop.Session.Begin"}"#, None, &[]);
+    check(b"{\"method\":\"org.orlop.Session.Begin\",\"parameters\":{\"nonce\":7}}\0", None, &[]);
+}
+
+#[test]
+fn who_speaks_without_a_session_is_noticed() {
+    let mut session = ServerSession::new(300);
+    assert_eq!(session.push(b"{\"method\":\"a.B\"}"), Heard::Nothing);
+    assert_eq!(session.push(b"\0"), Heard::Stray);
+    session.push(&hello(NONCE));
+    assert_eq!(session.push(b"one\0"), Heard::Nothing);
+    session.end();
+    assert_eq!(messages(&mut session), [""; 0]);
+    assert_eq!(session.push(b"two\0"), Heard::Stray);
+}
+
+#[test]
+fn a_client_that_never_waits_loses_its_session_and_a_new_one_gets_in() {
+    let mut session = ServerSession::new(100);
+    session.push(&hello(NONCE));
+    let mut heard = Vec::new();
+    for _ in 0..200 {
+        heard.push(session.push(b"x\0"));
+        assert!(session.waiting_bytes <= 101);
+    }
+    assert!(heard.contains(&Heard::Flooded));
+    assert_eq!(heard.last(), Some(&Heard::Stray));
+    assert_eq!(session.push(&hello(OTHER)), Heard::Begun(answer(OTHER)));
+}
+
+#[test]
+fn a_message_as_large_as_the_limit_is_no_flood() {
+    let mut session = ServerSession::new(100);
+    session.push(&hello(NONCE));
+    let message = [&[b'x'; 100][..], b"\0"].concat();
+    assert_eq!(session.push(&message), Heard::Nothing);
+    assert_eq!(messages(&mut session), ["x".repeat(100)]);
+    assert_eq!(session.push(&[&[b'x'; 101][..], b"\0"].concat()), Heard::Nothing);
+    assert_eq!(messages(&mut session), ["<too large>"]);
+}
+
+/// What the client's half lets through, in pieces of every size.
+#[track_caller]
+fn check_client(input: &[u8], standing: Standing, expected: &str) {
+    for size in 1..=input.len() {
+        let mut client = ClientSession::new(NONCE.into());
+        let mut out = Vec::new();
+        for piece in input.chunks(size) {
+            client.push(piece, &mut out);
+        }
+        assert_eq!(String::from_utf8_lossy(&out), expected, "in pieces of {size}");
+        assert_eq!(client.standing(), standing, "in pieces of {size}");
+    }
+}
+
+#[test]
+fn a_client_hears_nothing_from_before_its_own_session() {
+    let mine = answer(NONCE);
+    let others = answer(OTHER);
+    let long = [b'x'; 5000];
+    check_client(&mine, Standing::Open, "");
+    check_client(&[&mine[..], b"{}\0{\"x\":1}\0ha"].concat(), Standing::Open, "{}\0{\"x\":1}\0ha");
+    check_client(&[b"{\"parameters\":{\"con", &mine[..], b"{}\0"].concat(), Standing::Open, "{}\0");
+    check_client(&[&others[..], b"{}\0", &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
+    check_client(&[&others[..], b"{}\0"].concat(), Standing::Waiting, "");
+    check_client(&[&long[..], &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
+    check_client(&[&closed_notice()[..], &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
+    let half_notice = [&closed_notice()[..20], &mine[..], b"a\0"].concat();
+    check_client(&half_notice, Standing::Open, "a\0");
+}
+
+#[test]
+fn a_client_learns_that_its_session_is_over() {
+    let mine = answer(NONCE);
+    let notice = closed_notice();
+    check_client(&[&mine[..], b"{}\0", &notice[..]].concat(), Standing::Closed, "{}\0\0");
+    check_client(&[&mine[..], b"{\"a", &notice[..], b"x\0"].concat(), Standing::Closed, "{\"a\0");
+    let nearly = [&mine[..], br#"{"error":"org.orlop.Session.Close","#, b"\0"].concat();
+    check_client(&nearly, Standing::Open, "{\"error\":\"org.orlop.Session.Close\",\0");
+}
+
+#[test]
+fn two_halves_agree_after_any_number_of_quick_reconnects() {
+    let mut machine = ServerSession::new(300);
+    let mut wire = Vec::new();
+    for round in 0..20_u32 {
+        // Each client but the last is cut off in the middle of its second message, and leaves
+        // answers behind that it never read.
+        let mut client = ClientSession::new(format!("{round:016x}"));
+        let Heard::Begun(answer) = machine.push(&client.hello()) else { panic!("{round}") };
+        wire.extend_from_slice(&answer);
+        machine.push(b"{\"method\":\"a.B\"}\0{\"meth");
+        assert_eq!(messages(&mut machine), ["{\"method\":\"a.B\"}"]);
+        let mine = format!("{{\"parameters\":{{\"round\":{round}}}}}\0");
+        wire.extend_from_slice(mine.as_bytes());
+        let mut heard = Vec::new();
+        client.push(&wire, &mut heard);
+        assert_eq!(String::from_utf8(heard).unwrap(), mine);
+        wire.extend_from_slice(b"{\"parameters\":{\"half");
+    }
+}

@@ -1,0 +1,219 @@
+//! The types of the interface, field for field: what the machine says and a client reads.
+//!
+//! Absent is `null`, never left out, so that every object of a kind has the same fields. They are
+//! made from the supervisor's own types, never used as such.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use super::base64;
+
+/// An enum of the interface: its words stand here once, for the wire and for people.
+macro_rules! words {
+    ($($(#[$about:meta])* $name:ident { $($variant:ident = $word:literal),+ $(,)? })+) => {$(
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum $name { $(#[serde(rename = $word)] $variant),+ }
+
+        impl $name {
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The word of the interface.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+    )+};
+}
+
+words! {
+    Wanted { Up = "up", Down = "down" }
+    State {
+        Waiting = "waiting",
+        Starting = "starting",
+        Running = "running",
+        Stopping = "stopping",
+        Backoff = "backoff",
+        Exited = "exited",
+        Failed = "failed",
+        Stuck = "stuck",
+        Invalid = "invalid",
+    }
+    Health {
+        None = "none",
+        Starting = "starting",
+        Healthy = "healthy",
+        Unhealthy = "unhealthy",
+    }
+    CauseKind {
+        Exit = "exit",
+        Signal = "signal",
+        Oom = "oom",
+        Start = "start",
+        Probe = "probe",
+        Watchdog = "watchdog",
+        Dependency = "dependency",
+        User = "user",
+        Config = "config",
+        Image = "image",
+        Shutdown = "shutdown",
+        Unknown = "unknown",
+    }
+    Stream { Stdout = "stdout", Stderr = "stderr" }
+    DropReason { Overwritten = "overwritten", Refused = "refused" }
+    PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
+    /// What can be crashed on purpose.
+    Process { Supervisor = "supervisor", Log = "log" }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    pub kind: CauseKind,
+    pub text: String,
+    pub code: Option<i32>,
+    pub signal: Option<String>,
+    pub step: Option<String>,
+    pub object: Option<String>,
+    pub errno: Option<String>,
+    pub name: Option<String>,
+}
+
+impl Cause {
+    /// A cause that has no more to say than its text.
+    #[must_use]
+    pub fn new(kind: CauseKind, text: String) -> Self {
+        Self { kind, text, code: None, signal: None, step: None, object: None, errno: None, name: None }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    pub name: String,
+    pub wanted: Wanted,
+    pub state: State,
+    pub ready: bool,
+    pub health: Health,
+    pub pid: Option<u32>,
+    pub restarts: u64,
+    pub cause: Option<Cause>,
+    pub image: Option<String>,
+    pub started_at: Option<String>,
+    pub next_start: Option<String>,
+    pub exit_code: Option<i32>,
+    pub uptime_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Details {
+    pub declared_at: Option<String>,
+    pub problems: Vec<String>,
+    pub depends_on: Vec<String>,
+    pub waits_for: Vec<String>,
+    pub command: Vec<String>,
+    pub memory_bytes: Option<u64>,
+    pub memory_peak_bytes: Option<u64>,
+    pub memory_limit_bytes: Option<u64>,
+    pub cpu_us: Option<u64>,
+    pub processes: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    pub reason: DropReason,
+    pub bytes: u64,
+    pub reads: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub name: String,
+    pub stream: Option<Stream>,
+    pub boot_us: u64,
+    pub time: String,
+    pub text: Option<String>,
+    pub data: Option<String>,
+    pub dropped: Option<Dropped>,
+}
+
+impl Entry {
+    /// One whole read: as text when it is UTF-8, which costs a third less than base64.
+    #[must_use]
+    pub fn output(name: &str, stream: Stream, boot_us: u64, time: String, bytes: &[u8]) -> Self {
+        let text = core::str::from_utf8(bytes).ok().map(String::from);
+        let data = if text.is_none() { Some(base64::encode(bytes)) } else { None };
+        let stream = Some(stream);
+        Self { name: String::from(name), stream, boot_us, time, text, data, dropped: None }
+    }
+
+    /// In the place of output that is gone.
+    #[must_use]
+    pub fn gap(name: &str, boot_us: u64, time: String, dropped: Dropped) -> Self {
+        let (text, data, dropped) = (None, None, Some(dropped));
+        Self { name: String::from(name), stream: None, boot_us, time, text, data, dropped }
+    }
+
+    /// The bytes that the container wrote; none for a gap. `None`: `data` is not base64.
+    #[must_use]
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match (&self.text, &self.data) {
+            (Some(text), _) => Some(text.as_bytes().to_vec()),
+            (None, Some(data)) => base64::decode(data),
+            (None, None) => Some(Vec::new()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    pub name: String,
+    pub start_us: u64,
+    pub duration_us: Option<u64>,
+    pub ok: Option<bool>,
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upgrade {
+    pub number: u64,
+    pub sha256: String,
+    pub ok: bool,
+    pub error: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_that_is_text_travels_as_text_and_other_bytes_as_base64() {
+        let entry = |bytes| Entry::output("web", Stream::Stdout, 7, String::from("t"), bytes);
+        let text = entry("größer\n".as_bytes());
+        assert_eq!((text.text.as_deref(), text.data.as_deref()), (Some("größer\n"), None));
+        // Half a character, as a read of fixed size leaves it.
+        let half = entry(b"gr\xc3");
+        assert_eq!((half.text.as_deref(), half.data.as_deref()), (None, Some("Z3LD")));
+        for bytes in [&b""[..], b"a\0b", b"\xff\xfe", "größer".as_bytes()] {
+            assert_eq!(entry(bytes).bytes().as_deref(), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn a_gap_has_no_bytes_and_says_how_many_are_gone() {
+        let dropped = Dropped { reason: DropReason::Refused, bytes: 9, reads: 2 };
+        let gap = Entry::gap("web", 7, String::from("t"), dropped);
+        assert_eq!(gap.bytes(), Some(Vec::new()));
+        assert_eq!(
+            serde_json::to_string(&gap).unwrap(),
+            r#"{"name":"web","stream":null,"boot_us":7,"time":"t","text":null,"data":null,"dropped":{"reason":"refused","bytes":9,"reads":2}}"#
+        );
+    }
+
+    #[test]
+    fn data_that_is_not_base64_is_told() {
+        let mut entry = Entry::output("web", Stream::Stdout, 7, String::new(), b"\xff");
+        entry.data = Some(String::from("?"));
+        assert_eq!(entry.bytes(), None);
+    }
+}

@@ -1,0 +1,191 @@
+//! PID 1: reaps, keeps the supervisor alive, keeps what must outlive it, and ends the machine.
+//!
+//! It reads no configuration, parses nothing, and allocates nothing after its start. Everything
+//! else may crash. Frames come from the supervisor, deaths from the kernel, time from one clock
+//! read a wake-up; each is handled in bounded portions, and nothing here can block.
+
+mod mounts;
+mod power;
+mod supervisor;
+mod talk;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use orlop::ledger::{Ended, Phase, Respawn, Table};
+
+use crate::linux::epoll::{Epoll, Interest};
+use crate::linux::kmsg::{self, Level, Line};
+use crate::linux::{Errno, Result, fd, power as machine, process, seqpacket, signal, time, wait};
+
+use power::Power;
+use supervisor::Supervisor;
+use talk::Telling;
+
+/// What wakes PID 1.
+const SIGNALS: u64 = 0;
+const LEDGER: u64 = 1;
+const SUPERVISOR: u64 = 2;
+
+/// Reaped in one wake-up: a burst of orphans must not keep the ledger waiting for long.
+const REAPS_PER_WAKE: usize = 256;
+
+pub(crate) type Fds = seqpacket::Fds;
+
+/// Whether this is the machine's init or stands in for one inside another system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Machine,
+    Guest,
+}
+
+struct Init {
+    place: Place,
+    epoll: Epoll,
+    signals: OwnedFd,
+    /// Our end and the supervisor's: with both here, no message dies with a supervisor.
+    ours: OwnedFd,
+    theirs: OwnedFd,
+    table: Table<Fds>,
+    phases: Vec<Phase>,
+    supervisor: Supervisor,
+    respawn: Respawn,
+    starts: u32,
+    orphans: u64,
+    telling: Telling,
+    power: Option<Power>,
+}
+
+/// Runs the role for ever.
+pub fn run() -> ! {
+    fd::ensure_standard();
+    let place = if nix::unistd::getpid().as_raw() == 1 { Place::Machine } else { Place::Guest };
+    match Init::start(place) {
+        Ok(mut init) => init.live(),
+        Err(errno) => {
+            // Nothing can be done without a descriptor to wait on. PID 1 must not end.
+            let line = Line::format(format_args!("init cannot start: {}", errno.desc()));
+            kmsg::write(Level::Error, line.bytes());
+            loop {
+                process::pause();
+            }
+        }
+    }
+}
+
+impl Init {
+    fn start(place: Place) -> Result<Self> {
+        let mut phases = Vec::with_capacity(mounts::PHASES);
+        if place == Place::Machine {
+            mounts::all(&mut phases);
+        }
+        kmsg::quiet_console();
+        kmsg::open_log();
+        if place == Place::Machine {
+            // Fails in a container; there nobody presses those keys.
+            let _ = machine::catch_ctrl_alt_del();
+        } else {
+            process::become_subreaper()?;
+        }
+        let null = fd::null()?;
+        for number in 0..=2 {
+            fd::install(null.as_fd(), number)?;
+        }
+        let _ = process::set_oom_score(-1000);
+        let signals = signal::block_all_and_read(&power::SIGNALS)?;
+        let (ours, theirs) = seqpacket::pair()?;
+        let epoll = Epoll::new()?;
+        epoll.add(signals.as_fd(), Interest::EPOLLIN, SIGNALS)?;
+        epoll.add(ours.as_fd(), Interest::EPOLLIN, LEDGER)?;
+        Ok(Self {
+            place,
+            epoll,
+            signals,
+            ours,
+            theirs,
+            table: Table::new(),
+            phases,
+            supervisor: Supervisor::new(supervisor::own_executable()?),
+            respawn: Respawn::default(),
+            starts: 0,
+            orphans: 0,
+            telling: Telling::default(),
+            power: None,
+        })
+    }
+
+    fn live(&mut self) -> ! {
+        loop {
+            let now = time::since_boot();
+            self.keep_supervisor(now);
+            self.power_timeout(now);
+            self.talk();
+            let timeout = self.next_deadline().map(|at| at.saturating_sub(now));
+            let Ok(ready) = self.epoll.wait(timeout) else { continue };
+            let now = time::since_boot();
+            for (token, _) in ready.iter() {
+                match token {
+                    SIGNALS => self.read_signals(now),
+                    LEDGER => self.hear(now),
+                    // It is reaped below, with everybody else.
+                    _ => {}
+                }
+            }
+            self.reap(now);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        [self.supervisor.deadline(), self.power.as_ref().map(Power::deadline)].into_iter().flatten().min()
+    }
+
+    fn read_signals(&mut self, now: Duration) {
+        while let Ok((number, from)) = signal::read(&self.signals) {
+            if let Some(action) = power::action_of(number) {
+                let line = Line::format(format_args!("signal {number} from pid {from}"));
+                kmsg::write(Level::Info, line.bytes());
+                self.ask_for_power(action, now);
+            }
+        }
+    }
+
+    /// Reaps whatever is dead, the supervisor too; at most [`REAPS_PER_WAKE`] a wake-up. What is
+    /// left keeps SIGCHLD pending only if it came later, so a full portion asks for another turn.
+    fn reap(&mut self, now: Duration) {
+        // The supervisor first: it must not wait behind a burst of orphans.
+        if let Some(pidfd) = self.supervisor.pidfd()
+            && !wait::is_running(pidfd)
+            && let Ok(Some(reaped)) = wait::wait_for(pidfd)
+        {
+            self.supervisor_died(reaped.code, reaped.status, now);
+        }
+        for _ in 0..REAPS_PER_WAKE {
+            match wait::reap_any() {
+                Ok(Some(reaped)) => self.reaped(reaped, now),
+                Ok(None) | Err(Errno::ECHILD) => return,
+                Err(_) => {}
+            }
+        }
+        signal::wake_for_children();
+    }
+
+    fn reaped(&mut self, reaped: wait::Reaped, now: Duration) {
+        if self.supervisor.is(reaped.pid) {
+            return self.supervisor_died(reaped.code, reaped.status, now);
+        }
+        if self.power.as_mut().is_some_and(|power| power.child_ended(reaped.pid, now)) {
+            return;
+        }
+        let ended = Ended {
+            code: reaped.code,
+            status: reaped.status,
+            user_us: reaped.user_us,
+            system_us: reaped.system_us,
+            max_rss: reaped.max_rss,
+            at_us: now.as_micros() as u64,
+        };
+        if self.table.ended(reaped.pid, ended).is_none() {
+            self.orphans = self.orphans.saturating_add(1);
+        }
+    }
+}

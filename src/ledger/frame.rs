@@ -1,0 +1,444 @@
+//! One frame: [`FRAME_BYTES`] bytes, little-endian, `version u16 · kind u16 · fields`.
+//!
+//! Fields are only ever added at the end of a kind, where older releases see zeroes they ignore.
+
+/// Version of the frames that this release writes.
+pub const VERSION: u16 = 1;
+/// Every frame has this size: a whole table of 4,096 then passes in one megabyte.
+pub const FRAME_BYTES: usize = 192;
+/// A container has a pidfd, two pipes and one to spare.
+pub const MAX_FDS: usize = 4;
+/// A container's name has at most 63 bytes.
+pub const LABEL_BYTES: usize = 64;
+
+/// What an entry of the table stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The first process of a container. fds: pidfd, stdout's read end, stderr's read end.
+    Container,
+    /// A helper such as `orlop log`. fds: pidfd, the supervisor's end of its socket.
+    Helper,
+    /// The memory of a container's log. fds: the memfd.
+    Ring,
+    /// A listening socket. fds: the socket.
+    Listener,
+}
+
+/// What the machine is asked to do at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    PowerOff,
+    Reboot,
+}
+
+/// A short name in a frame; longer ones are cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Label([u8; LABEL_BYTES]);
+
+impl Label {
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        let mut bytes = [0; LABEL_BYTES];
+        for (to, from) in bytes.iter_mut().take(LABEL_BYTES - 1).zip(name.bytes()) {
+            *to = from;
+        }
+        Self(bytes)
+    }
+
+    /// The name, or nothing when the bytes are not UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(LABEL_BYTES);
+        core::str::from_utf8(self.0.get(..end).unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Debug for Label {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+/// What is registered: the cookie names it, `pid` is 0 for what is no process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Child {
+    pub cookie: u64,
+    pub kind: Kind,
+    pub pid: i32,
+    pub label: Label,
+}
+
+/// How a child ended, as waitid(2) with `__WALL` and its rusage say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// `CLD_EXITED`, `CLD_KILLED` or `CLD_DUMPED`.
+    pub code: i32,
+    /// Exit code or signal number, real-time signals too.
+    pub status: i32,
+    pub user_us: u64,
+    pub system_us: u64,
+    /// KiB.
+    pub max_rss: u64,
+    /// Boot time when it was reaped, µs.
+    pub at_us: u64,
+}
+
+/// One step of the boot that PID 1 took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Phase {
+    pub start_us: u64,
+    pub end_us: u64,
+    /// 0, or the errno of the first thing that failed.
+    pub errno: i32,
+    /// The phase's name; after a blank, what failed.
+    pub label: Label,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Frame {
+    /// Supervisor: I am here and speak these versions.
+    Hello {
+        oldest: u16,
+        newest: u16,
+    },
+    /// PID 1's answer, followed by `phases` × Phase, `entries` × Entry.
+    Welcome {
+        starts: u32,
+        orphans: u64,
+        safe: bool,
+        phases: u16,
+        entries: u16,
+        power: Option<(Action, u64)>,
+    },
+    Phase(Phase),
+    /// One entry of the table with its fds; `None`: alive.
+    Entry {
+        child: Child,
+        ended: Option<Ended>,
+    },
+    /// Supervisor: keep this child and these fds.
+    Register(Child),
+    Registered {
+        cookie: u64,
+    },
+    /// The child was dead before it could be registered.
+    Gone {
+        cookie: u64,
+    },
+    /// The table is full or the cookie is taken.
+    Refused {
+        cookie: u64,
+    },
+    /// Supervisor: forget an entry that is no process, or close what a dead one left.
+    Release {
+        cookie: u64,
+    },
+    Ended {
+        cookie: u64,
+        ended: Ended,
+    },
+    /// Supervisor: its end is in my record; forget it.
+    Recorded {
+        cookie: u64,
+    },
+    /// Supervisor: control is served.
+    Alive,
+    /// Either side: the machine ends, at the latest at this boot time.
+    Power {
+        action: Action,
+        deadline_us: u64,
+    },
+    /// Supervisor: everything has been stopped in order.
+    PowerDone,
+    /// Supervisor: go on as this executable (1 fd: a sealed memfd).
+    Upgrade,
+    /// PID 1: the new supervisor did not serve in time or died; the old executable is back.
+    UpgradeFailed {
+        code: i32,
+        status: i32,
+    },
+    /// Supervisor: leave safe mode.
+    Resume,
+    /// PID 1: orphans reaped so far (the answer to `Count`).
+    Counted {
+        orphans: u64,
+    },
+    Count,
+    /// Of a newer release; skipped.
+    Unknown {
+        kind: u16,
+    },
+}
+
+/// These bytes are no frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
+struct Writer {
+    bytes: [u8; FRAME_BYTES],
+    at: usize,
+}
+
+impl Writer {
+    fn put(mut self, field: &[u8]) -> Self {
+        for (to, from) in self.bytes.iter_mut().skip(self.at).zip(field) {
+            *to = *from;
+        }
+        self.at = self.at.saturating_add(field.len());
+        self
+    }
+    fn u16(self, value: u16) -> Self {
+        self.put(&value.to_le_bytes())
+    }
+    fn u32(self, value: u32) -> Self {
+        self.put(&value.to_le_bytes())
+    }
+    fn i32(self, value: i32) -> Self {
+        self.put(&value.to_le_bytes())
+    }
+    fn u64(self, value: u64) -> Self {
+        self.put(&value.to_le_bytes())
+    }
+    fn child(self, child: &Child) -> Self {
+        self.u64(child.cookie).u16(child.kind.number()).i32(child.pid).put(&child.label.0)
+    }
+    fn ended(self, ended: &Ended) -> Self {
+        self.i32(ended.code)
+            .i32(ended.status)
+            .u64(ended.user_us)
+            .u64(ended.system_us)
+            .u64(ended.max_rss)
+            .u64(ended.at_us)
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+    fn u16(&mut self) -> Result<u16, Malformed> {
+        Ok(u16::from_le_bytes(self.take()?))
+    }
+    fn u32(&mut self) -> Result<u32, Malformed> {
+        Ok(u32::from_le_bytes(self.take()?))
+    }
+    fn i32(&mut self) -> Result<i32, Malformed> {
+        Ok(i32::from_le_bytes(self.take()?))
+    }
+    fn u64(&mut self) -> Result<u64, Malformed> {
+        Ok(u64::from_le_bytes(self.take()?))
+    }
+    fn child(&mut self) -> Result<Child, Malformed> {
+        Ok(Child {
+            cookie: self.u64()?,
+            kind: Kind::from_number(self.u16()?)?,
+            pid: self.i32()?,
+            label: Label(self.take()?),
+        })
+    }
+    fn ended(&mut self) -> Result<Ended, Malformed> {
+        Ok(Ended {
+            code: self.i32()?,
+            status: self.i32()?,
+            user_us: self.u64()?,
+            system_us: self.u64()?,
+            max_rss: self.u64()?,
+            at_us: self.u64()?,
+        })
+    }
+}
+
+impl Kind {
+    fn number(self) -> u16 {
+        match self {
+            Self::Container => 1,
+            Self::Helper => 2,
+            Self::Ring => 3,
+            Self::Listener => 4,
+        }
+    }
+    fn from_number(number: u16) -> Result<Self, Malformed> {
+        match number {
+            1 => Ok(Self::Container),
+            2 => Ok(Self::Helper),
+            3 => Ok(Self::Ring),
+            4 => Ok(Self::Listener),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+impl Action {
+    fn number(self) -> u16 {
+        match self {
+            Self::PowerOff => 1,
+            Self::Reboot => 2,
+        }
+    }
+    fn from_number(number: u16) -> Result<Self, Malformed> {
+        match number {
+            1 => Ok(Self::PowerOff),
+            2 => Ok(Self::Reboot),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+impl Frame {
+    #[must_use]
+    pub fn encode(&self) -> [u8; FRAME_BYTES] {
+        let start = |kind| Writer { bytes: [0; FRAME_BYTES], at: 0 }.u16(VERSION).u16(kind);
+        match self {
+            Self::Hello { oldest, newest } => start(1).u16(*oldest).u16(*newest),
+            Self::Welcome { starts, orphans, safe, phases, entries, power } => {
+                let (action, deadline) = power.map_or((0, 0), |(action, at)| (action.number(), at));
+                let head = start(2).u32(*starts).u64(*orphans).u16(u16::from(*safe));
+                head.u16(*phases).u16(*entries).u16(action).u64(deadline)
+            }
+            Self::Phase(phase) => {
+                start(3).u64(phase.start_us).u64(phase.end_us).i32(phase.errno).put(&phase.label.0)
+            }
+            Self::Entry { child, ended } => {
+                start(4).child(child).u16(u16::from(ended.is_some())).ended(&ended.unwrap_or_default())
+            }
+            Self::Register(child) => start(5).child(child),
+            Self::Registered { cookie } => start(6).u64(*cookie),
+            Self::Gone { cookie } => start(7).u64(*cookie),
+            Self::Refused { cookie } => start(8).u64(*cookie),
+            Self::Release { cookie } => start(9).u64(*cookie),
+            Self::Ended { cookie, ended } => start(10).u64(*cookie).ended(ended),
+            Self::Recorded { cookie } => start(11).u64(*cookie),
+            Self::Alive => start(12),
+            Self::Power { action, deadline_us } => start(13).u16(action.number()).u64(*deadline_us),
+            Self::PowerDone => start(14),
+            Self::Upgrade => start(15),
+            Self::UpgradeFailed { code, status } => start(16).i32(*code).i32(*status),
+            Self::Resume => start(17),
+            Self::Counted { orphans } => start(18).u64(*orphans),
+            Self::Count => start(19),
+            Self::Unknown { kind } => start(*kind),
+        }
+        .bytes
+    }
+
+    /// Reads a frame of any release.
+    ///
+    /// # Errors
+    /// [`Malformed`] when the bytes are too few or a field has no meaning; an unknown kind is a
+    /// value, [`Frame::Unknown`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        if bytes.len() != FRAME_BYTES {
+            return Err(Malformed);
+        }
+        let mut from = Reader(bytes);
+        let _version = from.u16()?;
+        Ok(match from.u16()? {
+            1 => Self::Hello { oldest: from.u16()?, newest: from.u16()? },
+            2 => Self::Welcome {
+                starts: from.u32()?,
+                orphans: from.u64()?,
+                safe: from.u16()? != 0,
+                phases: from.u16()?,
+                entries: from.u16()?,
+                power: match from.u16()? {
+                    0 => None,
+                    action => Some((Action::from_number(action)?, from.u64()?)),
+                },
+            },
+            3 => Self::Phase(Phase {
+                start_us: from.u64()?,
+                end_us: from.u64()?,
+                errno: from.i32()?,
+                label: Label(from.take()?),
+            }),
+            4 => {
+                let child = from.child()?;
+                let dead = from.u16()? != 0;
+                let ended = from.ended()?;
+                Self::Entry { child, ended: dead.then_some(ended) }
+            }
+            5 => Self::Register(from.child()?),
+            6 => Self::Registered { cookie: from.u64()? },
+            7 => Self::Gone { cookie: from.u64()? },
+            8 => Self::Refused { cookie: from.u64()? },
+            9 => Self::Release { cookie: from.u64()? },
+            10 => Self::Ended { cookie: from.u64()?, ended: from.ended()? },
+            11 => Self::Recorded { cookie: from.u64()? },
+            12 => Self::Alive,
+            13 => Self::Power { action: Action::from_number(from.u16()?)?, deadline_us: from.u64()? },
+            14 => Self::PowerDone,
+            15 => Self::Upgrade,
+            16 => Self::UpgradeFailed { code: from.i32()?, status: from.i32()? },
+            17 => Self::Resume,
+            18 => Self::Counted { orphans: from.u64()? },
+            19 => Self::Count,
+            kind => Self::Unknown { kind },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child() -> Child {
+        Child { cookie: u64::MAX - 1, kind: Kind::Ring, pid: 77, label: Label::new("web") }
+    }
+
+    #[test]
+    fn every_frame_comes_back_as_it_was_sent() {
+        let ended = Ended { code: 2, status: 34, user_us: 1, system_us: 2, max_rss: 3, at_us: 4 };
+        let phase = Phase { start_us: 5, end_us: 6, errno: 19, label: Label::new("mounts /proc") };
+        for frame in [
+            Frame::Hello { oldest: 1, newest: 2 },
+            Frame::Welcome { starts: 3, orphans: 4, safe: true, phases: 5, entries: 6, power: None },
+            Frame::Welcome {
+                starts: 3,
+                orphans: 4,
+                safe: false,
+                phases: 5,
+                entries: 6,
+                power: Some((Action::Reboot, 9)),
+            },
+            Frame::Phase(phase),
+            Frame::Entry { child: child(), ended: Some(ended) },
+            Frame::Entry { child: child(), ended: None },
+            Frame::Register(child()),
+            Frame::Registered { cookie: 1 },
+            Frame::Gone { cookie: 2 },
+            Frame::Refused { cookie: 3 },
+            Frame::Release { cookie: 4 },
+            Frame::Ended { cookie: 5, ended },
+            Frame::Recorded { cookie: 6 },
+            Frame::Alive,
+            Frame::Power { action: Action::PowerOff, deadline_us: 7 },
+            Frame::PowerDone,
+            Frame::Upgrade,
+            Frame::UpgradeFailed { code: 1, status: 127 },
+            Frame::Resume,
+            Frame::Counted { orphans: 8 },
+            Frame::Count,
+            Frame::Unknown { kind: 900 },
+        ] {
+            assert_eq!(Frame::decode(&frame.encode()), Ok(frame));
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_size_or_sense_are_refused() {
+        assert_eq!(Frame::decode(&[0; 3]), Err(Malformed));
+        let mut bytes = Frame::Power { action: Action::Reboot, deadline_us: 0 }.encode();
+        bytes[4] = 99;
+        assert_eq!(Frame::decode(&bytes), Err(Malformed));
+    }
+
+    #[test]
+    fn a_label_is_cut_not_overrun() {
+        let long = "x".repeat(200);
+        assert_eq!(Label::new(&long).as_str().len(), LABEL_BYTES - 1);
+    }
+}

@@ -1,0 +1,129 @@
+//! cgroup v2: directories and the small files in them, relative to a directory's descriptor.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{AtFlags, OFlag, open, openat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use super::{Errno, Result};
+
+/// Where the hierarchy is mounted.
+pub const ROOT: &str = "/sys/fs/cgroup";
+
+/// Opens a cgroup by its path below the root of the hierarchy.
+///
+/// # Errors
+/// ENOENT.
+pub fn open_path(path: &str) -> Result<OwnedFd> {
+    open(
+        format!("{ROOT}/{path}").as_str(),
+        OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW,
+        Mode::empty(),
+    )
+}
+
+/// Makes a cgroup below another, or opens the one that is there.
+///
+/// # Errors
+/// As mkdirat(2).
+pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    openat(parent, name, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
+}
+
+/// Writes a file of a cgroup in one write(2).
+///
+/// # Errors
+/// ENOENT when the controller is not enabled; what the kernel has against the value.
+pub fn write(cgroup: BorrowedFd<'_>, file: &str, value: &str) -> Result<()> {
+    let fd = openat(cgroup, file, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    nix::unistd::write(fd.as_fd(), value.as_bytes())?;
+    Ok(())
+}
+
+/// Reads a file of a cgroup, at most 4 KiB of it.
+///
+/// # Errors
+/// ENOENT, ENODEV when the cgroup is gone.
+pub fn read(cgroup: BorrowedFd<'_>, file: &str) -> Result<String> {
+    let fd = openat(cgroup, file, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let mut buffer = [0u8; 4096];
+    let size = super::fd::read(fd.as_fd(), &mut buffer)?;
+    Ok(String::from_utf8_lossy(buffer.get(..size).unwrap_or_default()).into_owned())
+}
+
+/// The number after `key` in a flat keyed file such as memory.events.
+#[must_use]
+pub fn keyed(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+}
+
+/// Kills every process in it and below it at once (cgroup.kill, 5.14).
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn kill(cgroup: BorrowedFd<'_>) -> Result<()> {
+    write(cgroup, "cgroup.kill", "1")
+}
+
+/// Removes an empty cgroup.
+///
+/// # Errors
+/// EBUSY while it has processes or children.
+pub fn remove(parent: BorrowedFd<'_>, name: &str) -> Result<()> {
+    unlinkat(parent, name, UnlinkatFlags::RemoveDir)
+}
+
+/// Removes an empty cgroup and the empty ones below it, at most 64 levels deep.
+///
+/// # Errors
+/// EBUSY while one has processes.
+pub fn remove_tree(parent: BorrowedFd<'_>, name: &str) -> Result<()> {
+    remove_levels(parent, name, 64)
+}
+
+fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> {
+    match remove(parent, name) {
+        Err(Errno::EBUSY) if levels > 0 => {}
+        Err(Errno::ENOENT) => return Ok(()),
+        other => return other,
+    }
+    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+    let mut dir = nix::dir::Dir::openat(parent, name, flags, Mode::empty())?;
+    let mut below = Vec::new();
+    for entry in dir.iter() {
+        let entry = entry?;
+        let is_directory = entry.file_type() == Some(nix::dir::Type::Directory);
+        let child = entry.file_name().to_string_lossy().into_owned();
+        if is_directory && child != "." && child != ".." {
+            below.push(child);
+        }
+    }
+    for child in below {
+        remove_levels(dir.as_fd(), &child, levels - 1)?;
+    }
+    remove(parent, name)
+}
+
+/// Opens a file whose changes are announced by EPOLLPRI (cgroup.events, memory.events). It must be
+/// read once before it is waited for, else it is ready at once.
+///
+/// # Errors
+/// ENOENT.
+pub fn watch(cgroup: BorrowedFd<'_>, file: &str) -> Result<OwnedFd> {
+    openat(cgroup, file, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Reads a watched file again from its start.
+///
+/// # Errors
+/// ENODEV when the cgroup has been removed.
+pub fn reread(file: BorrowedFd<'_>) -> Result<String> {
+    let mut buffer = [0u8; 1024];
+    let size = nix::sys::uio::pread(file, &mut buffer, 0)?;
+    Ok(String::from_utf8_lossy(buffer.get(..size).unwrap_or_default()).into_owned())
+}

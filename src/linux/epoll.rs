@@ -1,0 +1,76 @@
+//! epoll(7) with tokens of the caller's choice.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use nix::sys::epoll::{Epoll as NixEpoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use super::{Errno, Result};
+
+/// What is waited for.
+pub type Interest = EpollFlags;
+
+/// Enough to see every kind of event in a wake-up; the rest comes in the next.
+pub const EVENTS_PER_WAKE: usize = 32;
+
+#[derive(Debug)]
+pub struct Epoll(NixEpoll);
+
+impl Epoll {
+    /// # Errors
+    /// EMFILE, ENOMEM.
+    pub fn new() -> Result<Self> {
+        NixEpoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map(Self)
+    }
+
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub fn add(&self, fd: BorrowedFd<'_>, interest: Interest, token: u64) -> Result<()> {
+        self.0.add(fd, EpollEvent::new(interest, token))
+    }
+
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub fn change(&self, fd: BorrowedFd<'_>, interest: Interest, token: u64) -> Result<()> {
+        self.0.modify(fd, &mut EpollEvent::new(interest, token))
+    }
+
+    /// # Errors
+    /// ENOENT when it is not there.
+    pub fn remove(&self, fd: BorrowedFd<'_>) -> Result<()> {
+        self.0.delete(fd)
+    }
+
+    /// Waits for events, at most `timeout` (`None`: for ever; rounded up to whole milliseconds).
+    ///
+    /// # Errors
+    /// As epoll_wait(2); EINTR is no error but no event.
+    pub fn wait(&self, timeout: Option<Duration>) -> Result<Ready> {
+        let timeout = match timeout {
+            None => EpollTimeout::NONE,
+            Some(time) => {
+                let ms = time.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32;
+                EpollTimeout::try_from(ms).unwrap_or(EpollTimeout::ZERO)
+            }
+        };
+        let mut events = [EpollEvent::empty(); EVENTS_PER_WAKE];
+        match self.0.wait(&mut events, timeout) {
+            Ok(count) => Ok(Ready { events, count }),
+            Err(Errno::EINTR) => Ok(Ready { events, count: 0 }),
+            Err(errno) => Err(errno),
+        }
+    }
+}
+
+/// What one wake-up brought.
+#[derive(Debug)]
+pub struct Ready {
+    events: [EpollEvent; EVENTS_PER_WAKE],
+    count: usize,
+}
+
+impl Ready {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, Interest)> + '_ {
+        self.events.iter().take(self.count).map(|event| (event.data(), event.events()))
+    }
+}

@@ -1,0 +1,102 @@
+//! What a process has open.
+
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open};
+use nix::sys::stat::Mode;
+
+use super::{Errno, Result, check};
+
+/// Makes sure that 0, 1 and 2 are open, whatever the kernel could give: the first descriptors that
+/// a program opens must not become its standard output by accident. Needs no /dev.
+pub fn ensure_standard() {
+    loop {
+        match open("/", OFlag::O_PATH, Mode::empty()) {
+            // Left open on purpose: it now stands for a missing standard descriptor.
+            Ok(fd) if fd.as_raw_fd() <= 2 => core::mem::forget(fd),
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// Puts `fd` at the number `at`, without CLOEXEC: for a child about to exec.
+///
+/// # Errors
+/// EBADF.
+pub fn install(fd: BorrowedFd<'_>, at: RawFd) -> Result<()> {
+    if fd.as_raw_fd() == at {
+        fcntl(fd, FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))?;
+        return Ok(());
+    }
+    // SAFETY: `at` is a number that the caller gives up; whatever was there is closed.
+    check(unsafe { libc::dup2(fd.as_raw_fd(), at) }.into())?;
+    Ok(())
+}
+
+/// A copy of `fd` with a number of at least `from`, CLOEXEC.
+///
+/// # Errors
+/// EMFILE.
+pub fn duplicate_above(fd: BorrowedFd<'_>, from: RawFd) -> Result<OwnedFd> {
+    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(from))?;
+    // SAFETY: F_DUPFD_CLOEXEC made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// Takes over a descriptor that an exec handed to us under a fixed number.
+///
+/// # Errors
+/// EBADF when nothing is there.
+pub fn inherited(number: RawFd) -> Result<OwnedFd> {
+    // SAFETY: only looks at the number.
+    check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) }.into())?;
+    // SAFETY: it is open, and by the contract with whoever started us it is ours alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Closes every descriptor from `first` on (close_range(2)).
+///
+/// For a forked child that will exec or `_exit`: values of the parent that own such descriptors
+/// must not be used or dropped after it.
+pub fn close_from(first: RawFd) {
+    // SAFETY: see above; the caller is a child that owns nothing from there on.
+    unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) };
+}
+
+/// Marks every descriptor from `first` on to be closed by exec.
+pub fn cloexec_from(first: RawFd) {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    // SAFETY: changes flags only.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC)
+    };
+}
+
+/// A pipe, CLOEXEC, both ends blocking: (read end, write end).
+///
+/// # Errors
+/// EMFILE, ENFILE.
+pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC)
+}
+
+/// Opens /dev/null for reading and writing.
+///
+/// # Errors
+/// ENOENT before /dev is mounted.
+pub fn null() -> Result<OwnedFd> {
+    open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Reads from `fd`, again when interrupted.
+///
+/// # Errors
+/// As read(2).
+pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
+    loop {
+        match nix::unistd::read(fd, buffer) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Files and directories, relative to a directory's descriptor, and never outside it.
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
+
+use super::{Errno, Result, c_path, check_fd};
+
+const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
+const RESOLVE_NO_SYMLINKS: u64 = 0x04;
+const RESOLVE_IN_ROOT: u64 = 0x10;
+
+#[repr(C)]
+struct OpenHow {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+fn openat2(dir: BorrowedFd<'_>, path: &str, flags: i32, resolve: u64) -> Result<OwnedFd> {
+    let path = c_path(path)?;
+    let how = OpenHow { flags: (flags | libc::O_CLOEXEC) as u64, mode: 0, resolve };
+    let size = core::mem::size_of::<OpenHow>();
+    loop {
+        // SAFETY: a valid C string and a structure of the size given.
+        let value =
+            unsafe { libc::syscall(libc::SYS_openat2, dir.as_raw_fd(), path.as_ptr(), &raw const how, size) };
+        match check_fd(value) {
+            // A rename raced with the resolution of `..`; the man page says to try again.
+            Err(Errno::EAGAIN) => {}
+            other => return other,
+        }
+    }
+}
+
+/// Opens `path` as a process whose root is `root` would see it: absolute links and `..` stay
+/// inside. `flags` are open(2)'s; nothing is created.
+///
+/// # Errors
+/// ENOENT, ELOOP for a magic link.
+pub fn open_in_root(root: BorrowedFd<'_>, path: &str, flags: i32) -> Result<OwnedFd> {
+    openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+}
+
+/// As [`open_in_root`], but no component may be a symbolic link: for places that an image must not
+/// redirect, such as /proc.
+///
+/// # Errors
+/// ELOOP where a link stands.
+pub fn open_without_links(root: BorrowedFd<'_>, path: &str, flags: i32) -> Result<OwnedFd> {
+    openat2(root, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS)
+}
+
+/// Whether symbolic links on the way are followed (inside the root).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    Follow,
+    Refuse,
+}
+
+/// What to find or make at a mount point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Node {
+    Directory,
+    File,
+}
+
+/// Opens `path` inside `root` as a place to mount on, making what is missing, component by
+/// component on descriptors. What is made belongs to `owner`.
+///
+/// # Errors
+/// ENOTDIR when a component is no directory, EROFS when it would have to be made there.
+pub fn make_in_root(
+    root: BorrowedFd<'_>,
+    path: &str,
+    node: Node,
+    owner: (u32, u32),
+    links: Links,
+) -> Result<OwnedFd> {
+    let open = |path: &str, flags| match links {
+        Links::Follow => open_in_root(root, path, flags),
+        Links::Refuse => open_without_links(root, path, flags),
+    };
+    match open(path, libc::O_PATH) {
+        Err(Errno::ENOENT) => {}
+        other => return other,
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let mut so_far = String::from("/");
+    let mut at = open("/", libc::O_PATH | libc::O_DIRECTORY)?;
+    for (index, part) in parts.iter().enumerate() {
+        let last = index + 1 == parts.len();
+        so_far.push_str(part);
+        at = match open(&so_far, libc::O_PATH) {
+            Err(Errno::ENOENT) => {
+                make_below(at.as_fd(), part, if last { node } else { Node::Directory }, owner)?;
+                open(&so_far, libc::O_PATH)?
+            }
+            other => other?,
+        };
+        so_far.push('/');
+    }
+    Ok(at)
+}
+
+fn make_below(parent: BorrowedFd<'_>, name: &str, node: Node, (uid, gid): (u32, u32)) -> Result<()> {
+    match node {
+        Node::Directory => mkdirat(parent, name, Mode::from_bits_truncate(0o755))?,
+        Node::File => {
+            let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+            openat(parent, name, flags, Mode::from_bits_truncate(0o644))?;
+        }
+    }
+    let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+    nix::unistd::fchownat(parent, name, Some(uid.into()), Some(gid.into()), flags)
+}
+
+/// Whether the descriptor stands for a directory.
+///
+/// # Errors
+/// As fstat(2).
+pub fn is_directory(fd: BorrowedFd<'_>) -> Result<bool> {
+    Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
+}
+
+/// Whether the descriptor stands for the character device `major:minor`.
+///
+/// # Errors
+/// As fstat(2).
+pub fn is_device(fd: BorrowedFd<'_>, major: u64, minor: u64) -> Result<bool> {
+    let stat = fstat(fd)?;
+    let is_character = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+    Ok(is_character && stat.st_rdev == nix::sys::stat::makedev(major, minor))
+}
+
+/// Whether both stand on one file system.
+///
+/// # Errors
+/// As fstat(2).
+pub fn same_device(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
+    Ok(fstat(one)?.st_dev == fstat(other)?.st_dev)
+}
+
+/// Opens a file of the machine for reading, without waiting for a fifo in its place.
+///
+/// # Errors
+/// ENOENT.
+pub fn open_regular(path: &str) -> Result<OwnedFd> {
+    open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Gives the directory at `path` the mode and owner of another, whose ids begin at `first_id`.
+///
+/// # Errors
+/// As chown(2).
+pub fn copy_owner(from: BorrowedFd<'_>, path: &str, first_id: u32) -> Result<()> {
+    let stat = fstat(from)?;
+    let id = |outside: u32| outside.checked_sub(first_id).unwrap_or_default();
+    let (uid, gid) = (id(stat.st_uid).into(), id(stat.st_gid).into());
+    nix::unistd::chown(path, Some(uid), Some(gid))?;
+    let mode = Mode::from_bits_truncate(stat.st_mode & 0o7777);
+    nix::sys::stat::fchmodat(nix::fcntl::AT_FDCWD, path, mode, nix::sys::stat::FchmodatFlags::FollowSymlink)
+}
+
+/// Opens a directory of the machine itself.
+///
+/// # Errors
+/// ENOENT, ENOTDIR.
+pub fn open_directory(path: &str) -> Result<OwnedFd> {
+    open(path, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Opens whatever is at a path of the machine itself, to be named, not read (O_PATH).
+///
+/// # Errors
+/// ENOENT.
+pub fn open_path(path: &str) -> Result<OwnedFd> {
+    open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Makes a directory unless it is there.
+///
+/// # Errors
+/// As mkdir(2).
+pub fn make_directory(path: &str, mode: u32) -> Result<()> {
+    match nix::unistd::mkdir(path, Mode::from_bits_truncate(mode)) {
+        Ok(()) | Err(Errno::EEXIST) => Ok(()),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Reads a regular file inside `root`, of at most `limit` bytes, without waiting for a fifo or a
+/// device that stands in its place.
+///
+/// # Errors
+/// EFBIG when it is larger, EINVAL when it is no regular file.
+pub fn read_in_root(root: BorrowedFd<'_>, path: &str, limit: usize) -> Result<Vec<u8>> {
+    let fd = open_in_root(root, path, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)?;
+    read_regular(fd.as_fd(), limit)
+}
+
+/// Reads all of an open regular file, of at most `limit` bytes.
+///
+/// # Errors
+/// EFBIG when it is larger, EINVAL when it is no regular file.
+pub fn read_regular(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
+    let stat = fstat(fd)?;
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+        return Err(Errno::EINVAL);
+    }
+    let mut bytes = Vec::new();
+    let mut buffer = [0u8; 16 << 10];
+    loop {
+        let size = super::fd::read(fd, &mut buffer)?;
+        if size == 0 {
+            return Ok(bytes);
+        }
+        bytes.extend_from_slice(buffer.get(..size).unwrap_or_default());
+        if bytes.len() > limit {
+            return Err(Errno::EFBIG);
+        }
+    }
+}
+
+/// Waits for the exclusive lock of an open file or directory (flock(2)); closing it lets go.
+///
+/// # Errors
+/// EINTR.
+pub fn lock(fd: BorrowedFd<'_>) -> Result<()> {
+    // SAFETY: plain numbers. nix's Flock wants to own the descriptor.
+    super::check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX) }.into())?;
+    Ok(())
+}
+
+/// Makes the devices, links and directories of a container's /dev below `path`.
+///
+/// # Errors
+/// EPERM without CAP_MKNOD.
+pub fn fill_dev(path: &str) -> Result<()> {
+    use nix::sys::stat::{makedev, mknodat};
+    const NODES: [(&str, u64, u64); 6] =
+        [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+    const LINKS: [(&str, &str); 5] = [
+        ("/proc/self/fd", "fd"),
+        ("/proc/self/fd/0", "stdin"),
+        ("/proc/self/fd/1", "stdout"),
+        ("/proc/self/fd/2", "stderr"),
+        ("pts/ptmx", "ptmx"),
+    ];
+    let dir = open_directory(path)?;
+    let mask = nix::sys::stat::umask(Mode::empty());
+    let made = NODES
+        .iter()
+        .try_for_each(|(name, major, minor)| {
+            mknodat(&dir, *name, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(*major, *minor))
+        })
+        .and_then(|()| LINKS.iter().try_for_each(|(to, name)| nix::unistd::symlinkat(*to, &dir, *name)))
+        .and_then(|()| {
+            ["pts", "shm", "mqueue"]
+                .iter()
+                .try_for_each(|name| mkdirat(&dir, *name, Mode::from_bits_truncate(0o755)))
+        });
+    nix::sys::stat::umask(mask);
+    made
+}
+
+/// The numbers of a block device.
+///
+/// # Errors
+/// ENOTBLK when it is something else.
+pub fn block_device(path: &str) -> Result<(u32, u32)> {
+    use nix::sys::stat::{major, minor, stat};
+    let stat = stat(path)?;
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFBLK {
+        return Err(Errno::ENOTBLK);
+    }
+    Ok((major(stat.st_rdev) as u32, minor(stat.st_rdev) as u32))
+}

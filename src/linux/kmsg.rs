@@ -1,0 +1,94 @@
+//! The kernel's log: where PID 1 and the supervisor speak, because it never blocks.
+//!
+//! A write there is printed on the console in the writer's context, which a stopped serial line
+//! can freeze, unless the console's level is below ours: [`quiet_console`] comes first.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use std::os::fd::IntoRawFd;
+
+/// Printed by the kernel itself from here on: emergencies, alerts, critical. Our most urgent
+/// lines are errors (3).
+const CONSOLE_LEVEL: libc::c_int = 3;
+const SYSLOG_ACTION_CONSOLE_LEVEL: libc::c_int = 8;
+
+static KMSG: AtomicI32 = AtomicI32::new(-1);
+
+/// Urgency, as in syslog(3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Error = 3,
+    Warning = 4,
+    Info = 6,
+    Debug = 7,
+}
+
+/// Keeps our lines off the console: a helper that may block prints them.
+pub fn quiet_console() {
+    // SAFETY: this action takes the level and no buffer.
+    unsafe { libc::syscall(libc::SYS_syslog, SYSLOG_ACTION_CONSOLE_LEVEL, 0usize, CONSOLE_LEVEL) };
+}
+
+/// Opens /dev/kmsg for [`write()`]; without it nothing is said.
+pub fn open_log() {
+    if let Ok(fd) = open("/dev/kmsg", OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY, Mode::empty()) {
+        KMSG.store(fd.into_raw_fd(), Ordering::Relaxed);
+    }
+}
+
+/// Writes one line, cut at 900 bytes (the kernel's record is 1,024 with its prefix).
+pub fn write(level: Level, text: &[u8]) {
+    let fd = KMSG.load(Ordering::Relaxed);
+    if fd < 0 {
+        return;
+    }
+    let mut line = [0u8; 912];
+    let mut at = 0usize;
+    // Facility 3 (daemon): priority = 3 × 8 + level, always two digits.
+    let priority = 24 + level as u8;
+    let head = [b'<', b'0' + priority / 10, b'0' + priority % 10, b'>'];
+    for byte in head.into_iter().chain(*b"orlop: ").chain(text.iter().copied().take(900)) {
+        if let Some(place) = line.get_mut(at) {
+            *place = byte;
+            at += 1;
+        }
+    }
+    // SAFETY: `at` bytes of `line` are initialised; a failed write loses a line, nothing else.
+    unsafe { libc::write(fd, line.as_ptr().cast(), at) };
+}
+
+/// A line without allocation, for PID 1.
+pub struct Line {
+    bytes: [u8; 256],
+    at: usize,
+}
+
+impl Line {
+    /// Formats into 256 bytes; what is longer is cut.
+    #[must_use]
+    pub fn format(args: core::fmt::Arguments<'_>) -> Self {
+        let mut line = Self { bytes: [0; 256], at: 0 };
+        // Only `write_str` below can fail, and it does not.
+        let _ = core::fmt::Write::write_fmt(&mut line, args);
+        line
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.at).unwrap_or_default()
+    }
+}
+
+impl core::fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        for byte in text.bytes() {
+            if let Some(place) = self.bytes.get_mut(self.at) {
+                *place = byte;
+                self.at += 1;
+            }
+        }
+        Ok(())
+    }
+}

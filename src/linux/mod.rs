@@ -1,0 +1,63 @@
+//! Every syscall and every `unsafe`: one typed, documented function per kernel operation.
+//!
+//! No policy, no configuration, no logging. Safe crates are used where they fit (nix); what they
+//! lack or get wrong is here with the reason. Fds are `OwnedFd` and `BorrowedFd`, always CLOEXEC.
+
+#![allow(unsafe_code)]
+
+pub mod capability;
+pub mod cgroup;
+pub mod clone;
+
+pub mod epoll;
+pub mod fd;
+#[cfg(test)]
+pub mod forked;
+pub mod fs;
+pub mod input;
+pub mod kmsg;
+pub mod memfd;
+pub mod module;
+pub mod mount;
+pub mod namespace;
+pub mod netlink;
+pub mod pidfd;
+pub mod power;
+pub mod process;
+pub mod program;
+pub mod readiness;
+pub mod seqpacket;
+pub mod signal;
+pub mod socket;
+pub mod splice;
+pub mod sysctl;
+pub mod terminal;
+#[cfg(test)]
+pub mod testing;
+pub mod time;
+pub mod tty;
+pub mod wait;
+
+pub use nix::Result;
+pub use nix::errno::Errno;
+
+/// The value of a raw syscall, or its errno.
+fn check(value: libc::c_long) -> Result<libc::c_long> {
+    if value < 0 { Err(Errno::last()) } else { Ok(value) }
+}
+
+/// As [`check`], for a syscall that returns a new file descriptor.
+fn check_fd(value: libc::c_long) -> Result<std::os::fd::OwnedFd> {
+    use std::os::fd::{FromRawFd, OwnedFd};
+    let fd = i32::try_from(check(value)?).map_err(|_| Errno::EOVERFLOW)?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A path as the kernel takes it.
+///
+/// # Errors
+/// EINVAL when it contains a NUL.
+pub fn c_path(path: &str) -> Result<std::ffi::CString> {
+    std::ffi::CString::new(path).map_err(|_| Errno::EINVAL)
+}

@@ -1,0 +1,274 @@
+//! Mounts, by the file-descriptor API of Linux 5.2 wherever it exists: a mount is made, changed
+//! and only then attached, to a descriptor and never to a string that somebody could redirect.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::mount::{MntFlags, MsFlags, umount2};
+
+use super::{Result, c_path, check, check_fd};
+
+/// Attributes of a mount, MOUNT_ATTR_* of linux/mount.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attributes(pub u64);
+
+impl Attributes {
+    pub const NONE: Self = Self(0);
+    pub const READ_ONLY: Self = Self(0x1);
+    pub const NO_SUID: Self = Self(0x2);
+    pub const NO_DEV: Self = Self(0x4);
+    pub const NO_EXEC: Self = Self(0x8);
+
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+const AT_RECURSIVE: libc::c_int = 0x8000;
+const OPEN_TREE_CLONE: libc::c_uint = 1;
+const OPEN_TREE_CLOEXEC: libc::c_uint = libc::O_CLOEXEC as libc::c_uint;
+const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 0x4;
+const MOVE_MOUNT_T_EMPTY_PATH: libc::c_uint = 0x40;
+const FSOPEN_CLOEXEC: libc::c_uint = 1;
+const FSMOUNT_CLOEXEC: libc::c_uint = 1;
+const FSCONFIG_SET_FLAG: libc::c_uint = 0;
+const FSCONFIG_SET_STRING: libc::c_uint = 1;
+const FSCONFIG_CMD_CREATE: libc::c_uint = 6;
+
+#[repr(C)]
+struct MountAttr {
+    attr_set: u64,
+    attr_clr: u64,
+    propagation: u64,
+    userns_fd: u64,
+}
+
+/// A file system being configured (fsopen(2)).
+#[derive(Debug)]
+pub struct Filesystem(OwnedFd);
+
+impl Filesystem {
+    /// # Errors
+    /// ENODEV when the kernel does not know the type; EPERM.
+    pub fn open(kind: &CStr) -> Result<Self> {
+        // SAFETY: a valid C string.
+        check_fd(unsafe { libc::syscall(libc::SYS_fsopen, kind.as_ptr(), FSOPEN_CLOEXEC) }).map(Self)
+    }
+
+    fn config(&self, command: libc::c_uint, key: Option<&str>, value: Option<&str>) -> Result<()> {
+        let key = key.map(c_path).transpose()?;
+        let value = value.map(c_path).transpose()?;
+        let pointer =
+            |text: &Option<std::ffi::CString>| text.as_ref().map_or(core::ptr::null(), |t| t.as_ptr());
+        let fd = self.0.as_raw_fd();
+        // SAFETY: null or valid C strings that live across the call.
+        check(unsafe { libc::syscall(libc::SYS_fsconfig, fd, command, pointer(&key), pointer(&value), 0) })?;
+        Ok(())
+    }
+
+    /// Sets `key=value`.
+    ///
+    /// # Errors
+    /// EINVAL when the file system does not take it.
+    pub fn set(&self, key: &str, value: &str) -> Result<&Self> {
+        self.config(FSCONFIG_SET_STRING, Some(key), Some(value)).map(|()| self)
+    }
+
+    /// Sets a flag without a value.
+    ///
+    /// # Errors
+    /// EINVAL when the file system does not take it.
+    pub fn flag(&self, key: &str) -> Result<&Self> {
+        self.config(FSCONFIG_SET_FLAG, Some(key), None).map(|()| self)
+    }
+
+    /// Creates it: a mount that is attached nowhere yet.
+    ///
+    /// # Errors
+    /// What the file system has against it.
+    pub fn mount(&self, attributes: Attributes) -> Result<OwnedFd> {
+        self.config(FSCONFIG_CMD_CREATE, None, None)?;
+        let fd = self.0.as_raw_fd();
+        // SAFETY: plain numbers.
+        check_fd(unsafe { libc::syscall(libc::SYS_fsmount, fd, FSMOUNT_CLOEXEC, attributes.0) })
+    }
+}
+
+/// A private copy of the mount tree at `path` below `dir` (OPEN_TREE_CLONE), attached nowhere.
+/// An empty path means `dir` itself.
+///
+/// # Errors
+/// ENOENT, EPERM.
+pub fn clone_tree(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
+    let path = c_path(path)?;
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE | libc::AT_EMPTY_PATH) as libc::c_uint;
+    // SAFETY: a valid C string.
+    check_fd(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })
+}
+
+/// As [`clone_tree`], of the one mount without those below it.
+///
+/// # Errors
+/// ENOENT, EPERM.
+pub fn clone_one(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
+    let path = c_path(path)?;
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint;
+    // SAFETY: a valid C string.
+    check_fd(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })
+}
+
+/// Attaches a mount that is attached nowhere on the file that `target` stands for.
+///
+/// # Errors
+/// EINVAL when it is attached already, ENOTDIR when one is a file and the other a directory.
+pub fn attach(mount: BorrowedFd<'_>, target: BorrowedFd<'_>) -> Result<()> {
+    let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    let (from, to) = (mount.as_raw_fd(), target.as_raw_fd());
+    // SAFETY: empty paths: both descriptors themselves are meant.
+    check(unsafe { libc::syscall(libc::SYS_move_mount, from, c"".as_ptr(), to, c"".as_ptr(), flags) })?;
+    Ok(())
+}
+
+fn set_attributes(mount: BorrowedFd<'_>, flags: libc::c_int, attr: &MountAttr) -> Result<()> {
+    let size = core::mem::size_of::<MountAttr>();
+    let flags = flags | libc::AT_EMPTY_PATH;
+    // SAFETY: the structure lives across the call and has the size given.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            core::ptr::from_ref(attr),
+            size,
+        )
+    })?;
+    Ok(())
+}
+
+/// Adds attributes to a mount and everything below it.
+///
+/// # Errors
+/// EPERM for a locked one.
+pub fn restrict(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
+    let attr = MountAttr { attr_set: attributes.0, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    set_attributes(mount, AT_RECURSIVE, &attr)
+}
+
+/// As [`restrict`], of the one mount without those below it.
+///
+/// # Errors
+/// EPERM for a locked one.
+pub fn restrict_one(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
+    let attr = MountAttr { attr_set: attributes.0, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    set_attributes(mount, 0, &attr)
+}
+
+/// Maps the ids of a mount that is attached nowhere by a user namespace: id N on the disk is seen
+/// as what N inside the namespace is.
+///
+/// # Errors
+/// EINVAL when the file system cannot be idmapped.
+pub fn map_ids(mount: BorrowedFd<'_>, user_namespace: BorrowedFd<'_>) -> Result<()> {
+    let userns_fd = user_namespace.as_raw_fd() as u64;
+    let attr = MountAttr { attr_set: MOUNT_ATTR_IDMAP, attr_clr: 0, propagation: 0, userns_fd };
+    set_attributes(mount, 0, &attr)
+}
+
+/// Nothing that is mounted from here on is seen outside this mount namespace, nor the other way.
+///
+/// # Errors
+/// EPERM.
+pub fn make_private() -> Result<()> {
+    nix::mount::mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+}
+
+/// mount(2) of a new file system on a path, for the machine's own early mounts.
+///
+/// # Errors
+/// As mount(2); EBUSY when it is there already.
+pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: MsFlags, data: &CStr) -> Result<()> {
+    nix::mount::mount(Some(source), target, Some(kind), flags, Some(data))
+}
+
+/// Detaches what is mounted at `path`, also while it is in use.
+///
+/// # Errors
+/// EINVAL when nothing is mounted there.
+pub fn detach(path: &CStr) -> Result<()> {
+    umount2(path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW)
+}
+
+/// Unmounts what is at `path`, if nobody uses it.
+///
+/// # Errors
+/// EBUSY, EINVAL.
+pub fn unmount(path: &CStr) -> Result<()> {
+    umount2(path, MntFlags::UMOUNT_NOFOLLOW)
+}
+
+/// Leaves the kernel's own root file system, from which pivot_root(2) is refused: binds `/` on
+/// `through`, moves that mount over `/` and enters it.
+///
+/// # Errors
+/// The first step that failed.
+pub fn leave_rootfs(through: &CStr) -> Result<()> {
+    let none = None::<&CStr>;
+    nix::mount::mount(Some(c"/"), through, none, MsFlags::MS_BIND, none)?;
+    nix::unistd::chdir(through)?;
+    nix::mount::mount(Some(c"."), c"/", none, MsFlags::MS_MOVE, none)?;
+    nix::unistd::chroot(c".")?;
+    nix::unistd::chdir(c"/")
+}
+
+/// Makes the mount at `root` the root of this mount namespace and detaches the old one.
+///
+/// # Errors
+/// EINVAL when `root` is not a mount point.
+pub fn pivot(root: BorrowedFd<'_>) -> Result<()> {
+    nix::unistd::fchdir(root)?;
+    // Old and new stacked on one place: the old one is on top, and is taken away.
+    nix::unistd::pivot_root(".", ".")?;
+    umount2(".", MntFlags::MNT_DETACH)?;
+    nix::unistd::chdir("/")
+}
+
+/// Whether this descriptor stands for a file of the file system with that magic number.
+///
+/// # Errors
+/// As fstatfs(2).
+pub fn has_magic(fd: BorrowedFd<'_>, magic: i64) -> Result<bool> {
+    Ok(nix::sys::statfs::fstatfs(fd.as_fd())?.filesystem_type().0 as i64 == magic)
+}
+
+/// EROFS_SUPER_MAGIC_V1.
+pub const EROFS_MAGIC: i64 = 0xE0F5_E1E2;
+
+/// The mount points of this namespace below the machine's own directories, in the order they were
+/// mounted, from /proc/self/mountinfo (proc_pid_mountinfo(5), field 5, octal escapes undone).
+#[must_use]
+pub fn points() -> Vec<std::ffi::CString> {
+    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let paths = text.lines().filter_map(|line| line.split(' ').nth(4));
+    paths.filter_map(|path| std::ffi::CString::new(unescape(path)).ok()).collect()
+}
+
+fn unescape(path: &str) -> Vec<u8> {
+    let mut bytes = path.bytes();
+    let mut out = Vec::new();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            out.push(byte);
+            continue;
+        }
+        let digits = [bytes.next(), bytes.next(), bytes.next()];
+        let value = digits
+            .iter()
+            .flatten()
+            .fold(0u32, |sum, digit| sum * 8 + u32::from(digit.wrapping_sub(b'0') & 7));
+        out.push(value as u8);
+    }
+    out
+}

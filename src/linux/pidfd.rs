@@ -1,0 +1,43 @@
+//! pidfds: the identity of a process, which a number is not.
+
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use super::{Result, check, check_fd};
+
+/// pidfd_open(2).
+///
+/// # Errors
+/// ESRCH when there is no such process.
+pub fn open(pid: i32) -> Result<OwnedFd> {
+    // SAFETY: plain numbers.
+    check_fd(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
+}
+
+/// pidfd_send_signal(2); any signal of 1–64, 0 only looks.
+///
+/// # Errors
+/// ESRCH when the process is reaped.
+pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
+    // SAFETY: no siginfo is passed.
+    check(unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0usize, 0) })?;
+    Ok(())
+}
+
+/// The inode of the process in pidfs (6.9), unique while the machine runs.
+///
+/// # Errors
+/// As fstat(2).
+pub fn inode(pidfd: BorrowedFd<'_>) -> Result<u64> {
+    Ok(nix::sys::stat::fstat(pidfd)?.st_ino)
+}
+
+/// The user namespace of a living process: PIDFD_GET_USER_NAMESPACE, `_IO(0xFF, 9)` (6.11).
+///
+/// # Errors
+/// ESRCH for a zombie.
+pub fn user_namespace(pidfd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    const PIDFD_GET_USER_NAMESPACE: libc::c_ulong = 0xFF09;
+    // SAFETY: this ioctl takes no argument and returns a new descriptor.
+    let fd = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_USER_NAMESPACE as _, 0) };
+    check_fd(fd.into())
+}

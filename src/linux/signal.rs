@@ -1,0 +1,89 @@
+//! Signals: read from a descriptor in PID 1 and the supervisor, plain again in every child.
+
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+use super::{Errno, Result, check};
+
+/// The highest signal number of Linux on the architectures we run on.
+pub const LAST: i32 = 64;
+
+fn full_set() -> libc::sigset_t {
+    // SAFETY: sigfillset initialises the set it is given.
+    unsafe {
+        let mut set = core::mem::zeroed();
+        libc::sigfillset(&raw mut set);
+        set
+    }
+}
+
+/// Blocks every signal and returns a descriptor from which those of `signals` are read.
+///
+/// # Errors
+/// As signalfd(2).
+pub fn block_all_and_read(signals: &[i32]) -> Result<OwnedFd> {
+    let all = full_set();
+    // SAFETY: initialised sets, valid across the calls.
+    unsafe {
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const all, core::ptr::null_mut());
+        let mut read: libc::sigset_t = core::mem::zeroed();
+        libc::sigemptyset(&raw mut read);
+        for &signal in signals {
+            libc::sigaddset(&raw mut read, signal);
+        }
+        let fd = libc::signalfd(-1, &raw const read, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        check(fd.into())?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
+/// The next pending signal: its number and the pid of who sent it.
+///
+/// # Errors
+/// EAGAIN when none is pending.
+pub fn read(fd: &OwnedFd) -> Result<(i32, u32)> {
+    // SAFETY: plain data that the kernel fills.
+    let mut info: libc::signalfd_siginfo = unsafe { core::mem::zeroed() };
+    let size = core::mem::size_of::<libc::signalfd_siginfo>();
+    // SAFETY: the buffer is `size` bytes.
+    let got = check(unsafe { libc::read(fd.as_raw_fd(), (&raw mut info).cast(), size) as i64 })?;
+    if got as usize != size {
+        return Err(Errno::EIO);
+    }
+    Ok((info.ssi_signo as i32, info.ssi_pid))
+}
+
+/// Every disposition default, nothing blocked: what a program expects to start with, and what std
+/// no longer gives it.
+pub fn reset() {
+    for signal in 1..=LAST {
+        // The kernel refuses SIGKILL and SIGSTOP, and libc its own two; all are default already.
+        // SAFETY: SIG_DFL installs no handler.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: rt_sigprocmask with an empty set of the kernel's size; libc's own would keep 32–34.
+    unsafe {
+        let none: u64 = 0;
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const none, 0usize, 8usize);
+    }
+}
+
+/// Makes the descriptor of [`block_all_and_read`] ready once more, as if another child had died:
+/// for a reaper that stopped before it had reaped all.
+pub fn wake_for_children() {
+    // SAFETY: a blocked signal to ourselves only becomes pending.
+    unsafe { libc::kill(libc::getpid(), libc::SIGCHLD) };
+}
+
+/// Ignores one signal.
+pub fn ignore(signal: i32) {
+    // SAFETY: SIG_IGN installs no handler.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
+/// Dies of a signal as if it had come from outside, whatever was done about it before.
+pub fn die_of(signal: i32) -> ! {
+    reset();
+    // SAFETY: ends this process unless the signal's default is harmless.
+    unsafe { libc::kill(libc::getpid(), signal) };
+    super::process::exit_now(128 + signal)
+}

@@ -1,0 +1,85 @@
+//! What the agent has to do and what people are told: read off the states that were reached.
+//!
+//! Nothing is asked twice for one generation. The record is saved first, so that a supervisor that dies
+//! between the two knows at least what was meant. Dependents come before their dependencies.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Supervisor;
+use super::cause::Cause;
+use super::event::Effect;
+use super::state::{StateKind, Step};
+use super::unit::Unit;
+
+impl Supervisor {
+    pub(super) fn act(&mut self) {
+        let busy = self.units.values().filter(|unit| unit.has_something_to_say());
+        let mut busy: Vec<(usize, String)> = busy.map(|unit| (unit.rank, unit.name.clone())).collect();
+        busy.sort_unstable();
+        for (_, name) in busy.iter().rev() {
+            let cause = self.units.get(name).and_then(|unit| self.cause_of(unit));
+            if let Some(unit) = self.units.get_mut(name) {
+                self.effects.extend(unit.news(cause));
+                self.effects.extend(unit.save());
+                self.effects.extend(unit.ask());
+            }
+        }
+    }
+}
+
+impl Unit {
+    /// Nothing, before its record was read: that would be written over. Later, only the cause of one
+    /// that waits for dependencies can change while it stays as it is.
+    fn has_something_to_say(&self) -> bool {
+        let (_, told_cause) = &self.told;
+        let may_tell = !self.spec.depends_on.is_empty() || told_cause.is_some();
+        let waits = self.state.kind() == StateKind::Waiting && may_tell;
+        self.adopted && (self.dirty || waits || self.is_due().is_some())
+    }
+
+    fn news(&mut self, cause: Option<Cause>) -> Option<Effect> {
+        let now = (self.state.kind(), cause);
+        if self.told == now {
+            return None;
+        }
+        let (to, cause) = now.clone();
+        let (from, _) = core::mem::replace(&mut self.told, now);
+        Some(Effect::Changed { name: self.name.clone(), from, to, cause })
+    }
+
+    fn save(&mut self) -> Option<Effect> {
+        core::mem::take(&mut self.dirty).then(|| Effect::Save { name: self.name.clone() })
+    }
+
+    fn is_due(&self) -> Option<Step> {
+        self.state.step().filter(|step| self.acted != Some((self.generation, *step)))
+    }
+
+    fn ask(&mut self) -> impl Iterator<Item = Effect> + use<> {
+        let step = self.is_due();
+        let effects = step.map(|step| self.effects_of(step));
+        if let Some(step) = step {
+            self.acted = Some((self.generation, step));
+        }
+        effects.into_iter().flatten()
+    }
+
+    fn effects_of(&self, step: Step) -> impl Iterator<Item = Effect> + use<> {
+        let (name, generation) = (self.name.clone(), self.generation);
+        let killed = self.acted == Some((generation, Step::Kill));
+        let kill = Effect::KillCgroup { name: name.clone(), generation };
+        let (first, then) = match step {
+            Step::Start => (None, Effect::Start { name, generation }),
+            Step::Signal => {
+                let signal = self.stop_signal();
+                (None, Effect::Signal { name, generation, signal })
+            }
+            Step::Kill => (None, kill),
+            // The main process is gone; what it left behind would keep the cgroup from being empty.
+            Step::Clean if !killed => (Some(kill), Effect::Clean { name, generation }),
+            Step::Clean => (None, Effect::Clean { name, generation }),
+        };
+        first.into_iter().chain([then])
+    }
+}

@@ -1,0 +1,194 @@
+//! A supervisor takes over from the one before it: records, and what the ledger says of each.
+//!
+//! Where the two differ the ledger is right. What was meant goes on: a stop that was under way is asked
+//! for again (its signal may have been lost with the one who should have sent it, and a second one is
+//! better than none), a pause keeps its end, history is kept. An end that happened meanwhile is judged
+//! like any other; one that nobody saw has the cause `unknown`.
+
+use alloc::string::ToString;
+use core::time::Duration;
+
+use super::Supervisor;
+use super::cause::{Cause, CauseKind};
+use super::event::{Fault, Found, Outcome, StartFailure};
+use super::record::{CLEAN, EndRecord, HELD, KILL, Record, TERM};
+use super::state::{By, Phase, State, StateKind, Wait, Wanted, Why};
+use super::unit::{End, Moment, Process, Spec, Unit};
+
+impl Supervisor {
+    pub(super) fn adopt(&mut self, now: Duration, record: Record, found: Option<Found>) -> Outcome {
+        if self.booted {
+            return Outcome::Ignored("adoption is over");
+        }
+        let name = record.name.clone();
+        let declared = self.units.contains_key(&name);
+        if !declared {
+            match found {
+                Some(Found::Alive { .. }) => {}
+                Some(Found::Ended { .. } | Found::NeverRan) | None => {
+                    return Outcome::Ignored("it is neither declared nor alive");
+                }
+            }
+            let mut unit = Unit::new(&name, Spec::unreadable(), Some(Cause::undeclared()), now);
+            unit.rank = self.order.len();
+            self.units.insert(name.clone(), unit);
+            self.order.push(name.clone());
+        }
+        let moment = self.moment(now, &name);
+        let shutting_down = self.shutdown.is_some();
+        let Some(unit) = self.units.get_mut(&name) else {
+            return Outcome::Ignored("no container has this name");
+        };
+        if unit.adopted {
+            return Outcome::Ignored("it was adopted already");
+        }
+        unit.adopt(moment, record, found);
+        if !declared {
+            unit.wanted = Wanted::Down;
+            unit.set(State::Stopping { phase: Phase::Held, why: Why::Undeclared });
+        }
+        if shutting_down {
+            unit.shut_down(moment);
+        }
+        Outcome::Done
+    }
+}
+
+impl Unit {
+    fn adopt(&mut self, moment: Moment, record: Record, found: Option<Found>) {
+        let before = record.clone();
+        let kind = StateKind::from_word(&record.state);
+        self.resume(moment, record, found);
+        self.adopted = true;
+        // What was saved and said already is not saved and said again.
+        self.told = (kind.unwrap_or(self.state.kind()), before.cause.clone());
+        self.dirty = Record::of(self) != before;
+    }
+
+    fn resume(&mut self, moment: Moment, record: Record, found: Option<Found>) {
+        let kind = StateKind::from_word(&record.state);
+        let until = record.until();
+        let phase = record.phase.clone();
+        let why = record.why.as_deref().and_then(Why::from_word).unwrap_or(Why::Itself);
+        let reached_barrier = record.pid.is_some();
+        self.remember(record);
+        if let Some(Found::Alive { pid, pidfd_inode }) = found {
+            self.process = Some(Process { pid, pidfd_inode });
+            if kind == Some(StateKind::Starting) && !reached_barrier {
+                self.end = Some(cut_off(moment.now));
+                return self.kill(moment, why);
+            }
+            return self.adopt_alive(moment, kind, phase.as_deref(), until, why);
+        }
+        match kind {
+            Some(StateKind::Waiting | StateKind::Backoff) => self.adopt_pause(moment.now, until),
+            Some(StateKind::Exited) => self.set(State::Exited),
+            Some(StateKind::Failed) => self.set(State::Failed),
+            Some(StateKind::Invalid) => self.adopt_pause(moment.now, None),
+            Some(StateKind::Starting) if !reached_barrier => {
+                self.end = Some(cut_off(moment.now));
+                self.clean(moment, why);
+            }
+            Some(StateKind::Starting | StateKind::Running | StateKind::Stopping | StateKind::Stuck)
+            | None => {
+                self.adopt_end(moment.now, found);
+                self.clean(moment, why);
+            }
+        }
+        if let Some(cause) = self.invalid.clone()
+            && self.state.kind().is_down()
+        {
+            self.cause = Some(cause);
+            self.set(State::Invalid);
+        }
+    }
+
+    /// All that is history. What the configuration says now about being startable, counts.
+    fn remember(&mut self, record: Record) {
+        self.generation = record.generation;
+        self.wanted = record.wanted;
+        self.image_stop_signal = record.image_stop_signal;
+        self.started_at = record.started_at_us.map(Duration::from_micros);
+        self.ran = record.ran;
+        self.end = record.end.map(EndRecord::end);
+        self.streak = record.streak;
+        self.failures = record.failures_us.into_iter().map(Duration::from_micros).collect();
+        self.held = record.held;
+        self.restarts = record.restarts;
+        self.restarts_asked = record.restarts_asked;
+        self.rest = record.rest;
+        if self.invalid.is_none() {
+            self.cause = record.cause;
+            self.invalid = record.invalid.filter(|cause| cause.kind != CauseKind::Config);
+        }
+    }
+
+    fn adopt_alive(
+        &mut self,
+        moment: Moment,
+        kind: Option<StateKind>,
+        phase: Option<&str>,
+        until: Option<Duration>,
+        why: Why,
+    ) {
+        match kind {
+            Some(StateKind::Stopping | StateKind::Stuck) => match (phase, until) {
+                (Some(HELD), _) => self.set(State::Stopping { phase: Phase::Held, why }),
+                (Some(TERM), Some(until)) => {
+                    self.set(State::Stopping { phase: Phase::Term { until }, why });
+                }
+                (Some(TERM | KILL | CLEAN), _) | (Some(_) | None, _) => self.kill(moment, why),
+            },
+            Some(
+                StateKind::Waiting
+                | StateKind::Starting
+                | StateKind::Running
+                | StateKind::Backoff
+                | StateKind::Exited
+                | StateKind::Failed
+                | StateKind::Invalid,
+            )
+            | None => {
+                let since = *self.started_at.get_or_insert(moment.now);
+                self.ran = true;
+                self.end = None;
+                self.set(State::Running { since });
+                // Nobody wants it: the record of its stop came too early.
+                if self.wanted == Wanted::Down {
+                    self.set(State::Stopping { phase: Phase::Held, why: Why::Stop });
+                }
+            }
+        }
+    }
+
+    fn adopt_pause(&mut self, now: Duration, until: Option<Duration>) {
+        match (self.wanted, until) {
+            (Wanted::Down, _) => self.set(State::Exited),
+            (Wanted::Up, Some(until)) => self.set(State::Backoff { until }),
+            (Wanted::Up, None) => {
+                self.set(State::Waiting { since: now, by: By::Boot, on: Wait::Boot });
+            }
+        }
+    }
+
+    fn adopt_end(&mut self, now: Duration, found: Option<Found>) {
+        let end = match found {
+            Some(Found::Ended { exit, oom, at }) => End::Exited { exit, oom, at },
+            Some(Found::NeverRan) => cut_off(now),
+            Some(Found::Alive { .. }) | None => End::Unseen { at: now },
+        };
+        self.end.get_or_insert(end);
+    }
+}
+
+/// A start that the death of a supervisor interrupted: nobody's failure.
+fn cut_off(at: Duration) -> End {
+    let failure = StartFailure {
+        step: "start".to_string(),
+        object: "the container".to_string(),
+        errno: 0,
+        text: "the supervisor was restarted meanwhile".to_string(),
+        fault: Fault::Transient,
+    };
+    End::NotStarted { failure, at }
+}

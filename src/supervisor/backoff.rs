@@ -1,0 +1,142 @@
+//! How long to pause before a restart, and when the failure budget is spent.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::config::RestartPolicy;
+
+/// What doubling starts from when `delay` is shorter: from zero it would never grow, and a container
+/// that ends at once would take every turn that the governor gives.
+const SMALLEST_STEP: Duration = Duration::from_millis(100);
+
+/// Jitter, in thousandths of the pause, to either side: containers that fell together (their
+/// dependency went away) do not come back together for ever.
+const JITTER: u32 = 100;
+
+/// Failures that are remembered, so that a record stays small; a larger `max_attempts` counts as
+/// this one.
+pub const MAX_REMEMBERED: u32 = 256;
+
+/// The pause before the next start after `streak` ends in a row, `streak` ≥ 1.
+pub(super) fn pause(policy: &RestartPolicy, streak: u32, held: bool) -> Duration {
+    if held {
+        return policy.max_delay;
+    }
+    let pause = match streak.checked_sub(2) {
+        None => policy.delay,
+        Some(doublings) => {
+            // 2^31 steps of any length are longer than every pause that makes sense.
+            let factor = 1_u32.checked_shl(doublings.saturating_add(1).min(31)).unwrap_or(1);
+            policy.delay.max(SMALLEST_STEP).saturating_mul(factor)
+        }
+    };
+    pause.min(policy.max_delay)
+}
+
+/// `pause` ± 10 %: always the same for one seed, name and generation.
+pub(super) fn jittered(pause: Duration, seed: u64, name: &str, generation: u64) -> Duration {
+    let random = mix(seed ^ hash(name) ^ mix(generation));
+    let spread = u64::from(2 * JITTER + 1);
+    let thousandths = 1000 - JITTER + u32::try_from(random % spread).unwrap_or(JITTER);
+    match pause.checked_mul(thousandths) {
+        Some(product) => product / 1000,
+        None => pause,
+    }
+}
+
+/// Keeps `at` among the failures, and says whether the budget is spent by it.
+pub(super) fn spends_budget(policy: &RestartPolicy, failures: &mut Vec<Duration>, at: Duration) -> bool {
+    let Some(attempts) = policy.max_attempts else {
+        failures.clear();
+        return false;
+    };
+    let attempts = attempts.clamp(1, MAX_REMEMBERED);
+    failures.push(at);
+    let oldest = at.saturating_sub(policy.window);
+    failures.retain(|failure| *failure >= oldest);
+    failures.len() >= usize::try_from(attempts).unwrap_or(usize::MAX)
+}
+
+/// FNV-1a: enough to tell names apart, the same on every machine.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The finaliser of SplitMix64.
+fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ (value >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(delay: u64, max_delay: u64) -> RestartPolicy {
+        RestartPolicy {
+            delay: Duration::from_millis(delay),
+            max_delay: Duration::from_millis(max_delay),
+            ..RestartPolicy::default()
+        }
+    }
+
+    #[test]
+    fn doubles_up_to_the_longest_pause() {
+        let check = |(delay, max), expected: [u64; 8]| {
+            let pauses = [1, 2, 3, 4, 5, 6, 7, u32::MAX]
+                .map(|streak| pause(&policy(delay, max), streak, false).as_millis() as u64);
+            assert_eq!(pauses, expected, "delay {delay}, max_delay {max}");
+        };
+        check((500, 30_000), [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        check((0, 30_000), [0, 200, 400, 800, 1600, 3200, 6400, 30_000]);
+        check((10, 1_000), [10, 200, 400, 800, 1000, 1000, 1000, 1000]);
+        check((9_000, 5_000), [5_000; 8]);
+        check((0, 0), [0; 8]);
+    }
+
+    #[test]
+    fn holds_at_the_longest_pause() {
+        assert_eq!(pause(&policy(500, 30_000), 1, true), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn jitter_stays_within_a_tenth_and_depends_on_all_that_it_is_told() {
+        let pause = Duration::from_secs(10);
+        let at = |seed, name, generation| jittered(pause, seed, name, generation);
+        let all: Vec<_> = (0..1000).map(|generation| at(7, "web", generation)).collect();
+        assert!(all.iter().all(|it| (9000..=11_000).contains(&it.as_millis())));
+        assert!(all.iter().any(|it| it.as_millis() < 9100));
+        assert!(all.iter().any(|it| it.as_millis() > 10_900));
+        assert_eq!(at(7, "web", 3), at(7, "web", 3));
+        assert_ne!(at(7, "web", 3), at(8, "web", 3));
+        assert_ne!(at(7, "web", 3), at(7, "db", 3));
+        assert_ne!(at(7, "web", 3), at(7, "web", 4));
+        assert_eq!(jittered(Duration::MAX, 1, "web", 1), Duration::MAX);
+    }
+
+    #[test]
+    fn counts_the_failures_inside_the_window_only() {
+        let check = |attempts, times: &[u64], expected: &[bool]| {
+            let policy = RestartPolicy {
+                max_attempts: attempts,
+                window: Duration::from_secs(10),
+                ..RestartPolicy::default()
+            };
+            let mut failures = Vec::new();
+            let spent: Vec<_> = times
+                .iter()
+                .map(|at| spends_budget(&policy, &mut failures, Duration::from_secs(*at)))
+                .collect();
+            assert_eq!(spent, expected, "{attempts:?} {times:?}");
+        };
+        check(Some(3), &[20, 21, 22], &[false, false, true]);
+        check(Some(3), &[20, 21, 32, 33, 34], &[false, false, false, false, true]);
+        check(Some(1), &[20], &[true]);
+        check(Some(0), &[20], &[true]);
+        check(None, &[20, 20, 20, 20], &[false; 4]);
+    }
+}

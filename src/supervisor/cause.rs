@@ -1,0 +1,223 @@
+//! Why a container is in its state: a kind for programs, a text for people.
+//!
+//! A text is a short sentence whose subject is the container: "web *exited with code 1*". A cause is
+//! made where the fact is known and kept as it is; nothing here guesses.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Exit, StartFailure};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Form", from = "Form")]
+pub struct Cause {
+    pub kind: CauseKind,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CauseKind {
+    Exit { code: i32 },
+    Signal { signal: i32 },
+    Oom,
+    Start { step: String, object: String, errno: i32 },
+    Dependency { name: String },
+    User,
+    Config,
+    Image,
+    Shutdown,
+    Unknown,
+}
+
+impl CauseKind {
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Exit { .. } => "exit",
+            Self::Signal { .. } => "signal",
+            Self::Oom => "oom",
+            Self::Start { .. } => "start",
+            Self::Dependency { .. } => "dependency",
+            Self::User => "user",
+            Self::Config => "config",
+            Self::Image => "image",
+            Self::Shutdown => "shutdown",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Cause {
+    pub(super) fn exit(exit: Exit) -> Self {
+        let kind = match exit {
+            Exit::Code(code) => CauseKind::Exit { code },
+            Exit::Signal(signal) => CauseKind::Signal { signal },
+        };
+        Self { kind, text: exit_text(exit) }
+    }
+
+    pub(super) fn oom() -> Self {
+        Self { kind: CauseKind::Oom, text: "ran out of memory and was killed".to_string() }
+    }
+
+    pub(super) fn start(failure: &StartFailure) -> Self {
+        let StartFailure { step, object, errno, text, fault: _ } = failure;
+        Self {
+            kind: CauseKind::Start { step: step.clone(), object: object.clone(), errno: *errno },
+            text: format!("could not be started: {step} {object}: {text}"),
+        }
+    }
+
+    pub(super) fn dependency(name: &str, state: &str) -> Self {
+        Self {
+            kind: CauseKind::Dependency { name: name.to_string() },
+            text: format!("waits for {name}, which {state}"),
+        }
+    }
+
+    /// `end`: how it ended after it was asked to, if there was anything to end.
+    pub(super) fn stopped_by_person(end: Option<Exit>) -> Self {
+        Self { kind: CauseKind::User, text: and_then("was stopped by a person", end) }
+    }
+
+    pub(super) fn restarted_by_person(end: Option<Exit>) -> Self {
+        Self { kind: CauseKind::User, text: and_then("was restarted by a person", end) }
+    }
+
+    pub(super) fn shutdown(end: Option<Exit>) -> Self {
+        Self { kind: CauseKind::Shutdown, text: and_then("was stopped by the shutdown", end) }
+    }
+
+    pub(super) fn config(reasons: &str) -> Self {
+        Self { kind: CauseKind::Config, text: format!("cannot run: {reasons}") }
+    }
+
+    pub(super) fn undeclared() -> Self {
+        Self { kind: CauseKind::Config, text: "is not declared any more".to_string() }
+    }
+
+    pub(super) fn image(reason: &str) -> Self {
+        Self { kind: CauseKind::Image, text: format!("cannot run, its image is unusable: {reason}") }
+    }
+
+    pub(super) fn quarantine(reason: &str) -> Self {
+        Self { kind: CauseKind::Unknown, text: format!("is left alone: {reason}") }
+    }
+
+    pub(super) fn stuck(text: &str) -> Self {
+        Self { kind: CauseKind::Unknown, text: format!("was killed and is not gone: {text}") }
+    }
+
+    pub(super) fn unseen_end() -> Self {
+        Self { kind: CauseKind::Unknown, text: "ended, and nobody saw how".to_string() }
+    }
+}
+
+fn and_then(what: &str, end: Option<Exit>) -> String {
+    match end {
+        Some(exit) => format!("{what} and {}", exit_text(exit)),
+        None => what.to_string(),
+    }
+}
+
+fn exit_text(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exited with code {code}"),
+        Exit::Signal(signal) => format!("was killed by {}", signal_name(signal)),
+    }
+}
+
+/// Seconds as people write them, without a fraction that says nothing: `30 s`, `0.5 s`.
+pub(super) fn seconds(time: Duration) -> String {
+    let (whole, tenths) = (time.as_secs(), time.subsec_millis() / 100);
+    if tenths == 0 { format!("{whole} s") } else { format!("{whole}.{tenths} s") }
+}
+
+/// signal(7), the numbers of x86, Arm and RISC-V; index 0 is signal 1.
+const SIGNALS: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
+    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
+    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+/// The kernel's first real-time signal that a C library leaves to programs.
+const SIGRTMIN: i32 = 34;
+
+fn signal_name(signal: i32) -> String {
+    let known = usize::try_from(signal)
+        .ok()
+        .and_then(|number| number.checked_sub(1))
+        .and_then(|index| SIGNALS.get(index));
+    match known {
+        Some(name) => format!("SIG{name}"),
+        None if signal == SIGRTMIN => "SIGRTMIN".to_string(),
+        None if signal > SIGRTMIN => format!("SIGRTMIN+{}", signal - SIGRTMIN),
+        None => format!("signal {signal}"),
+    }
+}
+
+/// A cause as it is written: flat, so that fields and kinds can be added.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Form {
+    kind: String,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signal: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errno: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+impl From<Cause> for Form {
+    fn from(Cause { kind, text }: Cause) -> Self {
+        let mut form = Self { kind: kind.word().to_string(), text, ..Self::default() };
+        match kind {
+            CauseKind::Exit { code } => form.code = Some(code),
+            CauseKind::Signal { signal } => form.signal = Some(signal),
+            CauseKind::Start { step, object, errno } => {
+                (form.step, form.object, form.errno) = (Some(step), Some(object), Some(errno));
+            }
+            CauseKind::Dependency { name } => form.name = Some(name),
+            CauseKind::Oom
+            | CauseKind::User
+            | CauseKind::Config
+            | CauseKind::Image
+            | CauseKind::Shutdown
+            | CauseKind::Unknown => {}
+        }
+        form
+    }
+}
+
+impl From<Form> for Cause {
+    /// A kind of a later release keeps its text and becomes `unknown`.
+    fn from(form: Form) -> Self {
+        let kind = match (form.kind.as_str(), form.code, form.signal) {
+            ("exit", Some(code), _) => CauseKind::Exit { code },
+            ("signal", _, Some(signal)) => CauseKind::Signal { signal },
+            ("oom", ..) => CauseKind::Oom,
+            ("start", ..) => CauseKind::Start {
+                step: form.step.unwrap_or_default(),
+                object: form.object.unwrap_or_default(),
+                errno: form.errno.unwrap_or_default(),
+            },
+            ("dependency", ..) => CauseKind::Dependency { name: form.name.unwrap_or_default() },
+            ("user", ..) => CauseKind::User,
+            ("config", ..) => CauseKind::Config,
+            ("image", ..) => CauseKind::Image,
+            ("shutdown", ..) => CauseKind::Shutdown,
+            (_, _, _) => CauseKind::Unknown,
+        };
+        Self { kind, text: form.text }
+    }
+}

@@ -1,0 +1,228 @@
+//! What the deciding core is told, what it asks for, and how it answers.
+//!
+//! Whoever acts owes the core one thing: every [`Effect`] that names an answer is answered, once, by
+//! that event or by its failure. A failed effect is the next event, never an error on the side.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::cause::Cause;
+use super::record::Record;
+use super::state::StateKind;
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Before `Booted`, once for each record that an earlier supervisor left.
+    Adopted {
+        record: Box<Record>,
+        found: Option<Found>,
+    },
+    /// Adoption is over: what is wanted may start.
+    Booted,
+    /// Nothing starts or stops unasked until `Resume`.
+    SafeMode,
+    Resume,
+
+    // A person.
+    Start {
+        name: String,
+    },
+    Stop {
+        name: String,
+    },
+    /// Stop, then start.
+    Restart {
+        name: String,
+    },
+    /// Send a signal, and no more: what follows is the container's own doing.
+    Kill {
+        name: String,
+        signal: i32,
+    },
+
+    // Answers to `Effect::Start`.
+    /// The main process exists and waits at its barrier; `Save` follows, then the barrier may open.
+    Created {
+        name: String,
+        generation: u64,
+        pid: i32,
+        pidfd_inode: u64,
+    },
+    /// The program was executed. `stop_signal` is the image's.
+    Started {
+        name: String,
+        generation: u64,
+        pid: i32,
+        pidfd_inode: u64,
+        stop_signal: Option<i32>,
+    },
+    StartFailed {
+        name: String,
+        generation: u64,
+        failure: StartFailure,
+    },
+
+    /// The main process is reaped. `oom`: `memory.events` counted a kill in this generation.
+    Ended {
+        name: String,
+        generation: u64,
+        exit: Exit,
+        oom: bool,
+        at: Duration,
+    },
+
+    // Answers to `Effect::Clean`.
+    Emptied {
+        name: String,
+        generation: u64,
+    },
+    CleanFailed {
+        name: String,
+        generation: u64,
+        text: String,
+    },
+
+    /// `Effect::Signal` could not be done. A main process that is gone already is no failure.
+    SignalFailed {
+        name: String,
+        generation: u64,
+    },
+    /// `Effect::KillCgroup` could not be done. A cgroup that is gone already is no failure.
+    KillFailed {
+        name: String,
+        generation: u64,
+        text: String,
+    },
+
+    /// The image cannot be used. Answers a `Start` in the place of `StartFailed`, or comes unasked.
+    ImageInvalid {
+        name: String,
+        reason: String,
+    },
+    /// The supervisor keeps dying while it handles this container: leave it alone.
+    Quarantine {
+        name: String,
+        reason: String,
+    },
+
+    /// Everything down, in order, by `deadline` (since boot). For good; asked again, the earlier
+    /// deadline counts.
+    Shutdown {
+        deadline: Duration,
+    },
+    /// The time of [`poll_timeout`](super::Supervisor::poll_timeout) has come.
+    Tick,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Answered by `Started`, `StartFailed` or `ImageInvalid`, also when it is killed meanwhile.
+    /// Stands behind a `Save`; when that fails, nothing is started: `StartFailed`.
+    Start { name: String, generation: u64 },
+    /// To the main process. Answered only when it fails.
+    Signal { name: String, generation: u64, signal: i32 },
+    /// To all of the container, a start in flight as well. Answered only when it fails.
+    KillCgroup { name: String, generation: u64 },
+    /// Wait for the empty cgroup, remove it, drop mounts. Answered by `Emptied` or `CleanFailed`.
+    Clean { name: String, generation: u64 },
+    /// Write [`record`](super::Supervisor::record) where the next supervisor finds it.
+    Save { name: String },
+    /// Tell people.
+    Changed { name: String, from: StateKind, to: StateKind, cause: Option<Cause> },
+    /// Everything is down, or the deadline has come.
+    ShutdownDone,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// It changed nothing, and should not have.
+    Ignored(&'static str),
+    /// A person asked for what cannot be.
+    Refused(Refusal),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    Unknown {
+        name: String,
+    },
+    Invalid {
+        name: String,
+        text: String,
+    },
+    /// Running containers are still being adopted.
+    TakingOver,
+    ShuttingDown,
+    NotRunning {
+        name: String,
+        state: StateKind,
+    },
+    BadSignal {
+        signal: i32,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { name } => write!(f, "no container is named \"{name}\""),
+            Self::Invalid { name, text } => write!(f, "{name} {text}"),
+            Self::TakingOver => f.write_str("the supervisor is still taking over what runs"),
+            Self::ShuttingDown => f.write_str("the machine is shutting down"),
+            Self::NotRunning { name, state } => {
+                write!(f, "{name} is not running, it is {}", state.word())
+            }
+            Self::BadSignal { signal } => write!(f, "{signal} is not a signal (1 to 64)"),
+        }
+    }
+}
+
+/// How a main process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exit {
+    Code(i32),
+    Signal(i32),
+}
+
+/// Why a start failed: which step, on what, with which errno (0: none) and its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartFailure {
+    pub step: String,
+    pub object: String,
+    pub errno: i32,
+    pub text: String,
+    pub fault: Fault,
+}
+
+/// Whose fault a failed start is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fault {
+    /// The machine was short of something: tried again under every policy, outside the budget.
+    Transient,
+    /// The container's: a failure like any other.
+    Permanent,
+}
+
+/// What the ledger says about a recorded container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    Alive {
+        pid: i32,
+        pidfd_inode: u64,
+    },
+    Ended {
+        exit: Exit,
+        oom: bool,
+        at: Duration,
+    },
+    /// Its process ended at the barrier: the program never ran.
+    NeverRan,
+}

@@ -1,0 +1,133 @@
+//! What follows an end: decided when nothing of the old generation is left, and only then.
+
+use core::time::Duration;
+
+use crate::config::{Exhausted, Restart};
+
+use super::backoff;
+use super::cause::Cause;
+use super::event::{Exit, Fault};
+use super::state::{By, State, Wait, Wanted, Why};
+use super::unit::{End, Unit};
+
+/// What the decision depends on besides the container itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Court {
+    pub(super) now: Duration,
+    pub(super) seed: u64,
+    pub(super) shutting_down: bool,
+}
+
+/// What an end that nobody asked for was.
+enum Verdict {
+    Clean,
+    Failure,
+    /// The machine's fault.
+    NoFault,
+}
+
+impl Unit {
+    /// Its cgroup is empty and gone.
+    pub(super) fn conclude(&mut self, why: Why, court: Court) {
+        self.process = None;
+        self.cause = Some(self.cause_of_end(why));
+        if let Some(cause) = self.invalid.clone() {
+            self.cause = Some(cause);
+            return self.set(State::Invalid);
+        }
+        match why {
+            Why::Itself => self.judge(court),
+            Why::Stop | Why::Shutdown | Why::Undeclared => self.set(State::Exited),
+            Why::Again if court.shutting_down => self.set(State::Exited),
+            Why::Again => {
+                self.set(State::Waiting { since: court.now, by: By::Person, on: Wait::Turn });
+            }
+        }
+    }
+
+    pub(super) fn cause_of_end(&self, why: Why) -> Cause {
+        if let Some(cause) = &self.invalid
+            && self.end.is_none()
+            && why == Why::Itself
+        {
+            return cause.clone();
+        }
+        match (why, &self.end) {
+            (Why::Stop, _) => Cause::stopped_by_person(self.exit()),
+            (Why::Again, _) => Cause::restarted_by_person(self.exit()),
+            (Why::Shutdown, _) => Cause::shutdown(self.exit()),
+            (Why::Undeclared, _) => Cause::undeclared(),
+            (Why::Itself, Some(End::NotStarted { failure, .. })) => Cause::start(failure),
+            (Why::Itself, Some(End::Exited { exit: Exit::Code(0), .. })) => Cause::exit(Exit::Code(0)),
+            (Why::Itself, Some(End::Exited { oom: true, .. })) => Cause::oom(),
+            (Why::Itself, Some(End::Exited { exit, .. })) => Cause::exit(*exit),
+            (Why::Itself, Some(End::Unseen { .. }) | None) => Cause::unseen_end(),
+        }
+    }
+
+    fn judge(&mut self, court: Court) {
+        self.forget_after_health();
+        let verdict = self.verdict();
+        if court.shutting_down || self.wanted == Wanted::Down {
+            return match verdict {
+                Verdict::Clean | Verdict::NoFault => self.set(State::Exited),
+                Verdict::Failure => self.set(State::Failed),
+            };
+        }
+        match (verdict, self.spec.restart) {
+            (Verdict::Clean, Restart::No | Restart::OnFailure) => self.set(State::Exited),
+            (Verdict::Failure, Restart::No) => self.set(State::Failed),
+            (Verdict::Clean, Restart::Always | Restart::UnlessStopped)
+            | (
+                Verdict::NoFault,
+                Restart::No | Restart::Always | Restart::OnFailure | Restart::UnlessStopped,
+            ) => self.back_off(court),
+            (Verdict::Failure, Restart::Always | Restart::OnFailure | Restart::UnlessStopped) => {
+                self.fail(court);
+            }
+        }
+    }
+
+    fn verdict(&self) -> Verdict {
+        match &self.end {
+            Some(End::Exited { exit: Exit::Code(0), .. }) => Verdict::Clean,
+            Some(End::NotStarted { failure, .. }) => match failure.fault {
+                Fault::Transient => Verdict::NoFault,
+                Fault::Permanent => Verdict::Failure,
+            },
+            Some(End::Exited { .. } | End::Unseen { .. }) | None => Verdict::Failure,
+        }
+    }
+
+    /// A run of `healthy_after` wipes out what went before it.
+    fn forget_after_health(&mut self) {
+        let ended_at = match &self.end {
+            Some(End::Exited { at, .. } | End::Unseen { at }) => *at,
+            Some(End::NotStarted { .. }) | None => return,
+        };
+        let ran_for = self.started_at.map(|started_at| ended_at.saturating_sub(started_at));
+        if ran_for.is_some_and(|ran_for| ran_for >= self.spec.policy.healthy_after) {
+            self.pardon();
+        }
+    }
+
+    fn fail(&mut self, court: Court) {
+        if !backoff::spends_budget(&self.spec.policy, &mut self.failures, court.now) {
+            return self.back_off(court);
+        }
+        match self.spec.policy.then {
+            Exhausted::Fail => self.set(State::Failed),
+            Exhausted::Hold => {
+                self.held = true;
+                self.back_off(court);
+            }
+        }
+    }
+
+    fn back_off(&mut self, court: Court) {
+        self.streak = self.streak.saturating_add(1);
+        let pause = backoff::pause(&self.spec.policy, self.streak, self.held);
+        let pause = backoff::jittered(pause, court.seed, &self.name, self.generation);
+        self.set(State::Backoff { until: court.now.saturating_add(pause) });
+    }
+}

@@ -1,0 +1,222 @@
+//! What must outlive the supervisor, container by container.
+//!
+//! Flat and versioned. Within version 1 fields are only added: those that this release does not know
+//! are kept and written again, so that a release may be rolled back. Times are microseconds since
+//! boot; a record means nothing after the next one.
+
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::cause::Cause;
+use super::event::{Exit, StartFailure};
+use super::state::{Phase, Remains, State, Wanted, Why};
+use super::unit::{End, Unit};
+
+pub(super) const VERSION: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub version: u32,
+    pub name: String,
+    pub generation: u64,
+    pub wanted: Wanted,
+    /// The word of its state; one that is not known is as good as none.
+    pub state: String,
+    /// How far a stop has come, and why it is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The time that the state carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_us: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pidfd_inode: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at_us: Option<u64>,
+    /// It has been running since boot, and since it last failed.
+    #[serde(default)]
+    pub ran: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_stop_signal: Option<i32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<EndRecord>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Why it cannot be started, if that was found out while the machine ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invalid: Option<Cause>,
+    #[serde(default)]
+    pub streak: u32,
+    #[serde(default)]
+    pub failures_us: Vec<u64>,
+    #[serde(default)]
+    pub held: bool,
+    #[serde(default)]
+    pub restarts: u32,
+    #[serde(default)]
+    pub restarts_asked: u32,
+    /// Fields of a later release, and of whoever writes the record.
+    #[serde(flatten)]
+    pub rest: BTreeMap<String, Value>,
+}
+
+/// How a generation ended: `exit` or `failure`; neither when nobody saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndRecord {
+    pub at_us: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    #[serde(default)]
+    pub oom: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<StartFailure>,
+}
+
+/// Why a text is not a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordError {
+    Unreadable { text: String },
+    Version { found: u32 },
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { text } => write!(f, "not a record: {text}"),
+            Self::Version { found } => {
+                write!(f, "a record of version {found}, this release reads version {VERSION}")
+            }
+        }
+    }
+}
+
+impl Record {
+    pub fn parse(text: &str) -> Result<Self, RecordError> {
+        let unreadable = |error: serde_json::Error| RecordError::Unreadable { text: error.to_string() };
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        // A record of another version need not have our fields.
+        let Version { version } = serde_json::from_str(text).map_err(unreadable)?;
+        if version != VERSION {
+            return Err(RecordError::Version { found: version });
+        }
+        serde_json::from_str(text).map_err(unreadable)
+    }
+
+    pub fn to_json(&self) -> Result<String, RecordError> {
+        serde_json::to_string(self).map_err(|error| RecordError::Unreadable { text: error.to_string() })
+    }
+
+    pub(super) fn of(unit: &Unit) -> Self {
+        let (phase, why) = stop_words(&unit.state);
+        Self {
+            version: VERSION,
+            name: unit.name.clone(),
+            generation: unit.generation,
+            wanted: unit.wanted,
+            state: unit.state.kind().word().to_string(),
+            phase: phase.map(str::to_string),
+            why: why.map(|why| why.word().to_string()),
+            until_us: unit.state.deadline().map(micros),
+            pid: unit.process.map(|process| process.pid),
+            pidfd_inode: unit.process.map(|process| process.pidfd_inode),
+            started_at_us: unit.started_at.map(micros),
+            ran: unit.ran,
+            image_stop_signal: unit.image_stop_signal,
+            end: unit.end.as_ref().map(EndRecord::of),
+            cause: unit.cause.clone(),
+            invalid: unit.invalid.clone(),
+            streak: unit.streak,
+            failures_us: unit.failures.iter().copied().map(micros).collect(),
+            held: unit.held,
+            restarts: unit.restarts,
+            restarts_asked: unit.restarts_asked,
+            rest: unit.rest.clone(),
+        }
+    }
+
+    pub(super) fn until(&self) -> Option<Duration> {
+        self.until_us.map(Duration::from_micros)
+    }
+}
+
+impl EndRecord {
+    fn of(end: &End) -> Self {
+        let (at, exit, oom, failure) = match end {
+            End::Exited { exit, oom, at } => (at, Some(*exit), *oom, None),
+            End::NotStarted { failure, at } => (at, None, false, Some(failure.clone())),
+            End::Unseen { at } => (at, None, false, None),
+        };
+        Self { at_us: micros(*at), exit, oom, failure }
+    }
+
+    pub(super) fn end(self) -> End {
+        let at = Duration::from_micros(self.at_us);
+        match (self.exit, self.failure) {
+            (Some(exit), _) => End::Exited { exit, oom: self.oom, at },
+            (None, Some(failure)) => End::NotStarted { failure, at },
+            (None, None) => End::Unseen { at },
+        }
+    }
+}
+
+impl Why {
+    const ALL: [Self; 5] = [Self::Itself, Self::Stop, Self::Again, Self::Shutdown, Self::Undeclared];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Itself => "itself",
+            Self::Stop => "stop",
+            Self::Again => "again",
+            Self::Shutdown => "shutdown",
+            Self::Undeclared => "undeclared",
+        }
+    }
+
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|why| why.word() == word)
+    }
+}
+
+pub(super) const HELD: &str = "held";
+pub(super) const TERM: &str = "term";
+pub(super) const KILL: &str = "kill";
+pub(super) const CLEAN: &str = "clean";
+
+fn stop_words(state: &State) -> (Option<&'static str>, Option<Why>) {
+    match state {
+        State::Stopping { phase, why } => {
+            let phase = match phase {
+                Phase::Held => HELD,
+                Phase::Term { .. } => TERM,
+                Phase::Kill { .. } => KILL,
+                Phase::Clean { .. } => CLEAN,
+            };
+            (Some(phase), Some(*why))
+        }
+        State::Stuck { on: Remains::Main, why, .. } => (Some(KILL), Some(*why)),
+        State::Stuck { on: Remains::Cgroup, why, .. } => (Some(CLEAN), Some(*why)),
+        State::Waiting { .. }
+        | State::Starting { .. }
+        | State::Running { .. }
+        | State::Backoff { .. }
+        | State::Exited
+        | State::Failed
+        | State::Invalid => (None, None),
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

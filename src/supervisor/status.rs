@@ -1,0 +1,124 @@
+//! What people and programs see of a container.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Supervisor;
+use super::cause::Cause;
+use super::event::Exit;
+use super::order;
+use super::state::{Phase, State, StateKind, Wait, Wanted};
+use super::unit::Unit;
+
+/// What programs add to a signal to make it an exit code, as shells and Docker do.
+const SIGNAL_EXIT: i32 = 128;
+
+/// Times are since boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    pub name: String,
+    pub wanted: Wanted,
+    pub state: StateKind,
+    pub ready: bool,
+    pub health: Health,
+    /// Of the main process, while there is one.
+    pub pid: Option<i32>,
+    /// 0: never started.
+    pub generation: u64,
+    /// Times that it was started again by itself; those that a person asked for are counted apart.
+    pub restarts: u32,
+    pub restarts_asked: u32,
+    pub cause: Option<Cause>,
+    /// Of this generation, or the last one.
+    pub started_at: Option<Duration>,
+    pub next_start: Option<Duration>,
+    /// How the last generation ended, 128 + n for signal n; none while one is alive.
+    pub exit_code: Option<i32>,
+    /// The containers that must come up before it starts, or go down before it stops.
+    pub waits_for: Vec<String>,
+}
+
+/// What the health check says; without one, nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    None,
+}
+
+impl Health {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+        }
+    }
+}
+
+impl Supervisor {
+    pub(super) fn status_of(&self, unit: &Unit) -> Status {
+        Status {
+            name: unit.name.clone(),
+            wanted: unit.wanted,
+            state: unit.state.kind(),
+            ready: unit.state.kind() == StateKind::Running,
+            health: Health::None,
+            pid: unit.process.map(|process| process.pid),
+            generation: unit.generation,
+            restarts: unit.restarts,
+            restarts_asked: unit.restarts_asked,
+            cause: self.cause_of(unit),
+            started_at: unit.started_at,
+            next_start: match unit.state {
+                State::Backoff { until } => Some(until),
+                State::Waiting { .. }
+                | State::Starting { .. }
+                | State::Running { .. }
+                | State::Stopping { .. }
+                | State::Exited
+                | State::Failed
+                | State::Stuck { .. }
+                | State::Invalid => None,
+            },
+            exit_code: unit.exit().map(|exit| match exit {
+                Exit::Code(code) => code,
+                Exit::Signal(signal) => signal.saturating_add(SIGNAL_EXIT),
+            }),
+            waits_for: self.waits_for(unit),
+        }
+    }
+
+    /// A container that waits shows what for; every other what was kept.
+    pub(super) fn cause_of(&self, unit: &Unit) -> Option<Cause> {
+        match unit.state {
+            State::Waiting { on: Wait::Dependencies, .. } => {
+                let first = order::unsatisfied(&self.units, unit).next();
+                first.map(|name| order::dependency_cause(&self.units, name))
+            }
+            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn, .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Failed
+            | State::Stuck { .. }
+            | State::Invalid => unit.cause.clone(),
+        }
+    }
+
+    fn waits_for(&self, unit: &Unit) -> Vec<String> {
+        match unit.state {
+            State::Waiting { .. } => order::unsatisfied(&self.units, unit).map(ToString::to_string).collect(),
+            State::Stopping { phase: Phase::Held, .. } => {
+                order::stopping_dependents(&self.order, &self.units, &unit.name)
+            }
+            State::Stopping { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Failed
+            | State::Stuck { .. }
+            | State::Invalid => Vec::new(),
+        }
+    }
+}
