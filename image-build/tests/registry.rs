@@ -97,3 +97,31 @@ fn a_tag_that_is_missing_says_what_to_write_instead() {
     );
     assert!(message.ends_with(&instead), "{message}");
 }
+
+/// Set in a process of its own: PATH is a process's.
+const CHILD: &str = "ORLOP_TEST_WITHOUT_SKOPEO";
+
+#[test]
+fn without_skopeo_it_says_what_to_install_or_to_write() {
+    if std::env::var_os(CHILD).is_none() {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again
+            .arg("without_skopeo_it_says_what_to_install_or_to_write")
+            .env("PATH", "/nowhere")
+            .env(CHILD, "1");
+        let output = again.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let dir = temp();
+    let message = add(dir.path(), "store", &reference(String::from("docker.io/library/redis:7")))
+        .unwrap_err()
+        .to_string();
+    let expected = "image `docker.io/library/redis:7`: docker.io/library/redis:7: \
+        fetching it needs `skopeo`, which is not installed
+  without a registry: where there is one, run
+    skopeo copy docker://docker.io/library/redis:7 oci-archive:redis.tar
+  and write
+    image = \"oci-archive:redis.tar\"";
+    assert_eq!(message, expected);
+}
