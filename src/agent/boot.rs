@@ -218,7 +218,7 @@ fn read_config(dir: &str) -> (Config, usize) {
     for diagnostic in &reading.diagnostics {
         errors += usize::from(diagnostic.severity == config::Severity::Error);
         let level =
-            if (diagnostic.severity == config::Severity::Error) { Level::Error } else { Level::Warning };
+            if diagnostic.severity == config::Severity::Error { Level::Error } else { Level::Warning };
         for line in diagnostic.to_string().lines() {
             say(level, line);
         }
@@ -287,4 +287,3 @@ fn memory_total() -> u64 {
     kib.unwrap_or(64 << 10) * 1024
 }
 
-pub use store::DIRECTORY as STORE;

@@ -390,7 +390,7 @@ impl Agent {
             Effect::Save { name } => self.save(&name),
             Effect::Changed { name, from, to, cause } => {
                 let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
-                say(Level::Info, &format!("{name}: {} → {}{cause}", from.word(), to.word()));
+                say(Level::Info, &format!("{name}: {} -> {}{cause}", from.word(), to.word()));
             }
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }

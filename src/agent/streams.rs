@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orlop::control::{DropReason, Dropped, Entry, Error, LogsReply, Stream as StreamWord, rfc3339};
+use orlop::control::{DropReason, Dropped, Entry, LogsReply, Stream as StreamWord, rfc3339};
 use orlop::log::{Gone, Item, Reader, Stamp, Stream, Tail};
 
 use super::Agent;

@@ -16,7 +16,7 @@ const PIDS: i64 = 2048;
 
 /// Translates limits into the spec's words.
 #[must_use]
-pub fn resources(limits: &Limits, devices: &BTreeMap<String, (u32, u32)>) -> Resources {
+pub(super) fn resources(limits: &Limits, devices: &BTreeMap<String, (u32, u32)>) -> Resources {
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let memory = Memory {
         limit: limits.memory.map(signed),

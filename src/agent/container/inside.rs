@@ -105,7 +105,7 @@ fn execute(
                 process::exit_now(126)
             }
         }
-        InsideStep::Execute { args } => Err(become_program(args, made)),
+        InsideStep::Execute { args } => Err(become_program(args, made, job)),
     }
 }
 
@@ -189,7 +189,7 @@ fn enter(path: &str, made: &Made) -> Result<()> {
 }
 
 /// Looks the program up in PATH as execvp(3) does, and becomes it.
-fn become_program(args: &[String], made: &Made) -> Failure {
+fn become_program(args: &[String], made: &Made, job: &Job<'_>) -> Failure {
     let Some(program) = args.first() else {
         return Failure::said("execute", "neither the image nor the configuration names a program");
     };
@@ -203,6 +203,11 @@ fn become_program(args: &[String], made: &Made) -> Failure {
     signal::reset();
     process::set_umask(0o022);
     fd::cloexec_from(3);
+    for (output, number) in [(&job.stdout, 1), (&job.stderr, 2)] {
+        if let Err(errno) = fd::install(output.as_fd(), number) {
+            return Failure::new("output", number.to_string(), errno);
+        }
+    }
     let path = made.env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
     let candidates: Vec<String> = if program.contains('/') {
         vec![program.clone()]
