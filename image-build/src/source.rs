@@ -15,9 +15,9 @@ use std::fmt;
 use std::path::Path;
 
 use orlop::config::ImageSource;
-use orlop::image::{self, Digest, Platform, source_text};
+use orlop::image::{self, Descriptor, Digest, Platform, source_text};
 
-use crate::layer::{Cache, Converted, convert};
+use crate::layer::{Below, Cache, Converted, convert};
 use crate::store::StoreWriter;
 use files::{Archive, Files, Folder};
 
@@ -36,7 +36,9 @@ pub struct Added {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedLayer {
     pub diff_id: Digest,
-    /// Bytes of the EROFS file.
+    /// The EROFS file's name in the store's `layers/`.
+    pub file: String,
+    /// Its bytes.
     pub size: u64,
 }
 
@@ -66,19 +68,16 @@ pub fn add_image(
     arch: &str,
 ) -> Result<Added, Error> {
     let text = source_text(source);
-    let platform = Platform {
-        os: String::from("linux"),
-        architecture: String::from(arch),
-    };
+    let platform = Platform { os: String::from("linux"), architecture: String::from(arch) };
     let job = Job {
         text: text.clone(),
         platform,
         store,
-        warnings: Vec::new(),
+        below: Below::default(),
         layers: Vec::new(),
+        warnings: Vec::new(),
     };
-    job.run(source, config_dir, cache)
-        .map_err(|cause| Error { image: text, cause })
+    job.run(source, config_dir, cache).map_err(|cause| Error { image: text, cause })
 }
 
 /// One image on its way into the store.
@@ -86,17 +85,14 @@ struct Job<'a> {
     text: String,
     platform: Platform,
     store: &'a mut StoreWriter,
+    /// What there is of the image so far.
+    below: Below,
     layers: Vec<AddedLayer>,
     warnings: Vec<String>,
 }
 
 impl Job<'_> {
-    fn run(
-        mut self,
-        source: &ImageSource,
-        config_dir: &Path,
-        cache: &Path,
-    ) -> Result<Added, image::Error> {
+    fn run(mut self, source: &ImageSource, config_dir: &Path, cache: &Path) -> Result<Added, image::Error> {
         let layers = Cache::open(cache)?;
         let manifest = match source {
             ImageSource::Oci { path, tag } => {
@@ -111,20 +107,13 @@ impl Job<'_> {
                 let archive = Archive::open(&config_dir.join(path), cache)?;
                 docker::add(&mut self, &archive, tag.as_deref(), &layers)?
             }
-            ImageSource::Dir { path } => {
-                directory::add(&mut self, &config_dir.join(path), &layers)?
-            }
+            ImageSource::Dir { path } => directory::add(&mut self, &config_dir.join(path), &layers)?,
             ImageSource::Registry(reference) => {
                 let folder = registry::fetch(reference, &self.platform, cache)?;
                 oci::add(&mut self, &folder, None, &layers)?
             }
         };
-        Ok(Added {
-            image: self.text,
-            manifest,
-            layers: self.layers,
-            warnings: self.warnings,
-        })
+        Ok(Added { image: self.text, manifest, layers: self.layers, warnings: self.warnings })
     }
 
     /// Brings a layer into the store, converted now or before. `open` gives its tar.
@@ -134,9 +123,9 @@ impl Job<'_> {
         cache: &Cache,
         open: impl FnOnce() -> Result<Box<dyn std::io::Read>, image::Error>,
     ) -> Result<(), image::Error> {
-        let file = match cache.find(diff_id) {
+        let file = match cache.find(diff_id, &self.below) {
             Some(file) => file,
-            None => self.keep_warnings(convert(open()?, diff_id, cache)?).file,
+            None => self.keep_warnings(convert(open()?, diff_id, &self.below, cache)?).file,
         };
         self.add_layer(diff_id, &file)
     }
@@ -147,11 +136,10 @@ impl Job<'_> {
     }
 
     fn add_layer(&mut self, diff_id: &Digest, file: &Path) -> Result<(), image::Error> {
-        let size = self.store.layer(diff_id, file)?;
-        self.layers.push(AddedLayer {
-            diff_id: *diff_id,
-            size,
-        });
+        let size = self.store.layer(file)?;
+        self.below.add(file)?;
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.layers.push(AddedLayer { diff_id: *diff_id, file: name, size });
         Ok(())
     }
 
@@ -164,24 +152,23 @@ impl Job<'_> {
     ) -> Result<Digest, image::Error> {
         self.store.blob(config)?;
         let digest = self.store.blob(manifest)?;
-        let text = self.text.clone();
-        self.store
-            .image(&text, media_type, digest, manifest.len() as u64);
+        let descriptor = Descriptor {
+            media_type: String::from(media_type),
+            digest,
+            size: manifest.len() as u64,
+            platform: None,
+            annotations: Default::default(),
+        };
+        self.store.image(&self.text, descriptor, &self.below.names());
         Ok(digest)
     }
 }
 
 /// Adds the place to an error about something inside it.
 fn within(place: impl fmt::Display) -> impl FnOnce(image::Error) -> image::Error {
-    move |error| image::Error {
-        place: format!("{place}: {}", error.place),
-        what: error.what,
-    }
+    move |error| image::Error { place: format!("{place}: {}", error.place), what: error.what }
 }
 
 fn wrong(place: impl fmt::Display, what: impl fmt::Display) -> image::Error {
-    image::Error {
-        place: place.to_string(),
-        what: what.to_string(),
-    }
+    image::Error { place: place.to_string(), what: what.to_string() }
 }

@@ -1,72 +1,101 @@
-//! The same inputs give the same files, whoever builds them, where and how.
+//! The same image gives the same bytes, whoever builds it, where and when.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says why and ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed step ends the test"
+)]
 
-mod machine;
+mod common;
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use orlop_image::{Options, build};
+use common::{ODD_FILES, add, sh, store_files, temp};
+use orlop::config::ImageSource;
 
-const FILES: [&str; 4] = ["vmlinuz", "initrd.img", "cmdline", "manifest.json"];
+/// The builder of a store, in a process of its own: umask, time zone and folder are a process's.
+const CHILD: &str = "ORLOP_TEST_BUILD";
 
-/// Runs a script in a folder, with `$TOOL` the program under test.
-fn sh(folder: &Path, script: &str) {
-    let output = Command::new("sh")
-        .args(["-euc", script])
-        .env("TOOL", env!("CARGO_BIN_EXE_orlop-image"))
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// As another user: nobody for root, and for others a user namespace's root.
-fn another_user() -> &'static str {
-    if rustix::process::geteuid().is_root() {
-        "setpriv --reuid=65534 --regid=65534 --clear-groups"
-    } else {
-        "unshare --user --map-root-user"
-    }
+fn sources() -> [ImageSource; 3] {
+    [
+        ImageSource::OciArchive {
+            path: String::from("image.tar"),
+            tag: None,
+        },
+        ImageSource::DockerArchive {
+            path: String::from("docker.tar"),
+            tag: None,
+        },
+        ImageSource::Dir {
+            path: String::from("tree"),
+        },
+    ]
 }
 
 #[test]
-fn user_umask_folder_time_zone_and_cores_change_nothing() {
-    let world = tempfile::tempdir().unwrap();
-    let path = world.path();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    machine::config(path);
-    machine::init(path);
-    // Puts a kernel into the cache; both builds below are given it as files.
-    let mut options = Options::new(path.join("config"), path.join("fetched"));
-    options.init = Some(path.join("init"));
-    let built = build(&options).unwrap();
-    let version = &built.manifest.kernel.version;
-    let modules = find_modules(&options.cache, version);
-    let build = format!("--init ./init --kernel {} --modules {modules}", built.kernel().display());
-    sh(path, &format!("umask 022; TZ=UTC $TOOL build config -o one --cache cache-one {build}"));
-    // Another folder for everything, other modes, and a link in the way.
-    sh(
-        path,
-        "mkdir -m 777 there; cp -a config there/c; cp init there/init; ln -s there/c link; chmod -R a+rX there",
-    );
-    sh(path, "chmod 604 there/c/web.env");
-    let other = format!("TZ=Asia/Tokyo HOME=/nonexistent {} taskset -c 0", another_user());
-    let arguments = format!("build ../link/a.toml -o deep/er/two --cache ./cache {build}");
-    sh(&path.join("there"), &format!("umask 077; {other} $TOOL {arguments}"));
-    for name in FILES {
-        let [one, two] =
-            ["one", "there/deep/er/two"].map(|folder| fs::read(path.join(folder).join(name)).unwrap());
-        assert!(one == two, "{name} differs");
+fn a_store_depends_on_the_image_alone() {
+    if let Ok(store) = std::env::var(CHILD) {
+        add(Path::new("."), &store, &sources()).unwrap();
+        return;
     }
-}
-
-fn find_modules(cache: &Path, version: &str) -> String {
-    let folders = fs::read_dir(cache.join("kernel")).unwrap().map(|entry| entry.unwrap().path());
-    let mut found =
-        folders.map(|folder| folder.join("modules").join(version)).filter(|folder| folder.is_dir());
-    found.next().unwrap().display().to_string()
+    let dir = temp();
+    sh(dir.path(), ODD_FILES);
+    sh(
+        dir.path(),
+        "rm -rf bundle; umoci init --layout l; umoci new --image l:a; umoci unpack --image l:a bundle",
+    );
+    sh(
+        dir.path(),
+        "cp -a tree/. bundle/rootfs; umoci repack --image l:a bundle; rm -rf bundle",
+    );
+    sh(
+        dir.path(),
+        "skopeo copy -q oci:l:a oci-archive:image.tar; skopeo copy -q oci:l:a docker-archive:docker.tar:x:1",
+    );
+    let build = |store: &str, setting: &str| {
+        let test = std::env::current_exe().unwrap();
+        let command = format!(
+            "rm -rf cache; {setting}; exec {} a_store_depends_on_the_image_alone",
+            test.display()
+        );
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(command)
+            .env(CHILD, store)
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stdout)
+        );
+        store_files(&dir.path().join(store.trim_start_matches("../")))
+    };
+    let first = build("one", "umask 022; export TZ=UTC");
+    assert!(first.len() > 8, "{first:?}");
+    let second = build(
+        "two",
+        "umask 077; export TZ=Asia/Tokyo LC_ALL=C HOME=/nowhere",
+    );
+    common::snapshot::assert_same(&first, &second);
+    // Elsewhere, extracted in another order: other inodes, other places on the disk.
+    sh(
+        dir.path(),
+        "mkdir -p else/tree; cp image.tar docker.tar else",
+    );
+    let tar = "tar --xattrs --xattrs-include='*' --numeric-owner";
+    sh(
+        dir.path(),
+        &format!(
+            "cd tree; find . | sort -r | {tar} --format=pax --no-recursion -cf ../reversed.tar -T -"
+        ),
+    );
+    sh(
+        dir.path(),
+        &format!("{tar} -p -xf reversed.tar -C else/tree"),
+    );
+    let third = build("../three", "umask 002; cd else");
+    common::snapshot::assert_same(&first, &third);
 }

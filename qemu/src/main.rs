@@ -1,3 +1,91 @@
-//! The command line of `orlop-vm`.
+//! The command line of `orlop-vm`: boots a machine for a person, and says how it ended.
 
-fn main() {}
+mod command;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use orlop_vm::{Accelerator, End, Error, Machine};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use command::{CommandLine, Run, Task};
+
+/// A machine stops its containers within a minute unless its configuration says otherwise; then
+/// it has half of that again.
+const POWER_OFF: Duration = Duration::from_secs(90);
+
+fn main() -> ExitCode {
+    let CommandLine { task: Task::Run(run) } = CommandLine::parse();
+    match boot(&run) {
+        Ok(end) => {
+            eprintln!("orlop-vm: {end}");
+            exit_code(&end)
+        }
+        Err(error) => {
+            eprintln!("orlop-vm: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// 0: it ended as machines should. 2, wrong usage, is clap's.
+fn exit_code(end: &End) -> ExitCode {
+    match end {
+        End::PoweredOff | End::Rebooted => ExitCode::SUCCESS,
+        End::Panicked | End::Watchdog | End::Killed { .. } | End::Failed { .. } => ExitCode::FAILURE,
+    }
+}
+
+fn boot(run: &Run) -> Result<End, Error> {
+    // Before QEMU is started: a signal that comes meanwhile waits for its handler.
+    let signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|source| Error::Host { doing: "catch signals".to_owned(), source })?;
+    let machine = Arc::new(Machine::boot(&run.options())?);
+    describe(run, &machine);
+    let control = run.control.as_deref().map(|path| machine.serve_control(path)).transpose()?;
+    end_on_signals(signals, Arc::clone(&machine))?;
+    let end = machine.wait_for_end_without_deadline();
+    drop(control);
+    end
+}
+
+fn describe(run: &Run, machine: &Machine) {
+    let how = match machine.accelerator() {
+        Accelerator::Kvm => "KVM",
+        Accelerator::Auto | Accelerator::Emulated => "emulated: no working KVM here",
+        Accelerator::InstructionCount => "emulated, counting instructions",
+    };
+    eprintln!("orlop-vm: boots {} ({how})", run.directory.display());
+    for publish in &run.publish {
+        let host = machine.published(publish.guest).unwrap_or(publish.host);
+        eprintln!("orlop-vm: {}:{host} leads to port {}", publish.address, publish.guest);
+    }
+}
+
+/// The first asks the machine to power off, the second cuts its power, and so does time.
+fn end_on_signals(mut signals: Signals, machine: Arc<Machine>) -> Result<(), Error> {
+    let source = |source| Error::Host { doing: "start a thread".to_owned(), source };
+    let listen = move || {
+        let mut asked = false;
+        for _ in signals.forever() {
+            if asked || machine.power_button().is_err() {
+                machine.cut_power();
+                continue;
+            }
+            asked = true;
+            eprintln!("\norlop-vm: asked the machine to power off; once more cuts its power");
+            let machine = Arc::clone(&machine);
+            // Without this thread only the deadline is lost.
+            let _ = std::thread::Builder::new().spawn(move || {
+                if machine.has_not_ended_after(POWER_OFF) {
+                    eprintln!("orlop-vm: not off after {} s; cuts its power", POWER_OFF.as_secs());
+                    machine.cut_power();
+                }
+            });
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(listen).map(|_| ()).map_err(source)
+}

@@ -5,18 +5,21 @@
 use std::time::Duration;
 
 use orlop::config::{self, Config, Source};
+use orlop::control;
 use orlop::ledger::Label;
 
+use serde::{Deserialize, Serialize};
+
 use super::ledger::Table;
-use super::{container, modules, records, say, store};
+use super::{container, modules, network, records, say, store};
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, fs, mount, sysctl, time};
+use crate::linux::{Errno, cgroup, fs, mount, sysctl, time};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
 const CONFIG: &str = "/orlop/config";
 /// Told by a file, so that a restarted supervisor does not do these things again.
-const DONE: &str = "/run/orlop/booted";
+const DONE: &str = "/run/orlop/boot.json";
 
 /// One phase of the boot.
 #[derive(Debug, Clone)]
@@ -33,6 +36,16 @@ pub struct Boot {
     /// Bytes of RAM.
     pub memory: u64,
     pub starts: u32,
+    /// Every container that can has come up once.
+    pub complete: bool,
+    /// Begun but not over.
+    containers_since: Option<Duration>,
+}
+
+/// What a later supervisor wants to know of the boot.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    phases: Vec<control::Phase>,
 }
 
 impl Boot {
@@ -43,6 +56,8 @@ impl Boot {
             config_dir: CONFIG.into(),
             memory: memory_total(),
             starts: table.starts,
+            complete: false,
+            containers_since: None,
         };
         let start = boot.phases.last().map_or(now, |last| last.end);
         boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
@@ -54,20 +69,57 @@ impl Boot {
             config = read;
             if errors == 0 { Ok(()) } else { Err(format!("{errors} errors")) }
         });
-        if fs::open_path(DONE).is_err() {
-            boot.prepare(&config);
-            if let Err(errno) = records::write_file(DONE, "") {
-                say(Level::Error, &format!("{DONE}: {}", errno.desc()));
+        match kept() {
+            Some(phases) => {
+                boot.phases = phases;
+                boot.complete = true;
             }
+            None => boot.prepare(&config),
         }
         (boot, config)
     }
 
     fn prepare(&mut self, config: &Config) {
+        let self_memory = self.memory;
         self.phase("hostname", || nix::unistd::sethostname(&config.host.hostname).map_err(text));
         self.phase("modules", || modules::load(&config.host.modules));
         self.phase("devices", devices);
+        self.phase("memory", || reserve(self_memory));
+        self.phase("network", || configure_network(config));
         self.phase("sysctls", || sysctls(config));
+    }
+
+    /// The containers are being started.
+    pub fn containers_begin(&mut self, now: Duration) {
+        if !self.complete {
+            self.containers_since = Some(now);
+        }
+    }
+
+    /// The last one that could has come up: the boot is complete, and said to be.
+    pub fn containers_end(&mut self, now: Duration) {
+        let Some(start) = self.containers_since.take() else { return };
+        self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
+        self.complete = true;
+        let text = serde_json::to_string(&Kept { phases: self.words() }).unwrap_or_default();
+        if let Err(errno) = records::write_file(DONE, &text) {
+            say(Level::Error, &format!("{DONE}: {}", errno.desc()));
+        }
+        for phase in &self.phases {
+            let took = phase.end.saturating_sub(phase.start).as_secs_f64() * 1000.0;
+            let error = phase.error.as_deref().map_or(String::new(), |error| format!(": {error}"));
+            say(Level::Info, &format!("boot: {:<20} {took:8.1} ms{error}", phase.name));
+        }
+        say(Level::Info, &format!("boot complete after {:.3} s", now.as_secs_f64()));
+    }
+
+    pub fn is_starting_containers(&self) -> bool {
+        self.containers_since.is_some()
+    }
+
+    /// As the interface has them.
+    pub fn words(&self) -> Vec<control::Phase> {
+        self.phases.iter().map(Phase::word).collect()
     }
 
     /// Runs one phase and keeps what came of it.
@@ -81,7 +133,30 @@ impl Boot {
     }
 }
 
+fn kept() -> Option<Vec<Phase>> {
+    use std::os::fd::AsFd;
+    let fd = fs::open_regular(DONE).ok()?;
+    let kept: Kept = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
+    Some(kept.phases.into_iter().map(Phase::of_word).collect())
+}
+
 impl Phase {
+    fn word(&self) -> control::Phase {
+        control::Phase {
+            name: self.name.clone(),
+            start_us: self.start.as_micros() as u64,
+            duration_us: Some(self.end.saturating_sub(self.start).as_micros() as u64),
+            ok: Some(self.error.is_none()),
+            error: self.error.clone(),
+        }
+    }
+
+    fn of_word(word: control::Phase) -> Self {
+        let start = Duration::from_micros(word.start_us);
+        let end = start.saturating_add(Duration::from_micros(word.duration_us.unwrap_or_default()));
+        Self { name: word.name, start, end, error: word.error }
+    }
+
     fn of_pid_1(phase: &orlop::ledger::Phase) -> Self {
         let label: &Label = &phase.label;
         let (name, object) = label.as_str().split_once(' ').unwrap_or((label.as_str(), ""));
@@ -160,6 +235,29 @@ fn devices() -> Result<(), String> {
     use std::os::fd::AsFd;
     mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(container::DEVICES))?;
     fs::fill_dev(container::DEVICES).map_err(fail(container::DEVICES))
+}
+
+/// Keeps memory for Orlop itself: what the containers may use together is less than there is.
+fn reserve(total: u64) -> Result<(), String> {
+    /// PID 1, the supervisor, the logger with its rings, and a kernel that still has to work.
+    const RESERVE: u64 = 24 << 20;
+    /// Below `orlop` nothing is reclaimed until it is larger than this.
+    const OURS: u64 = 12 << 20;
+    use std::os::fd::AsFd;
+    let write = |path: &str, file: &str, value: u64| {
+        let group = cgroup::open_path(path).map_err(|errno| format!("{path}: {}", errno.desc()))?;
+        cgroup::write(group.as_fd(), file, &value.to_string())
+            .map_err(|errno| format!("{path}/{file}: {}", errno.desc()))
+    };
+    write("orlop", "memory.min", OURS)?;
+    write("containers", "memory.max", total.saturating_sub(RESERVE))
+}
+
+fn configure_network(config: &Config) -> Result<(), String> {
+    let outcomes = network::configure(config, &network::Places::default());
+    let failures: Vec<String> =
+        outcomes.iter().filter(|outcome| outcome.is_failure()).map(ToString::to_string).collect();
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
 }
 
 fn sysctls(config: &Config) -> Result<(), String> {

@@ -11,6 +11,11 @@ use crate::linux::{Errno, Result, cgroup};
 const PARENT: &str = "containers";
 const CHILDREN: [&str; 2] = ["main", "setup"];
 
+/// The cgroup of a container that holds its limits and its figures.
+pub fn path(name: &str) -> String {
+    format!("{PARENT}/{name}")
+}
+
 pub struct Cgroups {
     pub outer: OwnedFd,
     /// cgroup.events of `outer`: ready (EPOLLPRI) when it changes.

@@ -5,39 +5,59 @@
 //! wrote is done by processes of its own: setup, `orlop log`, `orlop console`.
 
 mod adopt;
+mod answer;
 mod boot;
 mod button;
 mod cgroups;
+pub mod console;
 mod container;
 mod control;
 mod files;
+mod helpers;
 mod launch;
 mod ledger;
+pub mod log;
+mod logs;
 mod modules;
 mod network;
 mod records;
+mod serving;
 mod store;
+mod streams;
+mod upgrade;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use orlop::config::Config;
+use orlop::control::Upgrade;
 use orlop::ledger::{Action, Ended, Frame};
-use orlop::supervisor::{Effect, Event, Exit, Outcome, Supervisor};
+use orlop::supervisor::{Effect, Event, Exit, Outcome, StateKind, Status, Supervisor};
 
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
-use crate::linux::{Errno, Result, process, signal, time};
+use crate::linux::{Errno, Result, input, process, signal, time};
 
 use boot::Boot;
+use control::{ClientId, Server};
 use launch::Run;
 use ledger::Ledger;
+use logs::Logs;
+use streams::LogStream;
+use upgrade::Upload;
 
 /// What wakes the loop: the kind in the upper half of a token, which one in the lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
     Ledger,
+    /// Clients.
+    Control,
+    /// The logger.
+    Log,
+    /// Somebody pressed the power button.
+    Button(u32),
     /// A start reports; the number is the run's.
     Report(u32),
     /// A cgroup emptied.
@@ -50,6 +70,9 @@ impl Token {
             Self::Ledger => (1u64, 0),
             Self::Report(run) => (2, run),
             Self::Cgroup(run) => (3, run),
+            Self::Control => (4, 0),
+            Self::Button(button) => (5, button),
+            Self::Log => (6, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -60,6 +83,9 @@ impl Token {
             1 => Some(Self::Ledger),
             2 => Some(Self::Report(which)),
             3 => Some(Self::Cgroup(which)),
+            4 => Some(Self::Control),
+            5 => Some(Self::Button(which)),
+            6 => Some(Self::Log),
             _ => None,
         }
     }
@@ -79,6 +105,12 @@ struct Agent {
     /// What is still to be told to the core, in order.
     events: VecDeque<Event>,
     power: Option<(Action, Duration)>,
+    server: Server,
+    logs: Logs,
+    streams: Vec<LogStream>,
+    buttons: Vec<OwnedFd>,
+    uploads: BTreeMap<ClientId, Upload>,
+    upgrade: Option<Upgrade>,
 }
 
 /// Says something in the kernel's log, and thereby on the consoles.
@@ -116,6 +148,8 @@ impl Agent {
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
         let (boot, config) = Boot::begin(&table, now);
+        let server = serving::open(&table, &config, &ledger)?;
+        epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
         let mut agent = Self {
             core: Supervisor::new(now, &config, seed),
@@ -128,8 +162,16 @@ impl Agent {
             next_run: 0,
             events: VecDeque::new(),
             power: None,
+            server,
+            logs: Logs::new()?,
+            streams: Vec::new(),
+            buttons: Vec::new(),
+            uploads: BTreeMap::new(),
+            upgrade: upgrade::last(),
         };
+        agent.boot.containers_begin(now);
         agent.adopt(table, now);
+        agent.watch_buttons();
         agent.settle(now);
         agent.ledger.send(Frame::Alive);
         Ok(agent)
@@ -138,7 +180,12 @@ impl Agent {
     /// Waits once and handles what came.
     fn turn(&mut self) -> Result<()> {
         let now = time::since_boot();
-        let timeout = self.deadline().map(|at| at.saturating_sub(now));
+        let timeout = if self.streams_have_work() {
+            Some(Duration::ZERO)
+        } else {
+            self.deadline().map(|at| at.saturating_sub(now))
+        };
+        self.flush_logs()?;
         let interest =
             if self.ledger.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
         self.epoll.change(self.ledger.socket(), interest, Token::Ledger.number())?;
@@ -149,20 +196,86 @@ impl Agent {
                 Some(Token::Ledger) => self.hear(now),
                 Some(Token::Report(run)) => self.report(run, now),
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
+                Some(Token::Control) => self.serve(now),
+                Some(Token::Log) => {
+                    let woken = self.logs.hear(&mut self.ledger);
+                    self.wake_streams(&woken);
+                }
+                Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
         }
+        if self.server.poll_timeout().is_some_and(|at| at <= now) {
+            self.serve(now);
+        }
+        self.look_after_helpers(now);
+        self.serve_streams(now);
         self.start_deadlines(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
             self.events.push_back(Event::Tick);
         }
         self.settle(now);
+        if self.boot.is_starting_containers() && self.core.statuses().all(|status| has_come_up(&status)) {
+            self.boot.containers_end(now);
+        }
         Ok(())
+    }
+
+    fn look_after_helpers(&mut self, now: Duration) {
+        if self.logs.look_after(self.boot.starts, &self.ledger, now)
+            && let Err(errno) = self.watch_log()
+        {
+            say(Level::Error, &format!("log: {}", errno.desc()));
+        }
+    }
+
+    /// The logger's socket, also a new one: the old one left the epoll when it was closed.
+    fn watch_log(&self) -> Result<()> {
+        self.epoll.add(self.logs.socket(), Interest::EPOLLIN, Token::Log.number())
+    }
+
+    fn flush_logs(&self) -> Result<()> {
+        let interest =
+            if self.logs.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
+        match self.epoll.change(self.logs.socket(), interest, Token::Log.number()) {
+            // Not started yet.
+            Err(Errno::ENOENT) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn watch_buttons(&mut self) {
+        self.buttons = button::find_power_buttons(Path::new("/dev/input")).unwrap_or_default();
+        for (number, fd) in self.buttons.iter().enumerate() {
+            if let Err(errno) =
+                self.epoll.add(fd.as_fd(), Interest::EPOLLIN, Token::Button(number as u32).number())
+            {
+                say(Level::Error, &format!("power button: {}", errno.desc()));
+            }
+        }
+    }
+
+    fn pressed(&mut self, number: u32, now: Duration) {
+        let Some(fd) = self.buttons.get(number as usize) else { return };
+        match input::read_power_press(fd.as_fd()) {
+            Ok(true) => {
+                say(Level::Info, "the power button was pressed");
+                self.shut_down(Action::PowerOff, now.saturating_add(self.config.host.poweroff_timeout), now);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                say(Level::Error, &format!("power button: {error}"));
+                if let Err(errno) = self.epoll.remove(fd.as_fd()) {
+                    say(Level::Error, &format!("power button: {}", errno.desc()));
+                }
+            }
+        }
     }
 
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
-        starts.chain(self.core.poll_timeout()).min()
+        let helpers = self.logs.helper_deadline();
+        starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
     /// Tells the core everything and does what it asks, until nothing is left of either.
@@ -197,6 +310,18 @@ impl Agent {
                 Err(_) => return,
             };
             match frame {
+                Frame::Registered { cookie } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().registered()
+                }
+                Frame::Gone { cookie } | Frame::Refused { cookie } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().ended(None, now);
+                }
+                Frame::Ended { cookie, ended } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().ended(Some(ended), now);
+                    // PID 1 holds it too: closing ours would not take it out.
+                    let _ = self.epoll.remove(self.logs.socket());
+                    self.ledger.send(Frame::Recorded { cookie });
+                }
                 Frame::Registered { cookie } => self.registered(cookie),
                 Frame::Gone { cookie } => self.not_registered(cookie, "it ended before it was ready"),
                 Frame::Refused { cookie } => self.not_registered(cookie, "the table of children is full"),
@@ -221,11 +346,6 @@ impl Agent {
                 | Frame::Unknown { .. } => {}
             }
         }
-    }
-
-    fn upgrade_failed(&mut self, code: i32, status: i32) {
-        let how = if code == libc::CLD_EXITED { "exited with code" } else { "was killed by signal" };
-        say(Level::Error, &format!("the new executable {how} {status} before it served; this one goes on"));
     }
 
     /// Stops everything in order, then lets PID 1 end the machine.
@@ -256,10 +376,22 @@ impl Agent {
     }
 }
 
+/// Whether it is no longer on its way up for the first time.
+fn has_come_up(status: &Status) -> bool {
+    match status.state {
+        StateKind::Starting => false,
+        StateKind::Waiting => !status.waits_for.is_empty(),
+        StateKind::Running
+        | StateKind::Stopping
+        | StateKind::Backoff
+        | StateKind::Exited
+        | StateKind::Failed
+        | StateKind::Stuck
+        | StateKind::Invalid => true,
+    }
+}
+
 /// How PID 1's word for an end is the core's.
 fn exit_of(ended: Ended) -> Exit {
     if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
 }
-
-/// An end of a pipe or socket that nobody else holds.
-type Fd = OwnedFd;

@@ -17,7 +17,7 @@ const LIMIT: usize = 4 << 20;
 pub struct Image {
     pub defaults: Defaults,
     pub stop_signal: Option<i32>,
-    /// Diff-ids, the topmost first, as hex.
+    /// Names of the EROFS files without their ending, the topmost first.
     pub layers: Vec<String>,
 }
 
@@ -27,13 +27,18 @@ fn read(path: &str) -> Result<Vec<u8>, String> {
     fs::read_regular(fd.as_fd(), LIMIT).map_err(|errno| format!("{path}: {}", errno.desc()))
 }
 
+fn stem(path: &str) -> Option<String> {
+    path.strip_prefix("layers/")?.strip_suffix(".erofs").map(str::to_owned)
+}
+
 /// Finds an image by the text that the configuration has for it.
 ///
 /// # Errors
 /// What is missing or damaged, by name.
 pub fn find(source: &ImageSource) -> Result<Image, String> {
     let store = Store::parse(&read("index.json")?).map_err(|error| error.to_string())?;
-    let digest = store.manifest(source).map_err(|error| error.to_string())?;
+    let stored = store.image(source).map_err(|error| error.to_string())?;
+    let digest = stored.manifest;
     let path = digest.blob_path();
     let bytes = read(&path)?;
     digest.check(&path, &bytes).map_err(|error| error.to_string())?;
@@ -44,7 +49,7 @@ pub fn find(source: &ImageSource) -> Result<Image, String> {
     let config = ImageConfig::parse(&path, &bytes).map_err(|error| error.to_string())?;
     Ok(Image {
         stop_signal: config.stop_signal.as_deref().and_then(orlop::control::signal::number),
-        layers: config.diff_ids.iter().rev().map(|id| id.hex()).collect(),
+        layers: stored.layers.iter().rev().filter_map(|path| stem(path)).collect(),
         defaults: Defaults {
             entrypoint: config.entrypoint.unwrap_or_default(),
             command: config.cmd.unwrap_or_default(),

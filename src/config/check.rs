@@ -54,26 +54,18 @@ impl Checker<'_, '_> {
         for rule in table.rules() {
             rule(map, &mut problems);
         }
-        for Problem { severity, key, item, mistake } in problems {
-            let longer = if key.is_empty() { path.clone() } else { path.and(Step::Key(key)) };
-            let longer = item.map_or(longer.clone(), |index| longer.and(Step::Item(index)));
-            let value = map.entries.get_mut(key).map(|entry| &mut entry.node);
-            let at = match (&value, item) {
-                (Some(Node { value: Value::List(items), at }), Some(index)) => {
-                    items.get(index).map_or(*at, |n| n.at)
-                }
-                (Some(node), _) => node.at,
-                (None, _) => at,
-            };
-            match severity {
-                Severity::Warning => self.report.warning(at, &longer, mistake),
-                Severity::Error => {
-                    self.report.error(at, &longer, mistake);
-                    match value {
-                        Some(node) => node.value = Value::Wrong,
-                        None => map.incomplete = true,
-                    }
-                }
+        for Problem { severity, inside, mistake } in problems {
+            let at = Node::locate(map, &inside).map_or(at, |node| node.at);
+            let longer = Path(path.0.iter().chain(&inside.0).copied().collect());
+            if severity == Severity::Warning {
+                self.report.warning(at, &longer, mistake);
+                continue;
+            }
+            self.report.error(at, &longer, mistake);
+            let key = inside.0.first().and_then(|step| step.key());
+            match key.and_then(|key| map.entries.get_mut(key)) {
+                Some(entry) => entry.node.value = Value::Wrong,
+                None => map.incomplete = true,
             }
         }
     }

@@ -25,6 +25,7 @@ mod value;
 pub use diagnostic::{Diagnostic, Mistake, Severity};
 pub use files::{FileUse, files};
 pub use model::*;
+pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
 

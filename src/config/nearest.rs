@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 const MAX_WORD: usize = 64;
 
 /// The one of `known` that `typed` was probably meant to be: at most a third of its letters differ.
-pub(crate) fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     if typed.chars().count() > MAX_WORD {
         return None;
     }

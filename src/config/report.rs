@@ -12,6 +12,9 @@ use alloc::vec::Vec;
 /// More mistakes than this are counted and not shown: nobody reads them, and the machine has little memory.
 const MAX_DIAGNOSTICS: usize = 256;
 
+/// Of them, warnings: they never crowd out the first error.
+const MAX_WARNINGS: usize = MAX_DIAGNOSTICS / 2;
+
 /// Names of invalid containers that are kept: twice as many as may run.
 const MAX_INVALID: usize = 2 * super::MAX_CONTAINERS;
 
@@ -33,6 +36,7 @@ pub(crate) struct Report<'a> {
     /// Lines that are no TOML, (file, line): what else is wrong with them would only mislead.
     broken: BTreeSet<(usize, usize)>,
     broken_files: BTreeSet<usize>,
+    warnings: usize,
     hidden: usize,
 }
 
@@ -46,6 +50,7 @@ impl<'a> Report<'a> {
             wrong_volumes: BTreeSet::new(),
             broken: BTreeSet::new(),
             broken_files: BTreeSet::new(),
+            warnings: 0,
             hidden: 0,
         }
     }
@@ -120,7 +125,9 @@ impl<'a> Report<'a> {
     }
 
     fn add(&mut self, severity: Severity, at: Place, path: &Path<'_>, mistake: Mistake, notes: Vec<String>) {
-        if self.is_full() {
+        let warning = severity == Severity::Warning;
+        self.warnings = self.warnings.saturating_add(usize::from(warning));
+        if self.is_full() || warning && self.warnings > MAX_WARNINGS {
             self.hidden = self.hidden.saturating_add(1);
             return;
         }
@@ -136,7 +143,7 @@ impl<'a> Report<'a> {
             at,
             Diagnostic {
                 severity,
-                file: self.file(at).to_owned(),
+                file: printable(self.file(at)),
                 line,
                 column: column.saturating_add(1),
                 length: inside.map_or(1, |part| part.chars().count()).min(room).max(1),

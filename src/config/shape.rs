@@ -2,7 +2,7 @@
 //! Schema and the key reference; the same line says how the value is taken over once it is known to be right.
 
 use super::diagnostic::{Mistake, Severity};
-use super::tree::{Map, Node};
+use super::tree::{Map, Node, Path, Step};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -107,9 +107,8 @@ pub(crate) type Rule = fn(&Map, &mut Vec<Problem>);
 
 pub(crate) struct Problem {
     pub(crate) severity: Severity,
-    /// Empty: the table itself.
-    pub(crate) key: &'static str,
-    pub(crate) item: Option<usize>,
+    /// From the table on; empty: the table itself.
+    pub(crate) inside: Path<'static>,
     pub(crate) mistake: Mistake,
 }
 
@@ -173,17 +172,24 @@ impl<T> Key<T> {
 }
 
 impl Problem {
+    /// With the value of `key`, or with the table itself when it is empty.
     pub(crate) fn error(key: &'static str, mistake: Mistake) -> Self {
-        Self { severity: Severity::Error, key, item: None, mistake }
+        Self::new(Severity::Error, key, mistake)
     }
 
     pub(crate) fn warning(key: &'static str, mistake: Mistake) -> Self {
-        Self { severity: Severity::Warning, key, item: None, mistake }
+        Self::new(Severity::Warning, key, mistake)
     }
 
-    pub(crate) fn item(mut self, index: usize) -> Self {
-        self.item = Some(index);
+    /// With an item or a key of that value.
+    pub(crate) fn inside(mut self, step: Step<'static>) -> Self {
+        self.inside.0.push(step);
         self
+    }
+
+    fn new(severity: Severity, key: &'static str, mistake: Mistake) -> Self {
+        let steps = [Step::Key(key)].into_iter().filter(|_| !key.is_empty());
+        Self { severity, inside: Path(steps.collect()), mistake }
     }
 }
 

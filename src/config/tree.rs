@@ -154,6 +154,15 @@ pub(crate) enum Step<'a> {
     Item(usize),
 }
 
+impl<'a> Step<'a> {
+    pub(crate) fn key(self) -> Option<&'a str> {
+        match self {
+            Step::Key(key) => Some(key),
+            Step::Item(_) => None,
+        }
+    }
+}
+
 /// The way to a value: `container.db.volumes[1]`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Path<'a>(pub(crate) Vec<Step<'a>>);

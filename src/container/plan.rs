@@ -13,7 +13,7 @@ use super::spec::{IdMapping, Mount, NamespaceKind, RlimitSpec, Spec, User};
 /// What the container's file system is made of: EROFS files below, memory above.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Root {
-    /// Diff-ids of the layers, the topmost first.
+    /// Names of the layers' files, without their ending; the topmost first.
     pub layers: Vec<String>,
     /// Size of the private upper, bytes.
     pub upper_size: u64,

@@ -13,10 +13,7 @@ pub(super) fn parse<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T,
     if bytes.len() > MAX_DOCUMENT {
         return Err(Error::new(
             place,
-            format!(
-                "{} bytes, more than the {MAX_DOCUMENT} that are read",
-                bytes.len()
-            ),
+            format!("{} bytes, more than the {MAX_DOCUMENT} that are read", bytes.len()),
         ));
     }
     serde_json::from_slice(bytes).map_err(|error| Error::new(place, error.to_string()))

@@ -8,11 +8,15 @@
 pub mod capability;
 pub mod cgroup;
 pub mod clone;
+
 pub mod epoll;
 pub mod fd;
 pub mod fs;
 pub mod input;
+#[cfg(test)]
+pub mod forked;
 pub mod kmsg;
+pub mod memfd;
 pub mod module;
 pub mod mount;
 pub mod namespace;
@@ -20,14 +24,18 @@ pub mod netlink;
 pub mod pidfd;
 pub mod power;
 pub mod process;
+pub mod program;
 pub mod readiness;
 pub mod seqpacket;
 pub mod signal;
 pub mod socket;
+pub mod splice;
 pub mod sysctl;
 #[cfg(test)]
 pub mod testing;
+pub mod terminal;
 pub mod time;
+pub mod tty;
 pub mod wait;
 
 pub use nix::Result;

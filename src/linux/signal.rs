@@ -79,3 +79,11 @@ pub fn ignore(signal: i32) {
     // SAFETY: SIG_IGN installs no handler.
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
+
+/// Dies of a signal as if it had come from outside, whatever was done about it before.
+pub fn die_of(signal: i32) -> ! {
+    reset();
+    // SAFETY: ends this process unless the signal's default is harmless.
+    unsafe { libc::kill(libc::getpid(), signal) };
+    super::process::exit_now(128 + signal)
+}

@@ -13,9 +13,9 @@
 //! 2. *Act* (`act.rs`): what the agent has to do follows from the states that were reached.
 //!
 //! `depends_on` orders starts and stops, and does no more: a container is not stopped because one that
-//! it depends on ended. `started` is satisfied by a dependency that has been running since boot and is
-//! neither `failed` nor `invalid`; a dependent of one of those waits, and starts by itself when it heals.
-//! A stop waits for the dependents that are going down too, never for those that stay up.
+//! it depends on ended. `started` is satisfied by a dependency that has been running since boot and
+//! since it was last `failed` or `invalid`; a dependent of one of those waits, and starts by itself when
+//! it heals, which is when it runs again. A stop waits for the dependents that are going down too, never for those that stay up.
 
 mod act;
 mod adopt;
@@ -49,7 +49,7 @@ pub use backoff::MAX_REMEMBERED;
 pub use cause::{Cause, CauseKind};
 pub use event::{Effect, Event, Exit, Fault, Found, Outcome, Refusal, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
-pub use record::{Record, RecordError};
+pub use record::{EndRecord, Record, RecordError};
 pub use settle::{KILL_WAIT, START_DEADLINE};
 pub use state::{By, Phase, Remains, State, StateKind, Wait, Wanted, Why};
 pub use status::{Health, Status};
@@ -84,19 +84,25 @@ impl Supervisor {
         for (name, container) in &config.containers {
             let spec = Spec::of(container);
             let unknown = spec.depends_on.iter().find(|it| !is_declared(config, it));
-            let invalid =
-                unknown.map(|it| Cause::config(&format!("it depends on {it}, which is not declared")));
+            let invalid = unknown
+                .map(|it| Cause::config(&format!("it depends on {it}, which is not declared")));
             units.insert(name.clone(), Unit::new(name, spec, invalid, now));
         }
         for (name, reasons) in &config.invalid {
             let cause = Cause::config(&reasons.join("; "));
-            units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
+            units.insert(
+                name.clone(),
+                Unit::new(name, Spec::unreadable(), Some(cause), now),
+            );
         }
         let edges = |unit: &Unit| (unit.name.clone(), unit.spec.depends_on.clone());
         let (mut order, cyclic) = order::sort(&units.values().map(edges).collect());
         for name in &cyclic {
             let cause = Cause::config("it depends on a circle of dependencies");
-            units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
+            units.insert(
+                name.clone(),
+                Unit::new(name, Spec::unreadable(), Some(cause), now),
+            );
         }
         order.extend(cyclic);
         for (rank, name) in order.iter().enumerate() {
@@ -144,6 +150,10 @@ impl Supervisor {
                 for unit in self.units.values_mut() {
                     unit.adopted = true;
                 }
+                // Stops that were adopted have no more time than the shutdown gives.
+                if self.shutdown.is_some() {
+                    self.shorten(now);
+                }
                 Outcome::Done
             }
             Event::SafeMode => {
@@ -161,36 +171,69 @@ impl Supervisor {
             Event::Restart { name } => self.person_starts(now, &name, Unit::asked_to_restart),
             Event::Stop { name } => self.person_stops(now, &name),
             Event::Kill { name, signal } => self.person_signals(&name, signal),
-            Event::ImageInvalid { name, reason } => self.make_invalid(now, &name, Cause::image(&reason)),
-            Event::Quarantine { name, reason } => self.make_invalid(now, &name, Cause::quarantine(&reason)),
-            Event::Created { name, generation, pid, pidfd_inode } => {
-                self.about(now, &name, generation, |unit, _| unit.created(Process { pid, pidfd_inode }))
+            Event::ImageInvalid { name, reason } => {
+                self.make_invalid(now, &name, Cause::image(&reason))
             }
-            Event::Started { name, generation, pid, pidfd_inode, stop_signal } => {
-                self.about(now, &name, generation, |unit, moment| {
-                    unit.started(moment.now, Process { pid, pidfd_inode }, stop_signal)
-                })
+            Event::Quarantine { name, reason } => {
+                self.make_invalid(now, &name, Cause::quarantine(&reason))
             }
-            Event::StartFailed { name, generation, failure } => {
-                self.about(now, &name, generation, |unit, at| unit.start_failed(at, failure))
-            }
-            Event::Ended { name, generation, exit, oom, at } => {
+            Event::Created {
+                name,
+                generation,
+                pid,
+                pidfd_inode,
+            } => self.about(now, &name, generation, |unit, _| {
+                unit.created(Process { pid, pidfd_inode })
+            }),
+            Event::Started {
+                name,
+                generation,
+                pid,
+                pidfd_inode,
+                stop_signal,
+            } => self.about(now, &name, generation, |unit, moment| {
+                unit.started(moment.now, Process { pid, pidfd_inode }, stop_signal)
+            }),
+            Event::StartFailed {
+                name,
+                generation,
+                failure,
+            } => self.about(now, &name, generation, |unit, at| {
+                unit.start_failed(at, failure)
+            }),
+            Event::Ended {
+                name,
+                generation,
+                exit,
+                oom,
+                at,
+            } => {
                 let end = End::Exited { exit, oom, at };
-                self.about(now, &name, generation, |unit, moment| unit.ended(moment, end))
+                self.about(now, &name, generation, |unit, moment| {
+                    unit.ended(moment, end)
+                })
             }
             Event::Emptied { name, generation } => {
                 let court = self.court(now);
                 self.about(now, &name, generation, |unit, _| unit.emptied(court))
             }
-            Event::CleanFailed { name, generation, text } => {
-                self.about(now, &name, generation, |unit, at| unit.clean_failed(at.now, text))
-            }
+            Event::CleanFailed {
+                name,
+                generation,
+                text,
+            } => self.about(now, &name, generation, |unit, at| {
+                unit.clean_failed(at.now, text)
+            }),
             Event::SignalFailed { name, generation } => {
                 self.about(now, &name, generation, Unit::signal_failed)
             }
-            Event::KillFailed { name, generation, text } => {
-                self.about(now, &name, generation, |unit, at| unit.kill_failed(at.now, text))
-            }
+            Event::KillFailed {
+                name,
+                generation,
+                text,
+            } => self.about(now, &name, generation, |unit, at| {
+                unit.kill_failed(at.now, text)
+            }),
         }
     }
 
@@ -201,13 +244,19 @@ impl Supervisor {
     }
 
     fn court(&self, now: Duration) -> Court {
-        Court { now, seed: self.seed, shutting_down: self.shutdown.is_some() }
+        Court {
+            now,
+            seed: self.seed,
+        }
     }
 
     /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let states = self.units.values().filter_map(|unit| unit.state.deadline());
-        let shutdown = self.shutdown.as_ref().and_then(|shutdown| self.shutdown_timeout(self.now, shutdown));
+        let shutdown = self
+            .shutdown
+            .as_ref()
+            .and_then(|shutdown| self.shutdown_timeout(self.now, shutdown));
         states.chain(shutdown).chain(self.turn_timeout()).min()
     }
 

@@ -42,7 +42,7 @@ pub struct Record {
     pub pidfd_inode: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at_us: Option<u64>,
-    /// It was running once since boot.
+    /// It has been running since boot, and since it last failed.
     #[serde(default)]
     pub ran: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

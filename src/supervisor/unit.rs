@@ -43,7 +43,9 @@ pub(super) struct Unit {
     pub(super) process: Option<Process>,
     pub(super) image_stop_signal: Option<i32>,
     pub(super) started_at: Option<Duration>,
-    /// It was running once since boot.
+    /// It has been running since boot, and since it was last `failed` or `invalid`: a `started`
+    /// dependency on it is satisfied. It may be down again: finished, stopped by a person, about to be
+    /// restarted.
     pub(super) ran: bool,
     /// How this generation ended.
     pub(super) end: Option<End>,
@@ -164,10 +166,18 @@ impl Unit {
         }
     }
 
-    /// On the way down it already has the cause that it will be down for.
+    /// On the way down it already has the cause that it will be down for. One that nobody will start
+    /// again has to run again before it counts as started.
     pub(super) fn set(&mut self, state: State) {
-        if let State::Stopping { why, .. } = state {
-            self.cause = Some(self.cause_of_end(why));
+        match state {
+            State::Stopping { why, .. } => self.cause = Some(self.cause_of_end(why)),
+            State::Failed | State::Invalid => self.ran = false,
+            State::Waiting { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Stuck { .. } => {}
         }
         self.state = state;
         self.dirty = true;
@@ -205,22 +215,6 @@ impl Unit {
         match &self.end {
             Some(End::Exited { exit, .. }) => Some(*exit),
             Some(End::NotStarted { .. } | End::Unseen { .. }) | None => None,
-        }
-    }
-
-    /// A `started` dependency on this one is satisfied: it has been running since boot (it may be
-    /// down again: finished, stopped by a person, about to be restarted) and nothing keeps it down
-    /// for good.
-    pub(super) fn satisfies_started(&self) -> bool {
-        match self.state {
-            State::Failed | State::Invalid => false,
-            State::Waiting { .. }
-            | State::Starting { .. }
-            | State::Running { .. }
-            | State::Stopping { .. }
-            | State::Backoff { .. }
-            | State::Exited
-            | State::Stuck { .. } => self.ran,
         }
     }
 

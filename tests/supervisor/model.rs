@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::world::{Entry, World, s};
+use super::declared::s;
+use super::world::{Entry, World};
 use super::*;
 
 const SIGTERM: i32 = 15;
@@ -40,6 +41,9 @@ struct Shadow {
     /// Asked to start, and not emptied.
     there: bool,
     ran: bool,
+    wanted: Wanted,
+    /// Started before its deadline.
+    up: bool,
     signalled: bool,
     end: Option<Ending>,
     /// No supervisor died since this generation was started.
@@ -76,6 +80,8 @@ impl Model {
                 started_at: Duration::ZERO,
                 there: false,
                 ran: false,
+                wanted: Wanted::Up,
+                up: false,
                 signalled: false,
                 end: None,
                 certain: true,
@@ -95,15 +101,7 @@ impl Model {
 
     /// After everything that is told or passes.
     pub(crate) fn check(&mut self, world: &World) {
-        for (at, entry) in &world.log[self.seen..] {
-            match entry {
-                Entry::Told(event, Outcome::Done) => self.told(world, *at, event),
-                Entry::Told(_, Outcome::Ignored(_) | Outcome::Refused(_)) => {}
-                Entry::Asked(effect) => self.asked(world, *at, effect),
-                Entry::Crashed => self.crashed(),
-            }
-        }
-        self.seen = world.log.len();
+        self.follow(world);
         for (name, shadow) in &self.containers {
             self.check_wait(world, name, shadow);
         }
@@ -115,12 +113,27 @@ impl Model {
         );
     }
 
+    /// Takes in what was told and asked since the last time.
+    pub(crate) fn follow(&mut self, world: &World) {
+        for (at, entry) in &world.log[self.seen..] {
+            match entry {
+                Entry::Told(event, Outcome::Done) => self.told(world, *at, event),
+                Entry::Told(_, Outcome::Ignored(_) | Outcome::Refused(_)) => {}
+                Entry::Asked(effect) => self.asked(world, *at, effect),
+                Entry::Crashed => self.crashed(),
+            }
+        }
+        self.seen = world.log.len();
+    }
+
     /// After a long time in which nothing was asked for.
     pub(crate) fn check_end(&self, world: &World) {
         for (name, shadow) in &self.containers {
             let status = world.status(name);
             let given_up = status.state == StateKind::Stuck || !status.waits_for.is_empty();
-            let stopped = status.state.is_down() || given_up;
+            // One on its way down has a time of its own, which was checked.
+            let going = status.state == StateKind::Stopping;
+            let stopped = status.state.is_down() || given_up || going;
             assert!(
                 status.wanted == Wanted::Up || stopped,
                 "a lost stop: {status:?}"
@@ -140,33 +153,46 @@ impl Model {
                 let shadow = self.of(name);
                 shadow.word = shadow.there.then_some(Word::Again);
                 (shadow.unusable, shadow.start_owed) = (false, true);
+                shadow.wanted = Wanted::Up;
             }
             Event::Stop { name } => {
                 let shadow = self.of(name);
                 shadow.word = shadow.there.then_some(Word::Stop);
-                shadow.start_owed = false;
+                (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
             }
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => {
-                self.of(name).unusable = true;
-            }
-            Event::Started { name, .. } => self.of(name).ran = true,
-            Event::StartFailed { name, failure, .. } => {
                 let shadow = self.of(name);
-                let took_too_long = at - shadow.started_at >= START_DEADLINE;
+                shadow.unusable = true;
+                shadow.ran &= shadow.there;
+                // It may be the answer to a start, in the place of an end.
+                shadow.certain = false;
+            }
+            Event::Started { name, .. } => {
+                let shutting_down = self.shutdown.is_some();
+                let shadow = self.of(name);
+                let in_time = at - shadow.started_at < START_DEADLINE;
+                // Otherwise it is being killed already.
+                let welcome = shadow.word.is_none() && shadow.certain && !shutting_down;
+                shadow.up = in_time && welcome;
+                shadow.ran |= shadow.up;
+            }
+            Event::StartFailed { name, failure, .. } => {
                 let ending = match failure.fault {
-                    Fault::Transient if !took_too_long => Ending::NoFault,
-                    Fault::Transient | Fault::Permanent => Ending::Failure,
+                    Fault::Transient => Ending::NoFault,
+                    Fault::Permanent => Ending::Failure,
                 };
-                shadow.end.get_or_insert(ending);
+                self.of(name).ends(at, ending);
             }
             Event::Ended { name, exit, .. } => {
                 let clean = *exit == Exit::Code(0);
-                let ending = if clean {
-                    Ending::Clean
-                } else {
-                    Ending::Failure
-                };
-                self.of(name).end.get_or_insert(ending);
+                self.of(name).ends(
+                    at,
+                    if clean {
+                        Ending::Clean
+                    } else {
+                        Ending::Failure
+                    },
+                );
             }
             Event::Emptied { name, .. } => self.emptied(world, name),
             Event::Booted
@@ -181,7 +207,7 @@ impl Model {
 
     fn asked(&mut self, world: &World, at: Duration, effect: &Effect) {
         match effect {
-            Effect::Start { name, generation } => self.check_start(world, at, name, *generation),
+            Effect::Start { name, generation } => self.check_start(at, name, *generation),
             Effect::Signal {
                 name,
                 generation,
@@ -229,7 +255,7 @@ impl Model {
         }
     }
 
-    fn check_start(&mut self, world: &World, at: Duration, name: &str, generation: u64) {
+    fn check_start(&mut self, at: Duration, name: &str, generation: u64) {
         assert!(self.shutdown.is_none(), "{name} started in a shutdown");
         let shadow = &self.containers[name];
         assert!(!self.safe || shadow.start_owed, "{name} started unasked");
@@ -240,18 +266,16 @@ impl Model {
             "{name}: generation {generation} again"
         );
         for dependency in &shadow.depends_on {
-            let state = world.state(dependency);
-            let down_for_good = matches!(state, StateKind::Failed | StateKind::Invalid);
-            let ran = self.containers[dependency].ran;
             assert!(
-                ran && !down_for_good,
-                "{name} before {dependency}, which is {state:?}"
+                self.containers[dependency].ran,
+                "{name} before {dependency}"
             );
         }
         let shadow = self.of(name);
         (shadow.generation, shadow.started_at) = (generation, at);
         (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
         (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
+        shadow.up = false;
     }
 
     /// Nothing is told to stop before what depends on it and stops as well.
@@ -275,8 +299,10 @@ impl Model {
     fn emptied(&mut self, world: &World, name: &str) {
         use StateKind::{Backoff, Exited, Failed, Invalid, Starting, Waiting};
         let shutting_down = self.shutdown.is_some();
+        let state = world.state(name);
         let shadow = self.of(name);
         shadow.there = false;
+        shadow.ran &= !matches!(state, Failed | Invalid);
         let (word, end) = (shadow.word.take(), shadow.end.take());
         let policy = &shadow.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
@@ -292,7 +318,6 @@ impl Model {
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
             (None, Some(_), _) => &[Backoff, Waiting, Starting],
         };
-        let state = world.state(name);
         assert!(
             allowed.contains(&state),
             "{name} is {state:?} after {end:?}, {word:?}"
@@ -307,6 +332,12 @@ impl Model {
             State::Waiting { .. } => {
                 let named = !status.waits_for.is_empty() || self.safe || due.is_some();
                 assert!(named, "{name} waits for nothing");
+                for other in &status.waits_for {
+                    assert!(
+                        !self.containers[other].ran,
+                        "{name} waits for {other}, which ran"
+                    );
+                }
             }
             State::Stopping {
                 phase: Phase::Held, ..
@@ -324,6 +355,7 @@ impl Model {
             State::Stuck { .. } => assert!(world.exists(name), "{name} is stuck, and gone"),
             State::Exited | State::Failed | State::Invalid => {}
         }
+        assert_eq!(status.wanted, shadow.wanted, "{name}");
         if status.state.is_down() {
             assert!(
                 !world.exists(name),
@@ -332,10 +364,9 @@ impl Model {
             );
         }
         if status.wanted == Wanted::Down {
-            assert!(!matches!(
-                status.state,
-                StateKind::Waiting | StateKind::Backoff
-            ));
+            let up = matches!(status.state, StateKind::Starting | StateKind::Running);
+            let soon = matches!(status.state, StateKind::Waiting | StateKind::Backoff);
+            assert!(!up && !soon, "nobody wants it: {status:?}");
         }
         if let Some(next) = status.next_start {
             let longest = shadow.policy.max_delay * 11 / 10;
@@ -370,7 +401,7 @@ impl Model {
             done,
         });
         for shadow in self.containers.values_mut() {
-            shadow.start_owed = false;
+            (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
         }
     }
 
@@ -379,13 +410,18 @@ impl Model {
         (self.safe, self.shutdown) = (false, None);
         for shadow in self.containers.values_mut() {
             (shadow.there, shadow.ran, shadow.certain) = (false, false, false);
+            shadow.wanted = Wanted::Up;
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
         }
     }
 
     fn adopted(&mut self, record: &Record, found: Option<Found>) {
+        let shutting_down = self.shutdown.is_some();
         let shadow = self.of(&record.name);
         shadow.generation = record.generation;
+        if !shutting_down {
+            shadow.wanted = record.wanted;
+        }
         shadow.word = match record.why.as_deref() {
             Some("stop") => Some(Word::Stop),
             Some("again") => Some(Word::Again),
@@ -393,15 +429,26 @@ impl Model {
         };
         let alive = matches!(found, Some(Found::Alive { .. }));
         let kind = StateKind::from_word(&record.state).expect("one of ours");
-        shadow.start_owed = shadow.word == Some(Word::Again);
+        shadow.start_owed = shadow.word == Some(Word::Again) && !shutting_down;
         shadow.unusable = record.invalid.is_some();
         shadow.there = alive || !kind.is_down();
-        shadow.ran = record.ran || alive;
+        let goes_down = matches!(kind, StateKind::Stopping | StateKind::Stuck);
+        let at_barrier = kind == StateKind::Starting && record.pid.is_none();
+        shadow.ran = record.ran || (alive && !goes_down && !at_barrier);
         shadow.signalled |= record.phase.as_deref() == Some("term");
     }
 
     fn of(&mut self, name: &str) -> &mut Shadow {
         self.containers.get_mut(name).unwrap()
+    }
+}
+
+impl Shadow {
+    /// A start that takes too long is a failure, however it ends.
+    fn ends(&mut self, at: Duration, ending: Ending) {
+        let too_long = !self.up && at - self.started_at >= START_DEADLINE;
+        self.end
+            .get_or_insert(if too_long { Ending::Failure } else { ending });
     }
 }
 

@@ -100,7 +100,8 @@ fn a_function_longer_than_a_page_is_named() {
 #[test]
 fn large_files_may_only_shrink() {
     let check = |lines, ratchet: &str, expected: &[&str]| {
-        assert_eq!(sizes(&[("a.rs".into(), lines)], ratchet), expected, "{lines} {ratchet}");
+        let files = [Source::new("a.rs", &"\n".repeat(lines))];
+        assert_eq!(sizes(&files, ratchet), expected, "{lines} {ratchet}");
     };
     check(400, "", &[]);
     check(401, "", &["a.rs: 401 lines, and may have 400: split it"]);
@@ -109,6 +110,9 @@ fn large_files_may_only_shrink() {
     check(449, "450 a.rs", &["a.rs: 449 lines: lower its entry in large-files.txt"]);
     check(601, "601 a.rs", &["a.rs: 601 lines, and may have 600: split it"]);
     check(1, "500 b.rs", &["b.rs: is gone: take its entry out of large-files.txt"]);
+    let tests = |lines| sizes(&[Source::new("a_tests.rs", &"\n".repeat(lines))], "");
+    assert_eq!(tests(600), [""; 0]);
+    assert_eq!(tests(601), ["a_tests.rs: 601 lines, and may have 600: split it"]);
 }
 
 #[test]

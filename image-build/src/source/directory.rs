@@ -7,13 +7,13 @@ use orlop::image::{Digest, Error};
 
 use super::pack::pack;
 use super::{Job, docker, wrong};
-use crate::layer::{Cache, Conversion};
+use crate::layer::{Below, Cache, Conversion};
 
 pub(super) fn add(job: &mut Job<'_>, rootfs: &Path, cache: &Cache) -> Result<Digest, Error> {
     let mut conversion = Conversion::start(cache)?;
     let warnings = pack(rootfs, &mut |bytes: &[u8]| conversion.push(bytes))?;
     job.warnings.extend(warnings);
-    let converted = job.keep_warnings(conversion.finish(None)?);
+    let converted = job.keep_warnings(conversion.finish(None, &Below::default())?);
     job.add_layer(&converted.diff_id, &converted.file)?;
     let config = serde_json::json!({
         "os": job.platform.os,

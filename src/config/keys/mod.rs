@@ -106,6 +106,9 @@ mod tests {
         if header == "container.x" && !line.starts_with("image") {
             text += "image = 'dir:x'\n";
         }
+        if line.starts_with("restart_policy") {
+            text += "restart = 'always'\n";
+        }
         if header == "host.network.x" {
             text += if line.starts_with("match") { "" } else { "match = { name = 'eth0' }\n" };
             let router = line.contains("192.0.2.") && !line.starts_with("addresses");

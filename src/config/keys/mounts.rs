@@ -3,7 +3,7 @@
 use super::super::diagnostic::Mistake;
 use super::super::model::{Container, Tmpfs, Volume, VolumeMount, VolumeSource};
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
-use super::super::tree::{Map, Node};
+use super::super::tree::{Map, Node, Step};
 use super::super::value::{mount, path};
 use super::kinds::{self, size_from};
 use alloc::collections::BTreeMap;
@@ -193,7 +193,7 @@ pub(crate) fn one_mount_a_target(container: &Map, problems: &mut Vec<Problem>) {
             if let Some(first) = seen.insert(target.clone(), key) {
                 let message = format!("{target} is mounted on twice: in `{first}` and here");
                 let problem = Problem::error(key, Mistake::new(message));
-                problems.push(if is_list { problem.item(index) } else { problem });
+                problems.push(if is_list { problem.inside(Step::Item(index)) } else { problem });
             }
         }
     }

@@ -2,9 +2,8 @@
 
 use super::super::diagnostic::Mistake;
 use super::super::model::{Capabilities, Container, EnvFile};
-use super::super::nearest::nearest;
 use super::super::shape::{Key, Keys, Problem, Shape, refused};
-use super::super::tree::{Map, Node};
+use super::super::tree::{Map, Node, Step};
 use super::super::value::{capability, environment, path, words};
 use super::kinds;
 use alloc::collections::BTreeMap;
@@ -138,8 +137,10 @@ pub(crate) fn no_capability_in_both(container: &Map, problems: &mut Vec<Problem>
             let name =
                 if dropped == Capabilities::ALL { String::from("ALL") } else { dropped.names().collect() };
             let mistake = Mistake::new(format!("{name} is in `cap_add` and in `cap_drop`"));
-            problems
-                .push(Problem::error("cap_drop", mistake.help("take it out of one of the two")).item(index));
+            problems.push(
+                Problem::error("cap_drop", mistake.help("take it out of one of the two"))
+                    .inside(Step::Item(index)),
+            );
         }
     }
 }
@@ -154,22 +155,17 @@ pub(crate) fn no_variable_twice(container: &Map, problems: &mut Vec<Problem>) {
             let Some((name, _)) = item.text().and_then(|text| split(text).ok()) else { continue };
             if seen.insert(name, ()).is_some() {
                 let mistake = Mistake::new(format!("`{name}` is given twice in `{key}`"));
-                problems.push(Problem::error(key, mistake).item(index));
+                problems.push(Problem::error(key, mistake).inside(Step::Item(index)));
             }
         }
     }
 }
 
-/// There is no shell between us and the program.
+/// There is no shell between us and the program, unless it is one.
 pub(crate) fn no_shell(container: &Map, problems: &mut Vec<Problem>) {
     for key in ["command", "entrypoint"] {
-        let Some(text) = container.text(key) else { continue };
-        let first =
-            text.split_whitespace().next().and_then(|word| word.rsplit('/').next()).unwrap_or_default();
-        let Some(operator) = words::operator(text).filter(|_| nearest(first, ["sh", "bash"]) != Some(first))
-        else {
-            continue;
-        };
+        let words = container.text(key).and_then(|text| words::split(text).ok()).unwrap_or_default();
+        let Some(operator) = words::operator(&words) else { continue };
         let message = format!("`{operator}` goes to the program as it is: no shell reads `{key}`");
         let help = format!("write {key} = [\"/bin/sh\", \"-c\", \"…\"]");
         problems.push(Problem::warning(key, Mistake::new(message).help(help)));

@@ -4,7 +4,7 @@ use super::super::diagnostic::Mistake;
 use super::super::model::{Condition, Container, Dependency, Exhausted, Restart, RestartPolicy};
 use super::super::nearest::nearest;
 use super::super::shape::{Key, Keys, Problem, Shape, Text, refused, word};
-use super::super::tree::{Map, Node};
+use super::super::tree::{Map, Node, Step};
 use super::kinds::{self, time_from};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -94,7 +94,7 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
         refused("name", "write it beside: restart = \"on-failure\""),
         refused("backoff", "write delay and max_delay"),
     ],
-    rules: &[delays_ascend, then_needs_a_budget],
+    rules: &[delays_ascend],
 };
 
 /// What a dependency waits for.
@@ -189,25 +189,27 @@ fn delays_ascend(policy: &Map, problems: &mut Vec<Problem>) {
     }
 }
 
-fn then_needs_a_budget(policy: &Map, problems: &mut Vec<Problem>) {
-    for key in ["then", "window"] {
-        if policy.get(key).is_some() && !policy.has("max_attempts") {
-            let mistake = Mistake::new(format!(
-                "`{key}` never acts: without `max_attempts` there is no failure budget"
-            ));
-            problems.push(Problem::warning(key, mistake.help("add max_attempts = 5")));
-        }
-    }
-}
-
-/// `on-failure:5` and `max_attempts` say the same thing.
+/// `on-failure:5` and `max_attempts` say the same thing, and some keys mean nothing without one of them.
 pub(crate) fn one_budget(container: &Map, problems: &mut Vec<Problem>) {
-    let count = container.get("restart").and_then(|node| node.read(read)).and_then(|(_, count)| count);
-    let policy = container.get("restart_policy").and_then(Node::map);
-    if count.is_some() && policy.is_some_and(|policy| policy.get("max_attempts").is_some()) {
+    let restart = container.get("restart").and_then(|node| node.read(read));
+    let count = restart.is_some_and(|(_, count)| count.is_some());
+    let Some(policy) = container.get("restart_policy").and_then(Node::map) else { return };
+    if count && policy.has("max_attempts") {
         let mistake =
             Mistake::new("`restart` and `restart_policy.max_attempts` both give the failure budget");
         problems.push(Problem::error("restart", mistake.help("write restart = \"on-failure\"")));
+    }
+    for key in ["then", "window"] {
+        if policy.get(key).is_some() && !count && !policy.has("max_attempts") {
+            let message = format!("`{key}` never acts: without `max_attempts` there is no failure budget");
+            let problem =
+                Problem::warning("restart_policy", Mistake::new(message).help("add max_attempts = 5"));
+            problems.push(problem.inside(Step::Key(key)));
+        }
+    }
+    if !container.has("restart") || restart.is_some_and(|(restart, _)| restart == Restart::No) {
+        let mistake = Mistake::new("`restart_policy` never acts: this container is not restarted");
+        problems.push(Problem::warning("restart_policy", mistake.help("add restart = \"always\"")));
     }
 }
 
@@ -219,7 +221,7 @@ pub(crate) fn no_dependency_twice(container: &Map, problems: &mut Vec<Problem>) 
         let Some(name) = item.text() else { continue };
         if seen.contains(&name) {
             let mistake = Mistake::new(format!("`{name}` is listed twice"));
-            problems.push(Problem::error("depends_on", mistake).item(index));
+            problems.push(Problem::error("depends_on", mistake).inside(Step::Item(index)));
         }
         seen.push(name);
     }

@@ -3,7 +3,7 @@
 use super::super::diagnostic::Mistake;
 use alloc::format;
 
-/// A container has the ids 0 to 65535 (DESIGN: a range of 65,536 each); 65535 itself means "no id" to 16-bit calls.
+/// A container has a range of 65,536 ids; the last one, 65535, means "no id" to 16-bit calls.
 const LAST_ID: u64 = 65_534;
 /// Longest name that useradd(8) takes.
 const MAX_NAME: usize = 32;

@@ -45,9 +45,9 @@ pub(crate) fn split(text: &str) -> Result<Vec<String>, Mistake> {
     Ok(words)
 }
 
-/// The first word of a command that only a shell would understand.
-pub(crate) fn operator(text: &str) -> Option<&'static str> {
-    OPERATORS.into_iter().find(|operator| text.split_whitespace().any(|word| word == *operator))
+/// The first of `words` that only a shell would understand.
+pub(crate) fn operator(words: &[String]) -> Option<&'static str> {
+    OPERATORS.into_iter().find(|operator| words.iter().any(|word| word == operator))
 }
 
 #[cfg(test)]
@@ -78,8 +78,10 @@ mod tests {
 
     #[test]
     fn finds_what_only_a_shell_would_understand() {
-        assert_eq!(operator("a && b"), Some("&&"));
-        assert_eq!(operator("a > /dev/null"), Some(">"));
-        assert_eq!(operator("a 'b|c' --x=1;2"), None);
+        let check = |text, wanted| assert_eq!(operator(&split(text).unwrap()), wanted, "{text}");
+        check("a && b", Some("&&"));
+        check("a > /dev/null", Some(">"));
+        check("sh -c 'a && b'", None);
+        check("a 'b|c' --x=1;2", None);
     }
 }

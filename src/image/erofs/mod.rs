@@ -14,11 +14,13 @@ mod directory;
 mod inode;
 mod place;
 mod plan;
+mod read;
 mod superblock;
 mod write;
 mod xattr;
 
 pub use plan::Image;
+pub use read::{Lookup, lookup};
 pub use write::Piece;
 
 /// Raised when the same layer would give other bytes, or an older reader could not read them.

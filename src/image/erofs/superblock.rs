@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use super::BLOCK;
 use crate::image::tar::Time;
 
-const MAGIC: u32 = 0xe0f5_e1e2;
-const OFFSET: usize = 1024;
+pub(super) const MAGIC: u32 = 0xe0f5_e1e2;
+pub(super) const OFFSET: usize = 1024;
 const BLOCK_BITS: u8 = 12;
 
 /// EROFS_FEATURE_COMPAT_SB_CHKSUM and _MTIME.
@@ -42,9 +42,7 @@ impl Superblock {
 
         // The checksum is taken with its own field empty.
         let magic = MAGIC.to_le_bytes();
-        let sum = [&magic[..], &[0; 4], &rest]
-            .iter()
-            .fold(u32::MAX, |sum, bytes| crc32c(sum, bytes));
+        let sum = [&magic[..], &[0; 4], &rest].iter().fold(u32::MAX, |sum, bytes| crc32c(sum, bytes));
         let mut block = Vec::from([0; OFFSET]);
         block.extend(magic);
         block.extend(sum.to_le_bytes());
@@ -57,9 +55,7 @@ impl Superblock {
 /// inversion: so the kernel has it.
 fn crc32c(start: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(start, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 }
-        })
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 })
     })
 }
 

@@ -25,12 +25,9 @@ pub(super) fn encode(xattrs: &Xattrs) -> Vec<u8> {
     }
     let mut bytes = Vec::from([0; HEADER]);
     for (name, value) in xattrs {
-        let split = PREFIXES
-            .iter()
-            .find_map(|(prefix, index)| Some((name.strip_prefix(*prefix)?, *index)));
+        let split = PREFIXES.iter().find_map(|(prefix, index)| Some((name.strip_prefix(*prefix)?, *index)));
         let Some((rest, index)) = split else { continue };
-        let (Ok(name_len), Ok(value_len)) = (u8::try_from(rest.len()), u16::try_from(value.len()))
-        else {
+        let (Ok(name_len), Ok(value_len)) = (u8::try_from(rest.len()), u16::try_from(value.len())) else {
             continue;
         };
         bytes.extend([name_len, index]);
@@ -50,6 +47,30 @@ pub(super) fn count(len: usize) -> u16 {
     }
 }
 
+/// Bytes behind an inode with this count.
+pub(super) fn len(count: u16) -> u64 {
+    match count.checked_sub(1) {
+        Some(units) => HEADER as u64 + u64::from(units) * 4,
+        None => 0,
+    }
+}
+
+/// What [`encode`] wrote; `None` when it did not write that.
+pub(super) fn decode(bytes: &[u8]) -> Option<Xattrs> {
+    let mut found = Xattrs::new();
+    let mut rest = bytes.get(HEADER..).unwrap_or_default();
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let [name_len, index, low, high] = *head;
+        let (prefix, _) = PREFIXES.iter().find(|(_, number)| *number == index)?;
+        let (name, after) = after.split_at_checked(name_len.into())?;
+        let value_len = usize::from(u16::from_le_bytes([low, high]));
+        found.insert([*prefix, name].concat(), after.get(..value_len)?.to_vec());
+        let len = (4 + name.len() + value_len).next_multiple_of(4);
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    Some(found)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +85,8 @@ mod tests {
         expected.extend([0, 2, 1, 0, 9, 0, 0, 0]);
         expected.extend([2, 1, 3, 0, b'a', b'b', b'x', b'y', b'z', 0, 0, 0]);
         assert_eq!(encode(&xattrs), expected);
+        assert_eq!(decode(&expected), Some(xattrs));
+        assert_eq!(len(6), expected.len() as u64);
         assert_eq!(count(expected.len()), 6);
         assert_eq!((encode(&Xattrs::new()), count(0)), (vec![], 0));
     }

@@ -6,6 +6,9 @@ use alloc::vec::Vec;
 
 use crate::image::tar::Time;
 
+/// Overlay's mark of a directory that hides what is below it.
+const OPAQUE: &[u8] = b"trusted.overlay.opaque";
+
 /// A place in [`Tree::nodes`].
 pub type NodeId = usize;
 
@@ -52,6 +55,8 @@ pub struct Directory {
     pub(super) whiteouts: BTreeSet<Vec<u8>>,
     /// All that the layers below have here is hidden.
     pub(super) is_opaque: bool,
+    /// The archive has no entry for it: what it is, the layers below say.
+    pub(super) is_implied: bool,
 }
 
 /// What a file contains: these extents, and zeros elsewhere.
@@ -71,13 +76,18 @@ pub struct Extent {
     pub from: u64,
 }
 
+impl Meta {
+    /// Does overlay hide what is below this directory?
+    pub fn is_opaque(&self) -> bool {
+        self.xattrs.contains_key(OPAQUE)
+    }
+}
+
 impl Tree {
     pub const ROOT: NodeId = 0;
 
     pub(super) fn new() -> Self {
-        Self {
-            nodes: Vec::from([Node::directory()]),
-        }
+        Self { nodes: vec![Node::implied()] }
     }
 
     pub fn node(&self, id: NodeId) -> Option<&Node> {
@@ -142,13 +152,14 @@ impl Tree {
                 continue;
             }
             for name in names {
-                match self
-                    .directory(id)
-                    .and_then(|directory| directory.children.get(&name))
-                    .copied()
-                {
+                match self.directory(id).and_then(|directory| directory.children.get(&name)).copied() {
                     // Hidden below, and here again: a file covers it anyway.
-                    Some(child) => self.make_opaque(child),
+                    Some(child) => {
+                        self.make_opaque(child);
+                        if let Some(directory) = self.directory_mut(child) {
+                            directory.is_implied = false;
+                        }
+                    }
                     None => {
                         let node = *whiteout.get_or_insert_with(|| self.add(Node::whiteout()));
                         if let Some(directory) = self.directory_mut(id) {
@@ -161,16 +172,43 @@ impl Tree {
         self.count_links();
     }
 
+    /// Directories without an entry in the archive, with their names below the root.
+    pub fn implied(&self) -> Vec<(NodeId, Vec<&[u8]>)> {
+        let mut found = Vec::new();
+        let mut next = vec![(Self::ROOT, Vec::new())];
+        while let Some((id, names)) = next.pop() {
+            let Some(directory) = self.directory(id) else {
+                continue;
+            };
+            for (name, child) in &directory.children {
+                if self.directory(*child).is_some() {
+                    next.push((*child, names.iter().copied().chain([name.as_slice()]).collect()));
+                }
+            }
+            if directory.is_implied {
+                found.push((id, names));
+            }
+        }
+        found
+    }
+
+    /// Gives an implied directory what it is in the layers below. Whether it hides them is for
+    /// this layer to say.
+    pub fn inherit(&mut self, id: NodeId, mut below: Meta) {
+        let Some(node) = self.nodes.get_mut(id) else {
+            return;
+        };
+        below.xattrs.remove(OPAQUE);
+        if let Some(opaque) = node.meta.xattrs.remove(OPAQUE) {
+            below.xattrs.insert(OPAQUE.to_vec(), opaque);
+        }
+        node.meta = below;
+    }
+
     fn make_opaque(&mut self, id: NodeId) {
-        if let Some(Node {
-            content: Content::Directory(directory),
-            meta,
-            ..
-        }) = self.nodes.get_mut(id)
-        {
+        if let Some(Node { content: Content::Directory(directory), meta, .. }) = self.nodes.get_mut(id) {
             directory.is_opaque = true;
-            meta.xattrs
-                .insert(b"trusted.overlay.opaque".to_vec(), b"y".to_vec());
+            meta.xattrs.insert(b"trusted.overlay.opaque".to_vec(), b"y".to_vec());
         }
     }
 
@@ -180,21 +218,12 @@ impl Tree {
             let Some(directory) = self.directory(id) else {
                 continue;
             };
-            let directories = directory
-                .children
-                .values()
-                .filter(|child| self.directory(**child).is_some())
-                .count();
+            let directories =
+                directory.children.values().filter(|child| self.directory(**child).is_some()).count();
             if let Some(count) = links.get_mut(id) {
-                *count = u32::try_from(directories)
-                    .unwrap_or(u32::MAX)
-                    .saturating_add(2);
+                *count = u32::try_from(directories).unwrap_or(u32::MAX).saturating_add(2);
             }
-            for child in directory
-                .children
-                .values()
-                .filter(|child| self.directory(**child).is_none())
-            {
+            for child in directory.children.values().filter(|child| self.directory(**child).is_none()) {
                 if let Some(count) = links.get_mut(*child) {
                     *count = count.saturating_add(1);
                 }
@@ -208,22 +237,14 @@ impl Tree {
 
 impl Node {
     pub(super) fn new(meta: Meta, content: Content) -> Self {
-        Self {
-            meta,
-            content,
-            links: 0,
-        }
+        Self { meta, content, links: 0 }
     }
 
     /// What a parent is that the archive does not have.
-    pub(super) fn directory() -> Self {
-        Self::new(
-            Meta {
-                mode: 0o755,
-                ..Meta::default()
-            },
-            Content::Directory(Directory::default()),
-        )
+    pub(super) fn implied() -> Self {
+        let directory = Directory { is_implied: true, ..Directory::default() };
+        let meta = Meta { mode: 0o755, ..Meta::default() };
+        Self::new(meta, Content::Directory(directory))
     }
 
     fn whiteout() -> Self {

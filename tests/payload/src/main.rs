@@ -1,3 +1,98 @@
-//! The program inside the test containers: does one odd thing by name.
+//! The program inside the test containers: does one odd thing by name, and prints plain lines.
+//!
+//! Static, std and libc only, so that it runs in an empty root. As PID 1 of a container it cannot
+//! die of a signal that it has no handler for; what runs for ever therefore ends on SIGTERM itself.
+//! Started as `/init` it is the whole guest for the tests of `orlop-vm` (see `guest`).
 
-fn main() {}
+#![no_main]
+
+mod attempt;
+mod guest;
+mod look;
+mod output;
+mod process;
+mod system;
+
+use std::ffi::{CStr, c_char};
+use std::io::Write;
+
+const USAGE: &str = "payload TASK [ARGUMENT]…
+  sleep                 for ever; ends with 0 on SIGTERM
+  ignore-term           for ever, whatever SIGTERM says
+  exit CODE
+  die SIGNAL            of it, by name or number; 99 when it survives (as PID 1)
+  orphans N             makes N orphans one after the other, waits for all that it can
+  orphan-burst N        makes N orphans that end at the same moment
+  child-holds-stdout    ends while a child still has its output open
+  forkbomb              forks until nothing more can be forked, says how many, goes on
+  hog MB                allocates and touches memory, then stays
+  burn SECONDS          keeps a CPU busy, then prints the CPU time it got
+  fds ids ns mounts signals limits procs env args stamp
+  cat FILE | write-file PATH TEXT
+  try-host [PATH]       what a container must not be able to do
+  write BYTES PATTERN   numbered lines, as fast as possible
+  write-forever PATTERN
+  partial TEXT          without an end of line
+  serve PORT            answers HTTP";
+
+/// Started by the C library itself: Rust's own start-up would ignore SIGPIPE, catch SIGSEGV and
+/// open what is missing of 0, 1 and 2, and `signals` and `fds` would show that.
+// SAFETY: no other function of this program is called `main`.
+#[unsafe(no_mangle)]
+extern "C" fn main(count: i32, arguments: *const *const c_char) -> i32 {
+    let words: Vec<String> = (0..usize::try_from(count).unwrap_or_default())
+        .map(|index| {
+            // SAFETY: `arguments` holds `count` strings that live as long as the process.
+            let word = unsafe { CStr::from_ptr(*arguments.add(index)) };
+            word.to_string_lossy().into_owned()
+        })
+        .collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if words.first() == Some(&"/init") {
+        guest::run();
+    }
+    let result = run(words.get(1..).unwrap_or_default());
+    let flushed = std::io::stdout().flush();
+    if let Err(text) = result.and_then(|()| flushed.map_err(|e| format!("write: {e}"))) {
+        eprintln!("payload: {text}");
+        return 1;
+    }
+    0
+}
+
+fn run(words: &[&str]) -> Result<(), String> {
+    match words {
+        ["sleep"] => process::sleep(),
+        ["ignore-term"] => process::ignore_term(),
+        ["exit", code] => std::process::exit(number(code)?),
+        ["die", signal] => process::die(signal),
+        ["orphans", count] => process::orphans(number(count)?),
+        ["orphan-burst", count] => process::orphan_burst(number(count)?),
+        ["child-holds-stdout"] => process::child_holds_stdout(),
+        ["forkbomb"] => process::fork_bomb(),
+        ["hog", megabytes] => process::hog(number(megabytes)?),
+        ["burn", seconds] => process::burn(number(seconds)?),
+        ["fds"] => look::fds(),
+        ["ids"] => look::ids(),
+        ["ns"] => look::namespaces(),
+        ["mounts"] => look::file("/proc/self/mountinfo"),
+        ["signals"] => look::signals(),
+        ["limits"] => look::file("/proc/self/limits"),
+        ["procs"] => look::processes(),
+        ["env"] => look::environment(),
+        ["args", arguments @ ..] => look::arguments(arguments),
+        ["stamp"] => look::stamp(),
+        ["cat", path] => look::file(path),
+        ["write-file", path, text] => std::fs::write(path, text).map_err(|e| format!("write {path}: {e}")),
+        ["try-host", paths @ ..] => attempt::everything(paths),
+        ["write", bytes, pattern] => output::write(Some(number(bytes)?), pattern),
+        ["write-forever", pattern @ ..] => output::write(None, &pattern.join(" ")),
+        ["partial", text] => output::partial(text),
+        ["serve", port] => output::serve(number(port)?),
+        _ => Err(format!("not a task: {}\n{USAGE}", words.join(" "))),
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("not a number that fits: {text}"))
+}

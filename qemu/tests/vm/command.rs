@@ -1,0 +1,97 @@
+//! What `orlop-vm run` promises to the person who typed it.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::guest::Built;
+
+fn orlop_vm() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orlop-vm"));
+    // The trial of KVM has a test of its own.
+    command.env("ORLOP_VM_ACCELERATOR", "emulated");
+    command
+}
+
+/// Runs the machine, and returns once this stands on its console.
+#[expect(clippy::disallowed_methods, reason = "a test on the host; it waits for its child")]
+fn run_until(built: &Built, text: &str) -> Child {
+    let mut child = orlop_vm()
+        .arg("run")
+        .arg(built.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(text)), "{text} is not on the console");
+    // Read on, so that the console does not stall.
+    std::thread::Builder::new().spawn(move || lines.count()).unwrap();
+    child
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn ends_the_machine_in_order_on_sigterm_and_says_so() {
+    let built = Built::new();
+    let child = run_until(&built, "guest: up");
+    send(&child, Signal::SIGTERM);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stderr(&output).contains("asked the machine to power off"), "{}", stderr(&output));
+    assert!(stderr(&output).ends_with("orlop-vm: the machine powered itself off\n"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_second_ctrl_c_cuts_the_power() {
+    let built = Built::new();
+    // The firmware's greeting: nobody there listens to a power button yet.
+    let child = run_until(&built, "Linux version");
+    send(&child, Signal::SIGINT);
+    send(&child, Signal::SIGTERM);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).ends_with("orlop-vm: QEMU was killed by signal 9\n"), "{}", stderr(&output));
+}
+
+#[test]
+fn qemu_does_not_outlive_it() {
+    let built = Built::new();
+    let child = run_until(&built, "guest: up");
+    let kernel = built.path().join("vmlinuz").display().to_string();
+    assert_eq!(running(&kernel), 1);
+    send(&child, Signal::SIGKILL);
+    child.wait_with_output().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while running(&kernel) > 0 {
+        assert!(Instant::now() < deadline, "QEMU is still there");
+        std::thread::yield_now();
+    }
+}
+
+/// Processes with this argument; this test's folder is in nobody else's.
+fn running(argument: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.filter(|line| line.split(|byte| *byte == 0).any(|word| word == argument.as_bytes())).count()
+}
+
+#[test]
+fn names_the_package_when_there_is_no_qemu() {
+    let built = Built::new();
+    let output = orlop_vm().arg("run").arg(built.path()).env("PATH", "/nonexistent").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let expected =
+        "orlop-vm: qemu-system-x86_64 is not installed. On Debian: apt-get install qemu-system-x86\n";
+    assert_eq!(stderr(&output), expected);
+}

@@ -1,0 +1,246 @@
+//! Answers what people ask: words of the interface ↔ the core's values.
+
+use std::time::Duration;
+
+use orlop::control::{
+    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Process, Request, StatusReply,
+    VersionReply, rfc3339,
+};
+use orlop::ledger::{Action, Frame};
+use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
+
+use super::control::{CallId, Event as ControlEvent};
+use super::{Agent, cgroups, say};
+use crate::linux::kmsg::Level;
+use crate::linux::{Errno, cgroup, signal, time};
+
+/// Version of the interface: words are added, never renamed.
+const PROTOCOL: u32 = 1;
+
+impl Agent {
+    /// Hears the clients and answers what can be answered now.
+    pub fn serve(&mut self, now: Duration) {
+        if let Err(error) = self.server.work(now) {
+            say(Level::Error, &format!("control: {error}"));
+            return;
+        }
+        while let Some(event) = self.server.next_event() {
+            match event {
+                ControlEvent::Call(call, request) => self.answer(call, request, now),
+                ControlEvent::Gone(client) => {
+                    self.streams.retain(|stream| stream.call.client != client);
+                    self.uploads.remove(&client);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, call: CallId, request: Request, now: Duration) {
+        match request {
+            Request::List => {
+                let containers = self.core.statuses().map(|status| self.container(&status, now)).collect();
+                self.server.reply(now, call, &ListReply { containers });
+            }
+            Request::Status { name } => match self.core.status(&name) {
+                Some(status) => {
+                    let reply =
+                        StatusReply { container: self.container(&status, now), details: self.details(&name) };
+                    self.server.reply(now, call, &reply);
+                }
+                None => self.unknown(call, name, now),
+            },
+            Request::Logs { names, lines, follow } => self.open_stream(call, names, lines, follow, now),
+            Request::Start { name } => self.person(call, Event::Start { name }, now),
+            Request::Stop { name } => self.person(call, Event::Stop { name }, now),
+            Request::Restart { name } => self.person(call, Event::Restart { name }, now),
+            Request::Kill { name, signal } => self.person(call, Event::Kill { name, signal }, now),
+            Request::Boot => {
+                let reply = BootReply { phases: self.boot.words(), complete: self.boot.complete };
+                self.server.reply(now, call, &reply);
+            }
+            Request::Version => {
+                let reply = self.version(now);
+                self.server.reply(now, call, &reply);
+            }
+            Request::Power { action } => {
+                self.server.reply(now, call, &Empty {});
+                let action = match action {
+                    PowerAction::Poweroff => Action::PowerOff,
+                    PowerAction::Reboot => Action::Reboot,
+                };
+                let deadline = now.saturating_add(self.config.host.poweroff_timeout);
+                self.shut_down(action, deadline, now);
+            }
+            Request::Resume => {
+                self.ledger.send(Frame::Resume);
+                self.person(call, Event::Resume, now);
+            }
+            Request::DebugCrash { process, signal } => self.crash(call, process, signal, now),
+            Request::UpgradeBegin { size, sha256 } => self.upgrade_begin(call, size, sha256, now),
+            Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
+            Request::UpgradeCommit => self.upgrade_commit(call, now),
+        }
+    }
+
+    pub fn unknown(&mut self, call: CallId, name: String, now: Duration) {
+        let names: Vec<String> = self.core.statuses().map(|status| status.name).collect();
+        let nearest = orlop::config::nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
+        self.server.fail(now, call, &Error::UnknownContainer { name, nearest });
+    }
+
+    /// What a person asks of one container: told to the core at once, answered by its verdict.
+    fn person(&mut self, call: CallId, event: Event, now: Duration) {
+        let outcome = self.core.handle(now, event);
+        self.settle(now);
+        match outcome {
+            Outcome::Done | Outcome::Ignored(_) => self.server.reply(now, call, &Empty {}),
+            Outcome::Refused(refusal) => {
+                let error = match refusal {
+                    Refusal::Unknown { name } => return self.unknown(call, name, now),
+                    Refusal::Invalid { name, text } => Error::InvalidContainer { name, problems: vec![text] },
+                    Refusal::TakingOver => {
+                        Error::NotNow { reason: "running containers are being taken over".into() }
+                    }
+                    Refusal::ShuttingDown => Error::NotNow { reason: "the machine is shutting down".into() },
+                    Refusal::NotRunning { name, state } => {
+                        Error::NotRunning { name, state: state_word(state) }
+                    }
+                    Refusal::BadSignal { .. } => Error::InvalidParameter { parameter: "signal".into() },
+                };
+                self.server.fail(now, call, &error);
+            }
+        }
+    }
+
+    fn crash(&mut self, call: CallId, process: Process, number: i32, now: Duration) {
+        if !self.config.host.fault_injection {
+            return self.server.fail(now, call, &Error::FaultInjectionOff {});
+        }
+        self.server.reply(now, call, &Empty {});
+        // What is buffered goes out before we do.
+        if let Err(error) = self.server.work(now) {
+            say(Level::Error, &format!("control: {error}"));
+        }
+        match process {
+            Process::Supervisor => signal::die_of(number),
+            Process::Log => self.logs.crash(number),
+        }
+    }
+
+    fn container(&self, status: &Status, now: Duration) -> control::Container {
+        let at = |when: Duration| wall(when, now);
+        let running =
+            matches!(status.state, StateKind::Running | StateKind::Stopping) && status.pid.is_some();
+        control::Container {
+            name: status.name.clone(),
+            wanted: match status.wanted {
+                supervisor::Wanted::Up => control::Wanted::Up,
+                supervisor::Wanted::Down => control::Wanted::Down,
+            },
+            state: state_word(status.state),
+            ready: status.ready,
+            health: match status.health {
+                supervisor::Health::None => control::Health::None,
+            },
+            pid: status.pid.and_then(|pid| u32::try_from(pid).ok()),
+            restarts: u64::from(status.restarts),
+            cause: status.cause.as_ref().map(cause),
+            image: self.config.containers.get(&status.name).map(|container| container.image.to_string()),
+            started_at: status.started_at.map(at),
+            next_start: status.next_start.map(at),
+            exit_code: status.exit_code,
+            uptime_ms: status
+                .started_at
+                .filter(|_| running)
+                .map(|started| now.saturating_sub(started).as_millis() as u64),
+        }
+    }
+
+    fn details(&self, name: &str) -> Details {
+        let mut details = Details::default();
+        details.problems = self.config.invalid.get(name).cloned().unwrap_or_default();
+        if let Some(container) = self.config.containers.get(name) {
+            details.declared_at = Some(container.declared_at.clone()).filter(|place| !place.is_empty());
+            details.depends_on = container.depends_on.keys().cloned().collect();
+            details.command =
+                container.entrypoint.iter().chain(&container.command).flatten().cloned().collect();
+            details.memory_limit_bytes = container.limits.memory;
+        }
+        if let Ok(group) = cgroup::open_path(&cgroups::path(name)) {
+            use std::os::fd::AsFd;
+            let read = |file: &str| cgroup::read(group.as_fd(), file).ok();
+            let number = |file: &str| read(file).and_then(|text| text.trim().parse().ok());
+            details.memory_bytes = number("memory.current");
+            details.memory_peak_bytes = number("memory.peak");
+            details.processes = number("pids.current");
+            details.cpu_us = read("cpu.stat").and_then(|text| cgroup::keyed(&text, "usage_usec"));
+        }
+        details
+    }
+
+    fn version(&self, now: Duration) -> VersionReply {
+        VersionReply {
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: option_env!("ORLOP_COMMIT").map(str::to_owned),
+            protocol: PROTOCOL,
+            uptime_ms: now.as_millis() as u64,
+            supervisor_starts: u64::from(self.boot.starts),
+            safe: self.core.is_safe(),
+            kernel: nix::sys::utsname::uname()
+                .map(|uname| uname.release().to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            upgrade: self.upgrade.clone(),
+        }
+    }
+}
+
+/// A time since boot as wall time of now.
+pub fn wall(when: Duration, now: Duration) -> String {
+    let wall = time::wall();
+    let then = if when <= now {
+        wall.saturating_sub(now.saturating_sub(when))
+    } else {
+        wall.saturating_add(when.saturating_sub(now))
+    };
+    rfc3339(i64::try_from(then.as_secs()).unwrap_or(i64::MAX), then.subsec_nanos())
+}
+
+fn state_word(state: StateKind) -> control::State {
+    match state {
+        StateKind::Waiting => control::State::Waiting,
+        StateKind::Starting => control::State::Starting,
+        StateKind::Running => control::State::Running,
+        StateKind::Stopping => control::State::Stopping,
+        StateKind::Backoff => control::State::Backoff,
+        StateKind::Exited => control::State::Exited,
+        StateKind::Failed => control::State::Failed,
+        StateKind::Stuck => control::State::Stuck,
+        StateKind::Invalid => control::State::Invalid,
+    }
+}
+
+fn cause(cause: &supervisor::Cause) -> control::Cause {
+    let base = |kind| control::Cause::new(kind, cause.text.clone());
+    match &cause.kind {
+        CauseKind::Exit { code } => control::Cause { code: Some(*code), ..base(control::CauseKind::Exit) },
+        CauseKind::Signal { signal } => control::Cause {
+            signal: Some(control::signal::name(*signal)),
+            ..base(control::CauseKind::Signal)
+        },
+        CauseKind::Oom => base(control::CauseKind::Oom),
+        CauseKind::Start { step, object, errno } => control::Cause {
+            step: Some(step.clone()),
+            object: Some(object.clone()),
+            errno: (*errno != 0).then(|| format!("{:?}", Errno::from_raw(*errno))),
+            ..base(control::CauseKind::Start)
+        },
+        CauseKind::Dependency { name } => {
+            control::Cause { name: Some(name.clone()), ..base(control::CauseKind::Dependency) }
+        }
+        CauseKind::User => base(control::CauseKind::User),
+        CauseKind::Config => base(control::CauseKind::Config),
+        CauseKind::Image => base(control::CauseKind::Image),
+        CauseKind::Shutdown => base(control::CauseKind::Shutdown),
+        CauseKind::Unknown => base(control::CauseKind::Unknown),
+    }
+}

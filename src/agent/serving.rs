@@ -1,0 +1,60 @@
+//! Opens what clients come in by: the socket, which PID 1 keeps so that clients wait and do not
+//! fail while a supervisor is replaced, and the virtio ports.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use orlop::config::Config;
+use orlop::ledger::{Child, Kind, Label};
+
+use super::control::{LIMITS, Server, ports};
+use super::ledger::{Ledger, Table};
+use super::say;
+use crate::linux::kmsg::Level;
+use crate::linux::{Errno, Result, socket};
+
+pub const SOCKET: &str = "/run/orlop/control.sock";
+/// Cookies below those of containers: see `launch::cookie`.
+const LISTENER: u64 = 1;
+
+/// Takes the listening socket over, or makes it and has PID 1 keep it.
+///
+/// # Errors
+/// EMFILE; EADDRINUSE when something else stands at the path.
+pub fn open(table: &Table, config: &Config, ledger: &Ledger) -> Result<Server> {
+    let listener = match kept(table)? {
+        Some(listener) => listener,
+        None => {
+            let listener = socket::listen_private(Path::new(SOCKET)).map_err(errno)?;
+            let child =
+                Child { cookie: LISTENER, kind: Kind::Listener, pid: 0, label: Label::new("control") };
+            ledger.register(child, &[listener.as_fd()])?;
+            listener
+        }
+    };
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let mut server = Server::new(listener, version, LIMITS).map_err(errno)?;
+    if config.host.control_ports {
+        let (ports, failed) = ports::open_all();
+        for port in ports {
+            server.add_port(port).map_err(errno)?;
+        }
+        for (name, error) in failed {
+            say(Level::Error, &format!("port {name}: {error}"));
+        }
+    }
+    Ok(server)
+}
+
+fn kept(table: &Table) -> Result<Option<OwnedFd>> {
+    let entry =
+        table.entries.iter().find(|(child, ..)| child.kind == Kind::Listener && child.cookie == LISTENER);
+    entry
+        .and_then(|(_, _, fds)| fds.iter().flatten().next())
+        .map(|fd| fd.try_clone().map_err(errno))
+        .transpose()
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}

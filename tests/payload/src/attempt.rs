@@ -1,0 +1,130 @@
+//! What a container must not be able to do: tries it, and says with which error it failed.
+//!
+//! Each line is `what ok` or `what ERRNO`. Nothing here harms a machine that lets it.
+
+use std::ffi::CString;
+use std::io;
+
+use crate::system::{check, error_name};
+
+pub(crate) fn everything(paths: &[&str]) -> Result<(), String> {
+    for path in paths {
+        say(&format!("read {path}"), std::fs::read(path).map(|_| 0));
+        let file = std::fs::OpenOptions::new().append(true).open(path);
+        say(&format!("open for writing {path}"), file.map(|_| 0));
+    }
+    clocks();
+    kernel();
+    mounts();
+    processes();
+    Ok(())
+}
+
+fn say(what: &str, result: io::Result<i64>) {
+    match result {
+        Ok(_) => println!("{what} ok"),
+        Err(error) => println!("{what} {}", error_name(&error)),
+    }
+}
+
+fn text(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
+}
+
+/// To the time that it is: a clock that can be set stays right.
+fn clocks() {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` lives through both calls.
+    let set = unsafe {
+        libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut now);
+        libc::clock_settime(libc::CLOCK_REALTIME, &raw const now)
+    };
+    say("clock_settime", check(set));
+    // A zone and no time: the form of the call that changes least.
+    let zone = [0_i32; 2];
+    // SAFETY: the kernel reads two ints of `zone`.
+    let set = unsafe { libc::syscall(libc::SYS_settimeofday, std::ptr::null::<u8>(), zone.as_ptr()) };
+    say("settimeofday", check(set));
+}
+
+fn kernel() {
+    let arguments = text("");
+    // SAFETY: an empty image: whoever may load modules gets ENOEXEC.
+    let load = unsafe { libc::syscall(libc::SYS_init_module, [0_u8; 1].as_ptr(), 0, arguments.as_ptr()) };
+    say("init_module", check(load));
+    // SAFETY: no fd is -1: whoever may load modules gets EBADF.
+    let load = unsafe { libc::syscall(libc::SYS_finit_module, -1, arguments.as_ptr(), 0) };
+    say("finit_module", check(load));
+    // SAFETY: action 10 reads the size of the log and changes nothing.
+    say("syslog", check(unsafe { libc::syscall(libc::SYS_syslog, 10, std::ptr::null::<u8>(), 0) }));
+    // SAFETY: there is no action 1: whoever may reboot gets EINVAL.
+    let reboot = unsafe {
+        libc::syscall(libc::SYS_reboot, libc::LINUX_REBOOT_MAGIC1, libc::LINUX_REBOOT_MAGIC2, 1, 0)
+    };
+    say("reboot", check(reboot));
+    // SAFETY: turning off what is not on changes nothing.
+    say("swapoff", check(unsafe { libc::swapoff(text("/none").as_ptr()) }));
+    // SAFETY: there are no such flags: whoever may gets EINVAL.
+    let kexec = unsafe { libc::syscall(libc::SYS_kexec_load, 0, 0, std::ptr::null::<u8>(), u64::MAX) };
+    say("kexec_load", check(kexec));
+    // SAFETY: the file is a name that does not exist.
+    say("acct", check(unsafe { libc::acct(text("/none").as_ptr()) }));
+    let nothing = [0_u64; 16];
+    // SAFETY: command 5 loads a program; the kernel reads `nothing`, which is none (EINVAL).
+    let bpf = unsafe { libc::syscall(libc::SYS_bpf, 5, nothing.as_ptr(), size_of_val(&nothing)) };
+    say("bpf", check(bpf));
+    // SAFETY: asks for level 3 of port access.
+    say("iopl", check(unsafe { libc::syscall(libc::SYS_iopl, 3) }));
+    rename_to_the_same();
+    let write = |path: &str| {
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        say(&format!("open for writing {path}"), file.map(|_| 0));
+    };
+    for path in ["/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/sys/power/state", "/dev/kmsg"] {
+        write(path);
+    }
+}
+
+fn rename_to_the_same() {
+    let mut name = [0_u8; 65];
+    // SAFETY: both calls stay within `name`.
+    let set = unsafe {
+        libc::gethostname(name.as_mut_ptr().cast(), name.len());
+        let length = name.iter().position(|byte| *byte == 0).unwrap_or_default();
+        libc::sethostname(name.as_ptr().cast(), length)
+    };
+    say("sethostname", check(set));
+}
+
+fn mounts() {
+    let device = text("/payload-device");
+    // 1:8 is /dev/random: harmless when it works.
+    // SAFETY: the path lives through the call.
+    let made = check(unsafe { libc::mknod(device.as_ptr(), libc::S_IFCHR | 0o600, libc::makedev(1, 8)) });
+    if made.is_ok() {
+        // It was made a line above.
+        let _ = std::fs::remove_file("/payload-device");
+    }
+    say("mknod", made);
+    // A place that every container has, where a mount hides nothing that anybody needs.
+    let (place, kind) = (text("/proc/self/task"), text("tmpfs"));
+    // SAFETY: the strings live through the calls.
+    let (mounted, unmounted) = unsafe {
+        let mounted = check(libc::mount(kind.as_ptr(), place.as_ptr(), kind.as_ptr(), 0, std::ptr::null()));
+        (mounted, check(libc::umount2(place.as_ptr(), libc::MNT_DETACH)))
+    };
+    say("mount", mounted);
+    say("umount", unmounted);
+    // SAFETY: the path lives through the call.
+    say("chroot", check(unsafe { libc::chroot(text("/").as_ptr()) }));
+    // SAFETY: changes only this process, which is about to end.
+    say("unshare user", check(unsafe { libc::unshare(libc::CLONE_NEWUSER) }));
+}
+
+fn processes() {
+    // SAFETY: a niceness of this process only.
+    say("nice -20", check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) }));
+    // Outside of a container's range of ids.
+    // SAFETY: no memory is touched.
+    say("setuid 70000", check(unsafe { libc::setuid(70_000) }));
+}

@@ -1,0 +1,102 @@
+//! What a process sees of itself and of its surroundings.
+
+use std::fs;
+
+use crate::system;
+
+pub(crate) fn file(path: &str) -> Result<(), String> {
+    let bytes = fs::read(path).map_err(|e| format!("{path}: {}", system::error_name(&e)))?;
+    std::io::Write::write_all(&mut std::io::stdout(), &bytes).map_err(|e| e.to_string())
+}
+
+/// Names in a folder, sorted; numbers by their value.
+fn names(folder: &str) -> Result<Vec<String>, String> {
+    let entries = fs::read_dir(folder).map_err(|e| format!("{folder}: {e}"))?;
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_by_key(|name| (name.parse::<u64>().unwrap_or(u64::MAX), name.clone()));
+    Ok(names)
+}
+
+fn links(folder: &str) -> Result<(), String> {
+    for name in names(folder)? {
+        // The fd of the listing itself is gone by now.
+        if let Ok(target) = fs::read_link(format!("{folder}/{name}")) {
+            println!("{name} {}", target.display());
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn fds() -> Result<(), String> {
+    links("/proc/self/fd")
+}
+
+pub(crate) fn namespaces() -> Result<(), String> {
+    links("/proc/self/ns")
+}
+
+fn status(keys: &[&str]) -> Result<(), String> {
+    let text = fs::read_to_string("/proc/self/status").map_err(|e| format!("/proc/self/status: {e}"))?;
+    for line in text.lines() {
+        let Some((key, value)) = line.split_once(':') else { continue };
+        if keys.contains(&key) {
+            let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+            println!("{key} {value}");
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn ids() -> Result<(), String> {
+    status(&[
+        "Uid",
+        "Gid",
+        "Groups",
+        "CapInh",
+        "CapPrm",
+        "CapEff",
+        "CapBnd",
+        "CapAmb",
+        "NoNewPrivs",
+        "Seccomp",
+    ])?;
+    for map in ["uid_map", "gid_map"] {
+        let text = fs::read_to_string(format!("/proc/self/{map}")).map_err(|e| format!("{map}: {e}"))?;
+        for line in text.lines() {
+            println!("{map} {}", line.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn signals() -> Result<(), String> {
+    status(&["SigBlk", "SigIgn", "SigCgt"])
+}
+
+pub(crate) fn processes() -> Result<(), String> {
+    for name in names("/proc")?.iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) {
+        let command = fs::read_to_string(format!("/proc/{name}/comm")).unwrap_or_default();
+        println!("{name} {}", command.trim());
+    }
+    Ok(())
+}
+
+pub(crate) fn environment() -> Result<(), String> {
+    for (key, value) in std::env::vars_os() {
+        println!("{}={}", key.to_string_lossy(), value.to_string_lossy());
+    }
+    Ok(())
+}
+
+pub(crate) fn arguments(arguments: &[&str]) -> Result<(), String> {
+    for argument in arguments {
+        println!("{argument}");
+    }
+    Ok(())
+}
+
+pub(crate) fn stamp() -> Result<(), String> {
+    println!("{}", system::clock(libc::CLOCK_BOOTTIME).as_nanos());
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Finds the static programs that go into machines: given by the environment, else built once.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Static, so that it runs where there is nothing else.
+const TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// The program in test containers; `ORLOP_PAYLOAD` names it.
+pub(crate) fn payload() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find("ORLOP_PAYLOAD", "payload")).clone()
+}
+
+/// The machine's binary; `ORLOP_BINARY` names it.
+pub(crate) fn orlop() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find("ORLOP_BINARY", "orlop")).clone()
+}
+
+fn find(variable: &str, package: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => PathBuf::from(path),
+        None => build(package),
+    }
+}
+
+/// Cargo itself says where the program is: the target folder may be anywhere.
+fn build(package: &str) -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--profile", "vm", "--target", TARGET, "--package", package])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap_or_else(|e| panic!("cargo does not run: {e}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message.pointer("/target/name") == Some(&package.into()))
+        .find_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+        .unwrap_or_else(|| panic!("cargo names no program for {package}"))
+}
