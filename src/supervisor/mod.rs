@@ -84,25 +84,19 @@ impl Supervisor {
         for (name, container) in &config.containers {
             let spec = Spec::of(container);
             let unknown = spec.depends_on.iter().find(|it| !is_declared(config, it));
-            let invalid = unknown
-                .map(|it| Cause::config(&format!("it depends on {it}, which is not declared")));
+            let invalid =
+                unknown.map(|it| Cause::config(&format!("it depends on {it}, which is not declared")));
             units.insert(name.clone(), Unit::new(name, spec, invalid, now));
         }
         for (name, reasons) in &config.invalid {
             let cause = Cause::config(&reasons.join("; "));
-            units.insert(
-                name.clone(),
-                Unit::new(name, Spec::unreadable(), Some(cause), now),
-            );
+            units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
         }
         let edges = |unit: &Unit| (unit.name.clone(), unit.spec.depends_on.clone());
         let (mut order, cyclic) = order::sort(&units.values().map(edges).collect());
         for name in &cyclic {
             let cause = Cause::config("it depends on a circle of dependencies");
-            units.insert(
-                name.clone(),
-                Unit::new(name, Spec::unreadable(), Some(cause), now),
-            );
+            units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
         }
         order.extend(cyclic);
         for (rank, name) in order.iter().enumerate() {
@@ -171,69 +165,36 @@ impl Supervisor {
             Event::Restart { name } => self.person_starts(now, &name, Unit::asked_to_restart),
             Event::Stop { name } => self.person_stops(now, &name),
             Event::Kill { name, signal } => self.person_signals(&name, signal),
-            Event::ImageInvalid { name, reason } => {
-                self.make_invalid(now, &name, Cause::image(&reason))
+            Event::ImageInvalid { name, reason } => self.make_invalid(now, &name, Cause::image(&reason)),
+            Event::Quarantine { name, reason } => self.make_invalid(now, &name, Cause::quarantine(&reason)),
+            Event::Created { name, generation, pid, pidfd_inode } => {
+                self.about(now, &name, generation, |unit, _| unit.created(Process { pid, pidfd_inode }))
             }
-            Event::Quarantine { name, reason } => {
-                self.make_invalid(now, &name, Cause::quarantine(&reason))
-            }
-            Event::Created {
-                name,
-                generation,
-                pid,
-                pidfd_inode,
-            } => self.about(now, &name, generation, |unit, _| {
-                unit.created(Process { pid, pidfd_inode })
-            }),
-            Event::Started {
-                name,
-                generation,
-                pid,
-                pidfd_inode,
-                stop_signal,
-            } => self.about(now, &name, generation, |unit, moment| {
-                unit.started(moment.now, Process { pid, pidfd_inode }, stop_signal)
-            }),
-            Event::StartFailed {
-                name,
-                generation,
-                failure,
-            } => self.about(now, &name, generation, |unit, at| {
-                unit.start_failed(at, failure)
-            }),
-            Event::Ended {
-                name,
-                generation,
-                exit,
-                oom,
-                at,
-            } => {
-                let end = End::Exited { exit, oom, at };
+            Event::Started { name, generation, pid, pidfd_inode, stop_signal } => {
                 self.about(now, &name, generation, |unit, moment| {
-                    unit.ended(moment, end)
+                    unit.started(moment.now, Process { pid, pidfd_inode }, stop_signal)
                 })
+            }
+            Event::StartFailed { name, generation, failure } => {
+                self.about(now, &name, generation, |unit, at| unit.start_failed(at, failure))
+            }
+            Event::Ended { name, generation, exit, oom, at } => {
+                let end = End::Exited { exit, oom, at };
+                self.about(now, &name, generation, |unit, moment| unit.ended(moment, end))
             }
             Event::Emptied { name, generation } => {
                 let court = self.court(now);
                 self.about(now, &name, generation, |unit, _| unit.emptied(court))
             }
-            Event::CleanFailed {
-                name,
-                generation,
-                text,
-            } => self.about(now, &name, generation, |unit, at| {
-                unit.clean_failed(at.now, text)
-            }),
+            Event::CleanFailed { name, generation, text } => {
+                self.about(now, &name, generation, |unit, at| unit.clean_failed(at.now, text))
+            }
             Event::SignalFailed { name, generation } => {
                 self.about(now, &name, generation, Unit::signal_failed)
             }
-            Event::KillFailed {
-                name,
-                generation,
-                text,
-            } => self.about(now, &name, generation, |unit, at| {
-                unit.kill_failed(at.now, text)
-            }),
+            Event::KillFailed { name, generation, text } => {
+                self.about(now, &name, generation, |unit, at| unit.kill_failed(at.now, text))
+            }
         }
     }
 
@@ -244,19 +205,13 @@ impl Supervisor {
     }
 
     fn court(&self, now: Duration) -> Court {
-        Court {
-            now,
-            seed: self.seed,
-        }
+        Court { now, seed: self.seed }
     }
 
     /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let states = self.units.values().filter_map(|unit| unit.state.deadline());
-        let shutdown = self
-            .shutdown
-            .as_ref()
-            .and_then(|shutdown| self.shutdown_timeout(self.now, shutdown));
+        let shutdown = self.shutdown.as_ref().and_then(|shutdown| self.shutdown_timeout(self.now, shutdown));
         states.chain(shutdown).chain(self.turn_timeout()).min()
     }
 

@@ -91,12 +91,7 @@ impl Model {
             };
             (name.clone(), shadow)
         });
-        Self {
-            containers: containers.collect(),
-            seen: 0,
-            safe: false,
-            shutdown: None,
-        }
+        Self { containers: containers.collect(), seen: 0, safe: false, shutdown: None }
     }
 
     /// After everything that is told or passes.
@@ -107,10 +102,7 @@ impl Model {
         }
         self.check_shutdown(world);
         let due = world.sup.poll_timeout();
-        assert!(
-            due.is_none_or(|due| due > world.now),
-            "a time in the past: {due:?}"
-        );
+        assert!(due.is_none_or(|due| due > world.now), "a time in the past: {due:?}");
     }
 
     /// Takes in what was told and asked since the last time.
@@ -134,10 +126,7 @@ impl Model {
             // One on its way down has a time of its own, which was checked.
             let going = status.state == StateKind::Stopping;
             let stopped = status.state.is_down() || given_up || going;
-            assert!(
-                status.wanted == Wanted::Up || stopped,
-                "a lost stop: {status:?}"
-            );
+            assert!(status.wanted == Wanted::Up || stopped, "a lost stop: {status:?}");
             let owed = shadow.start_owed && !shadow.unusable;
             assert!(!owed || given_up, "a lost start: {status:?} {shadow:?}");
         }
@@ -185,14 +174,7 @@ impl Model {
             }
             Event::Ended { name, exit, .. } => {
                 let clean = *exit == Exit::Code(0);
-                self.of(name).ends(
-                    at,
-                    if clean {
-                        Ending::Clean
-                    } else {
-                        Ending::Failure
-                    },
-                );
+                self.of(name).ends(at, if clean { Ending::Clean } else { Ending::Failure });
             }
             Event::Emptied { name, .. } => self.emptied(world, name),
             Event::Booted
@@ -208,48 +190,29 @@ impl Model {
     fn asked(&mut self, world: &World, at: Duration, effect: &Effect) {
         match effect {
             Effect::Start { name, generation } => self.check_start(at, name, *generation),
-            Effect::Signal {
-                name,
-                generation,
-                signal,
-            } => {
+            Effect::Signal { name, generation, signal } => {
                 if *signal == SIGTERM {
                     self.check_order(world, at, name);
                 }
                 let shadow = self.of(name);
-                assert!(
-                    shadow.there && shadow.generation == *generation,
-                    "{name} {shadow:?}"
-                );
+                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
                 shadow.signalled |= *signal == SIGTERM;
             }
             Effect::KillCgroup { name, generation } => {
                 let shadow = self.of(name);
-                assert!(
-                    shadow.there && shadow.generation == *generation,
-                    "{name} {shadow:?}"
-                );
+                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
             }
             Effect::Clean { name, generation } => {
                 let shadow = self.of(name);
-                assert!(
-                    shadow.there && shadow.generation == *generation,
-                    "{name} {shadow:?}"
-                );
+                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
                 let over = shadow.end.is_some() || shadow.unusable || !shadow.certain;
                 assert!(over, "emptied while it is alive: {name} {shadow:?}");
             }
             Effect::Save { .. } | Effect::Changed { .. } => {}
             Effect::ShutdownDone => {
-                let shutdown = self
-                    .shutdown
-                    .as_mut()
-                    .expect("a shutdown that nobody asked for");
+                let shutdown = self.shutdown.as_mut().expect("a shutdown that nobody asked for");
                 assert!(!shutdown.done, "done twice");
-                assert!(
-                    at <= shutdown.deadline.max(shutdown.told_at),
-                    "too late: {shutdown:?}"
-                );
+                assert!(at <= shutdown.deadline.max(shutdown.told_at), "too late: {shutdown:?}");
                 shutdown.done = true;
             }
         }
@@ -261,15 +224,9 @@ impl Model {
         assert!(!self.safe || shadow.start_owed, "{name} started unasked");
         assert!(!shadow.there, "{name} started on top of what is there");
         assert!(!shadow.unusable, "{name} started, which cannot be");
-        assert!(
-            generation > shadow.generation,
-            "{name}: generation {generation} again"
-        );
+        assert!(generation > shadow.generation, "{name}: generation {generation} again");
         for dependency in &shadow.depends_on {
-            assert!(
-                self.containers[dependency].ran,
-                "{name} before {dependency}"
-            );
+            assert!(self.containers[dependency].ran, "{name} before {dependency}");
         }
         let shadow = self.of(name);
         (shadow.generation, shadow.started_at) = (generation, at);
@@ -289,10 +246,7 @@ impl Model {
             let other = &self.containers[dependent];
             let stops = self.shutdown.is_some() || other.word.is_some();
             let stuck = world.state(dependent) == StateKind::Stuck;
-            assert!(
-                !(other.there && stops) || stuck,
-                "{name} before {dependent}: {other:?}"
-            );
+            assert!(!(other.there && stops) || stuck, "{name} before {dependent}: {other:?}");
         }
     }
 
@@ -318,10 +272,7 @@ impl Model {
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
             (None, Some(_), _) => &[Backoff, Waiting, Starting],
         };
-        assert!(
-            allowed.contains(&state),
-            "{name} is {state:?} after {end:?}, {word:?}"
-        );
+        assert!(allowed.contains(&state), "{name} is {state:?} after {end:?}, {word:?}");
     }
 
     fn check_wait(&self, world: &World, name: &str, shadow: &Shadow) {
@@ -333,23 +284,15 @@ impl Model {
                 let named = !status.waits_for.is_empty() || self.safe || due.is_some();
                 assert!(named, "{name} waits for nothing");
                 for other in &status.waits_for {
-                    assert!(
-                        !self.containers[other].ran,
-                        "{name} waits for {other}, which ran"
-                    );
+                    assert!(!self.containers[other].ran, "{name} waits for {other}, which ran");
                 }
             }
-            State::Stopping {
-                phase: Phase::Held, ..
-            } => {
+            State::Stopping { phase: Phase::Held, .. } => {
                 assert!(!status.waits_for.is_empty(), "{name} is held by nobody");
             }
             State::Starting { .. } | State::Backoff { .. } | State::Stopping { .. } => {
                 let until = state.deadline().expect("a state without an end");
-                assert!(
-                    until > world.now && due.is_some_and(|due| due <= until),
-                    "{status:?}"
-                );
+                assert!(until > world.now && due.is_some_and(|due| due <= until), "{status:?}");
             }
             State::Running { .. } => assert!(world.exists(name) && status.ready),
             State::Stuck { .. } => assert!(world.exists(name), "{name} is stuck, and gone"),
@@ -357,11 +300,7 @@ impl Model {
         }
         assert_eq!(status.wanted, shadow.wanted, "{name}");
         if status.state.is_down() {
-            assert!(
-                !world.exists(name),
-                "{name} is {}, and there",
-                status.state.word()
-            );
+            assert!(!world.exists(name), "{name} is {}, and there", status.state.word());
         }
         if status.wanted == Wanted::Down {
             let up = matches!(status.state, StateKind::Starting | StateKind::Running);
@@ -370,10 +309,7 @@ impl Model {
         }
         if let Some(next) = status.next_start {
             let longest = shadow.policy.max_delay * 11 / 10;
-            assert!(
-                next <= world.now + longest,
-                "{name} pauses too long: {next:?}"
-            );
+            assert!(next <= world.now + longest, "{name} pauses too long: {next:?}");
         }
     }
 
@@ -381,12 +317,7 @@ impl Model {
         if let Some(shutdown) = self.shutdown {
             let down = world.sup.statuses().all(|status| status.state.is_down());
             let over = down || world.now >= shutdown.deadline;
-            assert_eq!(
-                shutdown.done,
-                over || shutdown.done,
-                "{shutdown:?} at {:?}",
-                world.now
-            );
+            assert_eq!(shutdown.done, over || shutdown.done, "{shutdown:?} at {:?}", world.now);
         }
     }
 
@@ -394,12 +325,7 @@ impl Model {
         let reserve = (deadline.saturating_sub(told_at) / 10).min(s(2));
         let done = self.shutdown.is_some_and(|earlier| earlier.done);
         let kill_at = deadline.saturating_sub(reserve);
-        self.shutdown = Some(Closing {
-            told_at,
-            deadline,
-            kill_at,
-            done,
-        });
+        self.shutdown = Some(Closing { told_at, deadline, kill_at, done });
         for shadow in self.containers.values_mut() {
             (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
         }
@@ -447,8 +373,7 @@ impl Shadow {
     /// A start that takes too long is a failure, however it ends.
     fn ends(&mut self, at: Duration, ending: Ending) {
         let too_long = !self.up && at - self.started_at >= START_DEADLINE;
-        self.end
-            .get_or_insert(if too_long { Ending::Failure } else { ending });
+        self.end.get_or_insert(if too_long { Ending::Failure } else { ending });
     }
 }
 

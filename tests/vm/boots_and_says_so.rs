@@ -14,7 +14,9 @@ fn boots_and_says_so() {
     let boot = machine.ok("Boot", json!({}));
     let phases = boot["phases"].as_array().unwrap();
     let names: Vec<&str> = phases.iter().map(|phase| phase["name"].as_str().unwrap()).collect();
-    for name in ["root", "mounts", "cgroups", "supervisor", "configuration", "modules", "network", "containers"] {
+    for name in
+        ["root", "mounts", "cgroups", "supervisor", "configuration", "modules", "network", "containers"]
+    {
         assert!(names.contains(&name), "{name} in {names:?}");
     }
     assert!(phases.iter().all(|phase| phase["ok"] == true), "{phases:#?}");

@@ -89,14 +89,8 @@ fn a_slow_leaf_does_not_eat_the_time_of_what_it_depends_on() {
 fn neither_does_one_that_a_person_stopped_before() {
     let mut config = chain();
     config.containers.get_mut("app").unwrap().stop_grace_period = s(600);
-    let slow = Play {
-        obeys: Some(s(9)),
-        ..Play::default()
-    };
-    let mut world = World::new(config)
-        .play("app", &[deaf()])
-        .play("db", &[slow])
-        .booted();
+    let slow = Play { obeys: Some(s(9)), ..Play::default() };
+    let mut world = World::new(config).play("app", &[deaf()]).play("db", &[slow]).booted();
     world.run_until(s(10));
     world.tell(Event::Stop { name: "app".into() });
     shut_down(&mut world, s(60));
@@ -202,28 +196,12 @@ fn what_is_not_adopted_in_time_is_killed_with_the_rest() {
     for record in [running, stopping] {
         let mut sup = Supervisor::new(s(10), &chain(), 7);
         sup.handle(s(10), Event::Shutdown { deadline: s(20) });
-        let found = Some(Found::Alive {
-            pid: 9,
-            pidfd_inode: 9,
-        });
-        sup.handle(
-            s(10),
-            Event::Adopted {
-                record: Box::new(record),
-                found,
-            },
-        );
-        assert_eq!(
-            sup.poll_timeout(),
-            Some(s(19)),
-            "a tenth is left for the kill"
-        );
+        let found = Some(Found::Alive { pid: 9, pidfd_inode: 9 });
+        sup.handle(s(10), Event::Adopted { record: Box::new(record), found });
+        assert_eq!(sup.poll_timeout(), Some(s(19)), "a tenth is left for the kill");
         sup.handle(s(19), Event::Tick);
         let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
-        let kill = Effect::KillCgroup {
-            name: "app".into(),
-            generation: 1,
-        };
+        let kill = Effect::KillCgroup { name: "app".into(), generation: 1 };
         assert!(effects.contains(&kill), "{effects:?}");
         sup.handle(s(20), Event::Tick);
         let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
@@ -235,10 +213,7 @@ fn what_is_not_adopted_in_time_is_killed_with_the_rest() {
 fn what_crashed_just_before_keeps_its_own_cause() {
     let mut config = chain();
     config.containers.get_mut("app").unwrap().restart = Restart::Always;
-    let slow = Play {
-        empties: Some(s(1)),
-        ..Play::exits(s(8), 1)
-    };
+    let slow = Play { empties: Some(s(1)), ..Play::exits(s(8), 1) };
     let mut world = World::new(config).play("app", &[slow]).booted();
     world.run_until(s(9) + ms(500));
     world.tell(Event::Shutdown { deadline: s(60) });

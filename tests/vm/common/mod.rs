@@ -54,7 +54,9 @@ pub(crate) fn world(toml: &str) -> World {
 pub(crate) fn container(name: &str, task: &str, more: &str) -> String {
     let words: Vec<String> = task.split(' ').map(|word| format!("{word:?}")).collect();
     let words = words.join(", ");
-    format!("[container.{name}]\nimage = \"dir:payload\"\nentrypoint = [\"/payload\"]\ncommand = [{words}]\n{more}\n")
+    format!(
+        "[container.{name}]\nimage = \"dir:payload\"\nentrypoint = [\"/payload\"]\ncommand = [{words}]\n{more}\n"
+    )
 }
 
 impl World {
