@@ -214,11 +214,9 @@ fn cmdline() -> String {
     format!("console=tty0 console={serial} quiet rootfstype=ramfs printk.devkmsg=on panic=10")
 }
 
-/// `XDG_CACHE_HOME/orlop`, else `~/.cache/orlop`, else below the folder for temporary files.
+/// `ORLOP_CACHE`, else `XDG_CACHE_HOME/orlop`, else `~/.cache/orlop`, else below the folder for temporary files.
 fn default_cache() -> PathBuf {
     let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    folder("XDG_CACHE_HOME")
-        .or_else(|| folder("HOME").map(|home| home.join(".cache")))
-        .unwrap_or_else(env::temp_dir)
-        .join("orlop")
+    let of_user = || folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    folder("ORLOP_CACHE").unwrap_or_else(|| of_user().unwrap_or_else(env::temp_dir).join("orlop"))
 }

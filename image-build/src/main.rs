@@ -45,7 +45,7 @@ struct Build {
     /// The static binary that becomes /init [default: $ORLOP_BINARY, or `orlop` beside this program]
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
-    /// Where kernels and converted images are kept [default: ~/.cache/orlop]
+    /// Where kernels and converted images are kept [default: $ORLOP_CACHE, or ~/.cache/orlop]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 }

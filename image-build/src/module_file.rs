@@ -87,3 +87,53 @@ fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {
 fn wrong(path: &Path, why: String) -> Error {
     Error::ModuleFile { path: path.to_owned(), why }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed(body: &[u8], length: u32) -> Vec<u8> {
+        [body, b"signature", &[0; 8], &length.to_be_bytes(), SIGNED].concat()
+    }
+
+    #[test]
+    fn cuts_the_signature_off_and_nothing_else() {
+        let check = |module: Vec<u8>, signatures, expected: (&[u8], bool)| {
+            let (bytes, signed) = shipped(Path::new("a.ko"), module, signatures).unwrap();
+            assert_eq!((bytes.as_slice(), signed), expected);
+        };
+        let module = signed(b"body", 9);
+        check(module.clone(), Signatures::Strip, (b"body", false));
+        check(module.clone(), Signatures::Keep, (&module, true));
+        check(b"body".to_vec(), Signatures::Keep, (b"body", false));
+    }
+
+    #[test]
+    fn refuses_a_signature_longer_than_its_module() {
+        for module in [signed(b"body", 14), signed(b"body", u32::MAX), SIGNED.to_vec()] {
+            let error = shipped(Path::new("a.ko"), module, Signatures::Strip).unwrap_err();
+            assert_eq!(error.to_string(), "a.ko: has a damaged signature");
+        }
+    }
+
+    #[test]
+    fn refuses_a_file_that_is_no_module() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str, bytes: &[u8], expected: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            let error = read(&path).and_then(|module| needs(&path, &module)).unwrap_err().to_string();
+            let text = error.replace(folder.path().to_str().unwrap(), "");
+            assert!(text.starts_with(expected), "{text}");
+        };
+        check("a.ko", b"text", "/a.ko: is no kernel module: ");
+        check("a.ko.xz", b"text", "/a.ko.xz: is damaged: ");
+        check(
+            "a.ko.zst",
+            b"",
+            "/a.ko.zst: is packed in a way that is not understood; unpack it to .ko first",
+        );
+        let program = fs::read(std::env::current_exe().unwrap()).unwrap();
+        check("b.ko", &program, "/b.ko: is no kernel module: it has no .modinfo");
+    }
+}

@@ -1,0 +1,72 @@
+//! The same inputs give the same files, whoever builds them, where and how.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on says why and ends")]
+
+mod machine;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use orlop_image::{Options, build};
+
+const FILES: [&str; 4] = ["vmlinuz", "initrd.img", "cmdline", "manifest.json"];
+
+/// Runs a script in a folder, with `$TOOL` the program under test.
+fn sh(folder: &Path, script: &str) {
+    let output = Command::new("sh")
+        .args(["-euc", script])
+        .env("TOOL", env!("CARGO_BIN_EXE_orlop-image"))
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{script}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// As another user: nobody for root, and for others a user namespace's root.
+fn another_user() -> &'static str {
+    if rustix::process::geteuid().is_root() {
+        "setpriv --reuid=65534 --regid=65534 --clear-groups"
+    } else {
+        "unshare --user --map-root-user"
+    }
+}
+
+#[test]
+fn user_umask_folder_time_zone_and_cores_change_nothing() {
+    let world = tempfile::tempdir().unwrap();
+    let path = world.path();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    machine::config(path);
+    machine::init(path);
+    // Puts a kernel into the cache; both builds below are given it as files.
+    let mut options = Options::new(path.join("config"), path.join("fetched"));
+    options.init = Some(path.join("init"));
+    let built = build(&options).unwrap();
+    let version = &built.manifest.kernel.version;
+    let modules = find_modules(&options.cache, version);
+    let build = format!("--init ./init --kernel {} --modules {modules}", built.kernel().display());
+    sh(path, &format!("umask 022; TZ=UTC $TOOL build config -o one --cache cache-one {build}"));
+    // Another folder for everything, other modes, and a link in the way.
+    sh(
+        path,
+        "mkdir -m 777 there; cp -a config there/c; cp init there/init; ln -s there/c link; chmod -R a+rX there",
+    );
+    sh(path, "chmod 604 there/c/web.env");
+    let other = format!("TZ=Asia/Tokyo HOME=/nonexistent {} taskset -c 0", another_user());
+    let arguments = format!("build ../link/a.toml -o deep/er/two --cache ./cache {build}");
+    sh(&path.join("there"), &format!("umask 077; {other} $TOOL {arguments}"));
+    for name in FILES {
+        let [one, two] =
+            ["one", "there/deep/er/two"].map(|folder| fs::read(path.join(folder).join(name)).unwrap());
+        assert!(one == two, "{name} differs");
+    }
+}
+
+fn find_modules(cache: &Path, version: &str) -> String {
+    let folders = fs::read_dir(cache.join("kernel")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found =
+        folders.map(|folder| folder.join("modules").join(version)).filter(|folder| folder.is_dir());
+    found.next().unwrap().display().to_string()
+}
