@@ -41,8 +41,8 @@ pub struct Machine {
     pid: Pid,
     options: Options,
     accelerator: Accelerator,
-    /// Holds the sockets; goes with the machine.
-    _directory: TempDir,
+    /// Hold the sockets, and what was built for this machine alone; go with it.
+    directories: Vec<TempDir>,
 }
 
 impl Machine {
@@ -81,7 +81,7 @@ impl Machine {
             pid,
             options,
             accelerator,
-            _directory: directory,
+            directories: vec![directory],
         };
         if machine.monitor.begin()? {
             return Ok(machine);
@@ -90,6 +90,11 @@ impl Machine {
         let wanted = "QEMU to start".to_owned();
         let end = machine.wait_for_end()?;
         Err(Error::Ended { wanted, end, console: machine.shown_console() })
+    }
+
+    /// The folder goes when the machine does.
+    pub(crate) fn keep(&mut self, folder: TempDir) {
+        self.directories.push(folder);
     }
 
     /// What executes the guest: never `Auto`.
