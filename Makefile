@@ -7,7 +7,7 @@ MEMORY ?= 256M
 .DEFAULT_GOAL := help
 # What is below shares cargo's lock and the machine's two emulators: one after the other.
 .NOTPARALLEL:
-.PHONY: help setup build images demo run test soak soak-kills soak-orphans soak-histories soak-fuzz soak-deny \
+.PHONY: help setup build images demo run test soak soak-kills soak-orphans soak-histories soak-properties soak-fuzz soak-deny \
 	bench fuzz deny advisories doc clean
 
 help: ## this list
@@ -21,7 +21,7 @@ build: setup ## the machine's static binary, orlop-image and orlop-vm, in releas
 	cargo build --locked --release -p orlop-image -p orlop-vm
 
 images: setup ## the OCI images of the demo and the tests, from Debian's packages (cached)
-	@image-build/demo/make-images.sh
+	@scripts/images
 
 demo: build images ## the bootable files of the demo, in build/demo
 	target/release/orlop-image build config/demo -o build/demo
@@ -32,7 +32,7 @@ run: demo ## boot the demo: http://localhost:8080; Ctrl-C ends it
 test: setup images ## format, lints, and every test, the ones in virtual machines included
 	@scripts/test
 
-soak: soak-kills soak-orphans soak-histories soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
+soak: soak-kills soak-orphans soak-histories soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
 
 soak-kills: setup images ## … the supervisor killed 10,000 times under load
 	@scripts/soak kills
@@ -40,8 +40,11 @@ soak-kills: setup images ## … the supervisor killed 10,000 times under load
 soak-orphans: setup images ## … orphans reaped
 	@scripts/soak orphans
 
-soak-histories: setup ## … a million random histories
+soak-histories: setup ## … half a million random histories of the supervisor's core
 	@scripts/soak histories
+
+soak-properties: setup ## … every other property, 100,000 inputs each
+	@scripts/soak properties
 
 soak-fuzz: ## … ten minutes of each fuzz target
 	@SECONDS_EACH=$${SECONDS_EACH:-600} scripts/fuzz
@@ -65,4 +68,4 @@ doc: ## the API's documentation; a broken link fails
 
 clean: ## away with everything built and cached
 	cargo clean
-	rm -rf build
+	rm -rf build config/demo/images

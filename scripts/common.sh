@@ -53,3 +53,7 @@ build_guest() {
 }
 export ORLOP_BINARY="$target/$musl/vm/orlop"
 export ORLOP_PAYLOAD="$target/$musl/vm/payload"
+
+# The OCI images of the demo and of the tests that boot it: beside the demo's configuration, which names
+# them as an appliance names its own.
+export ORLOP_IMAGES="$root/config/demo/images"

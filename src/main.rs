@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod agent;
+mod cli;
 mod init;
 mod linux;
 
@@ -17,8 +18,9 @@ fn main() -> ExitCode {
     }
     match arguments.get(1).map(String::as_str) {
         Some("init") => init::run(),
+        Some("log") => exit(agent::log::run()),
         Some("supervisor") => exit(agent::run()),
-        _ => exit(2),
+        _ => cli::run(std::env::args_os()),
     }
 }
 

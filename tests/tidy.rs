@@ -19,7 +19,8 @@ fn root() -> &'static Path {
 }
 
 /// What is built or cached, not written.
-const NOT_OURS: &[&str] = &["target", "build", ".git", "fuzz/target", "fuzz/corpus", "fuzz/artifacts"];
+const NOT_OURS: &[&str] =
+    &["target", "build", ".git", "fuzz/target", "fuzz/corpus", "fuzz/artifacts", "config/demo/images"];
 
 /// Paths relative to the root, of all files that end in `extension`.
 fn files(extension: &str) -> Vec<PathBuf> {

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use orlop::config::{Config, ImageSource};
+use orlop::config::{self, Config, FileUse, Severity, Source};
 
 use crate::error::{At, Error, Result};
-use crate::standin::{Severity, Source, read as read_config};
 
 #[derive(Debug)]
 pub(crate) struct Checked {
@@ -30,7 +29,7 @@ pub(crate) fn read(path: &Path) -> Result<Checked> {
         sources.push(Source { path: file.display().to_string(), text });
         files.push((name, file));
     }
-    let reading = read_config(&sources);
+    let reading = config::read(&sources);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         reading.diagnostics.iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
     if !errors.is_empty() {
@@ -38,8 +37,7 @@ pub(crate) fn read(path: &Path) -> Result<Checked> {
         return Err(Error::Config(texts.join("\n")));
     }
     let warnings = warnings.iter().map(ToString::to_string).collect();
-    images_are_there(&reading.config, &folder)?;
-    files.extend(env_files(&reading.config, &folder)?);
+    files.extend(named_files(&reading.config, &folder)?);
     Ok(Checked { config: reading.config, folder, files, warnings })
 }
 
@@ -65,67 +63,30 @@ fn toml_files(path: &Path) -> Result<(PathBuf, Vec<String>)> {
     }
 }
 
-/// Every image that is a file or a folder is one that is there.
-fn images_are_there(config: &Config, folder: &Path) -> Result<()> {
-    for (name, container) in &config.containers {
-        let (path, folder_wanted) = match &container.image {
-            ImageSource::Registry(_) => continue,
-            ImageSource::Oci { path, .. } | ImageSource::Dir { path } => (path, true),
-            ImageSource::OciArchive { path, .. } | ImageSource::DockerArchive { path, .. } => (path, false),
-        };
-        let path = folder.join(path);
-        let named =
-            |why: String| Error::Named { key: format!("container.{name}.image"), path: path.clone(), why };
-        let found = fs::metadata(&path).map_err(|error| named(error.to_string()))?;
-        match (folder_wanted, found.is_dir()) {
-            (true, false) => return Err(named("this is a file, and a folder is wanted".to_owned())),
-            (false, true) => return Err(named("this is a folder, and a file is wanted".to_owned())),
-            (true, true) | (false, false) => {}
-        }
-    }
-    Ok(())
-}
-
-/// The files of environment variables, by the name under which the machine finds them.
-fn env_files(config: &Config, folder: &Path) -> Result<Vec<(String, PathBuf)>> {
+/// Refuses a configuration that names files which are not there, and gives those to take along, by
+/// the name under which the machine finds them: all but images, which go into the store.
+fn named_files(config: &Config, folder: &Path) -> Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
-    for (name, container) in &config.containers {
-        for env_file in &container.env_file {
-            let path = folder.join(&env_file.path);
-            let named = |why: String| Error::Named {
-                key: format!("container.{name}.env_file"),
-                path: path.clone(),
-                why,
-            };
-            let Some(inside) = below(&env_file.path) else {
-                return Err(named(
-                    "this is not below the configuration's folder, and only that is taken along".to_owned(),
-                ));
-            };
-            match fs::metadata(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound && !env_file.required => continue,
-                Err(error) => return Err(named(error.to_string())),
-                Ok(found) if !found.is_file() => return Err(named("this is no file".to_owned())),
-                Ok(_) => files.push((inside, path)),
-            }
+    for FileUse { key, path: name, required, .. } in config::files(config) {
+        let image = key.ends_with(".image");
+        let path = folder.join(&name);
+        let named = |why: &str| Error::Named { key: key.clone(), path: path.clone(), why: why.to_owned() };
+        // An absolute path is the machine's own, except an image's, which is used up here.
+        if !image && Path::new(&name).is_absolute() {
+            continue;
         }
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !required => continue,
+            Err(error) => return Err(named(&error.to_string())),
+            Ok(_) if image => continue,
+            Ok(found) if !found.is_file() => return Err(named("this is no file")),
+            Ok(_) => {}
+        }
+        files.push((name, path));
     }
     files.sort();
     files.dedup();
     Ok(files)
-}
-
-/// `path` without `.`, if it is relative and stays below where it starts.
-fn below(path: &str) -> Option<String> {
-    let mut names = Vec::new();
-    for component in Path::new(path).components() {
-        match component {
-            Component::Normal(name) => names.push(name.to_str()?),
-            Component::CurDir => {}
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return None,
-        }
-    }
-    (!names.is_empty()).then(|| names.join("/"))
 }
 
 #[cfg(test)]
@@ -136,7 +97,9 @@ mod tests {
     fn check_refused(files: &[(&str, &str)], expected: &str) {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
-            fs::write(folder.path().join(name), text).unwrap();
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
         }
         let text = read(folder.path()).unwrap_err().to_string();
         assert_eq!(text.replace(folder.path().to_str().unwrap(), ""), expected);
@@ -148,33 +111,50 @@ mod tests {
     }
 
     #[test]
-    fn shows_every_mistake_and_not_only_the_first() {
-        check_refused(
-            &[("a.toml", "wrong\nodd\n"), ("b.toml", "wrong\n")],
-            "/a.toml:1: wrong\n/b.toml:1: wrong",
-        );
+    fn shows_every_mistake_as_the_machine_would() {
+        let (a, b) = ("[host]\nhostnam = \"x\"\n", "[container.web]\nimage = 7\n");
+        let folder = tempfile::tempdir().unwrap();
+        let sources = [("a.toml", a), ("b.toml", b)].map(|(name, text)| {
+            fs::write(folder.path().join(name), text).unwrap();
+            Source { path: folder.path().join(name).display().to_string(), text: text.to_owned() }
+        });
+        let expected: Vec<String> =
+            config::read(&sources).diagnostics.iter().map(ToString::to_string).collect();
+        assert!(expected.len() >= 2);
+        assert_eq!(read(folder.path()).unwrap_err().to_string(), expected.join("\n"));
     }
 
     #[test]
     fn takes_one_file_as_a_configuration() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("only.toml");
-        fs::write(&file, "odd\n").unwrap();
-        fs::write(folder.path().join("other.toml"), "wrong\n").unwrap();
-        let checked = read(&file).unwrap();
-        assert_eq!(checked.files, [("only.toml".to_owned(), file.clone())]);
-        assert_eq!(checked.warnings, [format!("{}:1: odd", file.display())]);
+        fs::write(&file, "[host]\n").unwrap();
+        fs::write(folder.path().join("other.toml"), "wrong").unwrap();
+        assert_eq!(read(&file).unwrap().files, [("only.toml".to_owned(), file.clone())]);
+    }
+
+    const CONTAINER: &str = "[container.web]\nimage = \"dir:root\"\nenv_file = ";
+
+    #[test]
+    fn names_the_key_and_the_path_of_a_file_that_is_missing() {
+        let missing = "No such file or directory (os error 2)";
+        let web = |file: &str| format!("{CONTAINER}[\"{file}\"]\n");
+        check_refused(&[("a.toml", &web("x"))], &format!("container.web.image: /root: {missing}"));
+        let with = |file: &str| web(file).replace("dir:root", "oci-archive:a.toml");
+        check_refused(&[("a.toml", &with("x.env"))], &format!("container.web.env_file: /x.env: {missing}"));
+        check_refused(&[("a.toml", &with("x")), ("x/b", "")], "container.web.env_file: /x: this is no file");
     }
 
     #[test]
-    fn keeps_env_files_below_the_folder() {
-        let check =
-            |path: &str, expected: Option<&str>| assert_eq!(below(path).as_deref(), expected, "{path}");
-        check("db.env", Some("db.env"));
-        check("./env/db.env", Some("env/db.env"));
-        check("../db.env", None);
-        check("env/../../db.env", None);
-        check("/etc/db.env", None);
-        check(".", None);
+    fn takes_env_files_along_and_does_without_those_that_may_be_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = "[\"./env/a.env\", { path = \"b.env\", required = false }, \"/etc/on-the-machine\"]\n";
+        fs::create_dir_all(folder.path().join("root")).unwrap();
+        fs::create_dir_all(folder.path().join("env")).unwrap();
+        fs::write(folder.path().join("env/a.env"), "A=1\n").unwrap();
+        fs::write(folder.path().join("a.toml"), format!("{CONTAINER}{list}")).unwrap();
+        let files = read(folder.path()).unwrap().files;
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a.toml", "env/a.env"]);
     }
 }

@@ -58,12 +58,7 @@ impl Cache {
 }
 
 /// Takes a tar, compressed or not, and refuses it when it is not the one that the diff-id names.
-pub fn convert(
-    tar: impl Read,
-    diff_id: &Digest,
-    below: &Below,
-    cache: &Cache,
-) -> Result<Converted, Error> {
+pub fn convert(tar: impl Read, diff_id: &Digest, below: &Below, cache: &Cache) -> Result<Converted, Error> {
     let (mut tar, form) = decompress(tar).map_err(|error| problem("layer", &error))?;
     let mut conversion = Conversion::start(cache)?;
     let mut chunk = vec![0; CHUNK];
@@ -105,9 +100,7 @@ impl<'a> Conversion<'a> {
         self.hasher.update(bytes);
         self.taken += bytes.len() as u64;
         self.builder.push(bytes, &mut |contents: &[u8]| {
-            self.spool
-                .write_all(contents)
-                .map_err(at(&self.cache.layers))
+            self.spool.write_all(contents).map_err(at(&self.cache.layers))
         })
     }
 
@@ -116,31 +109,18 @@ impl<'a> Conversion<'a> {
         let found = self.hasher.finish();
         if let Some(wanted) = wanted.filter(|wanted| **wanted != found) {
             let what = format!("damaged: its diff-id is {found}, the config has {wanted}");
-            return Err(Error {
-                place: String::from("layer"),
-                what,
-            });
+            return Err(Error { place: String::from("layer"), what });
         }
-        let mut layer: Layer = self.builder.finish(&mut |contents: &[u8]| {
-            self.spool
-                .write_all(contents)
-                .map_err(at(&self.cache.layers))
-        })?;
-        let spool = self
-            .spool
-            .into_inner()
-            .map_err(|error| problem("spool", error.error()))?;
+        let mut layer: Layer = self
+            .builder
+            .finish(&mut |contents: &[u8]| self.spool.write_all(contents).map_err(at(&self.cache.layers)))?;
+        let spool = self.spool.into_inner().map_err(|error| problem("spool", error.error()))?;
         let depends = below.give(&mut layer.tree)?;
         let file = self.cache.path(&found, depends.then_some(below));
         if !file.is_file() {
             write(&layer, &found, &spool, &file)?;
         }
-        Ok(Converted {
-            diff_id: found,
-            file,
-            tar: self.taken,
-            warnings: layer.warnings,
-        })
+        Ok(Converted { diff_id: found, file, tar: self.taken, warnings: layer.warnings })
     }
 }
 
@@ -150,26 +130,15 @@ fn write(layer: &Layer, diff_id: &Digest, spool: &File, to: &Path) -> Result<(),
     let file = tempfile::NamedTempFile::new_in(dir).map_err(at(dir))?;
     let mut out = BufWriter::with_capacity(CHUNK, file);
     let mut chunk = vec![0; CHUNK];
-    image.write(&mut |piece: Piece<'_>| {
-        one_piece(piece, spool, &mut out, &mut chunk).map_err(at(to))
-    })?;
-    let file = out
-        .into_inner()
-        .map_err(|error| problem(&to.display().to_string(), error.error()))?;
+    image.write(&mut |piece: Piece<'_>| one_piece(piece, spool, &mut out, &mut chunk).map_err(at(to)))?;
+    let file = out.into_inner().map_err(|error| problem(&to.display().to_string(), error.error()))?;
     // The same for every umask.
-    file.as_file()
-        .set_permissions(Permissions::from_mode(0o644))
-        .map_err(at(to))?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(at(to))?;
     file.persist(to).map_err(|error| at(to)(error.error))?;
     Ok(())
 }
 
-fn one_piece(
-    piece: Piece<'_>,
-    spool: &File,
-    out: &mut impl Write,
-    chunk: &mut [u8],
-) -> io::Result<()> {
+fn one_piece(piece: Piece<'_>, spool: &File, out: &mut impl Write, chunk: &mut [u8]) -> io::Result<()> {
     match piece {
         Piece::Bytes(bytes) => out.write_all(bytes),
         Piece::Zeros(mut left) => {
@@ -181,10 +150,7 @@ fn one_piece(
             }
             Ok(())
         }
-        Piece::Spool {
-            mut from,
-            len: mut left,
-        } => {
+        Piece::Spool { mut from, len: mut left } => {
             while left > 0 {
                 let part = part(chunk, left);
                 spool.read_exact_at(part, from)?;
@@ -203,10 +169,7 @@ fn part(chunk: &mut [u8], left: u64) -> &mut [u8] {
 }
 
 fn problem(place: &str, error: &io::Error) -> Error {
-    Error {
-        place: String::from(place),
-        what: error.to_string(),
-    }
+    Error { place: String::from(place), what: error.to_string() }
 }
 
 /// An error of the operating system, with the path that it is about.

@@ -22,7 +22,6 @@ mod modules;
 mod output;
 mod progress;
 pub mod source;
-mod standin;
 pub mod store;
 mod table;
 

@@ -68,10 +68,7 @@ pub fn add_image(
     arch: &str,
 ) -> Result<Added, Error> {
     let text = source_text(source);
-    let platform = Platform {
-        os: String::from("linux"),
-        architecture: String::from(arch),
-    };
+    let platform = Platform { os: String::from("linux"), architecture: String::from(arch) };
     let job = Job {
         text: text.clone(),
         platform,
@@ -80,8 +77,7 @@ pub fn add_image(
         layers: Vec::new(),
         warnings: Vec::new(),
     };
-    job.run(source, config_dir, cache)
-        .map_err(|cause| Error { image: text, cause })
+    job.run(source, config_dir, cache).map_err(|cause| Error { image: text, cause })
 }
 
 /// One image on its way into the store.
@@ -96,12 +92,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(
-        mut self,
-        source: &ImageSource,
-        config_dir: &Path,
-        cache: &Path,
-    ) -> Result<Added, image::Error> {
+    fn run(mut self, source: &ImageSource, config_dir: &Path, cache: &Path) -> Result<Added, image::Error> {
         let layers = Cache::open(cache)?;
         let manifest = match source {
             ImageSource::Oci { path, tag } => {
@@ -116,20 +107,13 @@ impl Job<'_> {
                 let archive = Archive::open(&config_dir.join(path), cache)?;
                 docker::add(&mut self, &archive, tag.as_deref(), &layers)?
             }
-            ImageSource::Dir { path } => {
-                directory::add(&mut self, &config_dir.join(path), &layers)?
-            }
+            ImageSource::Dir { path } => directory::add(&mut self, &config_dir.join(path), &layers)?,
             ImageSource::Registry(reference) => {
                 let folder = registry::fetch(reference, &self.platform, cache)?;
                 oci::add(&mut self, &folder, None, &layers)?
             }
         };
-        Ok(Added {
-            image: self.text,
-            manifest,
-            layers: self.layers,
-            warnings: self.warnings,
-        })
+        Ok(Added { image: self.text, manifest, layers: self.layers, warnings: self.warnings })
     }
 
     /// Brings a layer into the store, converted now or before. `open` gives its tar.
@@ -141,10 +125,7 @@ impl Job<'_> {
     ) -> Result<(), image::Error> {
         let file = match cache.find(diff_id, &self.below) {
             Some(file) => file,
-            None => {
-                self.keep_warnings(convert(open()?, diff_id, &self.below, cache)?)
-                    .file
-            }
+            None => self.keep_warnings(convert(open()?, diff_id, &self.below, cache)?).file,
         };
         self.add_layer(diff_id, &file)
     }
@@ -157,16 +138,8 @@ impl Job<'_> {
     fn add_layer(&mut self, diff_id: &Digest, file: &Path) -> Result<(), image::Error> {
         let size = self.store.layer(file)?;
         self.below.add(file)?;
-        let name = file
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        self.layers.push(AddedLayer {
-            diff_id: *diff_id,
-            file: name,
-            size,
-        });
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.layers.push(AddedLayer { diff_id: *diff_id, file: name, size });
         Ok(())
     }
 
@@ -186,23 +159,16 @@ impl Job<'_> {
             platform: None,
             annotations: Default::default(),
         };
-        self.store
-            .image(&self.text, descriptor, &self.below.names());
+        self.store.image(&self.text, descriptor, &self.below.names());
         Ok(digest)
     }
 }
 
 /// Adds the place to an error about something inside it.
 fn within(place: impl fmt::Display) -> impl FnOnce(image::Error) -> image::Error {
-    move |error| image::Error {
-        place: format!("{place}: {}", error.place),
-        what: error.what,
-    }
+    move |error| image::Error { place: format!("{place}: {}", error.place), what: error.what }
 }
 
 fn wrong(place: impl fmt::Display, what: impl fmt::Display) -> image::Error {
-    image::Error {
-        place: place.to_string(),
-        what: what.to_string(),
-    }
+    image::Error { place: place.to_string(), what: what.to_string() }
 }

@@ -8,8 +8,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use orlop::image::{
-    ANNOTATION_IMAGE, ANNOTATION_LAYERS, ANNOTATION_STORE, Descriptor, Digest, Error, Index,
-    STORE_VERSION,
+    ANNOTATION_IMAGE, ANNOTATION_LAYERS, ANNOTATION_STORE, Descriptor, Digest, Error, Index, STORE_VERSION,
 };
 
 use crate::layer::at;
@@ -29,13 +28,8 @@ impl StoreWriter {
         if fs::read_dir(dir).map_err(at(dir))?.next().is_some() {
             return Err(at(dir)(io::ErrorKind::DirectoryNotEmpty.into()));
         }
-        ["blobs", "blobs/sha256", "layers"]
-            .iter()
-            .try_for_each(|name| make(&dir.join(name)))?;
-        Ok(Self {
-            dir: dir.to_path_buf(),
-            images: BTreeMap::new(),
-        })
+        ["blobs", "blobs/sha256", "layers"].iter().try_for_each(|name| make(&dir.join(name)))?;
+        Ok(Self { dir: dir.to_path_buf(), images: BTreeMap::new() })
     }
 
     /// A manifest or a config.
@@ -47,10 +41,7 @@ impl StoreWriter {
 
     /// Copies a converted layer under its own name; its size.
     pub fn layer(&mut self, converted: &Path) -> Result<u64, Error> {
-        let path = self
-            .dir
-            .join("layers")
-            .join(converted.file_name().unwrap_or_default());
+        let path = self.dir.join("layers").join(converted.file_name().unwrap_or_default());
         if let Ok(there) = fs::metadata(&path) {
             return Ok(there.len());
         }
@@ -77,18 +68,14 @@ impl StoreWriter {
             annotations: [(String::from(ANNOTATION_STORE), String::from(STORE_VERSION))].into(),
         };
         let path = self.dir.join("index.json");
-        let text = serde_json::to_vec(&index)
-            .map_err(|error| at(&path)(io::Error::other(error.to_string())))?;
+        let text =
+            serde_json::to_vec(&index).map_err(|error| at(&path)(io::Error::other(error.to_string())))?;
         write(&path, &text)
     }
 }
 
 fn make(dir: &Path) -> Result<(), Error> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(dir)
-        .map_err(at(dir))?;
+    DirBuilder::new().recursive(true).mode(0o755).create(dir).map_err(at(dir))?;
     mode(dir, 0o755)
 }
 

@@ -1,7 +1,9 @@
 //! What takes the space: a table for a person, the same lines in a pipe.
 
+use std::cmp::Reverse;
+
 use crate::assemble::Built;
-use crate::manifest::{Manifest, Part};
+use crate::manifest::{Image, Manifest, Part};
 
 /// A line each: what, bytes, a remark.
 struct Row {
@@ -26,37 +28,53 @@ pub fn table(built: &Built) -> String {
 }
 
 fn rows(manifest: &Manifest) -> Vec<Row> {
-    let sum = |parts: &[Part]| parts.iter().map(|part| part.sum.size).sum::<u64>();
     let mut rows = vec![
         row(&manifest.kernel.file, manifest.kernel.sum.size, &manifest.kernel.version),
         row(&manifest.initrd.file, manifest.initrd.sum.size, ""),
     ];
     for archive in &manifest.initrd.archives {
-        let remark = format!("{}, {} unpacked", archive.compression, bytes(archive.unpacked));
+        let remark = match archive.compression.as_str() {
+            "none" => String::new(),
+            compression => format!("{compression}, {} unpacked", bytes(archive.unpacked)),
+        };
         rows.push(row(format!("  {}", archive.name), archive.size, remark));
         match archive.name.as_str() {
-            "system" => {
-                let modules = manifest.modules.iter().map(|module| module.part.sum.size).sum();
-                rows.push(row("    /init", manifest.init.sum.size, ""));
-                rows.push(row("    modules", modules, counted(manifest.modules.len(), "file")));
-                rows.push(row(
-                    "    configuration",
-                    sum(&manifest.config),
-                    counted(manifest.config.len(), "file"),
-                ));
-            }
-            _ => rows.extend(
-                manifest.store.iter().map(|part| row(format!("    {}", part.path), part.sum.size, "")),
-            ),
+            "system" => rows.extend(system(manifest)),
+            _ => rows.extend(store(manifest)),
         }
     }
     rows.push(row(&manifest.cmdline.file, manifest.cmdline.sum.size, ""));
-    for image in &manifest.images {
-        let layers = counted(image.layers.len(), "layer");
-        let remark = format!("{layers}, for {}", image.containers.join(", "));
-        rows.push(row(&image.source, 0, remark));
-    }
     rows
+}
+
+fn system(manifest: &Manifest) -> [Row; 3] {
+    let modules = manifest.modules.iter().map(|module| module.part.sum.size).sum();
+    let config = manifest.config.iter().map(|part| part.sum.size).sum();
+    [
+        row("    /init", manifest.init.sum.size, ""),
+        row("    modules", modules, counted(manifest.modules.len(), "file")),
+        row("    configuration", config, counted(manifest.config.len(), "file")),
+    ]
+}
+
+/// A row for each layer, largest first, with the images that it is in, and one for all else.
+fn store(manifest: &Manifest) -> Vec<Row> {
+    let (layers, documents): (Vec<&Part>, Vec<&Part>) =
+        manifest.store.iter().partition(|part| part.path.ends_with(".erofs"));
+    let mut rows: Vec<Row> = layers.iter().map(|part| layer(part, manifest)).collect();
+    rows.sort_by_key(|row| Reverse(row.size));
+    let size = documents.iter().map(|part| part.sum.size).sum();
+    rows.push(row("    documents", size, counted(documents.len(), "file")));
+    rows
+}
+
+fn layer(part: &Part, manifest: &Manifest) -> Row {
+    let name = part.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".erofs");
+    let holds = |image: &&Image| image.layers.iter().any(|layer| layer.ends_with(name));
+    let images: Vec<&str> = manifest.images.iter().filter(holds).map(|image| image.source.as_str()).collect();
+    // As many digits as tell the layers of one machine apart.
+    let short = name.get(..12).unwrap_or(name);
+    row(format!("    layer {short}"), part.sum.size, images.join(", "))
 }
 
 fn counted(count: usize, what: &str) -> String {

@@ -1,13 +1,10 @@
 //! A converted layer is, file by file, what GNU tar extracts.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed step ends the test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step ends the test")]
 
 mod common;
 
+use common::another_reader::another_reader;
 use common::snapshot::{assert_same, snapshot};
 use common::{Mounted, ODD_FILES, converted, sh, temp};
 
@@ -16,26 +13,18 @@ fn check(archive: &str, compress: &str) {
     let dir = temp();
     let path = dir.path();
     sh(path, ODD_FILES);
-    sh(
-        path,
-        &format!("tar --sort=name {archive} -cf layer.tar -C tree ."),
-    );
+    sh(path, &format!("tar --sort=name {archive} -cf layer.tar -C tree ."));
     sh(
         path,
         "mkdir wanted; tar --xattrs --xattrs-include='*' --same-owner -p --numeric-owner -xf layer.tar -C wanted",
     );
     sh(path, &format!("{compress} < layer.tar > layer"));
-    let done = converted(
-        &path.join("layer"),
-        &path.join("layer.tar"),
-        &path.join("cache"),
-    );
+    let done = converted(&path.join("layer"), &path.join("layer.tar"), &path.join("cache"));
     assert_eq!(done.warnings, Vec::<String>::new());
     let mounted = Mounted::new(&done.file);
-    assert_same(
-        &snapshot(&path.join("wanted")),
-        &snapshot(mounted.dir.path()),
-    );
+    let wanted = snapshot(&path.join("wanted"));
+    assert_same(&wanted, &snapshot(mounted.dir.path()));
+    assert_same(&wanted, &another_reader(&done.file));
     sh(path, &format!("fsck.erofs {}", done.file.display()));
 }
 
@@ -47,10 +36,7 @@ fn a_pax_layer_is_what_tar_extracts() {
 #[test]
 fn a_layer_of_every_sparse_format_is_what_tar_extracts() {
     for version in ["0.0", "0.1", "1.0"] {
-        check(
-            &format!("--format=pax --xattrs --sparse --sparse-version={version}"),
-            "cat",
-        );
+        check(&format!("--format=pax --xattrs --sparse --sparse-version={version}"), "cat");
     }
 }
 
@@ -58,4 +44,19 @@ fn a_layer_of_every_sparse_format_is_what_tar_extracts() {
 fn old_formats_are_what_tar_extracts() {
     check("--format=gnu", "cat");
     check("--format=gnu --sparse", "zstd -q");
+}
+
+#[test]
+fn a_damaged_copy_is_seen_by_the_comparison() {
+    let dir = temp();
+    sh(
+        dir.path(),
+        "mkdir a b; echo x > a/f; echo x > b/f; touch -d '2020-01-01' a/f b/f a b; chmod 600 b/f",
+    );
+    let (a, b) = (
+        snapshot(&dir.path().join("a")),
+        snapshot(&dir.path().join("b")),
+    );
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    assert_ne!(a, b);
 }

@@ -1,10 +1,6 @@
 //! One image, brought in as every kind of source, is the same image.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed step ends the test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step ends the test")]
 
 mod common;
 
@@ -51,11 +47,7 @@ fn found(store: &Path, source: &ImageSource) -> (ImageConfig, BTreeMap<PathBuf, 
     };
     let manifest = Manifest::parse("manifest", &blob(&stored.manifest)).unwrap();
     let config = ImageConfig::parse("config", &blob(&manifest.config.digest)).unwrap();
-    let layers: Vec<_> = stored
-        .layers
-        .iter()
-        .map(|file| Mounted::new(&store.join(file)))
-        .collect();
+    let layers: Vec<_> = stored.layers.iter().map(|file| Mounted::new(&store.join(file))).collect();
     let overlay = Mounted::overlay(&layers);
     (config, snapshot(overlay.dir.path()))
 }
@@ -70,43 +62,17 @@ fn every_source_gives_the_same_image() {
     let dir = temp();
     let path = dir.path();
     sh(path, MAKE_IMAGE);
-    sh(
-        path,
-        "skopeo copy -q oci:layout:web oci-archive:oci.tar:web",
-    );
-    sh(
-        path,
-        "skopeo copy -q oci:layout:web docker-archive:docker.tar:example.org/web:1",
-    );
+    sh(path, "skopeo copy -q oci:layout:web oci-archive:oci.tar:web");
+    sh(path, "skopeo copy -q oci:layout:web docker-archive:docker.tar:example.org/web:1");
     sh(path, "gzip -k oci.tar; cp -a bundle/rootfs rootfs");
     let sources = [
-        ImageSource::Oci {
-            path: text("layout"),
-            tag: Some(text("web")),
-        },
-        ImageSource::Oci {
-            path: text("layout"),
-            tag: None,
-        },
-        ImageSource::OciArchive {
-            path: text("oci.tar"),
-            tag: Some(text("web")),
-        },
-        ImageSource::OciArchive {
-            path: text("oci.tar.gz"),
-            tag: None,
-        },
-        ImageSource::DockerArchive {
-            path: text("docker.tar"),
-            tag: Some(text("example.org/web:1")),
-        },
-        ImageSource::DockerArchive {
-            path: text("docker.tar"),
-            tag: None,
-        },
-        ImageSource::Dir {
-            path: text("rootfs"),
-        },
+        ImageSource::Oci { path: text("layout"), tag: Some(text("web")) },
+        ImageSource::Oci { path: text("layout"), tag: None },
+        ImageSource::OciArchive { path: text("oci.tar"), tag: Some(text("web")) },
+        ImageSource::OciArchive { path: text("oci.tar.gz"), tag: None },
+        ImageSource::DockerArchive { path: text("docker.tar"), tag: Some(text("example.org/web:1")) },
+        ImageSource::DockerArchive { path: text("docker.tar"), tag: None },
+        ImageSource::Dir { path: text("rootfs") },
     ];
     let added = add(path, "store", &sources).unwrap();
     for (source, added) in sources.iter().zip(&added) {
@@ -127,48 +93,27 @@ fn every_source_gives_the_same_image() {
 fn images_share_what_they_have_in_common() {
     let dir = temp();
     sh(dir.path(), MAKE_IMAGE);
-    sh(
-        dir.path(),
-        "umoci config --image layout:web --tag other --config.cmd /bin/other",
-    );
-    let oci = |tag: &str| ImageSource::Oci {
-        path: text("layout"),
-        tag: Some(text(tag)),
-    };
+    sh(dir.path(), "umoci config --image layout:web --tag other --config.cmd /bin/other");
+    let oci = |tag: &str| ImageSource::Oci { path: text("layout"), tag: Some(text(tag)) };
     let added = add(dir.path(), "store", &[oci("web"), oci("other")]).unwrap();
     let layers = |added: &Added| added.layers.clone();
     assert_eq!(layers(&added[0]), layers(&added[1]));
     let files = store_files(&dir.path().join("store"));
-    let count = |start: &str| {
-        files
-            .keys()
-            .filter(|path| path.to_string_lossy().starts_with(start))
-            .count()
-    };
-    assert_eq!(
-        (count("layers/"), count("blobs/sha256/")),
-        (2, 4),
-        "{files:?}"
-    );
+    let count = |start: &str| files.keys().filter(|path| path.to_string_lossy().starts_with(start)).count();
+    assert_eq!((count("layers/"), count("blobs/sha256/")), (2, 4), "{files:?}");
 }
 
 #[test]
 fn a_cached_layer_is_not_converted_again() {
     let dir = temp();
     sh(dir.path(), MAKE_IMAGE);
-    let source = [ImageSource::Oci {
-        path: text("layout"),
-        tag: None,
-    }];
+    let source = [ImageSource::Oci { path: text("layout"), tag: None }];
     let first = add(dir.path(), "store", &source).unwrap();
     let stamp = || sh(dir.path(), "stat -c '%n %i %y' cache/layers-*/*.erofs");
     let before = stamp();
     assert_eq!(add(dir.path(), "again", &source).unwrap(), first);
     assert_eq!(stamp(), before);
-    assert_eq!(
-        store_files(&dir.path().join("store")),
-        store_files(&dir.path().join("again"))
-    );
+    assert_eq!(store_files(&dir.path().join("store")), store_files(&dir.path().join("again")));
 }
 
 #[test]
@@ -178,40 +123,19 @@ fn sockets_of_a_folder_are_left_out_and_said() {
         dir.path(),
         "mkdir rootfs; python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"rootfs/s\")'",
     );
-    let added = add(
-        dir.path(),
-        "store",
-        &[ImageSource::Dir {
-            path: text("rootfs"),
-        }],
-    )
-    .unwrap();
-    assert_eq!(
-        added[0].warnings,
-        [format!(
-            "{}/rootfs/s: left out, a socket",
-            dir.path().display()
-        )]
-    );
+    let added = add(dir.path(), "store", &[ImageSource::Dir { path: text("rootfs") }]).unwrap();
+    assert_eq!(added[0].warnings, [format!("{}/rootfs/s: left out, a socket", dir.path().display())]);
 }
 
 #[test]
 fn a_folder_with_odd_files_survives() {
     let dir = temp();
     sh(dir.path(), common::ODD_FILES);
-    sh(
-        dir.path(),
-        "truncate -s 9G tree/huge; echo end >> tree/huge; mkdir 'tree/socketless'",
-    );
+    sh(dir.path(), "truncate -s 9G tree/huge; echo end >> tree/huge; mkdir 'tree/socketless'");
     let source = ImageSource::Dir { path: text("tree") };
     let added = add(dir.path(), "store", std::slice::from_ref(&source)).unwrap();
     assert!(added[0].layers[0].size < 4 << 20, "{:?}", added[0].layers);
-    let mounted = Mounted::new(
-        &dir.path()
-            .join("store")
-            .join("layers")
-            .join(&added[0].layers[0].file),
-    );
+    let mounted = Mounted::new(&dir.path().join("store").join("layers").join(&added[0].layers[0].file));
     sh(
         dir.path(),
         &format!(
@@ -221,10 +145,7 @@ fn a_folder_with_odd_files_survives() {
     );
     sh(
         dir.path(),
-        &format!(
-            "test $(stat -c %s {}/huge) = 9663676420; rm tree/huge",
-            mounted.dir.path().display()
-        ),
+        &format!("test $(stat -c %s {}/huge) = 9663676420; rm tree/huge", mounted.dir.path().display()),
     );
     let mut found = snapshot_without(mounted.dir.path(), "huge");
     let wanted = snapshot(&dir.path().join("tree"));

@@ -1,18 +1,19 @@
 //! A supervisor takes over what the one before it left: the table is right, the records explain it.
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::ledger::{Ended, Frame, Kind};
 use orlop::supervisor::{Event, Found, Record};
 
 use super::cgroups::Cgroups;
-use super::launch::{Run, Stage, cookie};
-use super::ledger::{Fds, Table};
+use super::launch::{Run, Stage, cookie, parts};
+use super::ledger::Table;
+use super::logs::{Rings, slot_of};
 use super::{Agent, exit_of, records, say};
 use crate::linux::kmsg::Level;
-use crate::linux::pidfd;
+use crate::linux::{Errno, pidfd};
 
 /// Setup and the container end with one of these when they cannot go on.
 const NEVER_RAN: [i32; 2] = [126, 127];
@@ -20,20 +21,31 @@ const NEVER_RAN: [i32; 2] = [126, 127];
 struct Entry {
     pid: i32,
     ended: Option<Ended>,
-    fds: Fds,
+    pidfd: Option<OwnedFd>,
 }
 
 impl Agent {
     pub fn adopt(&mut self, table: Table, now: Duration) {
         let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
+        let mut rings = Rings::new();
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
-                    entries.insert(child.cookie, Entry { pid: child.pid, ended, fds });
+                    let [pidfd, out, err, _] = fds;
+                    if let (Some(out), Some(err)) = (out, err) {
+                        let (slot, generation) = parts(child.cookie);
+                        self.logs.add_pipes(slot, generation, [out, err]);
+                    }
+                    entries.insert(child.cookie, Entry { pid: child.pid, ended, pidfd });
                 }
-                Kind::Helper | Kind::Ring | Kind::Listener => {}
+                Kind::Helper if ended.is_some() => self.ledger.send(Frame::Recorded { cookie: child.cookie }),
+                Kind::Helper => self.logs.adopt_logger(&child, fds, now),
+                Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
+                Kind::Listener => {}
             }
         }
+        self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
+        self.log_adopted();
         for (name, text) in records::read_all() {
             let record = text.map_err(|errno| errno.desc().to_owned());
             match record.and_then(|text| Record::parse(&text).map_err(|error| error.to_string())) {
@@ -60,6 +72,13 @@ impl Agent {
         self.events.push_back(Event::Booted);
     }
 
+    fn log_adopted(&self) {
+        match self.watch_log() {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(errno) => say(Level::Error, &format!("log: {}", errno.desc())),
+        }
+    }
+
     fn adopt_one(&mut self, record: Record, entries: &mut BTreeMap<u64, Entry>) {
         let Some(slot) = self.slots.get(&record.name).copied() else { return };
         let (name, generation) = (record.name.clone(), record.generation);
@@ -68,8 +87,9 @@ impl Agent {
         let oom = cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
         let mut stage = Stage::Over;
         let entry = entries.remove(&cookie);
+        let was_ended = entry.as_ref().is_some_and(|entry| entry.ended.is_some());
         let found = entry.and_then(|entry| {
-            let pidfd = entry.fds.into_iter().flatten().next()?;
+            let pidfd = entry.pidfd?;
             let pidfd_inode = pidfd::inode(pidfd.as_fd()).ok()?;
             Some(match entry.ended {
                 None => {
@@ -82,23 +102,30 @@ impl Agent {
                 }
             })
         });
-        let was_ended = matches!(found, Some(Found::Ended { .. } | Found::NeverRan));
+        // An end that was recorded before waits only for its pipes to be emptied.
+        let found = if record.end.is_some() { None } else { found };
         let key = self.next_run;
         self.next_run = self.next_run.wrapping_add(1);
         let stop_signal = record.image_stop_signal;
-        self.runs.insert(key, Run { name, generation, cookie, cgroups, stage, cleaning: false, stop_signal });
+        self.runs.insert(
+            key,
+            Run { name, generation, cookie, slot, cgroups, stage, cleaning: false, stop_signal },
+        );
         self.events.push_back(Event::Adopted { record: Box::new(record), found });
         if was_ended {
             let now = crate::linux::time::since_boot();
             self.settle(now);
-            self.ledger.send(Frame::Recorded { cookie });
+            self.logs.recorded(slot, generation, cookie, &mut self.ledger);
         }
     }
 
     /// Nobody knows what it is: it must not run on unseen.
     fn without_record(&mut self, cookie: u64, entry: &Entry) {
-        match (entry.ended, entry.fds.iter().flatten().next()) {
-            (Some(_), _) => self.ledger.send(Frame::Recorded { cookie }),
+        match (entry.ended, &entry.pidfd) {
+            (Some(_), _) => {
+                let (slot, generation) = parts(cookie);
+                self.logs.recorded(slot, generation, cookie, &mut self.ledger);
+            }
             (None, Some(pidfd)) => {
                 say(Level::Error, &format!("pid {} has no record and is killed", entry.pid));
                 if let Err(errno) = pidfd::send_signal(pidfd.as_fd(), libc::SIGKILL) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use orlop::control::{
-    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Process, Request, StatusReply, VersionReply,
-    rfc3339,
+    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Process, Request, StatusReply,
+    VersionReply, rfc3339,
 };
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
@@ -43,10 +43,8 @@ impl Agent {
             }
             Request::Status { name } => match self.core.status(&name) {
                 Some(status) => {
-                    let reply = StatusReply {
-                        container: self.container(&status, now),
-                        details: self.details(&name),
-                    };
+                    let reply =
+                        StatusReply { container: self.container(&status, now), details: self.details(&name) };
                     self.server.reply(now, call, &reply);
                 }
                 None => self.unknown(call, name, now),
@@ -84,7 +82,7 @@ impl Agent {
         }
     }
 
-    fn unknown(&mut self, call: CallId, name: String, now: Duration) {
+    pub fn unknown(&mut self, call: CallId, name: String, now: Duration) {
         let names: Vec<String> = self.core.statuses().map(|status| status.name).collect();
         let nearest = orlop::config::nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
         self.server.fail(now, call, &Error::UnknownContainer { name, nearest });
@@ -100,8 +98,13 @@ impl Agent {
                 let error = match refusal {
                     Refusal::Unknown { name } => return self.unknown(call, name, now),
                     Refusal::Invalid { name, text } => Error::InvalidContainer { name, problems: vec![text] },
+                    Refusal::TakingOver => {
+                        Error::NotNow { reason: "running containers are being taken over".into() }
+                    }
                     Refusal::ShuttingDown => Error::NotNow { reason: "the machine is shutting down".into() },
-                    Refusal::NotRunning { name, state } => Error::NotRunning { name, state: state_word(state) },
+                    Refusal::NotRunning { name, state } => {
+                        Error::NotRunning { name, state: state_word(state) }
+                    }
                     Refusal::BadSignal { .. } => Error::InvalidParameter { parameter: "signal".into() },
                 };
                 self.server.fail(now, call, &error);
@@ -126,7 +129,8 @@ impl Agent {
 
     fn container(&self, status: &Status, now: Duration) -> control::Container {
         let at = |when: Duration| wall(when, now);
-        let running = matches!(status.state, StateKind::Running | StateKind::Stopping) && status.pid.is_some();
+        let running =
+            matches!(status.state, StateKind::Running | StateKind::Stopping) && status.pid.is_some();
         control::Container {
             name: status.name.clone(),
             wanted: match status.wanted {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::container::{Facts, Root, compile, first_id, plan, settings};
-use orlop::ledger::{Child, Ended, Frame, Kind, Label};
+use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::cgroups::{self, Cgroups};
@@ -21,6 +21,7 @@ pub struct Run {
     pub name: String,
     pub generation: u64,
     pub cookie: u64,
+    pub slot: u32,
     pub cgroups: Option<Cgroups>,
     pub stage: Stage,
     /// `Clean` was asked for: tell when the cgroup is empty.
@@ -70,6 +71,11 @@ impl Run {
 /// Names a generation for PID 1: the slot of its name, which is its own while the machine runs.
 pub fn cookie(slot: u32, generation: u64) -> u64 {
     (u64::from(slot) + 1) << 40 | (generation & 0xff_ffff_ffff)
+}
+
+/// The slot and generation that a cookie names.
+pub fn parts(cookie: u64) -> (u32, u64) {
+    (((cookie >> 40) as u32).wrapping_sub(1), cookie & 0xff_ffff_ffff)
 }
 
 /// Short of something that others use too: not the container's fault.
@@ -155,6 +161,7 @@ impl Agent {
             name: name.into(),
             generation,
             cookie: cookie(slot, generation),
+            slot,
             cgroups: Some(cgroups),
             stage,
             cleaning: false,
@@ -211,6 +218,7 @@ impl Agent {
         match core::mem::replace(&mut run.stage, Stage::Over) {
             Stage::Setup { starting, until, outputs: [out, err] } => {
                 let sent = self.ledger.register(child, &[pidfd.as_fd(), out.as_fd(), err.as_fd()]);
+                self.logs.add_pipes(run.slot, run.generation, [out, err]);
                 run.stage = Stage::Registering { starting, until, pid, pidfd };
                 if let Err(errno) = sent {
                     self.fail(key, Failure::new("register", "PID 1", errno));
@@ -303,7 +311,8 @@ impl Agent {
             let now = crate::linux::time::since_boot();
             self.settle(now);
         }
-        self.ledger.send(Frame::Recorded { cookie });
+        let (slot, generation) = parts(cookie);
+        self.logs.recorded(slot, generation, cookie, &mut self.ledger);
     }
 
     pub fn start_deadlines(&mut self, now: Duration) {

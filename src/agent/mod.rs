@@ -12,13 +12,17 @@ mod cgroups;
 mod container;
 mod control;
 mod files;
+mod helpers;
 mod launch;
 mod ledger;
+pub mod log;
+mod logs;
 mod modules;
 mod network;
 mod records;
 mod serving;
 mod store;
+mod streams;
 mod upgrade;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,6 +43,8 @@ use boot::Boot;
 use control::{ClientId, Server};
 use launch::Run;
 use ledger::Ledger;
+use logs::Logs;
+use streams::LogStream;
 use upgrade::Upload;
 
 /// What wakes the loop: the kind in the upper half of a token, which one in the lower.
@@ -47,6 +53,8 @@ enum Token {
     Ledger,
     /// Clients.
     Control,
+    /// The logger.
+    Log,
     /// Somebody pressed the power button.
     Button(u32),
     /// A start reports; the number is the run's.
@@ -63,6 +71,7 @@ impl Token {
             Self::Cgroup(run) => (3, run),
             Self::Control => (4, 0),
             Self::Button(button) => (5, button),
+            Self::Log => (6, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -75,6 +84,7 @@ impl Token {
             3 => Some(Self::Cgroup(which)),
             4 => Some(Self::Control),
             5 => Some(Self::Button(which)),
+            6 => Some(Self::Log),
             _ => None,
         }
     }
@@ -95,6 +105,8 @@ struct Agent {
     events: VecDeque<Event>,
     power: Option<(Action, Duration)>,
     server: Server,
+    logs: Logs,
+    streams: Vec<LogStream>,
     buttons: Vec<OwnedFd>,
     uploads: BTreeMap<ClientId, Upload>,
     upgrade: Option<Upgrade>,
@@ -150,6 +162,8 @@ impl Agent {
             events: VecDeque::new(),
             power: None,
             server,
+            logs: Logs::new()?,
+            streams: Vec::new(),
             buttons: Vec::new(),
             uploads: BTreeMap::new(),
             upgrade: upgrade::last(),
@@ -165,7 +179,12 @@ impl Agent {
     /// Waits once and handles what came.
     fn turn(&mut self) -> Result<()> {
         let now = time::since_boot();
-        let timeout = self.deadline().map(|at| at.saturating_sub(now));
+        let timeout = if self.streams_have_work() {
+            Some(Duration::ZERO)
+        } else {
+            self.deadline().map(|at| at.saturating_sub(now))
+        };
+        self.flush_logs()?;
         let interest =
             if self.ledger.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
         self.epoll.change(self.ledger.socket(), interest, Token::Ledger.number())?;
@@ -177,6 +196,10 @@ impl Agent {
                 Some(Token::Report(run)) => self.report(run, now),
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
                 Some(Token::Control) => self.serve(now),
+                Some(Token::Log) => {
+                    let woken = self.logs.hear(&mut self.ledger);
+                    self.wake_streams(&woken);
+                }
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -184,6 +207,8 @@ impl Agent {
         if self.server.poll_timeout().is_some_and(|at| at <= now) {
             self.serve(now);
         }
+        self.look_after_helpers(now);
+        self.serve_streams(now);
         self.start_deadlines(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
             self.events.push_back(Event::Tick);
@@ -195,10 +220,35 @@ impl Agent {
         Ok(())
     }
 
+    fn look_after_helpers(&mut self, now: Duration) {
+        if self.logs.look_after(self.boot.starts, &self.ledger, now)
+            && let Err(errno) = self.watch_log()
+        {
+            say(Level::Error, &format!("log: {}", errno.desc()));
+        }
+    }
+
+    /// The logger's socket, also a new one: the old one left the epoll when it was closed.
+    fn watch_log(&self) -> Result<()> {
+        self.epoll.add(self.logs.socket(), Interest::EPOLLIN, Token::Log.number())
+    }
+
+    fn flush_logs(&self) -> Result<()> {
+        let interest =
+            if self.logs.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
+        match self.epoll.change(self.logs.socket(), interest, Token::Log.number()) {
+            // Not started yet.
+            Err(Errno::ENOENT) => Ok(()),
+            other => other,
+        }
+    }
+
     fn watch_buttons(&mut self) {
         self.buttons = button::find_power_buttons(Path::new("/dev/input")).unwrap_or_default();
         for (number, fd) in self.buttons.iter().enumerate() {
-            if let Err(errno) = self.epoll.add(fd.as_fd(), Interest::EPOLLIN, Token::Button(number as u32).number()) {
+            if let Err(errno) =
+                self.epoll.add(fd.as_fd(), Interest::EPOLLIN, Token::Button(number as u32).number())
+            {
                 say(Level::Error, &format!("power button: {}", errno.desc()));
             }
         }
@@ -223,7 +273,8 @@ impl Agent {
 
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
-        starts.chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
+        let helpers = self.logs.helper_deadline();
+        starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
     /// Tells the core everything and does what it asks, until nothing is left of either.
@@ -258,6 +309,18 @@ impl Agent {
                 Err(_) => return,
             };
             match frame {
+                Frame::Registered { cookie } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().registered()
+                }
+                Frame::Gone { cookie } | Frame::Refused { cookie } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().ended(None, now);
+                }
+                Frame::Ended { cookie, ended } if self.logs.helper().is(cookie) => {
+                    self.logs.helper().ended(Some(ended), now);
+                    // PID 1 holds it too: closing ours would not take it out.
+                    let _ = self.epoll.remove(self.logs.socket());
+                    self.ledger.send(Frame::Recorded { cookie });
+                }
                 Frame::Registered { cookie } => self.registered(cookie),
                 Frame::Gone { cookie } => self.not_registered(cookie, "it ended before it was ready"),
                 Frame::Refused { cookie } => self.not_registered(cookie, "the table of children is full"),

@@ -26,7 +26,8 @@ pub fn open(table: &Table, config: &Config, ledger: &Ledger) -> Result<Server> {
         Some(listener) => listener,
         None => {
             let listener = socket::listen_private(Path::new(SOCKET)).map_err(errno)?;
-            let child = Child { cookie: LISTENER, kind: Kind::Listener, pid: 0, label: Label::new("control") };
+            let child =
+                Child { cookie: LISTENER, kind: Kind::Listener, pid: 0, label: Label::new("control") };
             ledger.register(child, &[listener.as_fd()])?;
             listener
         }
@@ -46,8 +47,12 @@ pub fn open(table: &Table, config: &Config, ledger: &Ledger) -> Result<Server> {
 }
 
 fn kept(table: &Table) -> Result<Option<OwnedFd>> {
-    let entry = table.entries.iter().find(|(child, ..)| child.kind == Kind::Listener && child.cookie == LISTENER);
-    entry.and_then(|(_, _, fds)| fds.iter().flatten().next()).map(|fd| fd.try_clone().map_err(errno)).transpose()
+    let entry =
+        table.entries.iter().find(|(child, ..)| child.kind == Kind::Listener && child.cookie == LISTENER);
+    entry
+        .and_then(|(_, _, fds)| fds.iter().flatten().next())
+        .map(|fd| fd.try_clone().map_err(errno))
+        .transpose()
 }
 
 fn errno(error: std::io::Error) -> Errno {

@@ -131,7 +131,7 @@ fn every_type_has_the_same_fields_or_words() {
             sorted(&words)
         })),*] };
     }
-    let dropped = Dropped { reason: DropReason::Rate, bytes: 0 };
+    let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 0 };
     let phase = Phase { name: "a".into(), start_us: 0, duration_us: None, ok: None, error: None };
     let upgrade = Upgrade { number: 1, sha256: String::new(), ok: true, error: None };
     let mut found = words!(Wanted, State, Health, CauseKind, Stream, DropReason, PowerAction, Process);
@@ -140,7 +140,7 @@ fn every_type_has_the_same_fields_or_words() {
         ("Container", keys(&container())),
         ("Details", keys(&Details::default())),
         ("Dropped", keys(&dropped)),
-        ("Entry", keys(&Entry::gap("a", Stream::Stdout, 0, String::new(), dropped))),
+        ("Entry", keys(&Entry::gap("a", 0, String::new(), dropped))),
         ("Phase", keys(&phase)),
         ("Upgrade", keys(&upgrade)),
     ]);

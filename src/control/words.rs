@@ -62,7 +62,7 @@ words! {
         Unknown = "unknown",
     }
     Stream { Stdout = "stdout", Stderr = "stderr" }
-    DropReason { Memory = "memory", Rate = "rate" }
+    DropReason { Overwritten = "overwritten", Refused = "refused" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.
     Process { Supervisor = "supervisor", Log = "log" }
@@ -110,6 +110,7 @@ pub struct Details {
     pub declared_at: Option<String>,
     pub problems: Vec<String>,
     pub depends_on: Vec<String>,
+    pub waits_for: Vec<String>,
     pub command: Vec<String>,
     pub memory_bytes: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
@@ -122,12 +123,13 @@ pub struct Details {
 pub struct Dropped {
     pub reason: DropReason,
     pub bytes: u64,
+    pub reads: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
-    pub stream: Stream,
+    pub stream: Option<Stream>,
     pub boot_us: u64,
     pub time: String,
     pub text: Option<String>,
@@ -141,14 +143,15 @@ impl Entry {
     pub fn output(name: &str, stream: Stream, boot_us: u64, time: String, bytes: &[u8]) -> Self {
         let text = core::str::from_utf8(bytes).ok().map(String::from);
         let data = if text.is_none() { Some(base64::encode(bytes)) } else { None };
+        let stream = Some(stream);
         Self { name: String::from(name), stream, boot_us, time, text, data, dropped: None }
     }
 
     /// In the place of output that is gone.
     #[must_use]
-    pub fn gap(name: &str, stream: Stream, boot_us: u64, time: String, dropped: Dropped) -> Self {
-        let dropped = Some(dropped);
-        Self { name: String::from(name), stream, boot_us, time, text: None, data: None, dropped }
+    pub fn gap(name: &str, boot_us: u64, time: String, dropped: Dropped) -> Self {
+        let (text, data, dropped) = (None, None, Some(dropped));
+        Self { name: String::from(name), stream: None, boot_us, time, text, data, dropped }
     }
 
     /// The bytes that the container wrote; none for a gap. `None`: `data` is not base64.
@@ -198,12 +201,12 @@ mod tests {
 
     #[test]
     fn a_gap_has_no_bytes_and_says_how_many_are_gone() {
-        let dropped = Dropped { reason: DropReason::Memory, bytes: 9 };
-        let gap = Entry::gap("web", Stream::Stderr, 7, String::from("t"), dropped);
+        let dropped = Dropped { reason: DropReason::Refused, bytes: 9, reads: 2 };
+        let gap = Entry::gap("web", 7, String::from("t"), dropped);
         assert_eq!(gap.bytes(), Some(Vec::new()));
         assert_eq!(
             serde_json::to_string(&gap).unwrap(),
-            r#"{"name":"web","stream":"stderr","boot_us":7,"time":"t","text":null,"data":null,"dropped":{"reason":"memory","bytes":9}}"#
+            r#"{"name":"web","stream":null,"boot_us":7,"time":"t","text":null,"data":null,"dropped":{"reason":"refused","bytes":9,"reads":2}}"#
         );
     }
 

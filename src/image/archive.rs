@@ -29,14 +29,9 @@ impl DockerArchive {
     /// Picks the image that the tag means, or the only one.
     pub fn parse(bytes: &[u8], tag: Option<&str>) -> Result<Self, Error> {
         let all: Vec<Self> = parse(PLACE, bytes)?;
-        let tags: Vec<_> = all
-            .iter()
-            .flat_map(|image| &image.repo_tags)
-            .map(|tag| format!("`{tag}`"))
-            .collect();
-        let mut fitting = all
-            .into_iter()
-            .filter(|image| tag.is_none_or(|tag| image.is_called(tag)));
+        let tags: Vec<_> =
+            all.iter().flat_map(|image| &image.repo_tags).map(|tag| format!("`{tag}`")).collect();
+        let mut fitting = all.into_iter().filter(|image| tag.is_none_or(|tag| image.is_called(tag)));
         let image = match (fitting.next(), fitting.next(), tag) {
             (Some(image), None, _) => image,
             (None, _, Some(tag)) => {
@@ -49,10 +44,7 @@ impl DockerArchive {
             (Some(_), Some(_), _) => {
                 return Err(Error::new(
                     PLACE,
-                    format!(
-                        "holds several images: add one of the tags {}",
-                        tags.join(", ")
-                    ),
+                    format!("holds several images: add one of the tags {}", tags.join(", ")),
                 ));
             }
         };
@@ -76,9 +68,7 @@ impl DockerArchive {
             let (name, tag) = (short(name), short(tag));
             name == tag
                 || name.strip_suffix(":latest") == Some(&tag)
-                || name
-                    .strip_suffix(&tag)
-                    .is_some_and(|rest| rest.ends_with(':'))
+                || name.strip_suffix(&tag).is_some_and(|rest| rest.ends_with(':'))
         })
     }
 }
@@ -96,13 +86,7 @@ mod tests {
     #[test]
     fn finds_the_image_by_tag_or_reference() {
         fn check(tag: &str, config: &str) {
-            assert_eq!(
-                DockerArchive::parse(TWO.as_bytes(), Some(tag))
-                    .unwrap()
-                    .config,
-                config,
-                "{tag}"
-            );
+            assert_eq!(DockerArchive::parse(TWO.as_bytes(), Some(tag)).unwrap().config, config, "{tag}");
         }
         check("nginx:1.27", "a.json");
         check("docker.io/library/nginx:1.27", "a.json");
@@ -115,38 +99,14 @@ mod tests {
     #[test]
     fn says_which_tags_there_are() {
         fn check(input: &str, tag: Option<&str>, expected: &str) {
-            assert_eq!(
-                DockerArchive::parse(input.as_bytes(), tag)
-                    .unwrap_err()
-                    .to_string(),
-                expected
-            );
+            assert_eq!(DockerArchive::parse(input.as_bytes(), tag).unwrap_err().to_string(), expected);
         }
         let there = "`nginx:1.27`, `nginx:latest`, `registry.example/redis:7`";
-        check(
-            TWO,
-            Some("8"),
-            &format!("manifest.json: no image is tagged `8`; there is {there}"),
-        );
-        check(
-            TWO,
-            None,
-            &format!("manifest.json: holds several images: add one of the tags {there}"),
-        );
+        check(TWO, Some("8"), &format!("manifest.json: no image is tagged `8`; there is {there}"));
+        check(TWO, None, &format!("manifest.json: holds several images: add one of the tags {there}"));
         check("[]", None, "manifest.json: holds no image");
-        check(
-            "[{}]",
-            None,
-            "manifest.json: missing field `Config` at line 1 column 3",
-        );
-        let many = format!(
-            r#"[{{"Config":"a","Layers":[{}]}}]"#,
-            vec![r#""l""#; 129].join(",")
-        );
-        check(
-            &many,
-            None,
-            "manifest.json: 129 layers, more than the 128 that are taken",
-        );
+        check("[{}]", None, "manifest.json: missing field `Config` at line 1 column 3");
+        let many = format!(r#"[{{"Config":"a","Layers":[{}]}}]"#, vec![r#""l""#; 129].join(","));
+        check(&many, None, "manifest.json: 129 layers, more than the 128 that are taken");
     }
 }

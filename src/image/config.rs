@@ -79,10 +79,7 @@ impl ImageConfig {
         if text.rootfs.kind != "layers" {
             return Err(Error::new(
                 place,
-                format!(
-                    "rootfs.type is `{}`, only `layers` is known",
-                    text.rootfs.kind
-                ),
+                format!("rootfs.type is `{}`, only `layers` is known", text.rootfs.kind),
             ));
         }
         if text.rootfs.diff_ids.len() > MAX_LAYERS {
@@ -105,22 +102,15 @@ impl ImageConfig {
             labels,
             healthcheck,
         } = text.config;
-        let pair = |entry: String| {
-            entry
-                .split_once('=')
-                .map(|(name, value)| (name.to_string(), value.to_string()))
-        };
+        let pair =
+            |entry: String| entry.split_once('=').map(|(name, value)| (name.to_string(), value.to_string()));
         let is_given = |text: &String| !text.is_empty();
         Ok(Self {
             os: text.os,
             architecture: text.architecture,
             entrypoint: entrypoint.filter(|words| !words.is_empty()),
             cmd: cmd.filter(|words| !words.is_empty()),
-            env: env
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(pair)
-                .collect(),
+            env: env.unwrap_or_default().into_iter().filter_map(pair).collect(),
             user: user.filter(is_given),
             working_dir: working_dir.filter(is_given),
             stop_signal: stop_signal.filter(is_given),
@@ -141,40 +131,21 @@ impl ImageConfig {
         let Platform { os, architecture } = platform;
         Err(Error::new(
             "config",
-            format!(
-                "an image for {}/{}, not for {os}/{architecture}",
-                self.os, self.architecture
-            ),
+            format!("an image for {}/{}, not for {os}/{architecture}", self.os, self.architecture),
         ))
     }
 }
 
 impl Run {
     fn check(&self, place: &str) -> Result<(), Error> {
-        let lists = [
-            ("Entrypoint", &self.entrypoint),
-            ("Cmd", &self.cmd),
-            ("Env", &self.env),
-        ];
-        let words = [
-            ("User", &self.user),
-            ("WorkingDir", &self.working_dir),
-            ("StopSignal", &self.stop_signal),
-        ];
-        let all = lists
-            .iter()
-            .flat_map(|(key, list)| list.iter().flatten().map(move |text| (*key, text)));
-        let all = all.chain(
-            words
-                .iter()
-                .filter_map(|(key, text)| text.as_ref().map(|text| (*key, text))),
-        );
+        let lists = [("Entrypoint", &self.entrypoint), ("Cmd", &self.cmd), ("Env", &self.env)];
+        let words =
+            [("User", &self.user), ("WorkingDir", &self.working_dir), ("StopSignal", &self.stop_signal)];
+        let all = lists.iter().flat_map(|(key, list)| list.iter().flatten().map(move |text| (*key, text)));
+        let all = all.chain(words.iter().filter_map(|(key, text)| text.as_ref().map(|text| (*key, text))));
         for (key, text) in all {
             if text.contains('\0') {
-                return Err(Error::new(
-                    format!("{place}: config.{key}"),
-                    "a NUL in the text",
-                ));
+                return Err(Error::new(format!("{place}: config.{key}"), "a NUL in the text"));
             }
         }
         Ok(())

@@ -54,16 +54,10 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let Some(hex) = text.strip_prefix("sha256:") else {
-            return Err(Error::new(
-                format!("digest `{text}`"),
-                "only sha256 is supported",
-            ));
+            return Err(Error::new(format!("digest `{text}`"), "only sha256 is supported"));
         };
         Self::from_hex(hex).ok_or_else(|| {
-            Error::new(
-                format!("digest `{text}`"),
-                "not 64 lower-case hexadecimal digits after `sha256:`",
-            )
+            Error::new(format!("digest `{text}`"), "not 64 lower-case hexadecimal digits after `sha256:`")
         })
     }
 }
@@ -88,9 +82,7 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }
 
@@ -127,14 +119,8 @@ mod tests {
             assert_eq!(input.parse::<Digest>().unwrap_err().to_string(), expected);
         }
         check("md5:00", "digest `md5:00`: only sha256 is supported");
-        check(
-            "sha256:00",
-            "digest `sha256:00`: not 64 lower-case hexadecimal digits after `sha256:`",
-        );
+        check("sha256:00", "digest `sha256:00`: not 64 lower-case hexadecimal digits after `sha256:`");
         let upper = EMPTY.to_uppercase().replace("SHA256", "sha256");
-        check(
-            &upper,
-            &format!("digest `{upper}`: not 64 lower-case hexadecimal digits after `sha256:`"),
-        );
+        check(&upper, &format!("digest `{upper}`: not 64 lower-case hexadecimal digits after `sha256:`"));
     }
 }

@@ -14,10 +14,7 @@ pub struct Error {
 
 impl Error {
     pub(crate) fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self {
-            place: place.into(),
-            what: what.into(),
-        }
+        Self { place: place.into(), what: what.into() }
     }
 
     /// An error about a path in a layer.

@@ -13,10 +13,7 @@ pub(super) fn parse<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T,
     if bytes.len() > MAX_DOCUMENT {
         return Err(Error::new(
             place,
-            format!(
-                "{} bytes, more than the {MAX_DOCUMENT} that are read",
-                bytes.len()
-            ),
+            format!("{} bytes, more than the {MAX_DOCUMENT} that are read", bytes.len()),
         ));
     }
     serde_json::from_slice(bytes).map_err(|error| Error::new(place, error.to_string()))
@@ -24,11 +21,7 @@ pub(super) fn parse<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T,
 
 /// Reads a document that is an object: serde would take a list of its values as well.
 pub(super) fn parse_object<T: DeserializeOwned>(place: &str, bytes: &[u8]) -> Result<T, Error> {
-    if bytes
-        .trim_ascii_start()
-        .first()
-        .is_some_and(|byte| *byte != b'{')
-    {
+    if bytes.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
         return Err(Error::new(place, "not a JSON object"));
     }
     parse(place, bytes)

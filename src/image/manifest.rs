@@ -47,11 +47,7 @@ pub struct Index {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub media_type: String,
     pub manifests: Vec<Descriptor>,
-    #[serde(
-        default,
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -64,11 +60,7 @@ pub struct Descriptor {
     pub size: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    #[serde(
-        default,
-        deserialize_with = "null_is_default",
-        skip_serializing_if = "BTreeMap::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -128,31 +120,19 @@ impl Index {
 
     /// The one descriptor meant by a tag (or by none, when there is nothing to choose between)
     /// on a platform.
-    pub fn pick(
-        &self,
-        place: &str,
-        tag: Option<&str>,
-        platform: &Platform,
-    ) -> Result<&Descriptor, Error> {
-        let named: Vec<_> = self
-            .manifests
-            .iter()
-            .filter(|found| tag.is_none_or(|tag| found.is_called(tag)))
-            .collect();
+    pub fn pick(&self, place: &str, tag: Option<&str>, platform: &Platform) -> Result<&Descriptor, Error> {
+        let named: Vec<_> =
+            self.manifests.iter().filter(|found| tag.is_none_or(|tag| found.is_called(tag))).collect();
         if let [one] = named.as_slice()
             && one.platform.as_ref().is_none_or(|has| has == platform)
         {
             return Ok(one);
         }
-        let fitting: Vec<_> = named
-            .iter()
-            .filter(|found| found.platform.as_ref() == Some(platform))
-            .collect();
+        let fitting: Vec<_> =
+            named.iter().filter(|found| found.platform.as_ref() == Some(platform)).collect();
         match (fitting.as_slice(), tag) {
             // Several for one platform differ in the CPU's variant; the first is the most general.
-            ([first, ..], _) if tag.is_some() || fitting.len() == 1 || self.is_one_image() => {
-                Ok(first)
-            }
+            ([first, ..], _) if tag.is_some() || fitting.len() == 1 || self.is_one_image() => Ok(first),
             _ if named.is_empty() => Err(Error::new(place, self.no_such_tag(tag))),
             _ => Err(Error::new(place, self.undecided(&named, platform))),
         }
@@ -177,37 +157,22 @@ impl Index {
     }
 
     fn undecided(&self, named: &[&Descriptor], platform: &Platform) -> String {
-        let platforms: Vec<_> = named
-            .iter()
-            .filter_map(|found| found.platform.as_ref())
-            .collect();
+        let platforms: Vec<_> = named.iter().filter_map(|found| found.platform.as_ref()).collect();
         let names: Vec<_> = named.iter().filter_map(|found| found.name()).collect();
         if !platforms.is_empty() && !platforms.contains(&platform) {
-            let found: Vec<_> = platforms
-                .iter()
-                .map(|has| format!("{}/{}", has.os, has.architecture))
-                .collect();
+            let found: Vec<_> =
+                platforms.iter().map(|has| format!("{}/{}", has.os, has.architecture)).collect();
             let Platform { os, architecture } = platform;
-            return format!(
-                "no image for {os}/{architecture}; there is {}",
-                found.join(", ")
-            );
+            return format!("no image for {os}/{architecture}; there is {}", found.join(", "));
         }
-        format!(
-            "holds {} images: add one of the tags {}",
-            named.len(),
-            quoted(&names)
-        )
+        format!("holds {} images: add one of the tags {}", named.len(), quoted(&names))
     }
 }
 
 impl Descriptor {
     /// The name it has in an index, as the tool that wrote it spelt it.
     pub fn name(&self) -> Option<&str> {
-        self.annotations
-            .get(REF_NAME)
-            .or_else(|| self.annotations.get(CONTAINERD_NAME))
-            .map(String::as_str)
+        self.annotations.get(REF_NAME).or_else(|| self.annotations.get(CONTAINERD_NAME)).map(String::as_str)
     }
 
     /// Some tools write the tag alone, others the whole reference.
@@ -215,21 +180,12 @@ impl Descriptor {
         [REF_NAME, CONTAINERD_NAME]
             .iter()
             .filter_map(|key| self.annotations.get(*key))
-            .any(|name| {
-                name == tag
-                    || name
-                        .strip_suffix(tag)
-                        .is_some_and(|rest| rest.ends_with(':'))
-            })
+            .any(|name| name == tag || name.strip_suffix(tag).is_some_and(|rest| rest.ends_with(':')))
     }
 }
 
 fn quoted(names: &[&str]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Before the fields: a schema 1 manifest would only be said to lack some.
@@ -241,14 +197,8 @@ fn check_schema(place: &str, bytes: &[u8]) -> Result<(), Error> {
     }
     match parse_object::<Shape>(place, bytes)?.schema_version {
         Some(2) => Ok(()),
-        Some(1) => Err(Error::new(
-            place,
-            "Docker's manifest schema 1, which has no digests to trust",
-        )),
-        Some(version) => Err(Error::new(
-            place,
-            format!("schemaVersion {version}, only 2 is known"),
-        )),
+        Some(1) => Err(Error::new(place, "Docker's manifest schema 1, which has no digests to trust")),
+        Some(version) => Err(Error::new(place, format!("schemaVersion {version}, only 2 is known"))),
         None => Err(Error::new(place, "no schemaVersion")),
     }
 }

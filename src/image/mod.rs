@@ -23,6 +23,6 @@ pub use digest::{Digest, Hasher};
 pub use error::Error;
 pub use manifest::{Descriptor, Document, Index, MAX_DOCUMENT, MAX_LAYERS, Manifest, Platform};
 pub use store::{
-    ANNOTATION_IMAGE, ANNOTATION_LAYERS, ANNOTATION_STORE, STORE_VERSION, Store, StoredImage,
-    layer_path, source_text,
+    ANNOTATION_IMAGE, ANNOTATION_LAYERS, ANNOTATION_STORE, STORE_VERSION, Store, StoredImage, layer_path,
+    source_text,
 };

@@ -35,42 +35,28 @@ impl Store {
         let index = Index::parse(PLACE, index_json)?;
         match index.annotations.get(ANNOTATION_STORE).map(String::as_str) {
             Some(STORE_VERSION) => Ok(Self { index }),
-            Some(other) => Err(Error::new(
-                PLACE,
-                format!("a store of form {other}, only {STORE_VERSION} is known"),
-            )),
-            None => Err(Error::new(
-                PLACE,
-                format!("not a store: no annotation {ANNOTATION_STORE}"),
-            )),
+            Some(other) => {
+                Err(Error::new(PLACE, format!("a store of form {other}, only {STORE_VERSION} is known")))
+            }
+            None => Err(Error::new(PLACE, format!("not a store: no annotation {ANNOTATION_STORE}"))),
         }
     }
 
     pub fn image(&self, source: &ImageSource) -> Result<StoredImage, Error> {
         let text = source_text(source);
         let found = self.index.manifests.iter();
-        let mut found =
-            found.filter(|found| found.annotations.get(ANNOTATION_IMAGE) == Some(&text));
+        let mut found = found.filter(|found| found.annotations.get(ANNOTATION_IMAGE) == Some(&text));
         let Some(found) = found.next() else {
             return Err(Error::new(text, "not in the store"));
         };
-        let layers = found
-            .annotations
-            .get(ANNOTATION_LAYERS)
-            .map_or("", String::as_str);
+        let layers = found.annotations.get(ANNOTATION_LAYERS).map_or("", String::as_str);
         let names = layers.split(',').filter(|name| !name.is_empty());
         let path = |name: &str| {
             layer_path(name).ok_or_else(|| {
-                Error::new(
-                    PLACE,
-                    format!("`{}` is no file of a layer", show(name.as_bytes())),
-                )
+                Error::new(PLACE, format!("`{}` is no file of a layer", show(name.as_bytes())))
             })
         };
-        Ok(StoredImage {
-            manifest: found.digest,
-            layers: names.map(path).collect::<Result<_, _>>()?,
-        })
+        Ok(StoredImage { manifest: found.digest, layers: names.map(path).collect::<Result<_, _>>()? })
     }
 }
 
@@ -95,10 +81,7 @@ impl Digest {
         if found == *self {
             return Ok(());
         }
-        Err(Error::new(
-            place,
-            format!("damaged: the digest is {found}, not {self}"),
-        ))
+        Err(Error::new(place, format!("damaged: the digest is {found}, not {self}")))
     }
 }
 
@@ -107,10 +90,7 @@ impl Digest {
 pub fn layer_path(name: &str) -> Option<String> {
     let stem = name.strip_suffix(".erofs")?;
     let (diff_id, lower) = stem.split_once('-').unwrap_or((stem, "0"));
-    let is_hex = |text: &str| {
-        text.bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
+    let is_hex = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     (Digest::from_hex(diff_id).is_some() && !lower.is_empty() && is_hex(lower))
         .then(|| format!("layers/{name}"))
 }
@@ -135,10 +115,7 @@ mod tests {
     use super::*;
 
     fn oci(path: &str, tag: Option<&str>) -> ImageSource {
-        ImageSource::Oci {
-            path: path.into(),
-            tag: tag.map(String::from),
-        }
+        ImageSource::Oci { path: path.into(), tag: tag.map(String::from) }
     }
 
     fn index(version: &str) -> String {
@@ -156,10 +133,7 @@ mod tests {
         let id = Digest::of(b"layer").hex();
         let expected = StoredImage {
             manifest: Digest::of(b"manifest"),
-            layers: vec![
-                format!("layers/{id}.erofs"),
-                format!("layers/{id}-09af.erofs"),
-            ],
+            layers: vec![format!("layers/{id}.erofs"), format!("layers/{id}-09af.erofs")],
         };
         assert_eq!(store.image(&oci("images/web", Some("1"))), Ok(expected));
         let error = store.image(&oci("images/web", None)).unwrap_err();
@@ -170,55 +144,32 @@ mod tests {
     fn takes_no_layer_from_elsewhere() {
         for name in ["../x", "x.erofs", ".erofs", "/etc/passwd.erofs"] {
             let text = index("1").replace(&format!("{}.erofs", Digest::of(b"layer").hex()), name);
-            let error = Store::parse(text.as_bytes())
-                .unwrap()
-                .image(&oci("images/web", Some("1")))
-                .unwrap_err();
-            assert_eq!(
-                error.to_string(),
-                format!("index.json: `{name}` is no file of a layer")
-            );
+            let error =
+                Store::parse(text.as_bytes()).unwrap().image(&oci("images/web", Some("1"))).unwrap_err();
+            assert_eq!(error.to_string(), format!("index.json: `{name}` is no file of a layer"));
         }
     }
 
     #[test]
     fn refuses_a_store_of_another_form() {
         fn check(input: &str, expected: &str) {
-            assert_eq!(
-                Store::parse(input.as_bytes()).unwrap_err().to_string(),
-                expected
-            );
+            assert_eq!(Store::parse(input.as_bytes()).unwrap_err().to_string(), expected);
         }
-        check(
-            &index("2"),
-            "index.json: a store of form 2, only 1 is known",
-        );
+        check(&index("2"), "index.json: a store of form 2, only 1 is known");
         check(
             r#"{"schemaVersion":2,"manifests":[]}"#,
             "index.json: not a store: no annotation org.orlop.store",
         );
-        check(
-            "{",
-            "index.json: EOF while parsing an object at line 1 column 1",
-        );
+        check("{", "index.json: EOF while parsing an object at line 1 column 1");
     }
 
     #[test]
     fn spells_every_source_as_the_config_does() {
         let path = || String::from("a/b");
         let tag = || Some(String::from("t"));
+        assert_eq!(source_text(&ImageSource::OciArchive { path: path(), tag: tag() }), "oci-archive:a/b:t");
         assert_eq!(
-            source_text(&ImageSource::OciArchive {
-                path: path(),
-                tag: tag()
-            }),
-            "oci-archive:a/b:t"
-        );
-        assert_eq!(
-            source_text(&ImageSource::DockerArchive {
-                path: path(),
-                tag: None
-            }),
+            source_text(&ImageSource::DockerArchive { path: path(), tag: None }),
             "docker-archive:a/b"
         );
         assert_eq!(source_text(&ImageSource::Dir { path: path() }), "dir:a/b");
@@ -231,13 +182,7 @@ mod tests {
     #[test]
     fn says_when_bytes_are_not_those_of_the_digest() {
         assert_eq!(Digest::of(b"a").check("config", b"a"), Ok(()));
-        let text = Digest::of(b"a")
-            .check("config", b"b")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            text.starts_with("config: damaged: the digest is sha256:3e23e8"),
-            "{text}"
-        );
+        let text = Digest::of(b"a").check("config", b"b").unwrap_err().to_string();
+        assert!(text.starts_with("config: damaged: the digest is sha256:3e23e8"), "{text}");
     }
 }

@@ -150,6 +150,19 @@ pub fn open_regular(path: &str) -> Result<OwnedFd> {
     open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
+/// Gives the directory at `path` the mode and owner of another, whose ids begin at `first_id`.
+///
+/// # Errors
+/// As chown(2).
+pub fn copy_owner(from: BorrowedFd<'_>, path: &str, first_id: u32) -> Result<()> {
+    let stat = fstat(from)?;
+    let id = |outside: u32| outside.checked_sub(first_id).unwrap_or_default();
+    let (uid, gid) = (id(stat.st_uid).into(), id(stat.st_gid).into());
+    nix::unistd::chown(path, Some(uid), Some(gid))?;
+    let mode = Mode::from_bits_truncate(stat.st_mode & 0o7777);
+    nix::sys::stat::fchmodat(nix::fcntl::AT_FDCWD, path, mode, nix::sys::stat::FchmodatFlags::FollowSymlink)
+}
+
 /// Opens a directory of the machine itself.
 ///
 /// # Errors

@@ -13,7 +13,10 @@ pub mod epoll;
 pub mod fd;
 pub mod fs;
 pub mod input;
+#[cfg(test)]
+pub mod forked;
 pub mod kmsg;
+pub mod memfd;
 pub mod module;
 pub mod mount;
 pub mod namespace;
@@ -26,10 +29,13 @@ pub mod readiness;
 pub mod seqpacket;
 pub mod signal;
 pub mod socket;
+pub mod splice;
 pub mod sysctl;
 #[cfg(test)]
 pub mod testing;
+pub mod terminal;
 pub mod time;
+pub mod tty;
 pub mod wait;
 
 pub use nix::Result;

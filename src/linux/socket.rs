@@ -5,12 +5,14 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen, send,
-    socket, sockopt,
+    setsockopt, socket, sockopt,
 };
 use nix::sys::stat::{Mode, fchmod};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 /// Who is at the other end, as the kernel saw it when the connection was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +42,18 @@ pub(crate) fn listen_private(path: &Path) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// A connection to the socket at `path`, close-on-exec. The time limits the wait for a place in the
+/// listener's queue (`WouldBlock` after it), not what is sent later.
+pub(crate) fn connect(path: &Path, time: Duration) -> io::Result<OwnedFd> {
+    let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let limit = TimeVal::milliseconds(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    setsockopt(&fd, sockopt::SendTimeout, &limit)?;
+    nix::sys::socket::connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    setsockopt(&fd, sockopt::SendTimeout, &TimeVal::seconds(0))?;
+    Ok(fd)
+}
+
 /// The next connection, non-blocking and close-on-exec; `WouldBlock` when there is none. See accept(2).
-#[expect(unsafe_code, reason = "nix returns the new descriptor as a number")]
 pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = accept4(listener.as_raw_fd(), flags)?;
@@ -92,6 +104,25 @@ mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_connection_waits_no_longer_than_it_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = listen_private(&path).unwrap();
+        let mut waiting = Vec::new();
+        // Until the queue is full.
+        let refused = loop {
+            match connect(&path, Duration::from_millis(1)) {
+                Ok(fd) => waiting.push(fd),
+                Err(error) => break error,
+            }
+            assert!(waiting.len() < 1000);
+        };
+        assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
+        accept(listener.as_fd()).unwrap();
+        connect(&path, Duration::from_millis(1)).unwrap();
+    }
 
     #[test]
     fn the_socket_is_private_and_replaces_only_a_socket() {

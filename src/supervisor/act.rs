@@ -14,12 +14,8 @@ use super::unit::Unit;
 
 impl Supervisor {
     pub(super) fn act(&mut self) {
-        let busy = self
-            .units
-            .values()
-            .filter(|unit| unit.has_something_to_say());
-        let mut busy: Vec<(usize, String)> =
-            busy.map(|unit| (unit.rank, unit.name.clone())).collect();
+        let busy = self.units.values().filter(|unit| unit.has_something_to_say());
+        let mut busy: Vec<(usize, String)> = busy.map(|unit| (unit.rank, unit.name.clone())).collect();
         busy.sort_unstable();
         for (_, name) in busy.iter().rev() {
             let cause = self.units.get(name).and_then(|unit| self.cause_of(unit));
@@ -33,10 +29,12 @@ impl Supervisor {
 }
 
 impl Unit {
-    /// Nothing, before its record was read: that would be written over. Later, only the cause of a
-    /// waiting one can change while it stays as it is.
+    /// Nothing, before its record was read: that would be written over. Later, only the cause of one
+    /// that waits for dependencies can change while it stays as it is.
     fn has_something_to_say(&self) -> bool {
-        let waits = self.state.kind() == StateKind::Waiting;
+        let (_, told_cause) = &self.told;
+        let may_tell = !self.spec.depends_on.is_empty() || told_cause.is_some();
+        let waits = self.state.kind() == StateKind::Waiting && may_tell;
         self.adopted && (self.dirty || waits || self.is_due().is_some())
     }
 
@@ -47,24 +45,15 @@ impl Unit {
         }
         let (to, cause) = now.clone();
         let (from, _) = core::mem::replace(&mut self.told, now);
-        Some(Effect::Changed {
-            name: self.name.clone(),
-            from,
-            to,
-            cause,
-        })
+        Some(Effect::Changed { name: self.name.clone(), from, to, cause })
     }
 
     fn save(&mut self) -> Option<Effect> {
-        core::mem::take(&mut self.dirty).then(|| Effect::Save {
-            name: self.name.clone(),
-        })
+        core::mem::take(&mut self.dirty).then(|| Effect::Save { name: self.name.clone() })
     }
 
     fn is_due(&self) -> Option<Step> {
-        self.state
-            .step()
-            .filter(|step| self.acted != Some((self.generation, *step)))
+        self.state.step().filter(|step| self.acted != Some((self.generation, *step)))
     }
 
     fn ask(&mut self) -> impl Iterator<Item = Effect> + use<> {

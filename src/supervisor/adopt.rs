@@ -153,6 +153,13 @@ impl Unit {
                 self.ran = true;
                 self.end = None;
                 self.set(State::Running { since });
+                // Nobody wants it: the record of its stop came too early.
+                if self.wanted == Wanted::Down {
+                    self.set(State::Stopping {
+                        phase: Phase::Held,
+                        why: Why::Stop,
+                    });
+                }
             }
         }
     }

@@ -118,29 +118,42 @@ impl Supervisor {
     /// Gives the free turns to those that wait for nothing else; see `governor.rs` for who is first.
     fn start_waiting(&mut self, now: Duration) {
         let mut queue = Vec::new();
-        let mut blocked = Vec::new();
+        let mut others = Vec::new();
         for unit in self.units.values() {
             if let State::Waiting { since, by, on } = unit.state {
-                match self.obstacle(unit, by) {
-                    None => queue.push((unit.streak, since, unit.name.clone(), on)),
-                    Some(wait) if wait != on => blocked.push((unit.name.clone(), wait)),
-                    Some(_) => {}
+                let obstacle = self.obstacle(unit, by);
+                if obstacle.is_none() {
+                    queue.push((unit.streak, since, unit.name.as_str()));
+                }
+                // Who gets a turn does not wait for it any more.
+                let wait = obstacle.unwrap_or(Wait::Turn);
+                if wait != on {
+                    others.push((
+                        unit.name.clone(),
+                        State::Waiting {
+                            since,
+                            by,
+                            on: wait,
+                        },
+                    ));
                 }
             }
         }
-        for (name, wait) in blocked {
-            self.waits_on(&name, wait);
+        queue.sort_unstable();
+        let places = MAX_IN_FLIGHT.saturating_sub(self.in_flight());
+        let chosen = queue
+            .into_iter()
+            .take(places)
+            .take_while(|_| self.governor.take(now));
+        let chosen: Vec<String> = chosen.map(|(_, _, name)| name.to_string()).collect();
+        for (name, state) in others {
+            if let Some(unit) = self.units.get_mut(&name) {
+                unit.state = state;
+            }
         }
-        queue.sort_by(|(a, b, c, _), (x, y, z, _)| (a, b, c).cmp(&(x, y, z)));
-        let mut in_flight = self.in_flight();
-        for (_, _, name, on) in queue {
-            if in_flight < MAX_IN_FLIGHT && self.governor.take(now) {
-                in_flight += 1;
-                if let Some(unit) = self.units.get_mut(&name) {
-                    unit.begin(now);
-                }
-            } else if on != Wait::Turn {
-                self.waits_on(&name, Wait::Turn);
+        for name in chosen {
+            if let Some(unit) = self.units.get_mut(&name) {
+                unit.begin(now);
             }
         }
     }
@@ -156,14 +169,6 @@ impl Supervisor {
         }
         let mut unsatisfied = order::unsatisfied(&self.units, unit);
         unsatisfied.next().map(|_| Wait::Dependencies)
-    }
-
-    fn waits_on(&mut self, name: &str, on: Wait) {
-        if let Some(unit) = self.units.get_mut(name)
-            && let State::Waiting { since, by, .. } = unit.state
-        {
-            unit.state = State::Waiting { since, by, on };
-        }
     }
 
     fn in_flight(&self) -> usize {
@@ -190,20 +195,29 @@ impl Supervisor {
 }
 
 impl Unit {
-    fn expire(&mut self, now: Duration, state: State) {
-        match (self.state, state) {
-            (State::Starting { .. }, State::Stopping { .. }) => {
-                self.end = Some(End::NotStarted { failure: start_took_too_long(), at: now });
+    /// The time of its state is over, and `next` follows.
+    fn expire(&mut self, now: Duration, next: State) {
+        match self.state {
+            State::Starting { .. } => {
+                self.end = Some(End::NotStarted {
+                    failure: start_took_too_long(),
+                    at: now,
+                });
             }
-            (State::Stopping { .. }, State::Stuck { .. }) => {
-                let text = "its processes do not go away";
-                self.cause = Some(Cause::stuck(text));
-            }
-            // Once more from the start: what it was asked to do is asked again.
-            (State::Stuck { .. }, State::Stuck { .. }) => self.acted = None,
-            (_, _) => {}
+            // Once more: what it was asked to do is asked again.
+            State::Stuck { .. } => self.acted = None,
+            State::Stopping { .. }
+            | State::Waiting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Failed
+            | State::Invalid => {}
         }
-        self.set(state);
+        if next.kind() == StateKind::Stuck {
+            self.cause = Some(Cause::stuck("its processes do not go away"));
+        }
+        self.set(next);
     }
 
     /// The next generation starts.

@@ -7,14 +7,16 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::declared::{config, failure, ms, s};
+use super::live::Play;
 use super::model::Model;
-use super::world::{Play, Safe, World, config, failure, ms, s};
+use super::world::{Safe, World};
 use super::*;
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 /// Long enough for the longest chain of grace periods, and for a few of the longest pauses.
-const QUIET: Duration = Duration::from_secs(240);
+const QUIET: Duration = Duration::from_secs(150);
 
 #[derive(Debug, Clone)]
 pub(crate) struct History {
@@ -66,44 +68,31 @@ pub(crate) fn histories() -> impl Strategy<Value = History> {
 }
 
 fn unit() -> impl Strategy<Value = UnitPlan> {
-    let restart = select(vec![
-        Restart::No,
-        Restart::Always,
-        Restart::OnFailure,
-        Restart::UnlessStopped,
-    ]);
+    let restart = select(vec![Restart::No, Restart::Always, Restart::OnFailure, Restart::UnlessStopped]);
     let grace = select(vec![s(0), s(1), s(20)]);
     let depends_on = prop_oneof![any::<u8>(), Just(0)];
     (depends_on, restart, policy(), grace, vec(play(), 1..4)).prop_map(
-        |(depends_on, restart, policy, grace, plays)| UnitPlan {
-            depends_on,
-            restart,
-            policy,
-            grace,
-            plays,
-        },
+        |(depends_on, restart, policy, grace, plays)| UnitPlan { depends_on, restart, policy, grace, plays },
     )
 }
 
 fn policy() -> impl Strategy<Value = RestartPolicy> {
     (
         select(vec![ms(0), ms(100), ms(500)]),
-        select(vec![s(3), s(30)]),
+        select(vec![s(10), s(30)]),
         option::of(1..5_u32),
         select(vec![s(5), s(60)]),
         select(vec![s(2), s(60)]),
         select(vec![Exhausted::Hold, Exhausted::Fail]),
     )
-        .prop_map(
-            |(delay, max_delay, max_attempts, window, healthy_after, then)| RestartPolicy {
-                delay,
-                max_delay,
-                max_attempts,
-                window,
-                healthy_after,
-                then,
-            },
-        )
+        .prop_map(|(delay, max_delay, max_attempts, window, healthy_after, then)| RestartPolicy {
+            delay,
+            max_delay,
+            max_attempts,
+            window,
+            healthy_after,
+            then,
+        })
 }
 
 fn play() -> impl Strategy<Value = Play> {
@@ -130,27 +119,23 @@ fn play() -> impl Strategy<Value = Play> {
         mostly(ms(1), vec![None, Some(s(2)), Some(s(9))]),
         prop_oneof![9 => Just(0), 1 => Just(2_u32)],
     )
-        .prop_map(
-            |(start, fails, ends, oom, obeys, dies, empties, clean_failures)| Play {
-                start,
-                fails,
-                ends,
-                oom,
-                obeys,
-                dies,
-                empties,
-                clean_failures,
-            },
-        )
+        .prop_map(|(start, fails, ends, oom, obeys, dies, empties, clean_failures)| Play {
+            start,
+            fails,
+            ends,
+            oom,
+            obeys,
+            dies,
+            empties,
+            clean_failures,
+        })
 }
 
 fn act() -> impl Strategy<Value = Act> {
     let unit = || 0..NAMES.len();
     let time = || select(vec![ms(0), ms(1), ms(5), ms(60), s(1), s(4), s(25)]);
-    let passes = prop_oneof![
-        time().prop_map(Act::Pass),
-        (0..30_000_u64).prop_map(|time| Act::Pass(ms(time))),
-    ];
+    let passes =
+        prop_oneof![time().prop_map(Act::Pass), (0..30_000_u64).prop_map(|time| Act::Pass(ms(time))),];
     prop_oneof![
         8 => passes,
         8 => (ask(), unit()).prop_map(|(ask, unit)| Act::Ask(ask, unit)),
@@ -202,12 +187,8 @@ impl History {
     }
 
     fn config(&self) -> Config {
-        let names: Vec<(&str, &[&str])> = self
-            .units
-            .iter()
-            .zip(NAMES)
-            .map(|(_, name)| (name, &[][..]))
-            .collect();
+        let names: Vec<(&str, &[&str])> =
+            self.units.iter().zip(NAMES).map(|(_, name)| (name, &[][..])).collect();
         let mut config = config(&names);
         for (n, (unit, name)) in self.units.iter().zip(NAMES).enumerate() {
             let container = config.containers.get_mut(name).unwrap();
@@ -217,9 +198,7 @@ impl History {
             for (earlier, dependency) in NAMES.iter().enumerate().take(n) {
                 if unit.depends_on & (1 << earlier) != 0 {
                     let condition = Condition::Started;
-                    container
-                        .depends_on
-                        .insert((*dependency).into(), Dependency { condition });
+                    container.depends_on.insert((*dependency).into(), Dependency { condition });
                 }
             }
         }
@@ -261,14 +240,8 @@ impl Ask {
             Self::Stop => Event::Stop { name },
             Self::Restart => Event::Restart { name },
             Self::Kill(signal) => Event::Kill { name, signal },
-            Self::ImageInvalid => Event::ImageInvalid {
-                name,
-                reason: "torn".into(),
-            },
-            Self::Quarantine => Event::Quarantine {
-                name,
-                reason: "cursed".into(),
-            },
+            Self::ImageInvalid => Event::ImageInvalid { name, reason: "torn".into() },
+            Self::Quarantine => Event::Quarantine { name, reason: "cursed".into() },
         }
     }
 }
@@ -280,54 +253,20 @@ fn stale(world: &mut World, name: String, what: u8, ahead: bool) {
     let before = world.sup.record(&name);
     let text = String::from("no");
     let event = match what {
-        0 => Event::Started {
-            name,
-            generation,
-            pid: 1,
-            pidfd_inode: 1,
-            stop_signal: None,
-        },
-        1 => Event::StartFailed {
-            name,
-            generation,
-            failure: failure(Fault::Permanent),
-        },
+        0 => Event::Started { name, generation, pid: 1, pidfd_inode: 1, stop_signal: None },
+        1 => Event::StartFailed { name, generation, failure: failure(Fault::Permanent) },
         2 => {
             let (exit, at) = (Exit::Code(1), world.now);
-            Event::Ended {
-                name,
-                generation,
-                exit,
-                oom: false,
-                at,
-            }
+            Event::Ended { name, generation, exit, oom: false, at }
         }
         3 => Event::Emptied { name, generation },
-        4 => Event::CleanFailed {
-            name,
-            generation,
-            text,
-        },
-        5 => Event::KillFailed {
-            name,
-            generation,
-            text,
-        },
+        4 => Event::CleanFailed { name, generation, text },
+        5 => Event::KillFailed { name, generation, text },
         _ => Event::SignalFailed { name, generation },
     };
     let told = world.log.len();
     let outcome = world.tell(event);
     assert!(matches!(outcome, Outcome::Ignored(_)), "{outcome:?}");
-    assert_eq!(
-        world.log.len(),
-        told + 1,
-        "a stale report asked for something"
-    );
-    assert_eq!(
-        before.as_ref(),
-        before
-            .as_ref()
-            .and_then(|it| world.sup.record(&it.name))
-            .as_ref()
-    );
+    assert_eq!(world.log.len(), told + 1, "a stale report asked for something");
+    assert_eq!(before.as_ref(), before.as_ref().and_then(|it| world.sup.record(&it.name)).as_ref());
 }

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::world::{Entry, World, s};
+use super::declared::s;
+use super::world::{Entry, World};
 use super::*;
 
 const SIGTERM: i32 = 15;
@@ -88,12 +89,7 @@ impl Model {
             };
             (name.clone(), shadow)
         });
-        Self {
-            containers: containers.collect(),
-            seen: 0,
-            safe: false,
-            shutdown: None,
-        }
+        Self { containers: containers.collect(), seen: 0, safe: false, shutdown: None }
     }
 
     /// After everything that is told or passes.
@@ -112,10 +108,7 @@ impl Model {
         }
         self.check_shutdown(world);
         let due = world.sup.poll_timeout();
-        assert!(
-            due.is_none_or(|due| due > world.now),
-            "a time in the past: {due:?}"
-        );
+        assert!(due.is_none_or(|due| due > world.now), "a time in the past: {due:?}");
     }
 
     /// After a long time in which nothing was asked for.
@@ -124,10 +117,7 @@ impl Model {
             let status = world.status(name);
             let given_up = status.state == StateKind::Stuck || !status.waits_for.is_empty();
             let stopped = status.state.is_down() || given_up;
-            assert!(
-                status.wanted == Wanted::Up || stopped,
-                "a lost stop: {status:?}"
-            );
+            assert!(status.wanted == Wanted::Up || stopped, "a lost stop: {status:?}");
             let owed = shadow.start_owed && !shadow.unusable;
             assert!(!owed || given_up, "a lost start: {status:?} {shadow:?}");
         }
@@ -170,14 +160,7 @@ impl Model {
             }
             Event::Ended { name, exit, .. } => {
                 let clean = *exit == Exit::Code(0);
-                self.of(name).ends(
-                    at,
-                    if clean {
-                        Ending::Clean
-                    } else {
-                        Ending::Failure
-                    },
-                );
+                self.of(name).ends(at, if clean { Ending::Clean } else { Ending::Failure });
             }
             Event::Emptied { name, .. } => self.emptied(world, name),
             Event::Booted
@@ -192,7 +175,7 @@ impl Model {
 
     fn asked(&mut self, world: &World, at: Duration, effect: &Effect) {
         match effect {
-            Effect::Start { name, generation } => self.check_start(world, at, name, *generation),
+            Effect::Start { name, generation } => self.check_start(at, name, *generation),
             Effect::Signal {
                 name,
                 generation,
@@ -202,59 +185,38 @@ impl Model {
                     self.check_order(world, at, name);
                 }
                 let shadow = self.of(name);
-                assert!(
-                    shadow.there && shadow.generation == *generation,
-                    "{name} {shadow:?}"
-                );
+                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
                 shadow.signalled |= *signal == SIGTERM;
             }
             Effect::KillCgroup { name, generation } => {
                 let shadow = self.of(name);
-                assert!(
-                    shadow.there && shadow.generation == *generation,
-                    "{name} {shadow:?}"
-                );
+                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
             }
             Effect::Clean { name, generation } => {
                 let shadow = self.of(name);
-                assert!(
-                    shadow.there && shadow.generation == *generation,
-                    "{name} {shadow:?}"
-                );
+                assert!(shadow.there && shadow.generation == *generation, "{name} {shadow:?}");
                 let over = shadow.end.is_some() || shadow.unusable || !shadow.certain;
                 assert!(over, "emptied while it is alive: {name} {shadow:?}");
             }
             Effect::Save { .. } | Effect::Changed { .. } => {}
             Effect::ShutdownDone => {
-                let shutdown = self
-                    .shutdown
-                    .as_mut()
-                    .expect("a shutdown that nobody asked for");
+                let shutdown = self.shutdown.as_mut().expect("a shutdown that nobody asked for");
                 assert!(!shutdown.done, "done twice");
-                assert!(
-                    at <= shutdown.deadline.max(shutdown.told_at),
-                    "too late: {shutdown:?}"
-                );
+                assert!(at <= shutdown.deadline.max(shutdown.told_at), "too late: {shutdown:?}");
                 shutdown.done = true;
             }
         }
     }
 
-    fn check_start(&mut self, world: &World, at: Duration, name: &str, generation: u64) {
+    fn check_start(&mut self, at: Duration, name: &str, generation: u64) {
         assert!(self.shutdown.is_none(), "{name} started in a shutdown");
         let shadow = &self.containers[name];
         assert!(!self.safe || shadow.start_owed, "{name} started unasked");
         assert!(!shadow.there, "{name} started on top of what is there");
         assert!(!shadow.unusable, "{name} started, which cannot be");
-        assert!(
-            generation > shadow.generation,
-            "{name}: generation {generation} again"
-        );
+        assert!(generation > shadow.generation, "{name}: generation {generation} again");
         for dependency in &shadow.depends_on {
-            assert!(
-                self.containers[dependency].ran,
-                "{name} before {dependency}"
-            );
+            assert!(self.containers[dependency].ran, "{name} before {dependency}");
         }
         let shadow = self.of(name);
         (shadow.generation, shadow.started_at) = (generation, at);
@@ -274,10 +236,7 @@ impl Model {
             let other = &self.containers[dependent];
             let stops = self.shutdown.is_some() || other.word.is_some();
             let stuck = world.state(dependent) == StateKind::Stuck;
-            assert!(
-                !(other.there && stops) || stuck,
-                "{name} before {dependent}: {other:?}"
-            );
+            assert!(!(other.there && stops) || stuck, "{name} before {dependent}: {other:?}");
         }
     }
 
@@ -303,10 +262,7 @@ impl Model {
         };
         let state = world.state(name);
         self.of(name).ran &= !matches!(state, Failed | Invalid);
-        assert!(
-            allowed.contains(&state),
-            "{name} is {state:?} after {end:?}, {word:?}"
-        );
+        assert!(allowed.contains(&state), "{name} is {state:?} after {end:?}, {word:?}");
     }
 
     fn check_wait(&self, world: &World, name: &str, shadow: &Shadow) {
@@ -318,41 +274,28 @@ impl Model {
                 let named = !status.waits_for.is_empty() || self.safe || due.is_some();
                 assert!(named, "{name} waits for nothing");
             }
-            State::Stopping {
-                phase: Phase::Held, ..
-            } => {
+            State::Stopping { phase: Phase::Held, .. } => {
                 assert!(!status.waits_for.is_empty(), "{name} is held by nobody");
             }
             State::Starting { .. } | State::Backoff { .. } | State::Stopping { .. } => {
                 let until = state.deadline().expect("a state without an end");
-                assert!(
-                    until > world.now && due.is_some_and(|due| due <= until),
-                    "{status:?}"
-                );
+                assert!(until > world.now && due.is_some_and(|due| due <= until), "{status:?}");
             }
             State::Running { .. } => assert!(world.exists(name) && status.ready),
             State::Stuck { .. } => assert!(world.exists(name), "{name} is stuck, and gone"),
             State::Exited | State::Failed | State::Invalid => {}
         }
         if status.state.is_down() {
-            assert!(
-                !world.exists(name),
-                "{name} is {}, and there",
-                status.state.word()
-            );
+            assert!(!world.exists(name), "{name} is {}, and there", status.state.word());
         }
         if status.wanted == Wanted::Down {
-            assert!(!matches!(
-                status.state,
-                StateKind::Waiting | StateKind::Backoff
-            ));
+            let up = matches!(status.state, StateKind::Starting | StateKind::Running);
+            let soon = matches!(status.state, StateKind::Waiting | StateKind::Backoff);
+            assert!(!up && !soon, "nobody wants it: {status:?}");
         }
         if let Some(next) = status.next_start {
             let longest = shadow.policy.max_delay * 11 / 10;
-            assert!(
-                next <= world.now + longest,
-                "{name} pauses too long: {next:?}"
-            );
+            assert!(next <= world.now + longest, "{name} pauses too long: {next:?}");
         }
     }
 
@@ -360,12 +303,7 @@ impl Model {
         if let Some(shutdown) = self.shutdown {
             let down = world.sup.statuses().all(|status| status.state.is_down());
             let over = down || world.now >= shutdown.deadline;
-            assert_eq!(
-                shutdown.done,
-                over || shutdown.done,
-                "{shutdown:?} at {:?}",
-                world.now
-            );
+            assert_eq!(shutdown.done, over || shutdown.done, "{shutdown:?} at {:?}", world.now);
         }
     }
 
@@ -373,12 +311,7 @@ impl Model {
         let reserve = (deadline.saturating_sub(told_at) / 10).min(s(2));
         let done = self.shutdown.is_some_and(|earlier| earlier.done);
         let kill_at = deadline.saturating_sub(reserve);
-        self.shutdown = Some(Closing {
-            told_at,
-            deadline,
-            kill_at,
-            done,
-        });
+        self.shutdown = Some(Closing { told_at, deadline, kill_at, done });
         for shadow in self.containers.values_mut() {
             shadow.start_owed = false;
         }
@@ -419,8 +352,7 @@ impl Shadow {
     /// A start that takes too long is a failure, however it ends.
     fn ends(&mut self, at: Duration, ending: Ending) {
         let too_long = !self.up && at - self.started_at >= START_DEADLINE;
-        self.end
-            .get_or_insert(if too_long { Ending::Failure } else { ending });
+        self.end.get_or_insert(if too_long { Ending::Failure } else { ending });
     }
 }
 

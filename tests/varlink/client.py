@@ -62,7 +62,7 @@ def logs(machine, name):
         entries += reply["entries"]
     assert entries, "no output"
     for one in entries:
-        assert one["name"] == name and one["stream"] in ("stdout", "stderr"), one
+        assert one["name"] == name and one.get("stream") in ("stdout", "stderr", None), one
         assert one["time"].endswith("Z") and one["boot_us"] > 0, one
         if one.get("data") is not None:
             base64.b64decode(one["data"], validate=True)

@@ -32,10 +32,7 @@ impl Below {
 
     /// Names of the files, lowest first.
     pub fn names(&self) -> Vec<&str> {
-        self.files
-            .iter()
-            .filter_map(|file| file.file_name()?.to_str())
-            .collect()
+        self.files.iter().filter_map(|file| file.file_name()?.to_str()).collect()
     }
 
     /// A short name for all of them together: 64 bits, within one diff-id.
@@ -43,11 +40,7 @@ impl Below {
         if self.files.is_empty() {
             return String::from("0");
         }
-        Digest::of(self.names().join(",").as_bytes())
-            .hex()
-            .chars()
-            .take(16)
-            .collect()
+        Digest::of(self.names().join(",").as_bytes()).hex().chars().take(16).collect()
     }
 
     /// Gives implied directories what they are here; whether the layer has any.
@@ -60,9 +53,7 @@ impl Below {
                 found.push((id, meta));
             }
         }
-        found
-            .into_iter()
-            .for_each(|(id, meta)| tree.inherit(id, meta));
+        found.into_iter().for_each(|(id, meta)| tree.inherit(id, meta));
         Ok(depends)
     }
 
@@ -84,7 +75,5 @@ fn is_opaque(file: &Path) -> Result<bool, Error> {
 
 fn look(path: &Path, names: &[&[u8]]) -> Result<Lookup, Error> {
     let file = File::open(path).map_err(at(path))?;
-    lookup(names, &mut |offset, buffer: &mut [u8]| {
-        file.read_exact_at(buffer, offset).map_err(at(path))
-    })
+    lookup(names, &mut |offset, buffer: &mut [u8]| file.read_exact_at(buffer, offset).map_err(at(path)))
 }

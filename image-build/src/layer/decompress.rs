@@ -11,26 +11,22 @@ const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const ZSTD_SKIPPABLE: u32 = 0x184d_2a50;
 
 /// Compressions that images of this kind do not have, to say which one it is.
-const OTHERS: [(&[u8], &str); 3] = [
-    (b"\xfd7zXZ\0", "xz"),
-    (b"BZh", "bzip2"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-];
+const OTHERS: [(&[u8], &str); 3] = [(b"\xfd7zXZ\0", "xz"), (b"BZh", "bzip2"), (b"\x04\x22\x4d\x18", "lz4")];
 
 /// The bytes without compression, and a name for what they were.
 pub fn decompress<'a>(input: impl Read + 'a) -> io::Result<(Box<dyn Read + 'a>, &'static str)> {
     let mut input = BufReader::with_capacity(super::CHUNK, input);
     let start = beginning(&mut input)?;
     if let Some((_, name)) = OTHERS.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return Err(io::Error::other(format!(
-            "compressed with {name}: only gzip and zstd are supported"
-        )));
+        return Err(io::Error::other(format!("compressed with {name}: only gzip and zstd are supported")));
     }
     if start.starts_with(GZIP) {
         return Ok((Box::new(MultiGzDecoder::new(input)), "gzip"));
     }
-    let number = <[u8; 4]>::try_from(start.as_slice()).map_or(0, u32::from_le_bytes);
-    if start == ZSTD || number & !0xf == ZSTD_SKIPPABLE {
+    let number = start
+        .first_chunk()
+        .map_or(0, |magic| u32::from_le_bytes(*magic));
+    if start.starts_with(ZSTD) || number & !0xf == ZSTD_SKIPPABLE {
         let frames = Frames {
             input,
             decoder: FrameDecoder::new(),
@@ -41,10 +37,10 @@ pub fn decompress<'a>(input: impl Read + 'a) -> io::Result<(Box<dyn Read + 'a>, 
     Ok((Box::new(input), "tar"))
 }
 
-/// The first four bytes, or fewer when there are no more; they stay in the reader. What fills the
+/// The first bytes, or fewer when there are no more; they stay in the reader. What fills the
 /// buffer in one read is enough: files give what they have.
 fn beginning(input: &mut impl BufRead) -> io::Result<Vec<u8>> {
-    Ok(input.fill_buf()?.iter().copied().take(4).collect())
+    Ok(input.fill_buf()?.iter().copied().take(6).collect())
 }
 
 /// A zstd stream: frames, one behind another, some of which carry no contents.
@@ -95,9 +91,7 @@ impl<R: BufRead> Read for Frames<R> {
                 continue;
             }
             let one = BlockDecodingStrategy::UptoBlocks(1);
-            self.decoder
-                .decode_blocks(&mut self.input, one)
-                .map_err(io::Error::other)?;
+            self.decoder.decode_blocks(&mut self.input, one).map_err(io::Error::other)?;
         }
     }
 }

@@ -72,10 +72,7 @@ pub(super) fn members(file: &File) -> Result<Members, Error> {
         }
     }
     if at > end {
-        return Err(wrong(
-            "archive",
-            format!("truncated: {end} bytes, its last member ends at {at}"),
-        ));
+        return Err(wrong("archive", format!("truncated: {end} bytes, its last member ends at {at}")));
     }
     tar.finish()?;
     Ok(members)
@@ -106,10 +103,7 @@ fn member(entry: &Entry, at: u64, body: u64) -> Result<Option<(String, Member)>,
             let target = tidy(parent, &String::from_utf8_lossy(target));
             Some((name, Member::Link(target)))
         }
-        Kind::HardLink(target) => Some((
-            name,
-            Member::Link(tidy("", &String::from_utf8_lossy(target))),
-        )),
+        Kind::HardLink(target) => Some((name, Member::Link(tidy("", &String::from_utf8_lossy(target))))),
         Kind::Directory | Kind::Char { .. } | Kind::Block { .. } | Kind::Fifo => None,
     })
 }

@@ -25,36 +25,22 @@ pub(super) fn add(
         let (digest, size) = files.digest(name)?;
         layers.push(descriptor(LAYER_TYPE, digest, size));
     }
-    let manifest = manifest(
-        descriptor(CONFIG_TYPE, Digest::of(&bytes), bytes.len() as u64),
-        layers,
-    );
+    let manifest = manifest(descriptor(CONFIG_TYPE, Digest::of(&bytes), bytes.len() as u64), layers);
     manifest.check_config(&config)?;
     for (number, (name, diff_id)) in (1..).zip(archive.layers.iter().zip(&config.diff_ids)) {
         let open = || files.open(name).map(|(reader, _)| reader);
-        job.layer(diff_id, cache, open).map_err(within(format!(
-            "layer {number} of {}",
-            archive.layers.len()
-        )))?;
+        job.layer(diff_id, cache, open)
+            .map_err(within(format!("layer {number} of {}", archive.layers.len())))?;
     }
     finish(job, &manifest, &bytes)
 }
 
 /// A manifest for an image that came without one.
 pub(super) fn manifest(config: Descriptor, layers: Vec<Descriptor>) -> Manifest {
-    Manifest {
-        schema_version: 2,
-        media_type: String::from(MANIFEST_TYPE),
-        config,
-        layers,
-    }
+    Manifest { schema_version: 2, media_type: String::from(MANIFEST_TYPE), config, layers }
 }
 
-pub(super) fn finish(
-    job: &mut Job<'_>,
-    manifest: &Manifest,
-    config: &[u8],
-) -> Result<Digest, Error> {
+pub(super) fn finish(job: &mut Job<'_>, manifest: &Manifest, config: &[u8]) -> Result<Digest, Error> {
     let bytes = serde_json::to_vec(manifest).map_err(|error| wrong("manifest", error))?;
     job.documents(&bytes, MANIFEST_TYPE, config)
 }

@@ -21,15 +21,9 @@ pub(super) trait Files {
         let (reader, len) = self.open(name)?;
         let mut bytes = Vec::new();
         // One more than may be, so that the parser sees that it is too large.
-        reader
-            .take(MAX_DOCUMENT as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| wrong(name, error))?;
+        reader.take(MAX_DOCUMENT as u64 + 1).read_to_end(&mut bytes).map_err(|error| wrong(name, error))?;
         if bytes.len() as u64 != len && bytes.len() <= MAX_DOCUMENT {
-            return Err(wrong(
-                name,
-                format!("truncated: {} of {len} bytes", bytes.len()),
-            ));
+            return Err(wrong(name, format!("truncated: {} of {len} bytes", bytes.len())));
         }
         Ok(bytes)
     }
@@ -45,10 +39,7 @@ pub(super) trait Files {
     fn verify(&self, name: &str, digest: &Digest, size: u64) -> Result<(), Error> {
         let (found, len) = self.digest(name)?;
         if len != size {
-            return Err(wrong(
-                name,
-                format!("damaged: {len} bytes, its descriptor says {size}"),
-            ));
+            return Err(wrong(name, format!("damaged: {len} bytes, its descriptor says {size}")));
         }
         if found != *digest {
             return Err(wrong(name, format!("damaged: its digest is {found}")));
@@ -84,18 +75,12 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn open(dir: &Path) -> Result<Self, Error> {
         fs::read_dir(dir).map_err(at(dir))?;
-        Ok(Self {
-            dir: dir.to_path_buf(),
-            blobs: None,
-        })
+        Ok(Self { dir: dir.to_path_buf(), blobs: None })
     }
 
     /// A layout whose blobs are shared with others: `blobs` stands for its own folder of that name.
     pub(super) fn with_blobs(dir: &Path, blobs: &Path) -> Self {
-        Self {
-            dir: dir.to_path_buf(),
-            blobs: Some(blobs.to_path_buf()),
-        }
+        Self { dir: dir.to_path_buf(), blobs: Some(blobs.to_path_buf()) }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -114,10 +99,7 @@ impl Files for Folder {
         if !metadata.is_file() {
             return Err(wrong(path.display(), "not a file"));
         }
-        Ok((
-            Box::new(File::open(&path).map_err(at(&path))?),
-            metadata.len(),
-        ))
+        Ok((Box::new(File::open(&path).map_err(at(&path))?), metadata.len()))
     }
 }
 
@@ -134,25 +116,16 @@ impl Archive {
         if !fs::metadata(path).map_err(at(path))?.is_file() {
             return Err(wrong(path.display(), "not a file"));
         }
-        let file =
-            archive::plain(File::open(path).map_err(at(path))?, scratch).map_err(at(path))?;
+        let file = archive::plain(File::open(path).map_err(at(path))?, scratch).map_err(at(path))?;
         let members = archive::members(&file)?;
-        Ok(Self {
-            file: Rc::new(file),
-            members,
-        })
+        Ok(Self { file: Rc::new(file), members })
     }
 }
 
 impl Files for Archive {
     fn open(&self, name: &str) -> Result<(Box<dyn Read>, u64), Error> {
-        let found =
-            archive::find(&self.members, name).ok_or_else(|| wrong(name, "not in the archive"))?;
-        let slice = Slice {
-            file: Rc::clone(&self.file),
-            at: found.at,
-            left: found.len,
-        };
+        let found = archive::find(&self.members, name).ok_or_else(|| wrong(name, "not in the archive"))?;
+        let slice = Slice { file: Rc::clone(&self.file), at: found.at, left: found.len };
         Ok((Box::new(slice), found.len))
     }
 }
@@ -167,9 +140,7 @@ struct Slice {
 impl Read for Slice {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = usize::try_from(self.left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let count = self
-            .file
-            .read_at(buffer.get_mut(..len).unwrap_or_default(), self.at)?;
+        let count = self.file.read_at(buffer.get_mut(..len).unwrap_or_default(), self.at)?;
         self.at += count as u64;
         self.left -= count as u64;
         Ok(count)

@@ -34,19 +34,11 @@ pub(super) fn add(
         };
         job.layer(diff_id, cache, open).map_err(within(place()))?;
     }
-    let media_type = if manifest.media_type.is_empty() {
-        MANIFEST_TYPE
-    } else {
-        &manifest.media_type
-    };
+    let media_type = if manifest.media_type.is_empty() { MANIFEST_TYPE } else { &manifest.media_type };
     job.documents(&bytes, media_type, &config_bytes)
 }
 
-fn find_manifest(
-    job: &Job<'_>,
-    files: &dyn Files,
-    tag: Option<&str>,
-) -> Result<(Vec<u8>, Manifest), Error> {
+fn find_manifest(job: &Job<'_>, files: &dyn Files, tag: Option<&str>) -> Result<(Vec<u8>, Manifest), Error> {
     let place = "index.json";
     let mut index = Index::parse(place, &files.document(place)?)?;
     let mut tag = tag;
@@ -59,8 +51,5 @@ fn find_manifest(
         }
         tag = None;
     }
-    Err(wrong(
-        place,
-        format!("an index in an index, {MAX_NESTING} times"),
-    ))
+    Err(wrong(place, format!("an index in an index, {MAX_NESTING} times")))
 }

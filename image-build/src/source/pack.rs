@@ -36,12 +36,7 @@ pub(super) fn pack(root: &Path, sink: &mut Sink<'_>) -> Result<Warnings, Error> 
     if !metadata.is_dir() {
         return Err(wrong(root.display(), "not a folder"));
     }
-    let mut packer = Packer {
-        root,
-        sink,
-        links: BTreeMap::new(),
-        warnings: Vec::new(),
-    };
+    let mut packer = Packer { root, sink, links: BTreeMap::new(), warnings: Vec::new() };
     let mut next = vec![PathBuf::new()];
     while let Some(path) = next.pop() {
         if packer.member(&path)? {
@@ -67,30 +62,19 @@ impl Packer<'_, '_> {
         let full = self.root.join(path);
         let metadata = fs::symlink_metadata(&full).map_err(at(&full))?;
         let kind = metadata.file_type();
-        if path
-            .file_name()
-            .is_some_and(|name| name.as_bytes().starts_with(b".wh."))
-        {
-            return Err(wrong(
-                full.display(),
-                "a name that images use for files that are gone (`.wh.`)",
-            ));
+        if path.file_name().is_some_and(|name| name.as_bytes().starts_with(b".wh.")) {
+            return Err(wrong(full.display(), "a name that images use for files that are gone (`.wh.`)"));
         }
         let mut header = Header::new(path.as_os_str().as_bytes(), &metadata, xattrs(&full)?);
         if kind.is_socket() {
-            self.warnings
-                .push(format!("{}: left out, a socket", full.display()));
+            self.warnings.push(format!("{}: left out, a socket", full.display()));
         } else if kind.is_dir() {
             header.directory().write(self.sink)?;
         } else if let Some(first) = self.link(path, &metadata) {
-            header
-                .hard_link(first.as_os_str().as_bytes())
-                .write(self.sink)?;
+            header.hard_link(first.as_os_str().as_bytes()).write(self.sink)?;
         } else if kind.is_symlink() {
             let target = fs::read_link(&full).map_err(at(&full))?;
-            header
-                .symlink(target.as_os_str().as_bytes())
-                .write(self.sink)?;
+            header.symlink(target.as_os_str().as_bytes()).write(self.sink)?;
         } else if kind.is_file() {
             self.file(header, &full, &metadata)?;
         } else {
@@ -151,15 +135,10 @@ impl Packer<'_, '_> {
         for Segment { at: start, len } in segments {
             let (mut from, end) = (*start, start + len);
             while from < end {
-                let wanted =
-                    usize::try_from(end - from).map_or(chunk.len(), |left| left.min(chunk.len()));
+                let wanted = usize::try_from(end - from).map_or(chunk.len(), |left| left.min(chunk.len()));
                 let part = chunk.get_mut(..wanted).unwrap_or_default();
-                file.read_exact_at(part, from).map_err(|error| {
-                    wrong(
-                        full.display(),
-                        format!("changed while it was read: {error}"),
-                    )
-                })?;
+                file.read_exact_at(part, from)
+                    .map_err(|error| wrong(full.display(), format!("changed while it was read: {error}")))?;
                 (self.sink)(part)?;
                 from += part.len() as u64;
             }
@@ -180,15 +159,10 @@ fn xattrs(path: &Path) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
         Err(error) => return Err(fail(error)),
     };
     let mut found = BTreeMap::new();
-    for name in names
-        .get(..len)
-        .unwrap_or_default()
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
+    for name in names.get(..len).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty())
     {
         let mut value = vec![0; MAX_XATTR];
-        let len = rustix::fs::lgetxattr(path, OsStr::from_bytes(name), value.as_mut_slice())
-            .map_err(fail)?;
+        let len = rustix::fs::lgetxattr(path, OsStr::from_bytes(name), value.as_mut_slice()).map_err(fail)?;
         value.truncate(len);
         found.insert(name.to_vec(), value);
     }

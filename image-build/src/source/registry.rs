@@ -38,45 +38,28 @@ pub(super) fn fetch(reference: &str, platform: &Platform, cache: &Path) -> Resul
 }
 
 fn pinned(reference: &str) -> Result<Option<Digest>, Error> {
-    reference
-        .split_once('@')
-        .map(|(_, digest)| digest.parse())
-        .transpose()
+    reference.split_once('@').map(|(_, digest)| digest.parse()).transpose()
 }
 
 fn copy(reference: &str, platform: &Platform, to: &Path, blobs: &Path) -> Result<(), Error> {
     let mut skopeo = Command::new("skopeo");
-    skopeo
-        .arg("--override-os")
-        .arg(&platform.os)
-        .arg("--override-arch")
-        .arg(&platform.architecture);
-    skopeo
-        .args(["copy", "--quiet", "--dest-shared-blob-dir"])
-        .arg(blobs);
+    skopeo.arg("--override-os").arg(&platform.os).arg("--override-arch").arg(&platform.architecture);
+    skopeo.args(["copy", "--quiet", "--dest-shared-blob-dir"]).arg(blobs);
     if is_loopback(reference) {
         skopeo.arg("--src-tls-verify=false");
     }
-    skopeo
-        .arg(format!("docker://{}", name(reference)))
-        .arg(format!("oci:{}", to.display()));
+    skopeo.arg(format!("docker://{}", name(reference))).arg(format!("oci:{}", to.display()));
     let output = match skopeo.output() {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(instead(
-                reference,
-                "fetching it needs `skopeo`, which is not installed",
-            ));
+            return Err(instead(reference, "fetching it needs `skopeo`, which is not installed"));
         }
         Err(error) => return Err(instead(reference, &format!("skopeo: {error}"))),
     };
     if output.status.success() {
         return Ok(());
     }
-    Err(instead(
-        reference,
-        &reason(&String::from_utf8_lossy(&output.stderr)),
-    ))
+    Err(instead(reference, &reason(&String::from_utf8_lossy(&output.stderr))))
 }
 
 /// skopeo takes a tag or a digest, not both; the digest says more.
@@ -84,9 +67,7 @@ fn name(reference: &str) -> String {
     let Some((name, digest)) = reference.split_once('@') else {
         return String::from(reference);
     };
-    let (path, last) = name
-        .rsplit_once('/')
-        .map_or(("", name), |(path, last)| (path, last));
+    let (path, last) = name.rsplit_once('/').map_or(("", name), |(path, last)| (path, last));
     let bare = last.split_once(':').map_or(last, |(bare, _)| bare);
     let slash = if path.is_empty() { "" } else { "/" };
     format!("{path}{slash}{bare}@{digest}")
@@ -99,18 +80,12 @@ fn is_loopback(reference: &str) -> bool {
         Some(six) => six.split_once(']').map_or(six, |(six, _)| six),
         None => host.rsplit_once(':').map_or(host, |(host, _)| host),
     };
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// skopeo logs in logfmt; what it wants to say is the last `msg="…"`.
 fn reason(stderr: &str) -> String {
-    let last = stderr
-        .lines()
-        .rfind(|line| !line.trim().is_empty())
-        .unwrap_or("no reason given");
+    let last = stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no reason given");
     match last.split_once("msg=\"") {
         Some((_, text)) => text.trim_end_matches('"').replace("\\\"", "\""),
         None => String::from(last),
@@ -120,13 +95,7 @@ fn reason(stderr: &str) -> String {
 /// What went wrong, and what can be written where there is no registry to ask.
 fn instead(reference: &str, what: &str) -> Error {
     let name = name(reference);
-    let file = name
-        .split('@')
-        .next()
-        .unwrap_or(&name)
-        .rsplit('/')
-        .next()
-        .unwrap_or(&name);
+    let file = name.split('@').next().unwrap_or(&name).rsplit('/').next().unwrap_or(&name);
     let file = file.split(':').next().unwrap_or(file);
     let what = format!(
         "{what}\n  without a registry: where there is one, run\n    \
@@ -179,14 +148,8 @@ mod tests {
         fn check(reference: &str, expected: &str) {
             assert_eq!(name(reference), expected);
         }
-        check(
-            "registry.example:5000/shop/web:2.1@sha256:00",
-            "registry.example:5000/shop/web@sha256:00",
-        );
-        check(
-            "registry.example:5000/web@sha256:00",
-            "registry.example:5000/web@sha256:00",
-        );
+        check("registry.example:5000/shop/web:2.1@sha256:00", "registry.example:5000/shop/web@sha256:00");
+        check("registry.example:5000/web@sha256:00", "registry.example:5000/web@sha256:00");
         check("docker.io/library/redis:7", "docker.io/library/redis:7");
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod another_reader;
 pub(crate) mod snapshot;
 
 use std::collections::BTreeMap;
@@ -54,12 +55,7 @@ PY
 
 /// Runs a shell script in a folder and wants it to succeed.
 pub(crate) fn sh(dir: &Path, script: &str) -> String {
-    let output = Command::new("sh")
-        .arg("-euc")
-        .arg(script)
-        .current_dir(dir)
-        .output()
-        .unwrap();
+    let output = Command::new("sh").arg("-euc").arg(script).current_dir(dir).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}\n{stderr}");
     String::from_utf8(output.stdout).unwrap()
@@ -76,13 +72,7 @@ pub(crate) fn temp() -> TempDir {
 /// Converts a tar, compressed or not, that has this tar inside.
 pub(crate) fn converted(file: &Path, tar: &Path, cache: &Path) -> Converted {
     let diff_id = Digest::of(&fs::read(tar).unwrap());
-    convert(
-        File::open(file).unwrap(),
-        &diff_id,
-        &Below::default(),
-        &Cache::open(cache).unwrap(),
-    )
-    .unwrap()
+    convert(File::open(file).unwrap(), &diff_id, &Below::default(), &Cache::open(cache).unwrap()).unwrap()
 }
 
 /// An EROFS file, mounted by the kernel.
@@ -95,18 +85,8 @@ pub(crate) struct Mounted {
 impl Mounted {
     pub(crate) fn new(image: &Path) -> Self {
         let dir = temp();
-        sh(
-            dir.path(),
-            &format!(
-                "mount -t erofs -o ro,loop {} {}",
-                image.display(),
-                dir.path().display()
-            ),
-        );
-        Self {
-            dir,
-            parts: Vec::new(),
-        }
+        sh(dir.path(), &format!("mount -t erofs -o ro,loop {} {}", image.display(), dir.path().display()));
+        Self { dir, parts: Vec::new() }
     }
 }
 
@@ -114,25 +94,12 @@ impl Mounted {
     /// An overlay of mounted layers, lowest first, as a container sees it.
     pub(crate) fn overlay(layers: &[Self]) -> Self {
         let dir = temp();
-        let paths: Vec<_> = layers
-            .iter()
-            .rev()
-            .map(|layer| layer.dir.path().display().to_string())
-            .collect();
+        let paths: Vec<_> = layers.iter().rev().map(|layer| layer.dir.path().display().to_string()).collect();
         // A single layer needs a second one to be an overlay.
         let empty = temp();
         let lower = format!("{}:{}", paths.join(":"), empty.path().display());
-        sh(
-            dir.path(),
-            &format!(
-                "mount -t overlay x -o ro,lowerdir={lower} {}",
-                dir.path().display()
-            ),
-        );
-        Self {
-            dir,
-            parts: vec![empty],
-        }
+        sh(dir.path(), &format!("mount -t overlay x -o ro,lowerdir={lower} {}", dir.path().display()));
+        Self { dir, parts: vec![empty] }
     }
 }
 
@@ -157,10 +124,7 @@ pub(crate) fn store_files(dir: &Path) -> BTreeMap<PathBuf, String> {
     let mut files = snapshot::snapshot(dir);
     for line in files.values_mut() {
         let mode = line.split(' ').next().unwrap_or_default().to_string();
-        *line = format!(
-            "{mode} {}",
-            line.split(" contents ").nth(1).unwrap_or_default()
-        );
+        *line = format!("{mode} {}", line.split(" contents ").nth(1).unwrap_or_default());
     }
     files
 }

@@ -16,10 +16,7 @@ pub(crate) fn snapshot(root: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 /// Of the paths that are wanted.
-pub(crate) fn snapshot_of(
-    root: &Path,
-    wanted: &dyn Fn(&Path) -> bool,
-) -> BTreeMap<PathBuf, String> {
+pub(crate) fn snapshot_of(root: &Path, wanted: &dyn Fn(&Path) -> bool) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut first_names = BTreeMap::new();
     let mut next = vec![PathBuf::new()];
@@ -28,11 +25,7 @@ pub(crate) fn snapshot_of(
         let metadata = fs::symlink_metadata(&full).unwrap();
         let kind = metadata.file_type();
         if kind.is_dir() {
-            next.extend(
-                fs::read_dir(&full)
-                    .unwrap()
-                    .map(|entry| path.join(entry.unwrap().file_name())),
-            );
+            next.extend(fs::read_dir(&full).unwrap().map(|entry| path.join(entry.unwrap().file_name())));
         }
         if wanted(&path) {
             found.insert(path, full);
@@ -42,10 +35,7 @@ pub(crate) fn snapshot_of(
     for (path, full) in found {
         let metadata = fs::symlink_metadata(&full).unwrap();
         let kind = metadata.file_type();
-        let first = first_names
-            .entry(metadata.ino())
-            .or_insert_with(|| path.clone())
-            .clone();
+        let first = first_names.entry(metadata.ino()).or_insert_with(|| path.clone()).clone();
         let size = if kind.is_dir() { 0 } else { metadata.len() };
         let mut line = format!(
             "{:o} {}:{} size {size} time {}.{:09} device {:x} links {} first {}",
@@ -74,11 +64,7 @@ pub(crate) fn snapshot_of(
 }
 
 fn contents(path: &Path) -> orlop::image::Digest {
-    let (mut file, mut hasher, mut chunk) = (
-        File::open(path).unwrap(),
-        Hasher::default(),
-        vec![0; 1 << 20],
-    );
+    let (mut file, mut hasher, mut chunk) = (File::open(path).unwrap(), Hasher::default(), vec![0; 1 << 20]);
     loop {
         match file.read(&mut chunk).unwrap() {
             0 => return hasher.finish(),
@@ -90,39 +76,23 @@ fn contents(path: &Path) -> orlop::image::Digest {
 pub(crate) fn xattrs(path: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut names = vec![0; 1 << 16];
     let len = rustix::fs::llistxattr(path, names.as_mut_slice()).unwrap();
-    let names = names[..len]
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty());
+    let names = names[..len].split(|byte| *byte == 0).filter(|name| !name.is_empty());
     names
         .map(|name| {
             let mut value = vec![0; 1 << 16];
-            let len =
-                rustix::fs::lgetxattr(path, OsStr::from_bytes(name), value.as_mut_slice()).unwrap();
-            (
-                String::from_utf8_lossy(name).into_owned(),
-                value[..len].to_vec(),
-            )
+            let len = rustix::fs::lgetxattr(path, OsStr::from_bytes(name), value.as_mut_slice()).unwrap();
+            (String::from_utf8_lossy(name).into_owned(), value[..len].to_vec())
         })
         .collect()
 }
 
 /// Wants two trees to be the same, and shows the lines in which they are not.
 pub(crate) fn assert_same(expected: &BTreeMap<PathBuf, String>, found: &BTreeMap<PathBuf, String>) {
-    let keys = expected
-        .keys()
-        .chain(found.keys())
-        .collect::<std::collections::BTreeSet<_>>();
+    let keys = expected.keys().chain(found.keys()).collect::<std::collections::BTreeSet<_>>();
     let differences: Vec<_> = keys
         .into_iter()
         .filter(|key| expected.get(*key) != found.get(*key))
-        .map(|key| {
-            format!(
-                "{}\n  {:?}\n  {:?}",
-                key.display(),
-                expected.get(key),
-                found.get(key)
-            )
-        })
+        .map(|key| format!("{}\n  {:?}\n  {:?}", key.display(), expected.get(key), found.get(key)))
         .collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

@@ -9,9 +9,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::session::{Heard, ServerSession, closed_notice};
-use orlop::control::{Decoder, Frame};
+use orlop::control::Frame;
+use orlop::control::session::{Heard, closed_notice};
 
+use super::input::{Edge, Input};
 use super::output::{Output, Sent};
 use super::{CallId, ClientId, Limits, Peer};
 use crate::linux::readiness::{Interest, Ready};
@@ -46,27 +47,6 @@ pub(super) struct Channel {
     idle_since: Duration,
 }
 
-#[derive(Debug)]
-enum Input {
-    Socket(Decoder),
-    Port { session: ServerSession, host: Host, drained: Drained },
-}
-
-/// Whether somebody holds the other end of a port, as far as it was told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Host {
-    Unknown,
-    Present,
-    Absent,
-}
-
-/// Edges come once: what was told and not read must be remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Drained {
-    Yes,
-    No,
-}
-
 /// A call that waits for its answer.
 #[derive(Debug, Clone, Copy)]
 struct InHand {
@@ -85,16 +65,13 @@ pub(super) type Gone = Option<ClientId>;
 
 impl Channel {
     pub(super) fn socket(fd: OwnedFd, peer: Peer, limits: Limits, now: Duration) -> Self {
-        let input = Input::Socket(Decoder::new(limits.request));
-        Self::new(fd, peer, input, limits, now)
+        Self::new(fd, peer, Input::socket(limits.request), limits, now)
     }
 
     /// Whoever is there already learns that there is no session, so that it does not wait for
     /// what a supervisor before this one was asked.
     pub(super) fn port(fd: OwnedFd, name: String, limits: Limits, now: Duration) -> Self {
-        let session = ServerSession::new(limits.request);
-        let input = Input::Port { session, host: Host::Unknown, drained: Drained::Yes };
-        let mut channel = Self::new(fd, Peer::Port(name), input, limits, now);
+        let mut channel = Self::new(fd, Peer::Port(name), Input::port(limits.request), limits, now);
         channel.output.push(&closed_notice());
         channel
     }
@@ -132,7 +109,7 @@ impl Channel {
     }
 
     pub(super) fn is_port(&self) -> bool {
-        matches!(self.input, Input::Port { .. })
+        self.input.is_port()
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -146,19 +123,11 @@ impl Channel {
     /// What epoll told: reads and writes.
     pub(super) fn ready(&mut self, token: u64, ready: Ready, now: Duration) -> Gone {
         let mut gone = None;
-        match &mut self.input {
-            Input::Port { host, drained, .. } => {
-                let was = *host;
-                *host = if ready.hung_up { Host::Absent } else { Host::Present };
-                *drained = Drained::No;
-                // The first word of a client can be read while the port still says that nobody is
-                // there: only the change ends a session.
-                if ready.hung_up && was != Host::Absent {
-                    gone = self.end_session(token);
-                }
-            }
-            Input::Socket(_) if ready.hung_up => self.hang_up(),
-            Input::Socket(_) => {}
+        if self.input.edge(ready.hung_up) == Edge::HostLeft {
+            gone = self.end_session(token);
+        }
+        if ready.hung_up && !self.is_port() {
+            self.hang_up();
         }
         let ended = self.read(token, now);
         gone.or(ended)
@@ -179,9 +148,7 @@ impl Channel {
                     gone = gone.or(ended);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if let Input::Port { drained, .. } = &mut self.input {
-                        *drained = Drained::Yes;
-                    }
+                    self.input.drain();
                     break;
                 }
                 Err(_) => self.is_over = true,
@@ -198,10 +165,8 @@ impl Channel {
     }
 
     fn wants_to_read(&self) -> bool {
-        match &self.input {
-            Input::Socket(_) => !self.at_end && !self.is_over && self.frame.is_none() && self.takes_calls(),
-            Input::Port { drained, .. } => *drained == Drained::No && !self.is_over,
-        }
+        let has_turn = !self.at_end && self.frame.is_none() && self.takes_calls();
+        !self.is_over && if self.is_port() { self.input.is_undrained() } else { has_turn }
     }
 
     /// No call is in hand, and the answers to those before are taken well enough.
@@ -210,24 +175,18 @@ impl Channel {
     }
 
     fn end_of_input(&mut self) {
-        match &mut self.input {
-            Input::Socket(_) => self.at_end = true,
-            // Nobody is there; the next edge tells when somebody is.
-            Input::Port { drained, .. } => *drained = Drained::Yes,
-        }
+        // On a port nobody is there; the next edge tells when somebody is.
+        self.input.drain();
+        self.at_end = !self.is_port();
     }
 
     fn take_in(&mut self, token: u64, bytes: &[u8]) -> Gone {
-        let heard = match &mut self.input {
-            Input::Socket(decoder) => {
-                decoder.push(bytes);
-                self.frame = decoder.next_frame();
-                return None;
+        match self.input.push(bytes) {
+            Heard::Nothing => {
+                // Taken at once, so that a socket is not read any further.
+                self.frame = self.frame.take().or_else(|| self.input.next_frame());
+                None
             }
-            Input::Port { session, .. } => session.push(bytes),
-        };
-        match heard {
-            Heard::Nothing => None,
             Heard::Begun(answer) => {
                 let gone = self.forget_client(token);
                 self.output.push(&answer);
@@ -249,9 +208,7 @@ impl Channel {
 
     /// Of a port: the client is no more, and neither is what it had sent.
     fn end_session(&mut self, token: u64) -> Gone {
-        if let Input::Port { session, .. } = &mut self.input {
-            session.end();
-        }
+        self.input.end();
         self.forget_client(token)
     }
 
@@ -332,7 +289,7 @@ impl Channel {
 
     fn flush(&mut self, now: Duration) {
         let fd = self.fd.as_fd();
-        let is_port = matches!(self.input, Input::Port { .. });
+        let is_port = self.input.is_port();
         let sent = self
             .output
             .send(|bytes| if is_port { socket::write(fd, bytes) } else { socket::send_now(fd, bytes) });
@@ -352,15 +309,9 @@ impl Channel {
     /// that is not complete, and ends what has nothing more to do.
     pub(super) fn settle(&mut self, now: Duration) {
         if self.frame.is_none() {
-            self.frame = match &mut self.input {
-                Input::Socket(decoder) => decoder.next_frame(),
-                Input::Port { session, .. } => session.next_frame(),
-            };
+            self.frame = self.input.next_frame();
         }
-        let is_partial = match &self.input {
-            Input::Socket(decoder) => decoder.is_partial(),
-            Input::Port { session, .. } => session.is_partial(),
-        };
+        let is_partial = self.input.is_partial();
         if is_partial && self.frame.is_none() && self.takes_calls() {
             self.partial_since.get_or_insert(now);
         } else {

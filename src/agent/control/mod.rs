@@ -9,6 +9,7 @@
 //! reads nothing costs its own buffers, until it is let go.
 
 mod channel;
+mod input;
 mod output;
 pub(crate) mod ports;
 mod server;

@@ -38,11 +38,7 @@ fn reads_all_that_an_image_may_want() {
 fn takes_what_go_writes_for_nothing() {
     fn check(run: &str) {
         let text = format!(r#"{{"config":{run},"rootfs":{{"type":"layers","diff_ids":null}}}}"#);
-        assert_eq!(
-            ImageConfig::parse("config", text.as_bytes()),
-            Ok(ImageConfig::default()),
-            "{run}"
-        );
+        assert_eq!(ImageConfig::parse("config", text.as_bytes()), Ok(ImageConfig::default()), "{run}");
     }
     check("null");
     check("{}");
@@ -55,35 +51,21 @@ fn takes_what_go_writes_for_nothing() {
 #[test]
 fn refuses_a_wrong_config_and_says_where() {
     fn check(input: &str, expected: &str) {
-        assert_eq!(
-            ImageConfig::parse("config", input.as_bytes())
-                .unwrap_err()
-                .to_string(),
-            expected
-        );
+        assert_eq!(ImageConfig::parse("config", input.as_bytes()).unwrap_err().to_string(), expected);
     }
     check("{}", "config: missing field `rootfs` at line 1 column 2");
     let kind = r#"{"rootfs":{"type":"squash","diff_ids":[]}}"#;
-    check(
-        kind,
-        "config: rootfs.type is `squash`, only `layers` is known",
-    );
+    check(kind, "config: rootfs.type is `squash`, only `layers` is known");
     let nul = r#"{"config":{"Env":["A=\u0000"]},"rootfs":{"type":"layers","diff_ids":[]}}"#;
     check(nul, "config: config.Env: a NUL in the text");
     let many = vec![format!("\"{}\"", id("a")); 129].join(",");
     let many = format!(r#"{{"rootfs":{{"type":"layers","diff_ids":[{many}]}}}}"#);
-    check(
-        &many,
-        "config: 129 layers, more than the 128 that are taken",
-    );
+    check(&many, "config: 129 layers, more than the 128 that are taken");
 }
 
 #[test]
 fn refuses_an_image_for_another_machine() {
-    let platform = Platform {
-        os: "linux".into(),
-        architecture: "amd64".into(),
-    };
+    let platform = Platform { os: "linux".into(), architecture: "amd64".into() };
     let config = |os: &str, architecture: &str| ImageConfig {
         os: os.into(),
         architecture: architecture.into(),
@@ -91,11 +73,6 @@ fn refuses_an_image_for_another_machine() {
     };
     assert_eq!(config("linux", "amd64").check_platform(&platform), Ok(()));
     assert_eq!(config("", "").check_platform(&platform), Ok(()));
-    let error = config("windows", "amd64")
-        .check_platform(&platform)
-        .unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "config: an image for windows/amd64, not for linux/amd64"
-    );
+    let error = config("windows", "amd64").check_platform(&platform).unwrap_err();
+    assert_eq!(error.to_string(), "config: an image for windows/amd64, not for linux/amd64");
 }

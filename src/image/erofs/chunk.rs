@@ -44,9 +44,7 @@ impl Chunks {
 
     /// Blocks that are stored.
     pub(super) fn stored(self, data: &Data) -> u64 {
-        self.runs(data)
-            .map(|(first, last)| self.end(data, last) - first * self.len() / BLOCK)
-            .sum()
+        self.runs(data).map(|(first, last)| self.end(data, last) - first * self.len() / BLOCK).sum()
     }
 
     /// The block of the file behind a chunk: the last one ends with the file.
@@ -57,18 +55,13 @@ impl Chunks {
     /// Chunks that hold something, as runs from first to last, ascending.
     pub(super) fn runs(self, data: &Data) -> impl Iterator<Item = (u64, u64)> {
         let mut free = 0;
-        data.extents
-            .iter()
-            .filter_map(move |Extent { at, len, .. }| {
-                let (first, last) = (
-                    free.max(at / self.len()),
-                    (at + len).saturating_sub(1) / self.len(),
-                );
-                (*len > 0 && first <= last).then(|| {
-                    free = last + 1;
-                    (first, last)
-                })
+        data.extents.iter().filter_map(move |Extent { at, len, .. }| {
+            let (first, last) = (free.max(at / self.len()), (at + len).saturating_sub(1) / self.len());
+            (*len > 0 && first <= last).then(|| {
+                free = last + 1;
+                (first, last)
             })
+        })
     }
 }
 
@@ -77,25 +70,14 @@ mod tests {
     use super::*;
 
     fn data(size: u64, extents: &[(u64, u64)]) -> Data {
-        let extents = extents
-            .iter()
-            .map(|(at, len)| Extent {
-                at: *at,
-                len: *len,
-                from: 0,
-            })
-            .collect();
+        let extents = extents.iter().map(|(at, len)| Extent { at: *at, len: *len, from: 0 }).collect();
         Data { size, extents }
     }
 
     #[test]
     fn picks_chunks_only_where_they_spare_much() {
         fn check(size: u64, extents: &[(u64, u64)], expected: Option<u32>) {
-            assert_eq!(
-                Chunks::worth_it(&data(size, extents)).map(|chunks| chunks.bits),
-                expected,
-                "{size}"
-            );
+            assert_eq!(Chunks::worth_it(&data(size, extents)).map(|chunks| chunks.bits), expected, "{size}");
         }
         check(100, &[(0, 100)], None);
         check(1 << 30, &[(0, 1 << 30)], None);
@@ -108,10 +90,7 @@ mod tests {
     #[test]
     fn stores_touched_chunks_once_and_ends_with_the_file() {
         let chunks = Chunks { bits: 1 };
-        let data = data(
-            8192 * 5 + 1,
-            &[(0, 4096), (4096, 4096), (8192 * 3 + 4096, 4096 * 3 + 1)],
-        );
+        let data = data(8192 * 5 + 1, &[(0, 4096), (4096, 4096), (8192 * 3 + 4096, 4096 * 3 + 1)]);
         assert_eq!(chunks.runs(&data).collect::<Vec<_>>(), [(0, 0), (3, 5)]);
         assert_eq!((chunks.table(&data), chunks.stored(&data)), (24, 2 + 4 + 1));
     }

@@ -15,12 +15,7 @@ pub(super) type Name<'a> = (&'a [u8], NodeId);
 pub(super) fn names(tree: &Tree, id: NodeId, parent: NodeId) -> Vec<Name<'_>> {
     let mut names: Vec<Name<'_>> = Vec::from([(&b"."[..], id), (&b".."[..], parent)]);
     if let Some(directory) = tree.directory(id) {
-        names.extend(
-            directory
-                .children
-                .iter()
-                .map(|(name, child)| (name.as_slice(), *child)),
-        );
+        names.extend(directory.children.iter().map(|(name, child)| (name.as_slice(), *child)));
     }
     names.sort_unstable();
     names
@@ -65,9 +60,7 @@ pub(super) fn block(tree: &Tree, names: &[Name<'_>], nid: impl Fn(NodeId) -> u64
         bytes.extend([tree.node(*id).map_or(0, |node| file_type(&node.content)), 0]);
         name_at += name.len() as u64;
     }
-    names
-        .iter()
-        .for_each(|(name, _)| bytes.extend_from_slice(name));
+    names.iter().for_each(|(name, _)| bytes.extend_from_slice(name));
     bytes
 }
 
@@ -91,13 +84,7 @@ mod tests {
     fn begins_a_block_when_a_name_does_not_fit() {
         let long = [b'x'; 255];
         let names: Vec<Name<'_>> = (0..16).map(|id| (&long[..], id)).collect();
-        assert_eq!(
-            Fill::of(&names),
-            Fill {
-                counts: vec![15, 1],
-                last: 267
-            }
-        );
+        assert_eq!(Fill::of(&names), Fill { counts: vec![15, 1], last: 267 });
         assert_eq!(Fill::of(&names).size(), 4096 + 267);
         assert_eq!(Fill::of(&names[..15]).size(), 15 * 267);
     }

@@ -83,9 +83,7 @@ impl Inode {
     /// i_u: what it is depends on the kind of file and on the layout.
     fn address(&self, content: &Content) -> u32 {
         match (content, self.layout) {
-            (Content::Char { major, minor } | Content::Block { major, minor }, _) => {
-                device(*major, *minor)
-            }
+            (Content::Char { major, minor } | Content::Block { major, minor }, _) => device(*major, *minor),
             (Content::Fifo, _) => 0,
             (_, Layout::Chunks(chunks)) => chunks.bits,
             (_, Layout::Plain | Layout::Inline { .. }) if self.blocks == 0 => NO_BLOCK,

@@ -19,10 +19,7 @@ pub(super) struct Placer {
 
 impl Placer {
     pub(super) fn from_block(first: u64) -> Self {
-        Self {
-            blocks: first,
-            free: BTreeMap::new(),
-        }
+        Self { blocks: first, free: BTreeMap::new() }
     }
 
     /// The offset of `len` bytes. What is longer than a block begins one.

@@ -62,17 +62,11 @@ impl<'a> Image<'a> {
 
     pub(super) fn nid(&self, id: NodeId) -> u64 {
         let place = self.index.get(id).copied().flatten();
-        place
-            .and_then(|place| self.inodes.get(place))
-            .map_or(0, |inode| inode.offset / SLOT)
+        place.and_then(|place| self.inodes.get(place)).map_or(0, |inode| inode.offset / SLOT)
     }
 
     pub(super) fn names(&self, id: NodeId) -> Vec<super::directory::Name<'a>> {
-        names(
-            self.tree,
-            id,
-            self.parents.get(id).copied().unwrap_or(Tree::ROOT),
-        )
+        names(self.tree, id, self.parents.get(id).copied().unwrap_or(Tree::ROOT))
     }
 
     fn inode(&self, id: NodeId, node: &Node) -> Result<Inode, Error> {
@@ -92,26 +86,13 @@ impl<'a> Image<'a> {
             (Layout::Inline { .. }, _) => size / BLOCK,
             (Layout::Plain | Layout::Chunks(_), _) => size.div_ceil(BLOCK),
         };
-        Ok(Inode {
-            node: id,
-            size,
-            is_extended,
-            xattrs,
-            layout,
-            offset: 0,
-            start: 0,
-            blocks,
-        })
+        Ok(Inode { node: id, size, is_extended, xattrs, layout, offset: 0, start: 0, blocks })
     }
 
     /// Contents follow the inodes, in the same order.
     fn place_blocks(&mut self, first: u64) -> Result<u32, Error> {
-        let too_large = |_| {
-            Error::new(
-                "layer",
-                String::from("larger than the 16 TiB that EROFS can address"),
-            )
-        };
+        let too_large =
+            |_| Error::new("layer", String::from("larger than the 16 TiB that EROFS can address"));
         let mut next = u32::try_from(first).map_err(too_large)?;
         for inode in &mut self.inodes {
             inode.start = next;
@@ -165,11 +146,7 @@ fn commonest_time(tree: &Tree, order: &[NodeId]) -> Time {
     for node in order.iter().filter_map(|id| tree.node(*id)) {
         *counts.entry(node.meta.mtime).or_default() += 1;
     }
-    counts
-        .into_iter()
-        .rev()
-        .max_by_key(|(_, count)| *count)
-        .map_or(Time::default(), |(time, _)| time)
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map_or(Time::default(), |(time, _)| time)
 }
 
 fn parents(tree: &Tree, order: &[NodeId]) -> Vec<NodeId> {
@@ -190,9 +167,7 @@ fn parents(tree: &Tree, order: &[NodeId]) -> Vec<NodeId> {
 /// Version 8 of RFC 9562, "whatever the maker likes": the beginning of the diff-id.
 fn uuid(diff_id: &Digest) -> [u8; 16] {
     let mut uuid = [0; 16];
-    uuid.iter_mut()
-        .zip(diff_id.bytes())
-        .for_each(|(to, from)| *to = *from);
+    uuid.iter_mut().zip(diff_id.bytes()).for_each(|(to, from)| *to = *from);
     let [_, _, _, _, _, _, version, _, variant, ..] = &mut uuid;
     *version = *version & 0x0f | 0x80;
     *variant = *variant & 0x3f | 0x80;

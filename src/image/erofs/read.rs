@@ -72,15 +72,8 @@ where
         if field.u32(0)? != superblock::MAGIC {
             return Err(damaged().into());
         }
-        let time = Time {
-            seconds: field.u64(24)?.cast_signed(),
-            nanoseconds: field.u32(32)?,
-        };
-        Ok(Self {
-            root: field.u16(14)?.into(),
-            read,
-            time,
-        })
+        let time = Time { seconds: field.u64(24)?.cast_signed(), nanoseconds: field.u32(32)? };
+        Ok(Self { root: field.u16(14)?.into(), read, time })
     }
 
     fn bytes(&mut self, offset: u64, len: u64) -> Result<Vec<u8>, E> {
@@ -94,47 +87,22 @@ where
         let short = self.bytes(offset, COMPACT)?;
         let format = Fields(&short).u16(0)?;
         let is_extended = format & 1 == 1;
-        let bytes = if is_extended {
-            self.bytes(offset, EXTENDED)?
-        } else {
-            short
-        };
+        let bytes = if is_extended { self.bytes(offset, EXTENDED)? } else { short };
         let field = Fields(&bytes);
         let mode = field.u16(4)?;
         let xattrs = xattr::len(field.u16(2)?);
         let (size, address, uid, gid, time) = if is_extended {
-            let time = Time {
-                seconds: field.u64(32)?.cast_signed(),
-                nanoseconds: field.u32(40)?,
-            };
-            (
-                field.u64(8)?,
-                field.u32(16)?,
-                field.u32(24)?,
-                field.u32(28)?,
-                time,
-            )
+            let time = Time { seconds: field.u64(32)?.cast_signed(), nanoseconds: field.u32(40)? };
+            (field.u64(8)?, field.u32(16)?, field.u32(24)?, field.u32(28)?, time)
         } else {
-            (
-                field.u32(8)?.into(),
-                field.u32(16)?,
-                field.u16(24)?.into(),
-                field.u16(26)?.into(),
-                self.time,
-            )
+            (field.u32(8)?.into(), field.u32(16)?, field.u16(24)?.into(), field.u16(26)?.into(), self.time)
         };
         let after = offset + bytes.len() as u64;
         let xattr_bytes = self.bytes(after, xattrs)?;
         let xattrs_read = xattr::decode(&xattr_bytes).ok_or_else(damaged)?;
         Ok(Found {
             is_directory: mode & 0o170_000 == 0o040_000,
-            meta: Meta {
-                mode: mode & 0o7777,
-                uid,
-                gid,
-                mtime: time,
-                xattrs: xattrs_read,
-            },
+            meta: Meta { mode: mode & 0o7777, uid, gid, mtime: time, xattrs: xattrs_read },
             size,
             start: u64::from(address) * BLOCK,
             is_inline: format >> 1 == 2,
@@ -147,14 +115,7 @@ where
         while done < directory.size {
             let len = (directory.size - done).min(BLOCK);
             let is_tail = directory.is_inline && len < BLOCK;
-            let block = self.bytes(
-                if is_tail {
-                    directory.tail
-                } else {
-                    directory.start + done
-                },
-                len,
-            )?;
+            let block = self.bytes(if is_tail { directory.tail } else { directory.start + done }, len)?;
             if let Some(nid) = find(&block, name).ok_or_else(damaged)? {
                 return Ok(Some(nid));
             }
@@ -171,11 +132,7 @@ fn find(block: &[u8], name: &[u8]) -> Option<Option<u64>> {
     for entry in 0..count {
         let at = entry * 12;
         let start = usize::from(field.u16(at + 8).ok()?);
-        let end = if entry + 1 < count {
-            usize::from(field.u16(at + 20).ok()?)
-        } else {
-            block.len()
-        };
+        let end = if entry + 1 < count { usize::from(field.u16(at + 20).ok()?) } else { block.len() };
         let found = block.get(start..end)?.split(|byte| *byte == 0).next()?;
         if found == name {
             return Some(field.u64(at).ok());
@@ -193,11 +150,7 @@ struct Fields<'a>(&'a [u8]);
 
 impl Fields<'_> {
     fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], Error> {
-        self.0
-            .get(at..)
-            .and_then(|rest| rest.first_chunk())
-            .copied()
-            .ok_or_else(damaged)
+        self.0.get(at..).and_then(|rest| rest.first_chunk()).copied().ok_or_else(damaged)
     }
 
     fn u16(&self, at: usize) -> Result<u16, Error> {

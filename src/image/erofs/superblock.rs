@@ -42,9 +42,7 @@ impl Superblock {
 
         // The checksum is taken with its own field empty.
         let magic = MAGIC.to_le_bytes();
-        let sum = [&magic[..], &[0; 4], &rest]
-            .iter()
-            .fold(u32::MAX, |sum, bytes| crc32c(sum, bytes));
+        let sum = [&magic[..], &[0; 4], &rest].iter().fold(u32::MAX, |sum, bytes| crc32c(sum, bytes));
         let mut block = Vec::from([0; OFFSET]);
         block.extend(magic);
         block.extend(sum.to_le_bytes());
@@ -57,9 +55,7 @@ impl Superblock {
 /// inversion: so the kernel has it.
 fn crc32c(start: u32, bytes: &[u8]) -> u32 {
     bytes.iter().fold(start, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 }
-        })
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { 0x82f6_3b78 } else { 0 })
     })
 }
 

@@ -67,11 +67,7 @@ impl Image<'_> {
             time: self.time,
             blocks: self.blocks,
             uuid: self.uuid,
-            incompatible: if self.inodes.iter().any(is_chunked) {
-                CHUNKED_FILE
-            } else {
-                0
-            },
+            incompatible: if self.inodes.iter().any(is_chunked) { CHUNKED_FILE } else { 0 },
         }
     }
 
@@ -82,12 +78,8 @@ impl Image<'_> {
         E: From<Error>,
     {
         match (inode.layout, &node.content) {
-            (Layout::Inline { tail }, _) => {
-                self.contents(inode, node, inode.size - tail, inode.size, out)
-            }
-            (Layout::Chunks(chunks), Content::File(data)) => {
-                out.bytes(&table(chunks, data, inode.start))
-            }
+            (Layout::Inline { tail }, _) => self.contents(inode, node, inode.size - tail, inode.size, out),
+            (Layout::Chunks(chunks), Content::File(data)) => out.bytes(&table(chunks, data, inode.start)),
             (Layout::Plain | Layout::Chunks(_), _) => Ok(()),
         }
     }
@@ -100,12 +92,7 @@ impl Image<'_> {
         match (inode.layout, &node.content) {
             (Layout::Chunks(chunks), Content::File(data)) => {
                 chunks.runs(data).try_for_each(|(first, last)| {
-                    file(
-                        data,
-                        first * chunks.len(),
-                        (chunks.end(data, last) * BLOCK).min(data.size),
-                        out,
-                    )?;
+                    file(data, first * chunks.len(), (chunks.end(data, last) * BLOCK).min(data.size), out)?;
                     out.zeros_to(out.at.next_multiple_of(BLOCK))
                 })
             }
@@ -137,13 +124,7 @@ impl Image<'_> {
     }
 
     /// Blocks of a directory, from the numbered one up to an offset.
-    fn directory<F, E>(
-        &self,
-        inode: &Inode,
-        first: u64,
-        to: u64,
-        out: &mut Out<'_, F>,
-    ) -> Result<(), E>
+    fn directory<F, E>(&self, inode: &Inode, first: u64, to: u64, out: &mut Out<'_, F>) -> Result<(), E>
     where
         F: FnMut(Piece<'_>) -> Result<(), E>,
         E: From<Error>,
@@ -174,15 +155,8 @@ where
 {
     let end = out.at + (to - from);
     let begin = out.at;
-    let first = data
-        .extents
-        .partition_point(|extent| extent.at + extent.len <= from);
-    for extent in data
-        .extents
-        .iter()
-        .skip(first)
-        .take_while(|extent| extent.at < to)
-    {
+    let first = data.extents.partition_point(|extent| extent.at + extent.len <= from);
+    for extent in data.extents.iter().skip(first).take_while(|extent| extent.at < to) {
         let (start, stop) = (extent.at.max(from), (extent.at + extent.len).min(to));
         out.zeros_to(begin + (start - from))?;
         out.spool(extent.from + (start - extent.at), stop - start)?;
@@ -217,11 +191,7 @@ where
 {
     fn bytes(&mut self, bytes: &[u8]) -> Result<(), E> {
         self.at += bytes.len() as u64;
-        if bytes.is_empty() {
-            Ok(())
-        } else {
-            (self.write)(Piece::Bytes(bytes))
-        }
+        if bytes.is_empty() { Ok(()) } else { (self.write)(Piece::Bytes(bytes)) }
     }
 
     fn spool(&mut self, from: u64, len: u64) -> Result<(), E> {
@@ -231,15 +201,9 @@ where
 
     fn zeros_to(&mut self, offset: u64) -> Result<(), E> {
         let Some(missing) = offset.checked_sub(self.at) else {
-            return Err(
-                Error::new("layer", alloc::format!("the plan overlaps at {offset}")).into(),
-            );
+            return Err(Error::new("layer", alloc::format!("the plan overlaps at {offset}")).into());
         };
         self.at = offset;
-        if missing == 0 {
-            Ok(())
-        } else {
-            (self.write)(Piece::Zeros(missing))
-        }
+        if missing == 0 { Ok(()) } else { (self.write)(Piece::Zeros(missing)) }
     }
 }

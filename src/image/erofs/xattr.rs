@@ -25,12 +25,9 @@ pub(super) fn encode(xattrs: &Xattrs) -> Vec<u8> {
     }
     let mut bytes = Vec::from([0; HEADER]);
     for (name, value) in xattrs {
-        let split = PREFIXES
-            .iter()
-            .find_map(|(prefix, index)| Some((name.strip_prefix(*prefix)?, *index)));
+        let split = PREFIXES.iter().find_map(|(prefix, index)| Some((name.strip_prefix(*prefix)?, *index)));
         let Some((rest, index)) = split else { continue };
-        let (Ok(name_len), Ok(value_len)) = (u8::try_from(rest.len()), u16::try_from(value.len()))
-        else {
+        let (Ok(name_len), Ok(value_len)) = (u8::try_from(rest.len()), u16::try_from(value.len())) else {
             continue;
         };
         bytes.extend([name_len, index]);

@@ -33,15 +33,7 @@ impl<F: FnMut(&[u8]) -> Result<(), E>, E> Spool<'_, F> {
 
 impl OpenFile {
     pub(super) fn new(node: NodeId, size: u64) -> Self {
-        Self {
-            node,
-            data: Data {
-                size,
-                extents: Vec::new(),
-            },
-            block: Vec::new(),
-            block_at: 0,
-        }
+        Self { node, data: Data { size, extents: Vec::new() }, block: Vec::new(), block_at: 0 }
     }
 
     /// Takes bytes that belong at `at`, which never goes back.
@@ -81,25 +73,15 @@ impl OpenFile {
         Ok((self.node, self.data))
     }
 
-    fn whole_blocks<F, E>(
-        &mut self,
-        mut at: u64,
-        bytes: &[u8],
-        spool: &mut Spool<'_, F>,
-    ) -> Result<(), E>
+    fn whole_blocks<F, E>(&mut self, mut at: u64, bytes: &[u8], spool: &mut Spool<'_, F>) -> Result<(), E>
     where
         F: FnMut(&[u8]) -> Result<(), E>,
     {
         let mut rest = bytes;
         while !rest.is_empty() {
             let is_hole = rest.starts_with(&ZEROS);
-            let same = rest
-                .chunks(BLOCK)
-                .take_while(|block| (**block == ZEROS) == is_hole)
-                .count();
-            let (run, after) = rest
-                .split_at_checked(same.saturating_mul(BLOCK))
-                .unwrap_or((rest, &[]));
+            let same = rest.chunks(BLOCK).take_while(|block| (**block == ZEROS) == is_hole).count();
+            let (run, after) = rest.split_at_checked(same.saturating_mul(BLOCK)).unwrap_or((rest, &[]));
             if !is_hole {
                 self.extent(at, run, spool)?;
             }
@@ -118,9 +100,7 @@ impl OpenFile {
         }
         let room = self.block.get_mut(within..).unwrap_or_default();
         let taken = room.len().min(bytes.len());
-        room.iter_mut()
-            .zip(bytes)
-            .for_each(|(to, from)| *to = *from);
+        room.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
         // A piece beyond the size that was announced cannot come: the reader checks its maps.
         if taken == 0 { bytes.len() } else { taken }
     }
@@ -143,8 +123,7 @@ impl OpenFile {
         let (len, from) = (bytes.len() as u64, spool.append(bytes)?);
         match self.data.extents.last_mut() {
             Some(last)
-                if last.at.saturating_add(last.len) == at
-                    && last.from.saturating_add(last.len) == from =>
+                if last.at.saturating_add(last.len) == at && last.from.saturating_add(last.len) == from =>
             {
                 last.len = last.len.saturating_add(len);
             }

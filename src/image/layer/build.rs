@@ -72,11 +72,9 @@ impl Builder {
     {
         self.taken = self.taken.saturating_add(input.len() as u64);
         if self.taken > MAX_LAYER {
-            return Err(Error::new(
-                "layer",
-                format!("more than {MAX_LAYER} bytes without compression"),
-            )
-            .into());
+            return Err(
+                Error::new("layer", format!("more than {MAX_LAYER} bytes without compression")).into()
+            );
         }
         while !input.is_empty() {
             let (taken, event) = self.reader.read(input)?;
@@ -85,14 +83,7 @@ impl Builder {
                 Event::None => {}
                 Event::Data { at, bytes } => {
                     if let Some(open) = &mut self.open {
-                        open.push(
-                            at,
-                            bytes,
-                            &mut Spool {
-                                write: spool,
-                                len: &mut self.spooled,
-                            },
-                        )?;
+                        open.push(at, bytes, &mut Spool { write: spool, len: &mut self.spooled })?;
                     }
                 }
                 Event::Entry(entry) => {
@@ -113,11 +104,7 @@ impl Builder {
         self.close(spool)?;
         self.reader.finish()?;
         self.tree.finish();
-        Ok(Layer {
-            tree: self.tree,
-            spooled: self.spooled,
-            warnings: self.warnings,
-        })
+        Ok(Layer { tree: self.tree, spooled: self.spooled, warnings: self.warnings })
     }
 
     fn close<F, E>(&mut self, spool: &mut F) -> Result<(), E>
@@ -125,10 +112,7 @@ impl Builder {
         F: FnMut(&[u8]) -> Result<(), E>,
     {
         if let Some(open) = self.open.take() {
-            let (id, data) = open.finish(&mut Spool {
-                write: spool,
-                len: &mut self.spooled,
-            })?;
+            let (id, data) = open.finish(&mut Spool { write: spool, len: &mut self.spooled })?;
             if let Some(node) = self.tree.nodes.get_mut(id) {
                 node.content = Content::File(data);
             }
@@ -138,8 +122,7 @@ impl Builder {
 
     fn entry(&mut self, entry: Entry) -> Result<(), Error> {
         let path = entry.path.clone();
-        self.insert(entry)
-            .map_err(|what| Error::at_path(&path, what))
+        self.insert(entry).map_err(|what| Error::at_path(&path, what))
     }
 
     fn insert(&mut self, entry: Entry) -> Result<(), String> {
@@ -171,26 +154,13 @@ impl Builder {
     fn count(&mut self, entry: &Entry) -> Result<(), String> {
         let target = match &entry.kind {
             Kind::Symlink(target) | Kind::HardLink(target) => target.len(),
-            Kind::File { .. }
-            | Kind::Directory
-            | Kind::Char { .. }
-            | Kind::Block { .. }
-            | Kind::Fifo => 0,
+            Kind::File { .. } | Kind::Directory | Kind::Char { .. } | Kind::Block { .. } | Kind::Fifo => 0,
         };
-        let xattrs: usize = entry
-            .xattrs
-            .iter()
-            .map(|(name, value)| name.len().saturating_add(value.len()))
-            .sum();
-        self.text = self
-            .text
-            .saturating_add(entry.path.len())
-            .saturating_add(target)
-            .saturating_add(xattrs);
+        let xattrs: usize =
+            entry.xattrs.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
+        self.text = self.text.saturating_add(entry.path.len()).saturating_add(target).saturating_add(xattrs);
         if self.text > MAX_TEXT {
-            return Err(format!(
-                "the layer's names and xattrs exceed {MAX_TEXT} bytes"
-            ));
+            return Err(format!("the layer's names and xattrs exceed {MAX_TEXT} bytes"));
         }
         if self.tree.nodes.len() >= MAX_NODES {
             return Err(format!("the layer has more than {MAX_NODES} files"));
@@ -235,9 +205,7 @@ impl Builder {
     }
 
     fn directory(&mut self, id: NodeId) -> Result<&mut Directory, String> {
-        self.tree
-            .directory_mut(id)
-            .ok_or_else(|| String::from("its parent is not a directory"))
+        self.tree.directory_mut(id).ok_or_else(|| String::from("its parent is not a directory"))
     }
 
     fn child(&mut self, parent: NodeId, name: &[u8], entry: Entry) -> Result<(), String> {
@@ -261,17 +229,11 @@ impl Builder {
                 self.node(entry, Content::Symlink(target))?
             }
             Kind::Char { major, minor } => {
-                let content = Content::Char {
-                    major: *major,
-                    minor: *minor,
-                };
+                let content = Content::Char { major: *major, minor: *minor };
                 self.node(entry, content)?
             }
             Kind::Block { major, minor } => {
-                let content = Content::Block {
-                    major: *major,
-                    minor: *minor,
-                };
+                let content = Content::Block { major: *major, minor: *minor };
                 self.node(entry, content)?
             }
             Kind::Fifo => self.node(entry, Content::Fifo)?,
@@ -290,30 +252,20 @@ impl Builder {
         for name in dropped {
             if self.warnings.len() < MAX_WARNINGS {
                 let (path, name) = (show(&entry.path), show(&name));
-                self.warnings.push(format!(
-                    "{path}: left out the xattr `{name}`, which Linux does not have"
-                ));
+                self.warnings.push(format!("{path}: left out the xattr `{name}`, which Linux does not have"));
             }
         }
-        Ok(Meta {
-            mode: entry.mode,
-            uid: entry.uid,
-            gid: entry.gid,
-            mtime: entry.mtime,
-            xattrs,
-        })
+        Ok(Meta { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime, xattrs })
     }
 
     /// What a hard link names: a file that came before it, in this layer.
     fn target(&self, target: &[u8]) -> Result<NodeId, String> {
         let shown = show(target);
         let names = names(target).map_err(|what| format!("hard link to `{shown}`: {what}"))?;
-        let step =
-            |here: NodeId, name: &&[u8]| self.tree.directory(here)?.children.get(*name).copied();
+        let step = |here: NodeId, name: &&[u8]| self.tree.directory(here)?.children.get(*name).copied();
         let found = names.iter().try_fold(Tree::ROOT, step);
-        let found = found.ok_or_else(|| {
-            format!("hard link to `{shown}`, which this layer does not have before it")
-        })?;
+        let found = found
+            .ok_or_else(|| format!("hard link to `{shown}`, which this layer does not have before it"))?;
         if self.tree.directory(found).is_some() {
             return Err(format!("hard link to `{shown}`, a directory"));
         }
@@ -324,9 +276,7 @@ impl Builder {
 fn symlink_target(target: &[u8]) -> Result<Vec<u8>, String> {
     match target.len() {
         0 => Err(String::from("a symbolic link without a target")),
-        1..=MAX_TARGET if target.contains(&0) => {
-            Err(String::from("a NUL in the target of a symbolic link"))
-        }
+        1..=MAX_TARGET if target.contains(&0) => Err(String::from("a NUL in the target of a symbolic link")),
         1..=MAX_TARGET => Ok(target.to_vec()),
         len => Err(format!(
             "a symbolic link's target of {len} bytes, more than the {MAX_TARGET} that Linux follows"

@@ -17,27 +17,19 @@ pub(super) fn names(path: &[u8]) -> Result<Vec<&[u8]>, String> {
         return Err(String::from("a member without a name"));
     }
     if path.len() > MAX_PATH {
-        return Err(format!(
-            "a path of {} bytes, more than the {MAX_PATH} that Linux opens",
-            path.len()
-        ));
+        return Err(format!("a path of {} bytes, more than the {MAX_PATH} that Linux opens", path.len()));
     }
     if path.contains(&0) {
         return Err(String::from("a NUL in the path"));
     }
-    let names: Vec<_> = path
-        .split(|byte| *byte == b'/')
-        .filter(|name| !matches!(*name, b"" | b"."))
-        .collect();
+    let names: Vec<_> =
+        path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).collect();
     for name in &names {
         if *name == b".." {
             return Err(String::from("the path leads upwards (`..`)"));
         }
         if name.len() > MAX_NAME {
-            return Err(format!(
-                "a name of {} bytes, more than the {MAX_NAME} that Linux has",
-                name.len()
-            ));
+            return Err(format!("a name of {} bytes, more than the {MAX_NAME} that Linux has", name.len()));
         }
     }
     Ok(names)

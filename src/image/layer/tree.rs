@@ -87,9 +87,7 @@ impl Tree {
     pub const ROOT: NodeId = 0;
 
     pub(super) fn new() -> Self {
-        Self {
-            nodes: vec![Node::implied()],
-        }
+        Self { nodes: vec![Node::implied()] }
     }
 
     pub fn node(&self, id: NodeId) -> Option<&Node> {
@@ -154,11 +152,7 @@ impl Tree {
                 continue;
             }
             for name in names {
-                match self
-                    .directory(id)
-                    .and_then(|directory| directory.children.get(&name))
-                    .copied()
-                {
+                match self.directory(id).and_then(|directory| directory.children.get(&name)).copied() {
                     // Hidden below, and here again: a file covers it anyway.
                     Some(child) => {
                         self.make_opaque(child);
@@ -188,10 +182,7 @@ impl Tree {
             };
             for (name, child) in &directory.children {
                 if self.directory(*child).is_some() {
-                    next.push((
-                        *child,
-                        names.iter().copied().chain([name.as_slice()]).collect(),
-                    ));
+                    next.push((*child, names.iter().copied().chain([name.as_slice()]).collect()));
                 }
             }
             if directory.is_implied {
@@ -215,15 +206,9 @@ impl Tree {
     }
 
     fn make_opaque(&mut self, id: NodeId) {
-        if let Some(Node {
-            content: Content::Directory(directory),
-            meta,
-            ..
-        }) = self.nodes.get_mut(id)
-        {
+        if let Some(Node { content: Content::Directory(directory), meta, .. }) = self.nodes.get_mut(id) {
             directory.is_opaque = true;
-            meta.xattrs
-                .insert(b"trusted.overlay.opaque".to_vec(), b"y".to_vec());
+            meta.xattrs.insert(b"trusted.overlay.opaque".to_vec(), b"y".to_vec());
         }
     }
 
@@ -233,21 +218,12 @@ impl Tree {
             let Some(directory) = self.directory(id) else {
                 continue;
             };
-            let directories = directory
-                .children
-                .values()
-                .filter(|child| self.directory(**child).is_some())
-                .count();
+            let directories =
+                directory.children.values().filter(|child| self.directory(**child).is_some()).count();
             if let Some(count) = links.get_mut(id) {
-                *count = u32::try_from(directories)
-                    .unwrap_or(u32::MAX)
-                    .saturating_add(2);
+                *count = u32::try_from(directories).unwrap_or(u32::MAX).saturating_add(2);
             }
-            for child in directory
-                .children
-                .values()
-                .filter(|child| self.directory(**child).is_none())
-            {
+            for child in directory.children.values().filter(|child| self.directory(**child).is_none()) {
                 if let Some(count) = links.get_mut(*child) {
                     *count = count.saturating_add(1);
                 }
@@ -261,23 +237,13 @@ impl Tree {
 
 impl Node {
     pub(super) fn new(meta: Meta, content: Content) -> Self {
-        Self {
-            meta,
-            content,
-            links: 0,
-        }
+        Self { meta, content, links: 0 }
     }
 
     /// What a parent is that the archive does not have.
     pub(super) fn implied() -> Self {
-        let directory = Directory {
-            is_implied: true,
-            ..Directory::default()
-        };
-        let meta = Meta {
-            mode: 0o755,
-            ..Meta::default()
-        };
+        let directory = Directory { is_implied: true, ..Directory::default() };
+        let meta = Meta { mode: 0o755, ..Meta::default() };
         Self::new(meta, Content::Directory(directory))
     }
 

@@ -23,10 +23,7 @@ pub(super) fn judge(all: Xattrs) -> Result<(Xattrs, Vec<Vec<u8>>), String> {
     for (name, value) in all {
         // An image that could set these would steer the overlay that it lies in.
         if name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.") {
-            return Err(format!(
-                "the xattr `{}`, which belongs to overlay",
-                show(&name)
-            ));
+            return Err(format!("the xattr `{}`, which belongs to overlay", show(&name)));
         }
         if name.len() > MAX_NAME {
             return Err(format!(
@@ -49,13 +46,6 @@ pub(super) fn judge(all: Xattrs) -> Result<(Xattrs, Vec<Vec<u8>>), String> {
 
 fn is_known(name: &[u8]) -> bool {
     let prefixes: [&[u8]; 3] = [b"user.", b"trusted.", b"security."];
-    let has_rest = |prefix: &&[u8]| {
-        name.strip_prefix(*prefix)
-            .is_some_and(|rest| !rest.is_empty())
-    };
-    prefixes.iter().any(has_rest)
-        || matches!(
-            name,
-            b"system.posix_acl_access" | b"system.posix_acl_default"
-        )
+    let has_rest = |prefix: &&[u8]| name.strip_prefix(*prefix).is_some_and(|rest| !rest.is_empty());
+    prefixes.iter().any(has_rest) || matches!(name, b"system.posix_acl_access" | b"system.posix_acl_default")
 }

@@ -46,16 +46,8 @@ impl Header {
             size: unsigned("size", field(block, 124, 12))?,
             mtime: number("mtime", field(block, 136, 12))?,
             flag,
-            device: if matches!(flag, b'3' | b'4') {
-                device(block)?
-            } else {
-                (0, 0)
-            },
-            sparse: if flag == b'S' {
-                Some(old_sparse(block)?)
-            } else {
-                None
-            },
+            device: if matches!(flag, b'3' | b'4') { device(block)? } else { (0, 0) },
+            sparse: if flag == b'S' { Some(old_sparse(block)?) } else { None },
         })
     }
 }
@@ -66,9 +58,7 @@ pub(super) fn sparse_extension(block: &Block) -> Result<(Vec<Segment>, bool), St
 }
 
 fn field(block: &Block, start: usize, len: usize) -> &[u8] {
-    block
-        .get(start..start.saturating_add(len))
-        .unwrap_or_default()
+    block.get(start..start.saturating_add(len)).unwrap_or_default()
 }
 
 /// Up to the first NUL.
@@ -85,11 +75,7 @@ fn path(block: &Block) -> Vec<u8> {
         (b"ustar\0", _) => text(field(block, 345, 155)),
         _ => &[],
     };
-    if prefix.is_empty() {
-        name.to_vec()
-    } else {
-        [prefix, name].join(&b'/')
-    }
+    if prefix.is_empty() { name.to_vec() } else { [prefix, name].join(&b'/') }
 }
 
 fn device(block: &Block) -> Result<(u32, u32), String> {
@@ -115,33 +101,24 @@ fn segments(area: &[u8]) -> Result<Vec<Segment>, String> {
         if len.first().is_none_or(|byte| *byte == 0) {
             break;
         }
-        found.push(Segment {
-            at: unsigned("sparse offset", offset)?,
-            len: unsigned("sparse length", len)?,
-        });
+        found.push(Segment { at: unsigned("sparse offset", offset)?, len: unsigned("sparse length", len)? });
     }
     Ok(found)
 }
 
 /// The sum of all bytes, the sum's own field taken as blanks. Some old writers added signed bytes.
 fn check_sum(block: &Block) -> Result<(), String> {
-    let written = number("checksum", field(block, 148, 8))?;
+    let written = number("checksum", field(block, 148, 8)).ok();
     let (mut unsigned, mut signed) = (0_i64, 0_i64);
     for (place, byte) in block.iter().enumerate() {
-        let byte = if (148..156).contains(&place) {
-            b' '
-        } else {
-            *byte
-        };
+        let byte = if (148..156).contains(&place) { b' ' } else { *byte };
         unsigned = unsigned.saturating_add(i64::from(byte));
         signed = signed.saturating_add(i64::from(byte.cast_signed()));
     }
-    if written == unsigned || written == signed {
+    if written == Some(unsigned) || written == Some(signed) {
         return Ok(());
     }
-    Err(String::from(
-        "not a tar header, or a damaged one (checksum)",
-    ))
+    Err(String::from("not a tar header, or a damaged one (checksum)"))
 }
 
 fn unsigned(name: &str, field: &[u8]) -> Result<u64, String> {
@@ -156,10 +133,7 @@ fn number(name: &str, field: &[u8]) -> Result<i64, String> {
         Some((first, rest)) if first & 0x80 != 0 => base_256(*first, rest).ok_or_else(wrong),
         _ => {
             let digits = text(field).trim_ascii();
-            digits
-                .iter()
-                .try_fold(0_i64, |value, digit| octal(value, *digit))
-                .ok_or_else(wrong)
+            digits.iter().try_fold(0_i64, |value, digit| octal(value, *digit)).ok_or_else(wrong)
         }
     }
 }
@@ -173,7 +147,5 @@ fn octal(value: i64, digit: u8) -> Option<i64> {
 fn base_256(first: u8, rest: &[u8]) -> Option<i64> {
     let negative = first & 0x40 != 0;
     let start = i64::from(first & 0x3f) | if negative { !0x3f } else { 0 };
-    rest.iter().try_fold(start, |value, byte| {
-        value.checked_mul(256)?.checked_add(i64::from(*byte))
-    })
+    rest.iter().try_fold(start, |value, byte| value.checked_mul(256)?.checked_add(i64::from(*byte)))
 }

@@ -60,4 +60,4 @@ pub struct Time {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::image) mod tests;

@@ -39,11 +39,6 @@ impl Overrides {
 
     pub(super) fn path(&self, header: &Header) -> Vec<u8> {
         let given = [&self.pax.sparse.name, &self.pax.path, &self.long_path];
-        given
-            .into_iter()
-            .flatten()
-            .next()
-            .unwrap_or(&header.path)
-            .clone()
+        given.into_iter().flatten().next().unwrap_or(&header.path).clone()
     }
 }

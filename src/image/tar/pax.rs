@@ -37,16 +37,7 @@ pub(super) struct Sparse {
 
 impl Pax {
     pub(super) fn is_empty(&self) -> bool {
-        let Self {
-            path,
-            link,
-            size,
-            uid,
-            gid,
-            mtime,
-            xattrs,
-            sparse,
-        } = self;
+        let Self { path, link, size, uid, gid, mtime, xattrs, sparse } = self;
         let names = path.is_none() && link.is_none() && mtime.is_none() && xattrs.is_empty();
         names && size.is_none() && uid.is_none() && gid.is_none() && !sparse.is_used()
     }
@@ -67,17 +58,13 @@ impl Pax {
             b"uid" => self.uid = words.map(|_| number()).transpose()?,
             b"gid" => self.gid = words.map(|_| number()).transpose()?,
             b"mtime" => {
-                self.mtime = words
-                    .map(|text| time(&text).ok_or("pax mtime is not a time"))
-                    .transpose()?
+                self.mtime = words.map(|text| time(&text).ok_or("pax mtime is not a time")).transpose()?
             }
             b"GNU.sparse.major" => self.sparse.major = Some(number()?),
             b"GNU.sparse.minor" => self.sparse.minor = Some(number()?),
             b"GNU.sparse.name" => self.sparse.name = words,
             b"GNU.sparse.size" | b"GNU.sparse.realsize" => self.sparse.real_size = Some(number()?),
-            b"GNU.sparse.map" => {
-                self.sparse.map = map(value).ok_or("pax GNU.sparse.map is not a map")?
-            }
+            b"GNU.sparse.map" => self.sparse.map = map(value).ok_or("pax GNU.sparse.map is not a map")?,
             b"GNU.sparse.offset" => self.sparse.offset = Some(number()?),
             b"GNU.sparse.numbytes" => self.sparse.pair(number()?)?,
             _ => {
@@ -96,10 +83,7 @@ impl Sparse {
     }
 
     fn pair(&mut self, len: u64) -> Result<(), String> {
-        let at = self
-            .offset
-            .take()
-            .ok_or("pax GNU.sparse.numbytes without an offset")?;
+        let at = self.offset.take().ok_or("pax GNU.sparse.numbytes without an offset")?;
         if self.map.len() >= MAX_SEGMENTS {
             return Err(format!("more than {MAX_SEGMENTS} pieces of a sparse file"));
         }
@@ -113,10 +97,7 @@ impl Sparse {
 pub(super) fn check_global(records: &[u8]) -> Result<(), String> {
     each_record(records, |key, _| match key {
         b"comment" => Ok(()),
-        _ => Err(format!(
-            "a global pax header with `{}`, which readers disagree on",
-            show(key)
-        )),
+        _ => Err(format!("a global pax header with `{}`, which readers disagree on", show(key))),
     })
 }
 
@@ -145,10 +126,7 @@ fn split_record(records: &[u8]) -> Option<(Record<'_>, &[u8])> {
     let (record, rest) = records.split_at_checked(len)?;
     let body = record.get(blank.checked_add(1)?..)?.strip_suffix(b"\n")?;
     let equals = body.iter().position(|byte| *byte == b'=')?;
-    Some((
-        (body.get(..equals)?, body.get(equals.checked_add(1)?..)?),
-        rest,
-    ))
+    Some(((body.get(..equals)?, body.get(equals.checked_add(1)?..)?), rest))
 }
 
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
@@ -163,31 +141,17 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
 
 /// `-1.5` is half a second before 23:59:59 of 1969: seconds round down, nanoseconds count up.
 fn time(text: &[u8]) -> Option<Time> {
-    let (negative, text) = text
-        .strip_prefix(b"-")
-        .map_or((false, text), |rest| (true, rest));
+    let (negative, text) = text.strip_prefix(b"-").map_or((false, text), |rest| (true, rest));
     let mut halves = text.splitn(2, |byte| *byte == b'.');
     let seconds = i64::try_from(decimal(halves.next()?)?).ok()?;
-    let fraction: Vec<u8> = halves
-        .next()
-        .unwrap_or_default()
-        .iter()
-        .copied()
-        .chain([b'0'; 9])
-        .take(9)
-        .collect();
+    let fraction: Vec<u8> =
+        halves.next().unwrap_or_default().iter().copied().chain([b'0'; 9]).take(9).collect();
     let nanoseconds = u32::try_from(decimal(&fraction)?).ok()?;
     if !negative {
-        return Some(Time {
-            seconds,
-            nanoseconds,
-        });
+        return Some(Time { seconds, nanoseconds });
     }
     match nanoseconds {
-        0 => Some(Time {
-            seconds: seconds.checked_neg()?,
-            nanoseconds,
-        }),
+        0 => Some(Time { seconds: seconds.checked_neg()?, nanoseconds }),
         _ => Some(Time {
             seconds: seconds.checked_neg()?.checked_sub(1)?,
             nanoseconds: 1_000_000_000_u32.checked_sub(nanoseconds)?,
@@ -200,10 +164,7 @@ fn map(text: &[u8]) -> Option<Vec<Segment>> {
     if text.is_empty() {
         return Some(Vec::new());
     }
-    let numbers = text
-        .split(|byte| *byte == b',')
-        .map(decimal)
-        .collect::<Option<Vec<_>>>()?;
+    let numbers = text.split(|byte| *byte == b',').map(decimal).collect::<Option<Vec<_>>>()?;
     if numbers.len() > MAX_SEGMENTS.saturating_mul(2) {
         return None;
     }

@@ -82,12 +82,7 @@ struct Body {
 
 impl Default for Reader {
     fn default() -> Self {
-        Self {
-            state: State::Header,
-            held: Vec::new(),
-            next: Overrides::default(),
-            offset: 0,
-        }
+        Self { state: State::Header, held: Vec::new(), next: Overrides::default(), offset: 0 }
     }
 }
 
@@ -95,7 +90,8 @@ impl Reader {
     /// Takes some bytes from the front of `input`: how many, and what they were. Call it until
     /// all are taken.
     pub fn read<'a>(&mut self, input: &'a [u8]) -> Result<(usize, Event<'a>), Error> {
-        let place = self.offset;
+        // Where the block or extension began that was being gathered.
+        let place = self.offset.saturating_sub(self.held.len() as u64);
         let step = match &mut self.state {
             State::Body(body) => Ok(body.take(input)),
             State::Padding { left } => {
@@ -122,11 +118,8 @@ impl Reader {
     pub fn skip(&mut self) -> u64 {
         let left = match &self.state {
             State::Body(body) => {
-                let rest = body
-                    .rest
-                    .as_slice()
-                    .iter()
-                    .fold(body.now.len, |sum, next| sum.saturating_add(next.len));
+                let rest =
+                    body.rest.as_slice().iter().fold(body.now.len, |sum, next| sum.saturating_add(next.len));
                 rest.saturating_add(body.padding)
             }
             State::Padding { left } => *left,
@@ -156,33 +149,26 @@ impl Reader {
         if fine {
             return Ok(());
         }
-        Err(Error::new(
-            format!("tar, byte {}", self.offset),
-            "truncated: the archive ends within a member",
-        ))
+        Err(Error::new(format!("tar, byte {}", self.offset), "truncated: the archive ends within a member"))
     }
 
     /// Gathers `wanted` bytes, which may come in pieces, then reads them.
     fn collect<'a>(&mut self, input: &[u8], wanted: u64) -> Result<(usize, Event<'a>), String> {
         let missing = wanted.saturating_sub(self.held.len() as u64);
         let taken = clamp(missing, input.len());
-        self.held
-            .extend_from_slice(input.get(..taken).unwrap_or_default());
+        self.held.extend_from_slice(input.get(..taken).unwrap_or_default());
         if (self.held.len() as u64) < wanted {
             return Ok((taken, Event::None));
         }
         let held = mem::take(&mut self.held);
         let event = match mem::replace(&mut self.state, State::Header) {
             State::Extension { flag, size } => {
-                let body = held
-                    .get(..usize::try_from(size).unwrap_or(0))
-                    .unwrap_or_default();
+                let body = held.get(..usize::try_from(size).unwrap_or(0)).unwrap_or_default();
                 self.next.read(flag, body)?;
                 Event::None
             }
             state => {
-                let block =
-                    Block::try_from(held.as_slice()).map_err(|_| "a block of a wrong size")?;
+                let block = Block::try_from(held.as_slice()).map_err(|_| "a block of a wrong size")?;
                 self.block(state, &block)?
             }
         };
@@ -194,38 +180,19 @@ impl Reader {
         match state {
             State::Ending if is_zero => self.state = State::Ended,
             State::Ending => {
-                return Err(String::from(
-                    "a lone block of zeros, where readers disagree on the end",
-                ));
+                return Err(String::from("a lone block of zeros, where readers disagree on the end"));
             }
-            State::OldMap {
-                entry,
-                size,
-                stored,
-                mut map,
-            } => {
+            State::OldMap { entry, size, stored, mut map } => {
                 let (more, is_extended) = sparse_extension(block)?;
                 map.extend(more);
                 return self.old_map(entry, size, stored, map, is_extended);
             }
-            State::Map {
-                entry,
-                size,
-                stored,
-                mut reader,
-            } => {
-                let stored = stored
-                    .checked_sub(BLOCK as u64)
-                    .ok_or("the map of a sparse file is cut off")?;
+            State::Map { entry, size, stored, mut reader } => {
+                let stored = stored.checked_sub(BLOCK as u64).ok_or("the map of a sparse file is cut off")?;
                 return match reader.block(block)? {
                     Some(map) => self.body(entry, size, stored, map),
                     None => {
-                        self.state = State::Map {
-                            entry,
-                            size,
-                            stored,
-                            reader,
-                        };
+                        self.state = State::Map { entry, size, stored, reader };
                         Ok(Event::None)
                     }
                 };
@@ -240,29 +207,17 @@ impl Reader {
     fn header<'a>(&mut self, header: Header) -> Result<Event<'a>, String> {
         if matches!(header.flag, b'x' | b'g' | b'L' | b'K') {
             if header.size > MAX_EXTENSION {
-                return Err(format!(
-                    "a pax header or long name of {} bytes",
-                    header.size
-                ));
+                return Err(format!("a pax header or long name of {} bytes", header.size));
             }
-            self.state = State::Extension {
-                flag: header.flag,
-                size: header.size,
-            };
+            self.state = State::Extension { flag: header.flag, size: header.size };
             return Ok(Event::None);
         }
         let next = mem::take(&mut self.next);
         let path = next.path(&header);
-        self.member(header, next, path.clone())
-            .map_err(|what| format!("{}: {what}", show(&path)))
+        self.member(header, next, path.clone()).map_err(|what| format!("{}: {what}", show(&path)))
     }
 
-    fn member<'a>(
-        &mut self,
-        header: Header,
-        next: Overrides,
-        path: Vec<u8>,
-    ) -> Result<Event<'a>, String> {
+    fn member<'a>(&mut self, header: Header, next: Overrides, path: Vec<u8>) -> Result<Event<'a>, String> {
         let stored = next.pax.size.unwrap_or(header.size);
         let link = next.pax.link.or(next.long_link).unwrap_or(header.link);
         let (major, minor) = header.device;
@@ -279,10 +234,7 @@ impl Reader {
             b'5' => Kind::Directory,
             b'6' => Kind::Fifo,
             other => {
-                return Err(format!(
-                    "members of type `{}` are not supported",
-                    other.escape_ascii()
-                ));
+                return Err(format!("members of type `{}` are not supported", other.escape_ascii()));
             }
         };
         let has_body = matches!(kind, Kind::File { .. });
@@ -293,10 +245,7 @@ impl Reader {
             mode,
             uid: id("uid", next.pax.uid.unwrap_or(header.uid))?,
             gid: id("gid", next.pax.gid.unwrap_or(header.gid))?,
-            mtime: next.pax.mtime.unwrap_or(Time {
-                seconds: header.mtime,
-                nanoseconds: 0,
-            }),
+            mtime: next.pax.mtime.unwrap_or(Time { seconds: header.mtime, nanoseconds: 0 }),
             xattrs: next.pax.xattrs,
         });
         if !has_body {
@@ -308,12 +257,7 @@ impl Reader {
         if next.pax.sparse.is_used() {
             return self.pax_map(entry, stored, next.pax.sparse);
         }
-        self.body(
-            entry,
-            stored,
-            stored,
-            Vec::from([Segment { at: 0, len: stored }]),
-        )
+        self.body(entry, stored, stored, Vec::from([Segment { at: 0, len: stored }]))
     }
 
     fn old_map<'a>(
@@ -330,12 +274,7 @@ impl Reader {
         if !is_extended {
             return self.body(entry, size, stored, map);
         }
-        self.state = State::OldMap {
-            entry,
-            size,
-            stored,
-            map,
-        };
+        self.state = State::OldMap { entry, size, stored, map };
         Ok(Event::None)
     }
 
@@ -349,17 +288,10 @@ impl Reader {
         match (sparse.major.unwrap_or(0), sparse.minor.unwrap_or(0)) {
             (0, 0 | 1) => self.body(entry, size, stored, sparse.map),
             (1, 0) => {
-                self.state = State::Map {
-                    entry,
-                    size,
-                    stored,
-                    reader: MapReader::default(),
-                };
+                self.state = State::Map { entry, size, stored, reader: MapReader::default() };
                 Ok(Event::None)
             }
-            (major, minor) => Err(format!(
-                "sparse files of format {major}.{minor} are not supported"
-            )),
+            (major, minor) => Err(format!("sparse files of format {major}.{minor} are not supported")),
         }
     }
 
@@ -373,11 +305,7 @@ impl Reader {
         check_map(&map, size, stored)?;
         entry.kind = Kind::File { size };
         let padding = padded(stored).saturating_sub(stored);
-        self.state = State::Body(Body {
-            rest: map.into_iter(),
-            now: Segment { at: 0, len: 0 },
-            padding,
-        });
+        self.state = State::Body(Body { rest: map.into_iter(), now: Segment { at: 0, len: 0 }, padding });
         Ok(Event::Entry(entry))
     }
 
@@ -418,18 +346,8 @@ impl Body {
         let Segment { at, len } = self.now;
         let bytes = input.get(..clamp(len, input.len())).unwrap_or_default();
         let taken = bytes.len() as u64;
-        self.now = Segment {
-            at: at.saturating_add(taken),
-            len: len.saturating_sub(taken),
-        };
-        (
-            bytes.len(),
-            if bytes.is_empty() {
-                Event::None
-            } else {
-                Event::Data { at, bytes }
-            },
-        )
+        self.now = Segment { at: at.saturating_add(taken), len: len.saturating_sub(taken) };
+        (bytes.len(), if bytes.is_empty() { Event::None } else { Event::Data { at, bytes } })
     }
 }
 
@@ -446,6 +364,5 @@ fn clamp(wanted: u64, there: usize) -> usize {
 }
 
 fn padded(size: u64) -> u64 {
-    size.checked_next_multiple_of(BLOCK as u64)
-        .unwrap_or(u64::MAX)
+    size.checked_next_multiple_of(BLOCK as u64).unwrap_or(u64::MAX)
 }

@@ -23,28 +23,18 @@ pub(super) struct Segment {
 /// The map must ascend, stay within the file and take all that is stored.
 pub(super) fn check_map(map: &[Segment], size: u64, stored: u64) -> Result<(), String> {
     if size > MAX_SIZE {
-        return Err(format!(
-            "a file of {size} bytes, more than the {MAX_SIZE} that are taken"
-        ));
+        return Err(format!("a file of {size} bytes, more than the {MAX_SIZE} that are taken"));
     }
     let (mut end, mut sum) = (0_u64, 0_u64);
     for segment in map {
-        let next = segment
-            .at
-            .checked_add(segment.len)
-            .filter(|next| segment.at >= end && *next <= size);
+        let next = segment.at.checked_add(segment.len).filter(|next| segment.at >= end && *next <= size);
         end = next.ok_or_else(|| {
-            format!(
-                "a piece of a sparse file at {} overlaps or leaves the file",
-                segment.at
-            )
+            format!("a piece of a sparse file at {} overlaps or leaves the file", segment.at)
         })?;
         sum = sum.saturating_add(segment.len);
     }
     if sum != stored {
-        return Err(format!(
-            "the map of a sparse file has {sum} bytes, {stored} are stored"
-        ));
+        return Err(format!("the map of a sparse file has {sum} bytes, {stored} are stored"));
     }
     Ok(())
 }
@@ -62,17 +52,10 @@ impl MapReader {
     pub(super) fn block(&mut self, block: &[u8; BLOCK]) -> Result<Option<Vec<Segment>>, String> {
         const LONGEST_LINE: usize = 21; // 2^64 and a newline
         self.text.extend_from_slice(block);
-        self.lines = self
-            .lines
-            .saturating_add(block.iter().filter(|byte| **byte == b'\n').count());
+        self.lines = self.lines.saturating_add(block.iter().filter(|byte| **byte == b'\n').count());
         let mut lines = self.text.split(|byte| *byte == b'\n');
-        let count = lines
-            .next()
-            .and_then(decimal)
-            .and_then(|count| usize::try_from(count).ok());
-        let count = count
-            .filter(|count| *count <= MAX_SEGMENTS)
-            .ok_or("a damaged map of a sparse file")?;
+        let count = lines.next().and_then(decimal).and_then(|count| usize::try_from(count).ok());
+        let count = count.filter(|count| *count <= MAX_SEGMENTS).ok_or("a damaged map of a sparse file")?;
         let wanted = count.saturating_mul(2).saturating_add(1);
         if self.lines < wanted {
             if self.text.len() > wanted.saturating_mul(LONGEST_LINE) {
@@ -82,10 +65,7 @@ impl MapReader {
         }
         let mut map = Vec::with_capacity(count);
         for _ in 0..count {
-            let (at, len) = (
-                lines.next().and_then(decimal),
-                lines.next().and_then(decimal),
-            );
+            let (at, len) = (lines.next().and_then(decimal), lines.next().and_then(decimal));
             let (Some(at), Some(len)) = (at, len) else {
                 return Err(String::from("a damaged map of a sparse file"));
             };

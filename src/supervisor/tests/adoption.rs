@@ -1,6 +1,8 @@
 //! A supervisor takes over from the one before it; safe mode.
 
-use super::world::{Play, World, config, ms, s};
+use super::declared::{config, ms, s};
+use super::live::Play;
+use super::world::World;
 use super::*;
 
 fn world(plays: &[Play]) -> World {
@@ -13,13 +15,7 @@ fn adopted(record: Record, found: Option<Found>) -> Supervisor {
     let mut config = config(&[("web", &[])]);
     config.containers.get_mut("web").unwrap().restart = Restart::OnFailure;
     let mut sup = Supervisor::new(s(100), &config, 7);
-    sup.handle(
-        s(100),
-        Event::Adopted {
-            record: Box::new(record),
-            found,
-        },
-    );
+    sup.handle(s(100), Event::Adopted { record: Box::new(record), found });
     sup
 }
 
@@ -41,11 +37,7 @@ fn a_running_container_does_not_notice() {
     }
     assert_eq!(world.status("web"), before);
     assert_eq!(world.starts("web").len(), 1);
-    assert_eq!(
-        world.news("web").len(),
-        news,
-        "nothing changed, so nothing is told"
-    );
+    assert_eq!(world.news("web").len(), news, "nothing changed, so nothing is told");
 }
 
 #[test]
@@ -56,10 +48,7 @@ fn a_pause_and_its_history_go_on() {
     assert_eq!(before.state, StateKind::Backoff);
     world.crash();
     let after = world.status("web");
-    assert_eq!(
-        (after.restarts, after.cause),
-        (before.restarts, before.cause)
-    );
+    assert_eq!((after.restarts, after.cause), (before.restarts, before.cause));
     let gap = |a: Option<Duration>| a.unwrap().as_micros();
     assert_eq!(gap(after.next_start), gap(before.next_start));
 }
@@ -71,42 +60,24 @@ fn a_budget_is_not_refilled_by_a_new_supervisor() {
     web.restart = Restart::Always;
     web.restart_policy.max_attempts = Some(3);
     web.restart_policy.then = Exhausted::Fail;
-    let mut world = World::new(config)
-        .play("web", &[Play::exits(ms(10), 1)])
-        .booted();
+    let mut world = World::new(config).play("web", &[Play::exits(ms(10), 1)]).booted();
     while world.step(s(100)) {
         if world.state("web") == StateKind::Backoff {
             world.crash();
         }
     }
-    assert_eq!(
-        (world.state("web"), world.starts("web").len()),
-        (StateKind::Failed, 3)
-    );
+    assert_eq!((world.state("web"), world.starts("web").len()), (StateKind::Failed, 3));
 }
 
 #[test]
 fn an_end_in_between_is_judged_like_any_other() {
     let (exit, at) = (Exit::Code(3), s(50));
-    let mut sup = adopted(
-        running_record(),
-        Some(Found::Ended {
-            exit,
-            oom: false,
-            at,
-        }),
-    );
+    let mut sup = adopted(running_record(), Some(Found::Ended { exit, oom: false, at }));
     let status = sup.status("web").unwrap();
     assert_eq!(status.state, StateKind::Stopping);
     assert_eq!(status.cause.unwrap().text, "exited with code 3");
     sup.handle(s(100), Event::Booted);
-    sup.handle(
-        s(100),
-        Event::Emptied {
-            name: "web".into(),
-            generation: 1,
-        },
-    );
+    sup.handle(s(100), Event::Emptied { name: "web".into(), generation: 1 });
     assert_eq!(sup.status("web").unwrap().state, StateKind::Backoff);
 }
 
@@ -114,20 +85,11 @@ fn an_end_in_between_is_judged_like_any_other() {
 fn a_record_without_an_entry_has_ended_with_cause_unknown() {
     let mut sup = adopted(running_record(), None);
     sup.handle(s(100), Event::Booted);
-    sup.handle(
-        s(100),
-        Event::Emptied {
-            name: "web".into(),
-            generation: 1,
-        },
-    );
+    sup.handle(s(100), Event::Emptied { name: "web".into(), generation: 1 });
     let status = sup.status("web").unwrap();
     assert_eq!((status.state, status.exit_code), (StateKind::Backoff, None));
     let cause = status.cause.unwrap();
-    assert_eq!(
-        (cause.kind, cause.text.as_str()),
-        (CauseKind::Unknown, "ended, and nobody saw how")
-    );
+    assert_eq!((cause.kind, cause.text.as_str()), (CauseKind::Unknown, "ended, and nobody saw how"));
 }
 
 #[test]
@@ -140,11 +102,7 @@ fn a_start_that_was_cut_off_is_nobodys_failure() {
         world.tell_and_do(Event::Booted, effects);
         world.crash();
         world.run_for(s(10));
-        assert_eq!(
-            world.state("web"),
-            StateKind::Running,
-            "died after {effects} effects"
-        );
+        assert_eq!(world.state("web"), StateKind::Running, "died after {effects} effects");
     }
     // Killed in every moment of the start itself.
     for time in 1..=9 {
@@ -152,22 +110,14 @@ fn a_start_that_was_cut_off_is_nobodys_failure() {
         world.run_for(ms(time));
         world.crash();
         world.run_for(s(10));
-        assert_eq!(
-            world.state("web"),
-            StateKind::Running,
-            "died {time} ms after the start"
-        );
+        assert_eq!(world.state("web"), StateKind::Running, "died {time} ms after the start");
         assert_eq!(world.starts("web").len(), 2);
     }
 }
 
 #[test]
 fn a_stop_is_never_lost() {
-    let deaf = Play {
-        obeys: None,
-        empties: Some(s(1)),
-        ..Play::default()
-    };
+    let deaf = Play { obeys: None, empties: Some(s(1)), ..Play::default() };
     for effects in 0..=3 {
         for later in [0, 100, 9_999, 10_001, 10_500, 12_000] {
             let mut world = world(std::slice::from_ref(&deaf));
@@ -189,6 +139,21 @@ fn a_stop_is_never_lost() {
 }
 
 #[test]
+fn what_nobody_wants_and_is_there_is_stopped() {
+    let mut record = running_record();
+    (record.wanted, record.state) = (Wanted::Down, "exited".into());
+    let sup = adopted(
+        record,
+        Some(Found::Alive {
+            pid: 9,
+            pidfd_inode: 9,
+        }),
+    );
+    let status = sup.status("web").unwrap();
+    assert_eq!((status.state, status.pid), (StateKind::Stopping, Some(9)));
+}
+
+#[test]
 fn one_that_is_not_declared_any_more_is_stopped() {
     let mut world = world(&[]);
     world.run_until(s(2));
@@ -196,10 +161,7 @@ fn one_that_is_not_declared_any_more_is_stopped() {
     world.crash();
     assert_eq!(world.state("web"), StateKind::Stopping);
     let start = Event::Start { name: "web".into() };
-    assert!(matches!(
-        world.tell(start),
-        Outcome::Refused(Refusal::Invalid { .. })
-    ));
+    assert!(matches!(world.tell(start), Outcome::Refused(Refusal::Invalid { .. })));
     world.run_for(s(20));
     assert!(!world.exists("web"));
     assert_eq!(world.cause("web"), "is not declared any more");
@@ -208,10 +170,7 @@ fn one_that_is_not_declared_any_more_is_stopped() {
 #[test]
 fn stops_go_on_in_order_after_adoption() {
     let config = config(&[("app", &["db"]), ("db", &[])]);
-    let slow = Play {
-        obeys: Some(s(5)),
-        ..Play::default()
-    };
+    let slow = Play { obeys: Some(s(5)), ..Play::default() };
     let mut world = World::new(config).play("app", &[slow]).booted();
     world.run_until(s(2));
     world.tell(Event::Shutdown { deadline: s(60) });
@@ -219,14 +178,8 @@ fn stops_go_on_in_order_after_adoption() {
     world.tell(Event::Shutdown { deadline: s(60) });
     world.run_until(s(60));
     let story = world.story();
-    let signal = story
-        .iter()
-        .position(|line| line.contains("signal 15 db"))
-        .unwrap();
-    let clean = story
-        .iter()
-        .position(|line| line.contains("clean app"))
-        .unwrap();
+    let signal = story.iter().position(|line| line.contains("signal 15 db")).unwrap();
+    let clean = story.iter().position(|line| line.contains("clean app")).unwrap();
     assert!(clean < signal, "{story:#?}");
 }
 
@@ -234,10 +187,7 @@ fn stops_go_on_in_order_after_adoption() {
 fn an_unknown_word_of_a_later_release_is_no_obstacle() {
     let mut record = running_record();
     record.state = "draining".into();
-    let alive = Some(Found::Alive {
-        pid: 9,
-        pidfd_inode: 9,
-    });
+    let alive = Some(Found::Alive { pid: 9, pidfd_inode: 9 });
     let sup = adopted(record.clone(), alive);
     assert_eq!(sup.status("web").unwrap().state, StateKind::Running);
     let sup = adopted(record, None);
@@ -247,46 +197,24 @@ fn an_unknown_word_of_a_later_release_is_no_obstacle() {
 #[test]
 fn records_keep_what_they_do_not_know_and_refuse_another_version() {
     let text = running_record().to_json().unwrap();
-    let text = text.replacen(
-        '{',
-        "{\"cgroup\":\"orlop/web\",\"later\":[1,{\"a\":null}],",
-        1,
-    );
-    let sup = adopted(
-        Record::parse(&text).unwrap(),
-        Some(Found::Alive {
-            pid: 1,
-            pidfd_inode: 2,
-        }),
-    );
+    let text = text.replacen('{', "{\"cgroup\":\"orlop/web\",\"later\":[1,{\"a\":null}],", 1);
+    let sup = adopted(Record::parse(&text).unwrap(), Some(Found::Alive { pid: 1, pidfd_inode: 2 }));
     let again = sup.record("web").unwrap().to_json().unwrap();
     assert!(again.contains("\"cgroup\":\"orlop/web\""), "{again}");
     assert!(again.contains("\"later\":[1,{\"a\":null}]"), "{again}");
     let check = |text: &str, expected: &str| {
         assert_eq!(Record::parse(text).unwrap_err().to_string(), expected);
     };
-    check(
-        "{\"version\":2}",
-        "a record of version 2, this release reads version 1",
-    );
-    check(
-        "{}",
-        "not a record: missing field `version` at line 1 column 2",
-    );
-    check(
-        "",
-        "not a record: EOF while parsing a value at line 1 column 0",
-    );
+    check("{\"version\":2}", "a record of version 2, this release reads version 1");
+    check("{}", "not a record: missing field `version` at line 1 column 2");
+    check("", "not a record: EOF while parsing a value at line 1 column 0");
 }
 
 #[test]
 fn a_later_kind_of_cause_keeps_its_text() {
     let text = "{\"kind\":\"probe\",\"text\":\"did not answer\",\"url\":\"/\"}";
     let cause: Cause = serde_json::from_str(text).unwrap();
-    let expected = Cause {
-        kind: CauseKind::Unknown,
-        text: "did not answer".into(),
-    };
+    let expected = Cause { kind: CauseKind::Unknown, text: "did not answer".into() };
     assert_eq!(cause, expected);
 }
 
@@ -303,26 +231,13 @@ fn safe_mode_adopts_and_does_nothing_unasked() {
     assert_eq!(world.story(), [""; 0]);
     world.tell(Event::Start { name: "web".into() });
     world.run_until(s(14));
-    assert_eq!(
-        (world.state("web"), world.state("app")),
-        (StateKind::Running, StateKind::Waiting)
-    );
+    assert_eq!((world.state("web"), world.state("app")), (StateKind::Running, StateKind::Waiting));
     world.run_until(s(100));
-    assert_eq!(
-        world.state("web"),
-        StateKind::Waiting,
-        "its restart is not asked for"
-    );
+    assert_eq!(world.state("web"), StateKind::Waiting, "its restart is not asked for");
     world.tell(Event::Resume);
     world.run_until(s(101));
-    assert_eq!(
-        (world.state("web"), world.state("app")),
-        (StateKind::Running, StateKind::Running)
-    );
-    assert_eq!(
-        world.tell(Event::Resume),
-        Outcome::Ignored("this is not safe mode")
-    );
+    assert_eq!((world.state("web"), world.state("app")), (StateKind::Running, StateKind::Running));
+    assert_eq!(world.tell(Event::Resume), Outcome::Ignored("this is not safe mode"));
 }
 
 #[test]
@@ -332,24 +247,14 @@ fn nothing_starts_before_adoption_is_over() {
         Event::Start { name: "web".into() },
         Event::Stop { name: "web".into() },
         Event::Restart { name: "web".into() },
-        Event::Kill {
-            name: "web".into(),
-            signal: 9,
-        },
+        Event::Kill { name: "web".into(), signal: 9 },
     ] {
         assert_eq!(world.tell(event), Outcome::Refused(Refusal::TakingOver));
     }
     world.run_until(s(10));
-    assert_eq!(
-        world.log.len(),
-        4,
-        "nothing is said or written before a record can be read"
-    );
+    assert_eq!(world.log.len(), 4, "nothing is said or written before a record can be read");
     world.tell(Event::Booted);
     assert_eq!(world.story(), ["10.0 start web"]);
-    let late = Event::Adopted {
-        record: Box::new(running_record()),
-        found: None,
-    };
+    let late = Event::Adopted { record: Box::new(running_record()), found: None };
     assert_eq!(world.tell(late), Outcome::Ignored("adoption is over"));
 }

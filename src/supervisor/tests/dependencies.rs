@@ -1,6 +1,8 @@
 //! `depends_on`: who waits for whom, at a start and at a stop.
 
-use super::world::{Play, World, config, ms, s};
+use super::declared::{config, ms, s};
+use super::live::Play;
+use super::world::World;
 use super::*;
 
 fn chain() -> Config {
@@ -21,21 +23,12 @@ fn start(name: &str) -> Event {
 
 #[test]
 fn a_dependent_starts_when_its_dependency_runs() {
-    let slow = Play {
-        start: s(2),
-        ..Play::default()
-    };
+    let slow = Play { start: s(2), ..Play::default() };
     let mut world = World::new(chain()).play("net", &[slow]).booted();
     assert_eq!(world.status("app").waits_for, ["db"]);
-    assert_eq!(
-        world.cause("app"),
-        "waits for db, which has not started yet"
-    );
+    assert_eq!(world.cause("app"), "waits for db, which has not started yet");
     world.run_until(s(10));
-    assert_eq!(
-        world.story(),
-        ["1.0 start net", "3.0 start db", "3.0 start app"]
-    );
+    assert_eq!(world.story(), ["1.0 start net", "3.0 start db", "3.0 start app"]);
     assert_eq!(world.status("app").waits_for, [""; 0]);
     assert_eq!(world.status("app").cause, None);
 }
@@ -49,27 +42,16 @@ fn a_job_that_finished_has_started() {
         .play("app", &[Play::exits(s(1), 1), Play::default()])
         .booted();
     world.run_until(s(5));
-    assert_eq!(
-        (world.state("app"), world.state("job")),
-        (StateKind::Running, StateKind::Exited)
-    );
+    assert_eq!((world.state("app"), world.state("job")), (StateKind::Running, StateKind::Exited));
     assert_eq!(world.starts("app").len(), 2, "also when it starts again");
 }
 
 #[test]
 fn waits_for_a_failed_dependency_and_starts_when_it_heals() {
-    let fails = Play {
-        fails: Some(Fault::Permanent),
-        ..Play::default()
-    };
-    let mut world = World::new(chain())
-        .play("db", &[fails, Play::default()])
-        .booted();
+    let fails = Play { fails: Some(Fault::Permanent), ..Play::default() };
+    let mut world = World::new(chain()).play("db", &[fails, Play::default()]).booted();
     world.run_until(s(100));
-    assert_eq!(
-        (world.state("db"), world.state("app")),
-        (StateKind::Failed, StateKind::Waiting)
-    );
+    assert_eq!((world.state("db"), world.state("app")), (StateKind::Failed, StateKind::Waiting));
     let expected = "waits for db, which could not be started: exec /app: No such file or directory";
     assert_eq!(world.cause("app"), expected);
     let kind = world.status("app").cause.map(|cause| cause.kind);
@@ -92,34 +74,22 @@ fn waits_for_a_failed_dependency_and_starts_when_it_heals() {
 #[test]
 fn waits_for_an_invalid_dependency_with_its_reason() {
     let mut config = config(&[("app", &["db"])]);
-    config
-        .invalid
-        .insert("db".into(), vec!["unknown key \"imgae\"".into()]);
+    config.invalid.insert("db".into(), vec!["unknown key \"imgae\"".into()]);
     let mut world = World::new(config).booted();
     world.run_until(s(100));
     assert_eq!(world.state("app"), StateKind::Waiting);
-    assert_eq!(
-        world.cause("app"),
-        "waits for db, which cannot run: unknown key \"imgae\""
-    );
+    assert_eq!(world.cause("app"), "waits for db, which cannot run: unknown key \"imgae\"");
     assert_eq!(world.starts("app"), []);
 }
 
 #[test]
 fn waits_for_one_that_a_person_stopped_before_it_ever_ran() {
-    let slow = Play {
-        start: s(3),
-        ..Play::default()
-    };
-    let mut world = World::new(config(&[("app", &["db"]), ("db", &[])]))
-        .play("db", &[slow, Play::default()])
-        .booted();
+    let slow = Play { start: s(3), ..Play::default() };
+    let mut world =
+        World::new(config(&[("app", &["db"]), ("db", &[])])).play("db", &[slow, Play::default()]).booted();
     world.tell(stop("db"));
     world.run_until(s(5));
-    assert_eq!(
-        world.cause("app"),
-        "waits for db, which is stopped and never ran"
-    );
+    assert_eq!(world.cause("app"), "waits for db, which is stopped and never ran");
     world.tell(start("db"));
     world.run_for(s(1));
     assert_eq!(world.state("app"), StateKind::Running);
@@ -129,15 +99,10 @@ fn waits_for_one_that_a_person_stopped_before_it_ever_ran() {
 fn a_crash_of_a_dependency_touches_no_dependent() {
     let mut config = chain();
     config.containers.get_mut("net").unwrap().restart = Restart::Always;
-    let mut world = World::new(config)
-        .play("net", &[Play::exits(s(5), 1), Play::default()])
-        .booted();
+    let mut world = World::new(config).play("net", &[Play::exits(s(5), 1), Play::default()]).booted();
     world.run_until(s(20));
     assert_eq!(world.starts("net").len(), 2);
-    assert_eq!(
-        (world.starts("db").len(), world.starts("app").len()),
-        (1, 1)
-    );
+    assert_eq!((world.starts("db").len(), world.starts("app").len()), (1, 1));
 }
 
 #[test]
@@ -146,18 +111,12 @@ fn a_stop_by_a_person_leaves_the_dependents_up() {
     world.run_until(s(2));
     world.tell(stop("net"));
     world.run_until(s(5));
-    assert_eq!(
-        (world.state("net"), world.state("db")),
-        (StateKind::Exited, StateKind::Running)
-    );
+    assert_eq!((world.state("net"), world.state("db")), (StateKind::Exited, StateKind::Running));
 }
 
 #[test]
 fn stops_asked_for_together_go_in_the_reverse_order() {
-    let slow = Play {
-        obeys: Some(s(3)),
-        ..Play::default()
-    };
+    let slow = Play { obeys: Some(s(3)), ..Play::default() };
     let mut world = World::new(chain()).play("app", &[slow]).booted();
     world.run_until(s(2));
     // The middle one stays up: the order goes through it all the same.
@@ -166,54 +125,29 @@ fn stops_asked_for_together_go_in_the_reverse_order() {
     assert_eq!(world.status("net").waits_for, ["app"]);
     world.run_until(s(20));
     let story = world.story();
-    let signals: Vec<_> = story
-        .iter()
-        .filter(|line| line.contains("signal"))
-        .collect();
+    let signals: Vec<_> = story.iter().filter(|line| line.contains("signal")).collect();
     assert_eq!(signals, ["2.0 signal 15 app", "5.0 signal 15 net"]);
 }
 
 #[test]
 fn a_stuck_dependent_holds_back_nobody() {
-    let undead = Play {
-        obeys: None,
-        dies: None,
-        ..Play::default()
-    };
+    let undead = Play { obeys: None, dies: None, ..Play::default() };
     let mut world = World::new(chain()).play("app", &[undead]).booted();
     world.run_until(s(2));
     world.tell(stop("app"));
     world.tell(stop("db"));
     world.run_until(s(30));
-    assert_eq!(
-        (world.state("app"), world.state("db")),
-        (StateKind::Stuck, StateKind::Exited)
-    );
-    assert!(
-        world.story().contains(&"17.0 signal 15 db".into()),
-        "{:#?}",
-        world.story()
-    );
+    assert_eq!((world.state("app"), world.state("db")), (StateKind::Stuck, StateKind::Exited));
+    assert!(world.story().contains(&"17.0 signal 15 db".into()), "{:#?}", world.story());
 }
 
 #[test]
 fn a_circle_is_invalid_and_the_others_run() {
-    let circle = config(&[
-        ("a", &["b"]),
-        ("b", &["a"]),
-        ("c", &[]),
-        ("d", &["nowhere"]),
-    ]);
+    let circle = config(&[("a", &["b"]), ("b", &["a"]), ("c", &[]), ("d", &["nowhere"])]);
     let mut world = World::new(circle).booted();
     world.run_until(s(5));
-    assert_eq!(
-        world.cause("a"),
-        "cannot run: it depends on a circle of dependencies"
-    );
-    assert_eq!(
-        world.cause("d"),
-        "cannot run: it depends on nowhere, which is not declared"
-    );
+    assert_eq!(world.cause("a"), "cannot run: it depends on a circle of dependencies");
+    assert_eq!(world.cause("d"), "cannot run: it depends on nowhere, which is not declared");
     let states = ["a", "b", "c", "d"].map(|name| world.state(name).word());
     assert_eq!(states, ["invalid", "invalid", "running", "invalid"]);
 }

@@ -1,7 +1,11 @@
 //! The promises of supervision, in simulated time.
 
 mod adoption;
+mod declared;
 mod dependencies;
+mod governor;
+mod invalid;
+mod live;
 mod persons;
 mod restarts;
 mod shutdown;
@@ -9,8 +13,8 @@ mod texts;
 mod world;
 
 use crate::config::{
-    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode,
-    Restart, RestartPolicy,
+    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode, Restart,
+    RestartPolicy,
 };
 
 use super::*;

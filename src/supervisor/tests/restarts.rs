@@ -1,6 +1,8 @@
 //! What follows an end: policies, pauses, budgets, and the governor.
 
-use super::world::{Play, World, config, failure, ms, s};
+use super::declared::{config, failure, ms, s};
+use super::live::Play;
+use super::world::World;
 use super::*;
 
 fn world(restart: Restart, policy: RestartPolicy, plays: &[Play]) -> World {
@@ -34,10 +36,7 @@ fn check_pauses(world: &World, expected_ms: &[u64]) {
     assert_eq!(pauses.len(), expected_ms.len(), "{pauses:?}");
     for (pause, expected) in pauses.iter().zip(expected_ms) {
         let (low, high) = (ms(expected * 9 / 10), ms(expected * 11 / 10));
-        assert!(
-            (low..=high).contains(pause),
-            "{pause:?} is not {expected} ms ± 10 %"
-        );
+        assert!((low..=high).contains(pause), "{pause:?} is not {expected} ms ± 10 %");
     }
 }
 
@@ -46,10 +45,7 @@ fn restarts_by_composes_policies() {
     use Restart::{Always, No, OnFailure, UnlessStopped};
     use StateKind::{Backoff, Exited, Failed};
     let check = |restart, exit, expected| {
-        let play = Play {
-            ends: Some((s(1), exit)),
-            ..Play::default()
-        };
+        let play = Play { ends: Some((s(1), exit)), ..Play::default() };
         let mut world = world(restart, RestartPolicy::default(), &[play]);
         world.run_until(s(2) + ms(100));
         assert_eq!(world.state("web"), expected, "{restart:?} after {exit:?}");
@@ -71,12 +67,7 @@ fn restarts_by_composes_policies() {
 
 #[test]
 fn starts_everything_at_boot_whatever_restart_says() {
-    for restart in [
-        Restart::No,
-        Restart::Always,
-        Restart::OnFailure,
-        Restart::UnlessStopped,
-    ] {
+    for restart in [Restart::No, Restart::Always, Restart::OnFailure, Restart::UnlessStopped] {
         let mut world = world(restart, RestartPolicy::default(), &[]);
         world.run_for(s(1));
         assert_eq!(world.state("web"), StateKind::Running);
@@ -89,10 +80,7 @@ fn starts_everything_at_boot_whatever_restart_says() {
 fn pauses_double_up_to_the_longest_with_jitter() {
     let mut world = world(Restart::Always, RestartPolicy::default(), &[crashing()]);
     world.run_until(s(130));
-    check_pauses(
-        &world,
-        &[500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000],
-    );
+    check_pauses(&world, &[500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
     let pauses = pauses(&world);
     assert_ne!(pauses[6], pauses[7], "every pause has its own jitter");
 }
@@ -107,23 +95,13 @@ fn shows_when_it_will_start_again_and_counts_its_restarts() {
     world.run_until(next);
     let status = world.status("web");
     assert_eq!((status.state, status.restarts), (StateKind::Starting, 1));
-    assert_eq!(
-        (status.next_start, status.generation, status.exit_code),
-        (None, 2, None)
-    );
+    assert_eq!((status.next_start, status.generation, status.exit_code), (None, 2, None));
 }
 
 #[test]
 fn a_healthy_run_makes_the_next_pause_short_again() {
     let long = Play::exits(s(60), 1);
-    let plays = [
-        crashing(),
-        crashing(),
-        crashing(),
-        long,
-        crashing(),
-        crashing(),
-    ];
+    let plays = [crashing(), crashing(), crashing(), long, crashing(), crashing()];
     let mut world = world(Restart::Always, RestartPolicy::default(), &plays);
     world.run_until(s(80));
     check_pauses(&world, &[500, 1000, 2000, 500, 1000, 2000, 4000]);
@@ -131,11 +109,7 @@ fn a_healthy_run_makes_the_next_pause_short_again() {
 
 #[test]
 fn an_instant_clean_exit_does_not_spin_and_is_no_failure() {
-    let policy = RestartPolicy {
-        max_attempts: Some(2),
-        then: Exhausted::Fail,
-        ..RestartPolicy::default()
-    };
+    let policy = RestartPolicy { max_attempts: Some(2), then: Exhausted::Fail, ..RestartPolicy::default() };
     let mut world = world(Restart::Always, policy, &[Play::exits(ms(0), 0)]);
     world.run_until(s(60));
     assert_eq!(world.state("web"), StateKind::Backoff);
@@ -144,11 +118,7 @@ fn an_instant_clean_exit_does_not_spin_and_is_no_failure() {
 
 #[test]
 fn a_spent_budget_fails_or_holds_at_the_longest_pause() {
-    let policy = |then| RestartPolicy {
-        max_attempts: Some(3),
-        then,
-        ..RestartPolicy::default()
-    };
+    let policy = |then| RestartPolicy { max_attempts: Some(3), then, ..RestartPolicy::default() };
     let mut fail = world(Restart::OnFailure, policy(Exhausted::Fail), &[crashing()]);
     fail.run_until(s(300));
     assert_eq!(fail.state("web"), StateKind::Failed);
@@ -162,11 +132,7 @@ fn a_spent_budget_fails_or_holds_at_the_longest_pause() {
 
 #[test]
 fn hold_lasts_when_failures_leave_the_window() {
-    let policy = RestartPolicy {
-        max_attempts: Some(2),
-        window: s(5),
-        ..RestartPolicy::default()
-    };
+    let policy = RestartPolicy { max_attempts: Some(2), window: s(5), ..RestartPolicy::default() };
     let mut world = world(Restart::Always, policy, &[crashing()]);
     world.run_until(s(110));
     check_pauses(&world, &[500, 30_000, 30_000, 30_000]);
@@ -187,69 +153,38 @@ fn failures_further_apart_than_the_window_spend_nothing() {
 
 #[test]
 fn a_manual_start_clears_the_latch() {
-    let policy = RestartPolicy {
-        max_attempts: Some(2),
-        then: Exhausted::Fail,
-        ..RestartPolicy::default()
-    };
+    let policy = RestartPolicy { max_attempts: Some(2), then: Exhausted::Fail, ..RestartPolicy::default() };
     let mut world = world(Restart::Always, policy, &[crashing()]);
     world.run_until(s(60));
     assert_eq!(world.state("web"), StateKind::Failed);
     let before = world.starts("web").len();
-    assert_eq!(
-        world.tell(Event::Start { name: "web".into() }),
-        Outcome::Done
-    );
+    assert_eq!(world.tell(Event::Start { name: "web".into() }), Outcome::Done);
     assert_eq!(world.starts("web").len(), before + 1, "at once");
     world.run_for(s(60));
-    assert_eq!(
-        world.starts("web").len(),
-        before + 2,
-        "with its whole budget"
-    );
+    assert_eq!(world.starts("web").len(), before + 2, "with its whole budget");
     assert_eq!(world.state("web"), StateKind::Failed);
 }
 
 #[test]
 fn a_failed_start_is_a_failure_and_is_cleaned_up() {
-    let policy = RestartPolicy {
-        max_attempts: Some(2),
-        then: Exhausted::Fail,
-        ..RestartPolicy::default()
-    };
-    let play = Play {
-        fails: Some(Fault::Permanent),
-        ..Play::default()
-    };
+    let policy = RestartPolicy { max_attempts: Some(2), then: Exhausted::Fail, ..RestartPolicy::default() };
+    let play = Play { fails: Some(Fault::Permanent), ..Play::default() };
     let mut always = world(Restart::Always, policy, std::slice::from_ref(&play));
     always.run_until(s(60));
     assert_eq!(always.state("web"), StateKind::Failed);
     assert_eq!(always.starts("web").len(), 2);
-    assert_eq!(
-        always.cause("web"),
-        "could not be started: exec /app: No such file or directory"
-    );
+    assert_eq!(always.cause("web"), "could not be started: exec /app: No such file or directory");
     assert!(!always.exists("web"));
 
     let mut no = world(Restart::No, policy, &[play]);
     no.run_until(s(60));
-    assert_eq!(
-        (no.state("web"), no.starts("web").len()),
-        (StateKind::Failed, 1)
-    );
+    assert_eq!((no.state("web"), no.starts("web").len()), (StateKind::Failed, 1));
 }
 
 #[test]
 fn a_machine_short_of_something_is_no_fault_of_the_container() {
-    let policy = RestartPolicy {
-        max_attempts: Some(1),
-        then: Exhausted::Fail,
-        ..RestartPolicy::default()
-    };
-    let short = Play {
-        fails: Some(Fault::Transient),
-        ..Play::default()
-    };
+    let policy = RestartPolicy { max_attempts: Some(1), then: Exhausted::Fail, ..RestartPolicy::default() };
+    let short = Play { fails: Some(Fault::Transient), ..Play::default() };
     let plays = [short.clone(), short.clone(), short, Play::default()];
     for restart in [Restart::No, Restart::Always] {
         let mut world = world(restart, policy, &plays);
@@ -261,21 +196,11 @@ fn a_machine_short_of_something_is_no_fault_of_the_container() {
 
 #[test]
 fn a_start_that_hangs_is_killed_and_is_a_failure() {
-    let hangs = Play {
-        start: s(3600),
-        ..Play::default()
-    };
-    let mut world = world(
-        Restart::Always,
-        RestartPolicy::default(),
-        &[hangs, Play::default()],
-    );
+    let hangs = Play { start: s(3600), ..Play::default() };
+    let mut world = world(Restart::Always, RestartPolicy::default(), &[hangs, Play::default()]);
     world.run_until(s(31) + ms(100));
     assert_eq!(world.state("web"), StateKind::Backoff);
-    assert_eq!(
-        world.cause("web"),
-        "could not be started: start the container: it took longer than 30 s"
-    );
+    assert_eq!(world.cause("web"), "could not be started: start the container: it took longer than 30 s");
     world.run_for(s(2));
     assert_eq!(world.state("web"), StateKind::Running);
 }
@@ -283,11 +208,7 @@ fn a_start_that_hangs_is_killed_and_is_a_failure() {
 #[test]
 fn an_oom_kill_is_told_from_other_kills() {
     let check = |exit, oom, expected: &str| {
-        let play = Play {
-            ends: Some((s(1), exit)),
-            oom,
-            ..Play::default()
-        };
+        let play = Play { ends: Some((s(1), exit)), oom, ..Play::default() };
         let mut world = world(Restart::No, RestartPolicy::default(), &[play]);
         world.run_for(s(2));
         assert_eq!(world.cause("web"), expected);
@@ -300,33 +221,21 @@ fn an_oom_kill_is_told_from_other_kills() {
 
 #[test]
 fn the_next_start_waits_for_the_empty_cgroup() {
-    let slow = Play {
-        empties: Some(s(4)),
-        ..crashing()
-    };
+    let slow = Play { empties: Some(s(4)), ..crashing() };
     let mut world = world(Restart::Always, RestartPolicy::default(), &[slow]);
     world.run_until(s(6));
     let story = world.story();
-    assert_eq!(
-        story[..3],
-        ["1.0 start web", "1.1 kill web", "1.1 clean web"]
-    );
+    assert_eq!(story[..3], ["1.0 start web", "1.1 kill web", "1.1 clean web"]);
     assert_eq!(story[3], "5.6 start web");
 }
 
 #[test]
 fn what_is_not_gone_is_stuck_until_it_is() {
-    let slow = Play {
-        empties: Some(s(60)),
-        ..crashing()
-    };
+    let slow = Play { empties: Some(s(60)), ..crashing() };
     let mut world = world(Restart::Always, RestartPolicy::default(), &[slow]);
     world.run_until(s(10));
     assert_eq!(world.state("web"), StateKind::Stuck);
-    assert_eq!(
-        world.cause("web"),
-        "was killed and is not gone: its processes do not go away"
-    );
+    assert_eq!(world.cause("web"), "was killed and is not gone: its processes do not go away");
     assert_eq!(world.starts("web").len(), 1);
     world.run_until(s(62));
     assert_eq!(world.starts("web").len(), 2);
@@ -334,97 +243,14 @@ fn what_is_not_gone_is_stuck_until_it_is() {
 
 #[test]
 fn a_mount_that_cannot_be_removed_is_tried_again() {
-    let busy = Play {
-        clean_failures: 2,
-        ..crashing()
-    };
-    let mut world = world(
-        Restart::Always,
-        RestartPolicy::default(),
-        &[busy, Play::default()],
-    );
+    let busy = Play { clean_failures: 2, ..crashing() };
+    let mut world = world(Restart::Always, RestartPolicy::default(), &[busy, Play::default()]);
     world.run_until(s(2));
     assert_eq!(world.state("web"), StateKind::Stuck);
-    assert_eq!(
-        world.cause("web"),
-        "was killed and is not gone: the mount is busy"
-    );
+    assert_eq!(world.cause("web"), "was killed and is not gone: the mount is busy");
     world.run_until(s(25));
     assert_eq!(world.state("web"), StateKind::Running);
-    assert_eq!(
-        world
-            .story()
-            .iter()
-            .filter(|line| line.contains("clean"))
-            .count(),
-        3
-    );
-}
-
-#[test]
-fn one_loop_does_not_delay_the_others() {
-    let names: Vec<String> = (0..200).map(|n| format!("loop{n:03}")).collect();
-    let mut all: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), &[][..])).collect();
-    all.push(("web", &[]));
-    let mut config = config(&all);
-    for container in config.containers.values_mut() {
-        container.restart = Restart::Always;
-        container.restart_policy.delay = ms(0);
-        container.restart_policy.max_delay = ms(0);
-    }
-    let mut world = World::new(config);
-    for name in &names {
-        world = world.play(name, &[Play::exits(ms(0), 1)]);
-    }
-    let mut world = world
-        .play("web", &[Play::exits(s(20), 1), Play::default()])
-        .booted();
-    world.run_until(s(20));
-    let before = world
-        .asked()
-        .filter(|(at, effect)| *at > s(10) && is_start(effect))
-        .count();
-    assert!((480..=510).contains(&before), "{before} starts in 10 s");
-    world.run_until(s(23));
-    let starts = world.starts("web");
-    let ended = starts[0] + ms(10) + s(20);
-    assert!(starts[1] - ended < ms(50), "{starts:?}");
-}
-
-#[test]
-fn no_more_starts_are_in_flight_than_the_machine_can_bear() {
-    let names: Vec<String> = (0..100).map(|n| format!("c{n:02}")).collect();
-    let all: Vec<(&str, &[&str])> = names.iter().map(|name| (name.as_str(), &[][..])).collect();
-    let mut world = World::new(config(&all)).booted();
-    let mut most = 0;
-    while world.step(s(5)) {
-        let starting = world
-            .sup
-            .statuses()
-            .filter(|it| it.state == StateKind::Starting)
-            .count();
-        most = most.max(starting);
-    }
-    assert_eq!(most, MAX_IN_FLIGHT);
-    assert!(
-        world
-            .sup
-            .statuses()
-            .all(|it| it.state == StateKind::Running)
-    );
-    let last = world
-        .asked()
-        .filter(|(_, it)| is_start(it))
-        .map(|(at, _)| at)
-        .max();
-    assert!(
-        last.unwrap() <= s(1) + ms(70),
-        "a hundred starts are one burst: {last:?}"
-    );
-}
-
-fn is_start(effect: &Effect) -> bool {
-    matches!(effect, Effect::Start { .. })
+    assert_eq!(world.story().iter().filter(|line| line.contains("clean")).count(), 3);
 }
 
 #[test]
@@ -436,43 +262,13 @@ fn a_report_about_another_generation_changes_nothing() {
     for generation in [0, 2, 7] {
         let (exit, at) = (Exit::Code(1), s(2));
         for event in [
-            Event::Started {
-                name: name(),
-                generation,
-                pid: 9,
-                pidfd_inode: 9,
-                stop_signal: None,
-            },
-            Event::StartFailed {
-                name: name(),
-                generation,
-                failure: failure(Fault::Permanent),
-            },
-            Event::Ended {
-                name: name(),
-                generation,
-                exit,
-                oom: false,
-                at,
-            },
-            Event::Emptied {
-                name: name(),
-                generation,
-            },
-            Event::CleanFailed {
-                name: name(),
-                generation,
-                text: "no".into(),
-            },
-            Event::KillFailed {
-                name: name(),
-                generation,
-                text: "no".into(),
-            },
-            Event::SignalFailed {
-                name: name(),
-                generation,
-            },
+            Event::Started { name: name(), generation, pid: 9, pidfd_inode: 9, stop_signal: None },
+            Event::StartFailed { name: name(), generation, failure: failure(Fault::Permanent) },
+            Event::Ended { name: name(), generation, exit, oom: false, at },
+            Event::Emptied { name: name(), generation },
+            Event::CleanFailed { name: name(), generation, text: "no".into() },
+            Event::KillFailed { name: name(), generation, text: "no".into() },
+            Event::SignalFailed { name: name(), generation },
         ] {
             let outcome = world.tell(event);
             assert_eq!(outcome, Outcome::Ignored("it is about another generation"));

@@ -1,22 +1,16 @@
 //! Shutdown: in order, in parallel, within the deadline.
 
-use super::world::{Play, World, config, ms, s};
+use super::declared::{config, ms, s};
+use super::live::Play;
+use super::world::World;
 use super::*;
 
 fn chain() -> Config {
-    config(&[
-        ("app", &["db"]),
-        ("db", &["net"]),
-        ("net", &[]),
-        ("other", &[]),
-    ])
+    config(&[("app", &["db"]), ("db", &["net"]), ("net", &[]), ("other", &[])])
 }
 
 fn deaf() -> Play {
-    Play {
-        obeys: None,
-        ..Play::default()
-    }
+    Play { obeys: None, ..Play::default() }
 }
 
 fn shut_down(world: &mut World, within: Duration) {
@@ -32,11 +26,7 @@ fn from_shutdown(world: &World) -> Vec<String> {
 }
 
 fn only(story: &[String], word: &str) -> Vec<String> {
-    story
-        .iter()
-        .filter(|line| line.contains(word))
-        .cloned()
-        .collect()
+    story.iter().filter(|line| line.contains(word)).cloned().collect()
 }
 
 #[test]
@@ -44,28 +34,15 @@ fn stops_in_the_reverse_order_and_what_is_independent_at_once() {
     let mut world = World::new(chain()).booted();
     shut_down(&mut world, s(60));
     let story = from_shutdown(&world);
-    let signals = [
-        "10.0 signal 15 other",
-        "10.0 signal 15 app",
-        "10.1 signal 15 db",
-        "10.2 signal 15 net",
-    ];
+    let signals = ["10.0 signal 15 other", "10.0 signal 15 app", "10.1 signal 15 db", "10.2 signal 15 net"];
     let mut expected = signals.map(String::from);
     let mut found = only(&story, "signal");
     expected.sort();
     found.sort();
     assert_eq!(found, expected);
     assert_eq!(only(&story, "done"), ["10.3 done"]);
-    assert_eq!(
-        world.cause("app"),
-        "was stopped by the shutdown and was killed by SIGTERM"
-    );
-    assert!(
-        world
-            .sup
-            .statuses()
-            .all(|it| (it.state, it.wanted) == (StateKind::Exited, Wanted::Down))
-    );
+    assert_eq!(world.cause("app"), "was stopped by the shutdown and was killed by SIGTERM");
+    assert!(world.sup.statuses().all(|it| (it.state, it.wanted) == (StateKind::Exited, Wanted::Down)));
 }
 
 #[test]
@@ -77,10 +54,7 @@ fn a_machine_with_nothing_up_is_done_at_once() {
 
 #[test]
 fn whole_grace_periods_when_there_is_time_for_them() {
-    let mut world = World::new(chain())
-        .play("app", &[deaf()])
-        .play("db", &[deaf()])
-        .booted();
+    let mut world = World::new(chain()).play("app", &[deaf()]).play("db", &[deaf()]).booted();
     shut_down(&mut world, s(60));
     let story = from_shutdown(&world);
     assert_eq!(
@@ -95,10 +69,7 @@ fn whole_grace_periods_when_there_is_time_for_them() {
 fn a_slow_leaf_does_not_eat_the_time_of_what_it_depends_on() {
     let mut config = chain();
     config.containers.get_mut("app").unwrap().stop_grace_period = s(600);
-    let slow = Play {
-        obeys: Some(s(9)),
-        ..Play::default()
-    };
+    let slow = Play { obeys: Some(s(9)), ..Play::default() };
     let mut world = World::new(config)
         .play("app", &[deaf()])
         .play("db", std::slice::from_ref(&slow))
@@ -116,88 +87,47 @@ fn a_slow_leaf_does_not_eat_the_time_of_what_it_depends_on() {
 
 #[test]
 fn a_short_time_is_shared_along_the_chain() {
-    let mut world = World::new(chain())
-        .play("app", &[deaf()])
-        .play("db", &[deaf()])
-        .play("net", &[deaf()])
-        .booted();
+    let mut world =
+        World::new(chain()).play("app", &[deaf()]).play("db", &[deaf()]).play("net", &[deaf()]).booted();
     shut_down(&mut world, s(10));
     let story = from_shutdown(&world);
     assert_eq!(
         only(&story, "signal"),
-        [
-            "10.0 signal 15 app",
-            "10.0 signal 15 other",
-            "12.0 signal 15 db",
-            "14.3 signal 15 net",
-        ],
+        ["10.0 signal 15 app", "10.0 signal 15 other", "12.0 signal 15 db", "14.3 signal 15 net",],
     );
     assert_eq!(only(&story, "done"), ["17.4 done"]);
 }
 
 #[test]
 fn what_does_not_die_is_left_behind_at_the_deadline() {
-    let undead = Play {
-        obeys: None,
-        dies: None,
-        ..Play::default()
-    };
+    let undead = Play { obeys: None, dies: None, ..Play::default() };
     let mut world = World::new(chain()).play("db", &[undead]).booted();
     shut_down(&mut world, s(60));
     let story = from_shutdown(&world);
     assert_eq!(only(&story, "done"), ["70.0 done"]);
     assert_eq!(world.state("db"), StateKind::Stuck);
-    assert_eq!(
-        world.state("net"),
-        StateKind::Exited,
-        "it was not held back"
-    );
+    assert_eq!(world.state("net"), StateKind::Exited, "it was not held back");
 }
 
 #[test]
 fn powers_off_within_the_deadline_from_every_state() {
-    let names = [
-        "waiting", "starting", "running", "held", "backoff", "kill", "clean", "stuck", "finished",
-    ];
+    let names = ["waiting", "starting", "running", "held", "backoff", "kill", "clean", "stuck", "finished"];
     let mut all: Vec<(&str, &[&str])> = names.iter().map(|name| (*name, &[][..])).collect();
     all[0].1 = &["starting"];
     all.push(("leaf", &["held"]));
     let mut config = config(&all);
-    config
-        .invalid
-        .insert("invalid".into(), vec!["wrong".into()]);
+    config.invalid.insert("invalid".into(), vec!["wrong".into()]);
     config.containers.get_mut("backoff").unwrap().restart = Restart::Always;
     config.containers.get_mut("leaf").unwrap().stop_grace_period = s(3600);
-    let undead = Play {
-        dies: None,
-        ..deaf()
-    };
+    let undead = Play { dies: None, ..deaf() };
     let mut world = World::new(config)
-        .play(
-            "starting",
-            &[Play {
-                start: s(20),
-                ..Play::default()
-            }],
-        )
+        .play("starting", &[Play { start: s(20), ..Play::default() }])
         .play("running", &[deaf()])
         .play("leaf", &[deaf()])
         .play("backoff", &[Play::exits(ms(10), 1)])
         .play("kill", std::slice::from_ref(&undead))
-        .play(
-            "clean",
-            &[Play {
-                empties: Some(s(30)),
-                ..Play::exits(s(8), 0)
-            }],
-        )
-        .play(
-            "stuck",
-            &[Play {
-                empties: None,
-                ..Play::exits(s(1), 1)
-            }],
-        )
+        .play("clean", &[Play { empties: Some(s(30)), ..Play::exits(s(8), 0) }])
+        .play("stuck", &[Play { empties: None, ..Play::exits(s(1), 1) }])
         .play("finished", &[Play::exits(s(1), 0)])
         .booted();
     world.run_until(s(9));
@@ -208,17 +138,9 @@ fn powers_off_within_the_deadline_from_every_state() {
     shut_down(&mut world, s(20));
     let story = world.story();
     assert_eq!(only(&story, "done "), [""; 0]);
-    assert_eq!(
-        story.iter().filter(|line| line.ends_with(" done")).count(),
-        1
-    );
+    assert_eq!(story.iter().filter(|line| line.ends_with(" done")).count(), 1);
     assert!(story.contains(&"30.0 done".into()), "{story:#?}");
-    let up: Vec<String> = world
-        .sup
-        .statuses()
-        .filter(|it| !it.state.is_down())
-        .map(|it| it.name)
-        .collect();
+    let up: Vec<String> = world.sup.statuses().filter(|it| !it.state.is_down()).map(|it| it.name).collect();
     assert_eq!(up, ["kill", "stuck"]);
 }
 
@@ -226,27 +148,17 @@ fn powers_off_within_the_deadline_from_every_state() {
 fn asked_again_the_deadline_only_shrinks() {
     let mut world = World::new(chain()).play("app", &[deaf()]).booted();
     world.run_until(s(10));
-    assert_eq!(
-        world.tell(Event::Shutdown { deadline: s(70) }),
-        Outcome::Done
-    );
+    assert_eq!(world.tell(Event::Shutdown { deadline: s(70) }), Outcome::Done);
     let later = world.tell(Event::Shutdown { deadline: s(700) });
     let expected = "the machine is shutting down already, by an earlier deadline";
     assert_eq!(later, Outcome::Ignored(expected));
     world.run_until(s(11));
-    assert_eq!(
-        world.tell(Event::Shutdown { deadline: s(13) }),
-        Outcome::Done
-    );
+    assert_eq!(world.tell(Event::Shutdown { deadline: s(13) }), Outcome::Done);
     world.run_until(s(100));
     let story = from_shutdown(&world);
     let done = only(&story, "done");
     assert!(done.len() == 1 && done[0] < "13.1".into(), "{story:#?}");
-    assert_eq!(
-        only(&story, "signal 15 app").len(),
-        1,
-        "it is not asked twice"
-    );
+    assert_eq!(only(&story, "signal 15 app").len(), 1, "it is not asked twice");
 }
 
 #[test]
@@ -265,17 +177,10 @@ fn nothing_starts_any_more() {
     for container in config.containers.values_mut() {
         container.restart = Restart::Always;
     }
-    let mut world = World::new(config)
-        .play("other", &[Play::exits(ms(50), 1)])
-        .booted();
+    let mut world = World::new(config).play("other", &[Play::exits(ms(50), 1)]).booted();
     world.run_until(s(10));
     world.tell(Event::Restart { name: "db".into() });
-    let starts = |world: &World| {
-        world
-            .asked()
-            .filter(|(_, it)| matches!(it, Effect::Start { .. }))
-            .count()
-    };
+    let starts = |world: &World| world.asked().filter(|(_, it)| matches!(it, Effect::Start { .. })).count();
     let before = starts(&world);
     shut_down(&mut world, s(60));
     assert_eq!(starts(&world), before);

@@ -1,6 +1,6 @@
 //! The texts that people read, and that records survive being written.
 
-use super::world::failure;
+use super::declared::failure;
 use super::*;
 
 #[test]
@@ -8,64 +8,24 @@ fn causes_read_as_sentences_about_the_container() {
     let check = |cause: Cause, kind: &str, text: &str| {
         assert_eq!((cause.kind.word(), cause.text.as_str()), (kind, text));
         let json = serde_json::to_string(&cause).unwrap();
-        assert_eq!(
-            serde_json::from_str::<Cause>(&json).unwrap(),
-            cause,
-            "{json}"
-        );
+        assert_eq!(serde_json::from_str::<Cause>(&json).unwrap(), cause, "{json}");
     };
     check(Cause::exit(Exit::Code(1)), "exit", "exited with code 1");
-    check(
-        Cause::exit(Exit::Signal(9)),
-        "signal",
-        "was killed by SIGKILL",
-    );
-    check(
-        Cause::exit(Exit::Signal(11)),
-        "signal",
-        "was killed by SIGSEGV",
-    );
-    check(
-        Cause::exit(Exit::Signal(31)),
-        "signal",
-        "was killed by SIGSYS",
-    );
-    check(
-        Cause::exit(Exit::Signal(32)),
-        "signal",
-        "was killed by signal 32",
-    );
-    check(
-        Cause::exit(Exit::Signal(34)),
-        "signal",
-        "was killed by SIGRTMIN",
-    );
-    check(
-        Cause::exit(Exit::Signal(40)),
-        "signal",
-        "was killed by SIGRTMIN+6",
-    );
-    check(
-        Cause::exit(Exit::Signal(0)),
-        "signal",
-        "was killed by signal 0",
-    );
+    check(Cause::exit(Exit::Signal(9)), "signal", "was killed by SIGKILL");
+    check(Cause::exit(Exit::Signal(11)), "signal", "was killed by SIGSEGV");
+    check(Cause::exit(Exit::Signal(31)), "signal", "was killed by SIGSYS");
+    check(Cause::exit(Exit::Signal(32)), "signal", "was killed by signal 32");
+    check(Cause::exit(Exit::Signal(34)), "signal", "was killed by SIGRTMIN");
+    check(Cause::exit(Exit::Signal(40)), "signal", "was killed by SIGRTMIN+6");
+    check(Cause::exit(Exit::Signal(0)), "signal", "was killed by signal 0");
     check(Cause::oom(), "oom", "ran out of memory and was killed");
     check(
         Cause::start(&failure(Fault::Permanent)),
         "start",
         "could not be started: exec /app: No such file or directory",
     );
-    check(
-        Cause::dependency("db", "is stopped"),
-        "dependency",
-        "waits for db, which is stopped",
-    );
-    check(
-        Cause::stopped_by_person(None),
-        "user",
-        "was stopped by a person",
-    );
+    check(Cause::dependency("db", "is stopped"), "dependency", "waits for db, which is stopped");
+    check(Cause::stopped_by_person(None), "user", "was stopped by a person");
     check(
         Cause::stopped_by_person(Some(Exit::Code(0))),
         "user",
@@ -78,21 +38,9 @@ fn causes_read_as_sentences_about_the_container() {
     );
     check(Cause::config("no image"), "config", "cannot run: no image");
     check(Cause::undeclared(), "config", "is not declared any more");
-    check(
-        Cause::image("no manifest"),
-        "image",
-        "cannot run, its image is unusable: no manifest",
-    );
-    check(
-        Cause::shutdown(None),
-        "shutdown",
-        "was stopped by the shutdown",
-    );
-    check(
-        Cause::quarantine("it is cursed"),
-        "unknown",
-        "is left alone: it is cursed",
-    );
+    check(Cause::image("no manifest"), "image", "cannot run, its image is unusable: no manifest");
+    check(Cause::shutdown(None), "shutdown", "was stopped by the shutdown");
+    check(Cause::quarantine("it is cursed"), "unknown", "is left alone: it is cursed");
     check(Cause::unseen_end(), "unknown", "ended, and nobody saw how");
 }
 
@@ -101,10 +49,7 @@ fn a_cause_is_written_flat() {
     let check = |cause: Cause, expected: &str| {
         assert_eq!(serde_json::to_string(&cause).unwrap(), expected);
     };
-    check(
-        Cause::exit(Exit::Code(1)),
-        r#"{"kind":"exit","text":"exited with code 1","code":1}"#,
-    );
+    check(Cause::exit(Exit::Code(1)), r#"{"kind":"exit","text":"exited with code 1","code":1}"#);
     check(
         Cause::start(&failure(Fault::Permanent)),
         r#"{"kind":"start","text":"could not be started: exec /app: No such file or directory","step":"exec","object":"/app","errno":2}"#,
@@ -116,10 +61,7 @@ fn every_state_has_a_word_of_its_own() {
     let words = StateKind::ALL.map(StateKind::word);
     assert_eq!(
         words,
-        [
-            "waiting", "starting", "running", "stopping", "backoff", "exited", "failed", "stuck",
-            "invalid"
-        ]
+        ["waiting", "starting", "running", "stopping", "backoff", "exited", "failed", "stuck", "invalid"]
     );
     for kind in StateKind::ALL {
         assert_eq!(StateKind::from_word(kind.word()), Some(kind));

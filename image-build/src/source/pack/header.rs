@@ -32,18 +32,10 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn new(
-        path: &[u8],
-        metadata: &Metadata,
-        xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
-    ) -> Self {
+    pub(super) fn new(path: &[u8], metadata: &Metadata, xattrs: BTreeMap<Vec<u8>, Vec<u8>>) -> Self {
         let key = |name: &[u8]| [b"SCHILY.xattr.", name].concat();
         Self {
-            path: if path.is_empty() {
-                b".".to_vec()
-            } else {
-                path.to_vec()
-            },
+            path: if path.is_empty() { b".".to_vec() } else { path.to_vec() },
             mode: metadata.mode() & 0o7777,
             uid: metadata.uid(),
             gid: metadata.gid(),
@@ -52,10 +44,7 @@ impl Header {
             size: 0,
             link: Vec::new(),
             device: (0, 0),
-            pax: xattrs
-                .into_iter()
-                .map(|(name, value)| (key(&name), value))
-                .collect(),
+            pax: xattrs.into_iter().map(|(name, value)| (key(&name), value)).collect(),
             map: Vec::new(),
         }
     }
@@ -99,27 +88,19 @@ impl Header {
         self.map = map.into_bytes();
         self.map.resize(self.map.len().next_multiple_of(BLOCK), 0);
         self.size = self.map.len() as u64 + segments.iter().map(|segment| segment.len).sum::<u64>();
-        for (key, value) in [
-            ("major", String::from("1")),
-            ("minor", String::from("0")),
-            ("realsize", size.to_string()),
-        ] {
-            self.pax
-                .insert(format!("GNU.sparse.{key}").into_bytes(), value.into_bytes());
+        for (key, value) in
+            [("major", String::from("1")), ("minor", String::from("0")), ("realsize", size.to_string())]
+        {
+            self.pax.insert(format!("GNU.sparse.{key}").into_bytes(), value.into_bytes());
         }
-        self.pax
-            .insert(b"GNU.sparse.name".to_vec(), self.path.clone());
+        self.pax.insert(b"GNU.sparse.name".to_vec(), self.path.clone());
         self
     }
 
     pub(super) fn write(&mut self, sink: &mut Sink<'_>) -> Result<(), Error> {
         self.extend_pax();
         if !self.pax.is_empty() {
-            let records: Vec<u8> = self
-                .pax
-                .iter()
-                .flat_map(|(key, value)| record(key, value))
-                .collect();
+            let records: Vec<u8> = self.pax.iter().flat_map(|(key, value)| record(key, value)).collect();
             let mut block = Block::new(b"pax", b'x');
             block.octal(124, 11, records.len() as u64);
             sink(&block.finish())?;
@@ -149,8 +130,7 @@ impl Header {
     fn extend_pax(&mut self) {
         let (seconds, nanoseconds) = self.mtime;
         if nanoseconds != 0 || seconds < 0 || seconds > MAX_SIZE.cast_signed() {
-            self.pax
-                .insert(b"mtime".to_vec(), time(seconds, nanoseconds).into_bytes());
+            self.pax.insert(b"mtime".to_vec(), time(seconds, nanoseconds).into_bytes());
         }
         let numbers = [
             ("uid", u64::from(self.uid), MAX_ID),
@@ -158,8 +138,7 @@ impl Header {
             ("size", self.size, MAX_SIZE),
         ];
         for (key, value, _) in numbers.iter().filter(|(_, value, max)| value > max) {
-            self.pax
-                .insert(key.as_bytes().to_vec(), value.to_string().into_bytes());
+            self.pax.insert(key.as_bytes().to_vec(), value.to_string().into_bytes());
         }
         for (key, text) in [(&b"path"[..], &self.path), (b"linkpath", &self.link)] {
             if text.len() > 100 {

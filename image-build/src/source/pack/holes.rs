@@ -68,13 +68,7 @@ mod tests {
         let stored = tempfile::tempfile().unwrap();
         io::copy(&mut &sparse, &mut &stored).unwrap();
         stored.write_all_at(&vec![0; 1 << 20], 10 << 20).unwrap();
-        let expected = vec![
-            Segment {
-                at: 5 << 20,
-                len: 4096,
-            },
-            Segment { at: LARGE, len: 10 },
-        ];
+        let expected = vec![Segment { at: 5 << 20, len: 4096 }, Segment { at: LARGE, len: 10 }];
         assert_eq!(segments(&sparse, size).unwrap(), Some(expected.clone()));
         assert_eq!(segments(&stored, size).unwrap(), Some(expected));
         assert_eq!(segments(&sparse, LARGE - 1).unwrap(), None);

@@ -1,0 +1,172 @@
+//! Helper processes: one role of this binary each, children of PID 1, started again when they die.
+//!
+//! A helper outlives the supervisor: PID 1 keeps its pidfd and our end of its socket.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use orlop::ledger::{Child, Ended, Kind, Label};
+
+use super::ledger::{Fds, Ledger};
+use super::say;
+use crate::linux::clone::{Cloned, Parent, clone3, flags};
+use crate::linux::kmsg::Level;
+use crate::linux::{Result, cgroup, fd, pidfd, process, seqpacket, signal};
+
+/// Where a helper finds its socket.
+const HELPER_FD: i32 = 3;
+/// A helper that lived this long was healthy.
+const HEALTHY: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+enum State {
+    /// Waits at its barrier until PID 1 keeps it.
+    Registering {
+        pidfd: OwnedFd,
+        barrier: OwnedFd,
+        since: Duration,
+    },
+    Running {
+        pidfd: OwnedFd,
+        since: Duration,
+    },
+    Pausing {
+        until: Duration,
+    },
+}
+
+pub struct Helper {
+    role: &'static std::ffi::CStr,
+    cookie: u64,
+    state: State,
+    deaths: u32,
+}
+
+impl Helper {
+    /// One that is started as soon as it is looked after.
+    pub fn new(role: &'static std::ffi::CStr) -> Self {
+        Self { role, cookie: 0, state: State::Pausing { until: Duration::ZERO }, deaths: 0 }
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.role.to_str().unwrap_or_default()
+    }
+
+    /// Takes over what PID 1 kept; the socket to it.
+    pub fn adopt(&mut self, child: &Child, fds: Fds, now: Duration) -> Option<OwnedFd> {
+        let [pidfd, socket, ..] = fds;
+        let (pidfd, socket) = (pidfd?, socket?);
+        self.cookie = child.cookie;
+        self.state = State::Running { pidfd, since: now };
+        Some(socket)
+    }
+
+    pub fn is(&self, cookie: u64) -> bool {
+        self.cookie == cookie
+    }
+
+    pub fn deadline(&self) -> Option<Duration> {
+        match self.state {
+            State::Pausing { until } => Some(until),
+            State::Registering { .. } | State::Running { .. } => None,
+        }
+    }
+
+    /// Starts it when there is none and its time has come: our end of its new socket.
+    pub fn look_after(&mut self, cookie: u64, ledger: &Ledger, now: Duration) -> Option<OwnedFd> {
+        let State::Pausing { until } = self.state else { return None };
+        if until > now {
+            return None;
+        }
+        match self.spawn(cookie, ledger, now) {
+            Ok(socket) => Some(socket),
+            Err(errno) => {
+                say(Level::Error, &format!("{}: cannot be started: {}", self.name(), errno.desc()));
+                self.pause(now);
+                None
+            }
+        }
+    }
+
+    fn spawn(&mut self, cookie: u64, ledger: &Ledger, now: Duration) -> Result<OwnedFd> {
+        let (ours, theirs) = seqpacket::pair()?;
+        let (wait, barrier) = fd::pipe()?;
+        let group = cgroup::open_path("orlop").and_then(|orlop| cgroup::make(orlop.as_fd(), self.name()))?;
+        match clone3(Parent::CallersParent, flags::INTO_CGROUP, Some(group.as_fd()))? {
+            Cloned::Child => {
+                drop(barrier);
+                signal::reset();
+                let _ = process::new_session();
+                let _ = fd::install(theirs.as_fd(), HELPER_FD);
+                // Nobody opens it when the supervisor dies before PID 1 knows us.
+                if !matches!(fd::read(wait.as_fd(), &mut [0u8; 1]), Ok(1)) {
+                    process::exit_now(126);
+                }
+                let argv = [c"orlop".to_owned(), self.role.to_owned()];
+                process::exec_path(c"/proc/self/exe", &argv, &[]);
+                process::exit_now(127)
+            }
+            Cloned::Parent { pid, pidfd } => {
+                let child = Child { cookie, kind: Kind::Helper, pid, label: Label::new(self.name()) };
+                ledger.register(child, &[pidfd.as_fd(), ours.as_fd()])?;
+                self.cookie = cookie;
+                self.state = State::Registering { pidfd, barrier, since: now };
+                Ok(ours)
+            }
+        }
+    }
+
+    /// PID 1 keeps it: it may go on.
+    pub fn registered(&mut self) {
+        let state = core::mem::replace(&mut self.state, State::Pausing { until: Duration::ZERO });
+        self.state = match state {
+            State::Registering { pidfd, barrier, since } => {
+                if let Err(errno) = nix::unistd::write(&barrier, b"g") {
+                    say(Level::Error, &format!("{}: {}", self.name(), errno.desc()));
+                }
+                State::Running { pidfd, since }
+            }
+            other @ (State::Running { .. } | State::Pausing { .. }) => other,
+        };
+    }
+
+    /// It is dead, or was never kept.
+    pub fn ended(&mut self, ended: Option<Ended>, now: Duration) {
+        let lived = match self.state {
+            State::Running { since, .. } | State::Registering { since, .. } => now.saturating_sub(since),
+            State::Pausing { .. } => return,
+        };
+        if let Some(ended) = ended {
+            let how = if ended.code == libc::CLD_EXITED { "exit code" } else { "signal" };
+            say(Level::Error, &format!("{} ended: {how} {}", self.name(), ended.status));
+        }
+        if lived >= HEALTHY {
+            self.deaths = 0;
+        }
+        self.pause(now);
+    }
+
+    fn pause(&mut self, now: Duration) {
+        let doubled = FIRST_PAUSE.saturating_mul(1 << self.deaths.min(10));
+        self.deaths = self.deaths.saturating_add(1);
+        // The first time at once: whoever waits for it waits no longer than for its start.
+        let pause = if self.deaths == 1 { Duration::ZERO } else { doubled.min(LONGEST_PAUSE) };
+        self.state = State::Pausing { until: now.saturating_add(pause) };
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, number: i32) {
+        let State::Running { pidfd, .. } = &self.state else { return };
+        if let Err(errno) = pidfd::send_signal(pidfd.as_fd(), number) {
+            say(Level::Error, &format!("{}: {}", self.name(), errno.desc()));
+        }
+    }
+}
+
+/// A cookie for one more helper: unlike those of containers, rings and listeners, and of every
+/// supervisor before.
+pub fn cookie(supervisor_starts: u32, count: u16) -> u64 {
+    const HELPERS: u64 = 1 << 16;
+    HELPERS + (u64::from(supervisor_starts & 0x7f_ffff) << 16 | u64::from(count))
+}

@@ -1,0 +1,142 @@
+//! The supervisor's side: what the logger should know, told to it without ever waiting, and told
+//! again to its successor. Reading a ring needs no logger: `orlop::log::Reader` on [`Link::ring`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use orlop::log::{FRAME_LEN, FromLogger, PipeKey, ToLogger};
+
+use super::RingFile;
+use crate::linux::{Errno, Result, seqpacket};
+
+pub struct Link {
+    socket: OwnedFd,
+    rings: BTreeMap<u64, (RingFile, Option<u64>)>,
+    pipes: BTreeMap<PipeKey, OwnedFd>,
+    follows: BTreeMap<u64, u64>,
+    /// In order; what has become pointless meanwhile is left out when its turn comes.
+    unsent: VecDeque<ToLogger>,
+}
+
+impl Link {
+    /// `socket` is the other end of the one that the logger has, or will have.
+    pub fn new(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            rings: BTreeMap::new(),
+            pipes: BTreeMap::new(),
+            follows: BTreeMap::new(),
+            unsent: VecDeque::new(),
+        }
+    }
+
+    pub fn socket(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    /// Whether frames wait for room: then wait for EPOLLOUT as well, and [`Self::flush`].
+    pub fn is_behind(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Tells everything again: to a new logger, once the old one is dead, on its socket. Also after
+    /// a crash of the supervisor, when it is not known what was told.
+    pub fn restart(&mut self, socket: OwnedFd) {
+        self.socket = socket;
+        self.unsent.clear();
+        let rings = self.rings.iter().map(|(id, (_, rate))| ToLogger::Ring { id: *id, rate: *rate });
+        let pipes = self.pipes.keys().map(|key| ToLogger::Pipe(*key));
+        let follows = self.follows.iter().map(|(id, after)| ToLogger::Follow { id: *id, after: *after });
+        self.unsent.extend(rings.chain(pipes).chain(follows));
+        self.flush();
+    }
+
+    /// A container's ring, before its pipes; or its new rate.
+    pub fn add_ring(&mut self, id: u64, file: RingFile, rate: Option<u64>) {
+        self.rings.insert(id, (file, rate));
+        self.send(ToLogger::Ring { id, rate });
+    }
+
+    /// The ring, to read or to have PID 1 keep it.
+    pub fn ring(&self, id: u64) -> Option<&RingFile> {
+        self.rings.get(&id).map(|(file, _)| file)
+    }
+
+    /// The read end of an output pipe. Ours is held until the logger says that it closed.
+    pub fn add_pipe(&mut self, key: PipeKey, fd: OwnedFd) {
+        self.pipes.insert(key, fd);
+        self.send(ToLogger::Pipe(key));
+    }
+
+    /// Whether output of that run may still come.
+    pub fn has_pipes(&self, id: u64, generation: u64) -> bool {
+        self.pipes.keys().any(|key| key.id == id && key.generation == generation)
+    }
+
+    /// The container is gone for good, with what it wrote.
+    pub fn forget(&mut self, id: u64) {
+        self.rings.remove(&id);
+        self.pipes.retain(|key, _| key.id != id);
+        self.follows.remove(&id);
+        self.send(ToLogger::Forget { id });
+    }
+
+    /// Asks for one `Wake`, when there is more than a reader has seen (`Reader::seen`).
+    pub fn follow(&mut self, id: u64, after: u64) {
+        self.follows.insert(id, after);
+        self.send(ToLogger::Follow { id, after });
+    }
+
+    /// Asks for a `Pong`.
+    pub fn ping(&mut self, token: u64) {
+        self.send(ToLogger::Ping { token });
+    }
+
+    /// What the logger has to say; `None`: nothing now, or nobody is there to say it.
+    ///
+    /// # Errors
+    /// As recvmsg(2), for a socket that is of no use any more.
+    pub fn receive(&mut self) -> Result<Option<FromLogger>> {
+        let mut bytes = [0; FRAME_LEN];
+        loop {
+            let size = match seqpacket::receive(self.socket.as_fd(), &mut bytes) {
+                Ok((0, _)) | Err(Errno::EAGAIN) => return Ok(None),
+                Ok((size, _)) => size,
+                Err(errno) => return Err(errno),
+            };
+            let Some(frame) = FromLogger::decode(bytes.get(..size).unwrap_or_default()) else { continue };
+            match frame {
+                FromLogger::Wake { id } => drop(self.follows.remove(&id)),
+                FromLogger::PipeClosed(key) => drop(self.pipes.remove(&key)),
+                FromLogger::Trouble { .. } | FromLogger::Pong { .. } => {}
+            }
+            return Ok(Some(frame));
+        }
+    }
+
+    /// Sends what waits, as far as there is room.
+    pub fn flush(&mut self) {
+        while let Some(frame) = self.unsent.front() {
+            let fd = match frame {
+                ToLogger::Ring { id, .. } => self.rings.get(id).map(|(file, _)| file.as_fd()),
+                ToLogger::Pipe(key) => self.pipes.get(key).map(AsFd::as_fd),
+                ToLogger::Forget { .. } | ToLogger::Follow { .. } | ToLogger::Ping { .. } => None,
+            };
+            let pointless = fd.is_none() && matches!(frame, ToLogger::Ring { .. } | ToLogger::Pipe(_));
+            let sent = match pointless {
+                true => Ok(()),
+                false => seqpacket::send(self.socket.as_fd(), &frame.encode(), fd.as_slice()),
+            };
+            match sent {
+                Ok(()) => drop(self.unsent.pop_front()),
+                // Full, or nobody is there: the next logger is told all of it anyway.
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn send(&mut self, frame: ToLogger) {
+        self.unsent.push_back(frame);
+        self.flush();
+    }
+}

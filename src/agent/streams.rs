@@ -1,0 +1,181 @@
+//! `Logs`: reads rings for clients, as fast as each of them takes it, and follows when asked.
+
+use std::time::Duration;
+
+use orlop::control::{DropReason, Dropped, Entry, Error, LogsReply, Stream as StreamWord, rfc3339};
+use orlop::log::{Gone, Item, Reader, Stamp, Stream, Tail};
+
+use super::Agent;
+use super::control::CallId;
+use super::log::RingFile;
+
+/// An answer carries at most one read of this size; base64 and JSON make it twice as large.
+const READ: usize = 32 << 10;
+/// Room in a client's buffer for one answer.
+const ROOM: usize = 3 * READ;
+/// Answers for one client in one turn, so that it does not keep the loop.
+const ANSWERS_PER_TURN: usize = 16;
+/// Pieces looked at to find the last lines: all of the largest ring.
+const TAIL_STEPS: usize = 1 << 16;
+
+/// A client that reads logs.
+pub struct LogStream {
+    pub call: CallId,
+    follow: bool,
+    sources: Vec<Source>,
+}
+
+struct Source {
+    name: String,
+    slot: u32,
+    reader: Reader,
+    /// Nothing more for now.
+    at_end: bool,
+    /// The next entry, read ahead to put several containers in order of time.
+    next: Option<Entry>,
+}
+
+impl Agent {
+    pub fn open_stream(
+        &mut self,
+        call: CallId,
+        names: Vec<String>,
+        lines: Option<u64>,
+        follow: bool,
+        now: Duration,
+    ) {
+        let names = if names.is_empty() { self.config.containers.keys().cloned().collect() } else { names };
+        let mut sources = Vec::new();
+        for name in names {
+            if self.core.status(&name).is_none() {
+                return self.unknown(call, name, now);
+            }
+            // One that is invalid has written nothing.
+            let Some(slot) = self.slots.get(&name).copied() else { continue };
+            let Some(ring) = self.logs.ring(slot) else { continue };
+            let reader = Reader::new(ring.layout(), tail(ring, lines));
+            sources.push(Source { name, slot, reader, at_end: false, next: None });
+        }
+        self.streams.push(LogStream { call, follow, sources });
+        self.serve_streams(now);
+    }
+
+    /// Rings have more: those who follow read on.
+    pub fn wake_streams(&mut self, woken: &[u64]) {
+        for stream in &mut self.streams {
+            for source in &mut stream.sources {
+                if woken.contains(&u64::from(source.slot)) {
+                    source.at_end = false;
+                }
+            }
+        }
+    }
+
+    /// Whether some stream could go on at once, or waits only for its client.
+    pub fn streams_have_work(&self) -> bool {
+        self.streams.iter().any(|stream| {
+            let unread = stream.sources.iter().any(|source| !source.at_end || source.next.is_some());
+            unread && self.server.room(stream.call).is_none_or(|room| room >= ROOM)
+        })
+    }
+
+    pub fn serve_streams(&mut self, now: Duration) {
+        let mut streams = core::mem::take(&mut self.streams);
+        streams.retain_mut(|stream| self.serve_stream(stream, now));
+        self.streams.append(&mut streams);
+    }
+
+    /// `false`: this stream is over.
+    fn serve_stream(&mut self, stream: &mut LogStream, now: Duration) -> bool {
+        for _ in 0..ANSWERS_PER_TURN {
+            match self.server.room(stream.call) {
+                None => return false,
+                Some(room) if room < ROOM => return true,
+                Some(_) => {}
+            }
+            for source in &mut stream.sources {
+                if source.next.is_none() && !source.at_end {
+                    self.read_ahead(source, now);
+                }
+            }
+            let earliest = stream
+                .sources
+                .iter_mut()
+                .filter(|source| source.next.is_some())
+                .min_by_key(|source| source.next.as_ref().map(|entry| entry.boot_us));
+            match earliest.and_then(|source| source.next.take()) {
+                Some(entry) => self.server.stream(now, stream.call, &LogsReply { entries: vec![entry] }),
+                None if stream.follow => return true,
+                None => {
+                    self.server.reply(now, stream.call, &LogsReply { entries: Vec::new() });
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    fn read_ahead(&mut self, source: &mut Source, now: Duration) {
+        let Some(ring) = self.logs.ring(source.slot) else {
+            source.at_end = true;
+            return;
+        };
+        let mut buffer = [0u8; READ];
+        match source.reader.next(ring, &mut buffer) {
+            Ok(Some(item)) => source.next = Some(entry(&source.name, &item)),
+            Ok(None) => {
+                source.at_end = true;
+                let seen = source.reader.seen();
+                self.logs.follow(source.slot, seen);
+            }
+            Err(_) => {
+                source.at_end = true;
+                super::say(
+                    crate::linux::kmsg::Level::Error,
+                    &format!("log of {}: it cannot be read (at {} s)", source.name, now.as_secs()),
+                );
+            }
+        }
+    }
+}
+
+fn tail(ring: &RingFile, lines: Option<u64>) -> orlop::log::Cursor {
+    let Some(lines) = lines else { return orlop::log::Cursor::default() };
+    let mut tail = Tail::new(ring.layout(), lines);
+    let mut buffer = [0u8; READ];
+    for _ in 0..TAIL_STEPS {
+        match tail.step(ring, &mut buffer) {
+            Ok(Some(cursor)) => return cursor,
+            Ok(None) => {}
+            Err(_) => break,
+        }
+    }
+    orlop::log::Cursor::default()
+}
+
+fn time_of(stamp: Stamp) -> String {
+    let seconds = stamp.wall_ns.div_euclid(1_000_000_000);
+    rfc3339(seconds, stamp.wall_ns.rem_euclid(1_000_000_000) as u32)
+}
+
+fn word(stream: Stream) -> StreamWord {
+    match stream {
+        Stream::Stdout => StreamWord::Stdout,
+        Stream::Stderr => StreamWord::Stderr,
+    }
+}
+
+fn entry(name: &str, item: &Item<'_>) -> Entry {
+    match item {
+        Item::Output { stamp, stream, bytes } => {
+            Entry::output(name, word(*stream), stamp.boot_us, time_of(*stamp), bytes)
+        }
+        Item::Gap { stamp, gone } => {
+            let dropped = match *gone {
+                Gone::Overwritten { bytes, reads } => Dropped { reason: DropReason::Overwritten, bytes, reads },
+                Gone::Refused { bytes, reads } => Dropped { reason: DropReason::Refused, bytes, reads },
+            };
+            Entry::gap(name, stamp.boot_us, time_of(*stamp), dropped)
+        }
+    }
+}

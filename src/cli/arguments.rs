@@ -1,0 +1,296 @@
+//! What can be typed, and the help for it. What it means is the other files' business.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Looks after a machine whose PID 1 is Orlop, and after its containers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "orlop",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  orlop ps                               what runs here, and why the rest does not
+  orlop logs -f -n 20 web                the last lines of web, and what follows
+  orlop --host unix:machine.sock ps      the same from outside a virtual machine
+  orlop check config/                    judge a configuration, on any computer
+
+Exit codes: 0 done, 1 it failed (one line says why), 2 wrong usage.
+Colours are left out in a pipe, and where NO_COLOR is set."
+)]
+pub(crate) struct Arguments {
+    /// The machine to talk to
+    #[arg(
+        long,
+        global = true,
+        value_name = "unix:PATH",
+        default_value = "unix:/run/orlop/control.sock",
+        value_parser = socket_path
+    )]
+    pub(crate) host: PathBuf,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the containers
+    #[command(after_help = "\
+Examples:
+  orlop ps
+  orlop ps --json | jq -r '.[] | select(.state != \"running\") | .name'")]
+    Ps(Json),
+
+    /// Show all that is known about a container
+    #[command(after_help = "\
+Examples:
+  orlop status web
+  orlop status --json web | jq .cause")]
+    Status(StatusArguments),
+
+    /// Print what containers wrote
+    #[command(after_help = "\
+Examples:
+  orlop logs web                 all that is kept, byte for byte
+  orlop logs -f -n 20 web db     the last 20 lines of both, and what follows
+  orlop logs                     of all containers
+
+With several containers each line begins with a name. Output that is gone (its memory was full, or
+it came faster than its rate) is told on the standard error.")]
+    Logs(LogsArguments),
+
+    /// Start a container, and wait until it runs
+    #[command(after_help = "\
+Examples:
+  orlop start web
+  orlop start --no-wait web db
+
+It stays wanted until it is stopped; the next boot goes by the configuration.")]
+    Start(ChangeArguments),
+
+    /// Stop a container, and wait until it has ended
+    #[command(after_help = "\
+Examples:
+  orlop stop web
+  orlop stop --timeout 10 web db
+
+It stays down until it is started, or until the next boot.")]
+    Stop(ChangeArguments),
+
+    /// Stop a container, start it again, and wait until it runs
+    #[command(after_help = "\
+Examples:
+  orlop restart web")]
+    Restart(ChangeArguments),
+
+    /// Send a signal to the main process of a container
+    #[command(after_help = "\
+Examples:
+  orlop kill web                 SIGKILL
+  orlop kill -s HUP web          as configuration is often reloaded
+
+What is wanted does not change: the restart policy decides what follows.")]
+    Kill(KillArguments),
+
+    /// Show the phases of the boot, and how long each took
+    #[command(after_help = "\
+Examples:
+  orlop boot
+  orlop boot --json | jq '.phases[] | select(.ok == false)'")]
+    Boot(Json),
+
+    /// Show which Orlop the machine runs, and for how long
+    #[command(after_help = "\
+Examples:
+  orlop version
+  orlop --version                this program's own, without a machine")]
+    Version(Json),
+
+    /// Stop everything in order and power the machine off
+    #[command(after_help = "\
+Examples:
+  orlop poweroff")]
+    Poweroff,
+
+    /// Stop everything in order and boot the machine again
+    #[command(after_help = "\
+Examples:
+  orlop reboot")]
+    Reboot,
+
+    /// Leave safe mode: start what is wanted
+    #[command(after_help = "\
+Examples:
+  orlop resume
+
+The supervisor starts in safe mode after it crashed three times in a row. Containers that ran go on
+to run; nothing is started or stopped unless it is asked for.")]
+    Resume,
+
+    /// Replace the supervisor by another binary, without touching containers
+    #[command(after_help = "\
+Examples:
+  orlop upgrade-self ./orlop
+
+If the new one does not take everything over within 10 seconds, the old one comes back.")]
+    UpgradeSelf(UpgradeArguments),
+
+    /// Judge a configuration, as the machine would
+    #[command(after_help = "\
+Examples:
+  orlop check config/
+  orlop check --no-files gateway.toml
+
+A folder stands for all *.toml in it; everything named is one document. Files are looked for from the
+first folder named, or from where the first file is.")]
+    Check(CheckArguments),
+
+    /// Print the JSON Schema of the configuration, for editors
+    #[command(after_help = "\
+Examples:
+  orlop schema > orlop.schema.json")]
+    Schema,
+
+    /// Break things on purpose
+    #[command(subcommand, arg_required_else_help = true)]
+    Debug(DebugCommand),
+
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  orlop completions bash > /etc/bash_completion.d/orlop")]
+    Completions { shell: clap_complete::Shell },
+
+    /// Print a manual page
+    #[command(after_help = "\
+Examples:
+  orlop man | man -l -
+  orlop man logs > orlop-logs.1")]
+    Man {
+        /// The command to describe; none is all of it
+        command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DebugCommand {
+    /// Crash one of Orlop's own processes, to see the machine survive it
+    #[command(after_help = "\
+Examples:
+  orlop debug crash supervisor
+  orlop debug crash log --signal KILL
+
+Needs `[host] fault_injection = true` in the machine's configuration.")]
+    Crash {
+        process: CrashProcess,
+        /// How it dies
+        #[arg(short, long, default_value = "SEGV", value_parser = signal_number)]
+        signal: i32,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CrashProcess {
+    Supervisor,
+    Log,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Json {
+    /// Print JSON, with the names of org.orlop.Control
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// The containers; none is all of them
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Go on with what is written from now on
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Begin with the last LINES lines of each
+    #[arg(short = 'n', long, value_name = "LINES")]
+    pub(crate) lines: Option<u64>,
+    /// Begin each line with the time at which it was read
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) timestamps: bool,
+    /// Print one JSON object a line, with the names of org.orlop.Control
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArguments {
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    /// Return as soon as the machine has taken the request
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Wait no longer than this for all of them
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "120",
+        value_parser = seconds,
+        conflicts_with = "no_wait"
+    )]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KillArguments {
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    /// A name (TERM, SIGTERM, RTMIN+3) or a number
+    #[arg(short, long, default_value = "KILL", value_parser = signal_number)]
+    pub(crate) signal: i32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeArguments {
+    /// An orlop binary for the machine's architecture
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Folders and files of TOML
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Do not look whether images and environment files are there
+    #[arg(long)]
+    pub(crate) no_files: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+fn socket_path(text: &str) -> Result<PathBuf, String> {
+    match text.strip_prefix("unix:") {
+        Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+        Some(_) | None => Err(String::from("write it as unix:PATH")),
+    }
+}
+
+fn signal_number(text: &str) -> Result<i32, String> {
+    orlop::control::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: u32 = text.parse().map_err(|_| String::from("write whole seconds"))?;
+    Ok(Duration::from_secs(u64::from(seconds)))
+}

@@ -1,0 +1,122 @@
+//! A person's commands: arguments → request → table or JSON.
+//!
+//! Exit codes are decided here, and nowhere else: 0 done, 1 it failed, 2 wrong usage.
+
+mod arguments;
+mod change;
+mod check;
+mod client;
+mod containers;
+mod failure;
+mod logs;
+mod machine;
+mod screen;
+mod table;
+mod units;
+mod upgrade;
+
+#[cfg(test)]
+mod check_test;
+#[cfg(test)]
+mod command_test;
+#[cfg(test)]
+mod testing;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use orlop::control::PowerAction;
+
+use arguments::{Arguments, Command, DebugCommand};
+use change::Wish;
+use client::Client;
+use failure::Failure;
+use screen::{Colours, Screen};
+
+const DONE: u8 = 0;
+const FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+
+/// `arguments`: as the process got them, its own name first.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    Screen::with_own(|screen| ExitCode::from(run_on(screen, arguments)))
+}
+
+fn run_on(screen: &mut Screen<'_>, arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(screen, &error),
+    };
+    let done = perform(screen, arguments).and_then(|()| Ok(screen.out.flush()?));
+    match done.as_ref().map_err(Failure::line) {
+        Ok(()) | Err(None) => DONE,
+        Err(Some(line)) => {
+            // When even this cannot be written, the exit code still says it.
+            let _ = writeln!(screen.err, "error: {}", screen::printable(&line));
+            FAILED
+        }
+    }
+}
+
+/// Help that was asked for, or what is wrong with what was typed.
+fn explain(screen: &mut Screen<'_>, error: &clap::Error) -> u8 {
+    let text = match screen.colours {
+        Colours::On => error.render().ansi().to_string(),
+        Colours::Off => error.render().to_string(),
+    };
+    // A reader who has left misses nothing that the exit code does not say.
+    if error.use_stderr() {
+        let _ = write!(screen.err, "{text}");
+        WRONG_USAGE
+    } else {
+        let _ = write!(screen.out, "{text}");
+        DONE
+    }
+}
+
+fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure> {
+    let connect = || Client::connect(&arguments.host);
+    match &arguments.command {
+        Command::Ps(shown) => containers::ps(&mut connect()?, screen, shown.json),
+        Command::Status(status) => containers::status(&mut connect()?, screen, status),
+        Command::Logs(asked) => logs::logs(&mut connect()?, screen, asked),
+        Command::Start(names) => change::change(&mut connect()?, screen, Wish::Up, names),
+        Command::Stop(names) => change::change(&mut connect()?, screen, Wish::Down, names),
+        Command::Restart(names) => change::change(&mut connect()?, screen, Wish::Again, names),
+        Command::Kill(names) => change::kill(&mut connect()?, screen, names),
+        Command::Boot(shown) => machine::boot(&mut connect()?, screen, shown.json),
+        Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
+        Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
+        Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),
+        Command::Resume => machine::resume(&mut connect()?, screen),
+        Command::UpgradeSelf(file) => upgrade::upgrade(&mut connect()?, screen, file),
+        Command::Check(paths) => check::check(screen, paths),
+        Command::Schema => screen.line(orlop::config::schema().trim_end()),
+        Command::Debug(DebugCommand::Crash { process, signal }) => {
+            machine::crash(&mut connect()?, screen, *process, *signal)
+        }
+        Command::Completions { shell } => completions(screen, *shell),
+        Command::Man { command } => manual(screen, command),
+    }
+}
+
+fn completions(screen: &mut Screen<'_>, shell: clap_complete::Shell) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "orlop", &mut text);
+    Ok(screen.out.write_all(&text)?)
+}
+
+fn manual(screen: &mut Screen<'_>, path: &[String]) -> Result<(), Failure> {
+    let mut command = Arguments::command();
+    command.build();
+    for name in path {
+        command = command
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::Failed(format!("there is no command `{}`", path.join(" "))))?;
+    }
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command).render(&mut text)?;
+    Ok(screen.out.write_all(&text)?)
+}

@@ -1,0 +1,117 @@
+//! Where a command's output goes: a terminal with colours and a width, or a pipe with neither.
+
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use crate::linux::terminal;
+
+/// Standard output, standard error, and what is known of them.
+pub(crate) struct Screen<'a> {
+    pub(crate) out: &'a mut dyn Write,
+    pub(crate) err: &'a mut dyn Write,
+    pub(crate) colours: Colours,
+    /// Columns, when the output is a terminal.
+    pub(crate) width: Option<usize>,
+    /// Whether a person watches the standard error.
+    pub(crate) progress: Progress,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Colours {
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Shown,
+    Hidden,
+}
+
+/// What a colour is to say. The words say the same without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Busy,
+    Bad,
+    Quiet,
+    Strong,
+}
+
+impl Colours {
+    /// Off where the output is no terminal, where it cannot colour, and where NO_COLOR asks for it.
+    fn of(stdout: &io::Stdout) -> Self {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        if stdout.is_terminal() && !is_set("NO_COLOR") && !is_dumb { Self::On } else { Self::Off }
+    }
+
+    pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
+        let code = match tone {
+            Tone::Plain => return text.to_owned(),
+            Tone::Good => "32",
+            Tone::Busy => "33",
+            Tone::Bad => "31",
+            Tone::Quiet => "2",
+            Tone::Strong => "1",
+        };
+        match self {
+            Self::On => format!("\x1b[{code}m{text}\x1b[0m"),
+            Self::Off => text.to_owned(),
+        }
+    }
+}
+
+impl Screen<'_> {
+    /// Runs `show` on this process's own screen.
+    pub(crate) fn with_own<T>(show: impl FnOnce(&mut Screen<'_>) -> T) -> T {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let colours = Colours::of(&stdout);
+        let width = if stdout.is_terminal() { terminal::columns(&stdout) } else { None };
+        let progress = if stderr.is_terminal() { Progress::Shown } else { Progress::Hidden };
+        let mut out = stdout.lock();
+        let mut err = stderr.lock();
+        show(&mut Screen { out: &mut out, err: &mut err, colours, width, progress })
+    }
+
+    pub(crate) fn line(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(writeln!(self.out, "{text}")?)
+    }
+
+    /// For people and programs: indented, and a line for each field.
+    pub(crate) fn json<T: Serialize>(&mut self, value: &T) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::Failed(format!("cannot write JSON: {error}")))?;
+        self.line(&text)
+    }
+}
+
+/// `text` on one line, and without anything that could move a terminal's cursor.
+pub(crate) fn printable(text: &str) -> String {
+    let replaced = text.chars().map(|character| match character {
+        '\n' | '\t' => ' ',
+        _ if character.is_control() => '\u{fffd}',
+        _ => character,
+    });
+    replaced.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_left_out_where_they_are_off() {
+        assert_eq!(Colours::On.paint(Tone::Bad, "failed"), "\x1b[31mfailed\x1b[0m");
+        assert_eq!(Colours::On.paint(Tone::Plain, "x"), "x");
+        assert_eq!(Colours::Off.paint(Tone::Bad, "failed"), "failed");
+    }
+
+    #[test]
+    fn nothing_from_the_machine_moves_the_cursor() {
+        assert_eq!(printable("a\nb\tc\x1b[2Jd\u{85}"), "a b c\u{fffd}[2Jd\u{fffd}");
+    }
+}

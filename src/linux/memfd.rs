@@ -1,0 +1,124 @@
+//! Files in memory: of a fixed size, read and written at offsets, and their file position.
+
+use std::ffi::CStr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::fstat;
+use nix::sys::uio::{pread, pwrite};
+use nix::unistd::{Whence, ftruncate, lseek};
+
+use super::{Errno, Result};
+
+/// Makes a file of `size` zeros that nobody can make larger or smaller (memfd_create(2), F_ADD_SEALS),
+/// so that no reader of it can be surprised. Memory is taken as pages are written.
+///
+/// # Errors
+/// EMFILE, ENOMEM.
+pub fn create_of_size(name: &CStr, size: u64) -> Result<OwnedFd> {
+    let fd = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    ftruncate(&fd, offset(size)?)?;
+    let seals = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(fd)
+}
+
+/// Whether the file keeps its size, as one of [`create_of_size`] does.
+///
+/// # Errors
+/// EINVAL when it cannot have seals.
+pub fn keeps_its_size(fd: BorrowedFd<'_>) -> Result<bool> {
+    let seals = SealFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GET_SEALS)?);
+    Ok(seals.contains(SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK))
+}
+
+/// Which file it is, and its size.
+///
+/// # Errors
+/// None known.
+pub fn identity_and_size(fd: BorrowedFd<'_>) -> Result<(u64, u64)> {
+    let stat = fstat(fd)?;
+    Ok((stat.st_ino, u64::try_from(stat.st_size).unwrap_or(0)))
+}
+
+/// Fills `into` from `at`; the file position stays (pread(2)).
+///
+/// # Errors
+/// ERANGE when the file ends before.
+pub fn read_exact_at(fd: BorrowedFd<'_>, at: u64, into: &mut [u8]) -> Result<()> {
+    let mut done = 0usize;
+    while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match pread(fd, rest, offset(at.saturating_add(done as u64))?) {
+            Ok(0) => return Err(Errno::ERANGE),
+            Ok(count) => done = done.saturating_add(count),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Writes all of `from` at `at`; the file position stays (pwrite(2)).
+///
+/// # Errors
+/// ENOMEM, ENOSPC; EPERM beyond the end.
+pub fn write_all_at(fd: BorrowedFd<'_>, at: u64, from: &[u8]) -> Result<()> {
+    let mut done = 0usize;
+    while let Some(rest) = from.get(done..).filter(|rest| !rest.is_empty()) {
+        match pwrite(fd, rest, offset(at.saturating_add(done as u64))?) {
+            Ok(0) => return Err(Errno::ENOSPC),
+            Ok(count) => done = done.saturating_add(count),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// The file position, which all copies of this open file share.
+///
+/// # Errors
+/// None known.
+pub fn position(fd: BorrowedFd<'_>) -> Result<u64> {
+    lseek(fd, 0, Whence::SeekCur).map(|at| u64::try_from(at).unwrap_or(0))
+}
+
+/// Moves the file position, for all copies of this open file.
+///
+/// # Errors
+/// EOVERFLOW.
+pub fn seek(fd: BorrowedFd<'_>, position: u64) -> Result<()> {
+    lseek(fd, offset(position)?, Whence::SeekSet).map(drop)
+}
+
+fn offset(at: u64) -> Result<i64> {
+    i64::try_from(at).map_err(|_| Errno::EOVERFLOW)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn a_file_of_fixed_size_refuses_to_change_it() {
+        let file = create_of_size(c"test", 8192).unwrap();
+        assert_eq!(keeps_its_size(file.as_fd()), Ok(true));
+        assert_eq!(ftruncate(&file, 4096), Err(Errno::EPERM));
+        assert_eq!(write_all_at(file.as_fd(), 8190, b"long"), Err(Errno::EPERM));
+        assert_eq!(read_exact_at(file.as_fd(), 8190, &mut [0; 4]), Err(Errno::ERANGE));
+    }
+
+    #[test]
+    fn offsets_leave_the_position_alone() {
+        let file = create_of_size(c"test", 8192).unwrap();
+        seek(file.as_fd(), 100).unwrap();
+        write_all_at(file.as_fd(), 8000, b"text").unwrap();
+        let mut read = [0; 4];
+        read_exact_at(file.as_fd(), 8000, &mut read).unwrap();
+        assert_eq!(&read, b"text");
+        assert_eq!(position(file.as_fd()), Ok(100));
+    }
+}
