@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -62,17 +62,12 @@ impl Machine {
         let shared = Arc::new(Shared::default());
         let (console, qemus_console) = socket_pair()?;
         let (monitor, qemus_monitor) = socket_pair()?;
-        let wiring = Wiring {
-            directory: directory.path(),
-            console: qemus_console.as_raw_fd(),
-            monitor: qemus_monitor.as_raw_fd(),
-            cmdline: &cmdline,
-        };
+        let wiring = Wiring { directory: directory.path(), cmdline: &cmdline };
         let line = arguments(&options, accelerator, &wiring);
         attach_console(console, &options.console, Arc::clone(&shared))?;
         let monitor = Monitor::attach(monitor, Arc::clone(&shared))?;
-        let inherited = vec![qemus_console, qemus_monitor];
-        let pid = launch::start(line, inherited, Arc::clone(&shared))?;
+        let sockets = launch::Sockets { console: qemus_console, monitor: qemus_monitor };
+        let pid = launch::start(line, sockets, Arc::clone(&shared))?;
         let machine = Self {
             ports: Ports::new(directory.path()),
             deadline: options.deadline,
