@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use orlop::control::session::CLOSED_ERROR;
 use orlop::control::{Decoder, Frame, Reply, Request, encode_call, read};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of one answer, so that a server gone mad does not fill this computer's memory: over a
 /// hundred times the list of a machine with a thousand containers.
 const MAX_REPLY: usize = 64 << 20;
+
+/// What a supervisor needs to be back, on a machine that is not slow.
+const RETURN: Duration = Duration::from_millis(200);
 
 const READ: usize = 64 * 1024;
 
@@ -54,8 +58,19 @@ impl Client {
         Ok(Self { path: path.to_owned(), stream, decoder, is_broken: false })
     }
 
-    /// Asks, and returns the parameters of the answer as they came.
+    /// Asks, and returns the parameters of the answer as they came. A question is asked once more
+    /// when the connection breaks: a supervisor that crashed is back before a person notices.
     pub(crate) fn ask(&mut self, request: &Request) -> Result<Value, Failure> {
+        match self.ask_once(request) {
+            Err(Failure::Disconnected(_)) if is_question(request) => {
+                self.pause(RETURN);
+                self.ask_once(request)
+            }
+            answer => answer,
+        }
+    }
+
+    fn ask_once(&mut self, request: &Request) -> Result<Value, Failure> {
         let mut answer = Value::Null;
         self.exchange(request, |value| {
             answer = value;
@@ -111,6 +126,10 @@ impl Client {
                 (Err(_), Err(error)) => return Err(self.broken(error)),
                 (reply, _) => reply?,
             };
+            if reply.error.as_deref() == Some(CLOSED_ERROR) {
+                let text = "the machine's supervisor was replaced before it answered";
+                return Err(Failure::Disconnected(text.to_owned()));
+            }
             let is_last = reply.is_last();
             match reply.into_result() {
                 Ok(value) => each(value)?,
@@ -161,6 +180,11 @@ impl Client {
     }
 }
 
+/// Whether asking twice changes nothing.
+fn is_question(request: &Request) -> bool {
+    matches!(request, Request::List | Request::Status { .. } | Request::Boot | Request::Version)
+}
+
 /// How long an answer may be waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Time {
@@ -175,4 +199,27 @@ pub(crate) fn understand<T: DeserializeOwned>(value: Value) -> Result<T, Failure
 
 fn not_understood(why: &str) -> Failure {
     Failure::Failed(format!("the machine's answer is not understood (another version?): {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orlop::control::{Error, encode_error};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_machine_that_refuses_at_once_is_heard_although_nothing_can_be_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let mut client = Client::connect(&path).unwrap();
+        let (mut machine, _) = listener.accept().unwrap();
+        let busy = Error::Busy { what: "clients".into(), limit: 64 };
+        machine.write_all(&encode_error(&busy)).unwrap();
+        drop(machine);
+        match client.ask(&Request::List) {
+            Err(Failure::Refused(error)) => assert_eq!(error, busy),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -163,6 +163,10 @@ fn several_containers_are_asked_at_once_and_each_is_told() {
 fn waiting_outlives_a_supervisor_that_is_replaced() {
     let answers = vec![done(), vec![], list(&[container("web", State::Running)])];
     check("start web", answers, 0, "web: running (pid 77)\n", "");
+    // The same through a virtio port.
+    let closed = orlop::control::session::closed_notice();
+    let answers = vec![done(), closed, list(&[container("web", State::Running)])];
+    check("start web", answers, 0, "web: running (pid 77)\n", "");
 }
 
 #[test]
@@ -374,6 +378,14 @@ fn a_machine_that_cannot_be_understood_is_told_in_one_line() {
     for (answer, expected) in cases {
         check("ps", vec![answer.to_vec()], 1, "", &format!("error: {expected}\n"));
     }
+}
+
+#[test]
+fn a_question_is_asked_again_when_the_supervisor_dies_over_it_and_a_command_is_not() {
+    check("ps", vec![vec![], list(&[])], 0, "no containers are declared\n", "");
+    let expected = "error: the machine closed the connection before it answered\n";
+    let machine = check("poweroff", vec![vec![], done()], 1, "", expected);
+    assert_eq!(machine.calls().len(), 1);
 }
 
 #[test]

@@ -21,6 +21,9 @@ use super::{Call, Decoder, Frame, Reply};
 
 const BEGIN: &str = "org.orlop.Session.Begin";
 
+/// The error in [`CLOSED`]: to a client that sees it as an answer, its connection is over.
+pub const CLOSED_ERROR: &str = "org.orlop.Session.Closed";
+
 /// The machine's word that there is no session, without its NULs. Always these very bytes.
 pub const CLOSED: &str = r#"{"error":"org.orlop.Session.Closed","parameters":{}}"#;
 

@@ -25,6 +25,7 @@ fn the_hello_and_its_answer_have_these_bytes() {
         b"\0{\"method\":\"org.orlop.Session.Begin\",\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0"
     );
     assert_eq!(answer(NONCE), b"\0{\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0");
+    assert!(CLOSED.contains(&format!("\"{CLOSED_ERROR}\"")));
     assert_eq!(closed_notice(), b"\0{\"error\":\"org.orlop.Session.Closed\",\"parameters\":{}}\0");
 }
 

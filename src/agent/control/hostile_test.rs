@@ -1,7 +1,7 @@
 //! Clients that send too much, too slowly, nothing or garbage, and do not read: the others notice
 //! nothing, and in the end they are let go.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
 use super::server_test::{BOOT, Bench, DONE, LIST, LISTED, check, check_closed, logs, received};
@@ -144,6 +144,25 @@ fn a_stream_that_nobody_reads_is_closed_after_thirty_seconds() {
     bench.wait(Duration::from_millis(1));
     assert_eq!(bench.server.room(call), None);
     assert!(bench.gone.contains(&call.client));
+}
+
+#[test]
+fn who_reads_slowly_but_reads_is_not_let_go() {
+    let mut bench = Bench::new();
+    let mut client = bench.connect();
+    bench.send(&mut client, &logs());
+    let (call, _) = bench.calls[0];
+    while bench.server.room(call) > Some(0) {
+        bench.server.stream(bench.now, call, &"x".repeat(5000));
+        bench.run();
+    }
+    for _ in 0..4 {
+        bench.wait(Duration::from_secs(20));
+        // Enough of it for the socket to take more.
+        client.read_exact(&mut [0; 60_000]).unwrap();
+        bench.run();
+    }
+    assert!(bench.server.room(call).is_some());
 }
 
 #[test]

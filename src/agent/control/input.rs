@@ -103,3 +103,29 @@ impl Input {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_host_that_was_there_or_may_have_been_can_leave() {
+        let mut port = Input::port(100);
+        let edges = [true, true, false, false, true, true, false];
+        let found = edges.map(|hung_up| port.edge(hung_up) == Edge::HostLeft);
+        assert_eq!(found, [true, false, false, false, true, false, false]);
+        assert!(edges.iter().all(|hung_up| Input::socket(100).edge(*hung_up) == Edge::Other));
+    }
+
+    #[test]
+    fn a_port_is_read_until_it_is_drained_and_again_after_the_next_edge() {
+        let mut port = Input::port(100);
+        assert!(!port.is_undrained());
+        port.edge(true);
+        assert!(port.is_undrained());
+        port.drain();
+        assert!(!port.is_undrained());
+        port.edge(false);
+        assert!(port.is_undrained());
+    }
+}
