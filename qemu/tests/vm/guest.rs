@@ -11,7 +11,7 @@ const CONFIG: &str = "[host]\nmodules = [\"pvpanic-pci\"]\n";
 pub(crate) fn build() -> Built {
     TestMachine::new("guest")
         .config(CONFIG)
-        .init(programs::payload())
+        .init(programs::find("payload"))
         // The trial of KVM has a test of its own.
         .with(|options| options.accelerator = Accelerator::Emulated)
         .build()
