@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     match arguments.get(1).map(String::as_str) {
         Some("init") => init::run(),
         Some("log") => exit(agent::log::run()),
+        Some("console") => exit(agent::console::run()),
         Some("supervisor") => exit(agent::run()),
         _ => cli::run(std::env::args_os()),
     }

@@ -41,11 +41,7 @@ fn keeps_its_promises_in_random_histories() {
     let cases = number("HISTORIES").unwrap_or(DEFAULT_HISTORIES);
     let mut seed = [1; 16];
     seed[..4].copy_from_slice(&number("SEED").unwrap_or(1).to_le_bytes());
-    let config = Histories {
-        cases,
-        failure_persistence: None,
-        ..Histories::default()
-    };
+    let config = Histories { cases, failure_persistence: None, ..Histories::default() };
     let rng = TestRng::from_seed(RngAlgorithm::XorShift, &seed);
     let result = TestRunner::new_with_rng(config, rng).run(&history::histories(), |history| {
         history.live();

@@ -1,11 +1,7 @@
 //! Images that are damaged or hostile are refused, by name and with the reason, and leave nothing
 //! behind that could be taken for an image.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed step ends the test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step ends the test")]
 
 mod common;
 
@@ -41,10 +37,7 @@ fn layout(dir: &Path, layer: &[u8]) {
 }
 
 fn good_layer(dir: &Path) -> Vec<u8> {
-    sh(
-        dir,
-        "mkdir tree; echo contents > tree/file; tar -cf layer.tar -C tree .",
-    );
+    sh(dir, "mkdir tree; echo contents > tree/file; tar -cf layer.tar -C tree .");
     fs::read(dir.join("layer.tar")).unwrap()
 }
 
@@ -55,31 +48,16 @@ fn check(damage: impl Fn(&Path), expected: &str) {
     let layer = good_layer(dir.path());
     layout(dir.path(), &layer);
     damage(dir.path());
-    refused(
-        dir.path(),
-        ImageSource::Oci {
-            path: String::from("layout"),
-            tag: None,
-        },
-        expected,
-    );
+    refused(dir.path(), ImageSource::Oci { path: String::from("layout"), tag: None }, expected);
 }
 
 fn refused(dir: &Path, source: ImageSource, expected: &str) {
     let message = add(dir, "store", &[source]).unwrap_err().to_string();
     let message = message.replace(&dir.display().to_string(), "DIR");
-    let words: Vec<_> = message
-        .split_inclusive(|c: char| !c.is_ascii_hexdigit())
-        .collect();
+    let words: Vec<_> = message.split_inclusive(|c: char| !c.is_ascii_hexdigit()).collect();
     let message: String = words
         .iter()
-        .map(|word| {
-            if word.len() == 65 {
-                format!("HEX{}", &word[64..])
-            } else {
-                word.to_string()
-            }
-        })
+        .map(|word| if word.len() == 65 { format!("HEX{}", &word[64..]) } else { word.to_string() })
         .collect();
     assert_eq!(message, expected);
     let left: Vec<_> = fs::read_dir(dir.join("cache/layers-1")).unwrap().collect();
@@ -89,10 +67,8 @@ fn refused(dir: &Path, source: ImageSource, expected: &str) {
 
 /// The blob of this many bytes' place among those of the layout, by size: manifest, config, layer.
 fn blobs(dir: &Path) -> Vec<std::path::PathBuf> {
-    let mut blobs: Vec<_> = fs::read_dir(dir.join("layout/blobs/sha256"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut blobs: Vec<_> =
+        fs::read_dir(dir.join("layout/blobs/sha256")).unwrap().map(|entry| entry.unwrap().path()).collect();
     blobs.sort_by_key(|path| fs::metadata(path).unwrap().len());
     blobs
 }
@@ -109,9 +85,8 @@ fn flip(path: &Path) {
 
 #[test]
 fn a_layout_that_is_damaged_is_refused_by_name() {
-    let index = |text: &'static str| {
-        move |dir: &Path| fs::write(dir.join("layout/index.json"), text).unwrap()
-    };
+    let index =
+        |text: &'static str| move |dir: &Path| fs::write(dir.join("layout/index.json"), text).unwrap();
     check(
         |dir| fs::remove_dir_all(dir.join("layout")).unwrap(),
         "image `oci:layout`: DIR/layout: No such file or directory (os error 2)",
@@ -120,18 +95,9 @@ fn a_layout_that_is_damaged_is_refused_by_name() {
         |dir| fs::remove_file(dir.join("layout/index.json")).unwrap(),
         "image `oci:layout`: DIR/layout/index.json: No such file or directory (os error 2)",
     );
-    check(
-        index("{"),
-        "image `oci:layout`: index.json: EOF while parsing an object at line 1 column 1",
-    );
-    check(
-        index("[]"),
-        "image `oci:layout`: index.json: not a JSON object",
-    );
-    check(
-        index(r#"{"schemaVersion":2,"manifests":[]}"#),
-        "image `oci:layout`: index.json: holds no image",
-    );
+    check(index("{"), "image `oci:layout`: index.json: EOF while parsing an object at line 1 column 1");
+    check(index("[]"), "image `oci:layout`: index.json: not a JSON object");
+    check(index(r#"{"schemaVersion":2,"manifests":[]}"#), "image `oci:layout`: index.json: holds no image");
     check(
         |dir| fs::write(dir.join("layout/index.json"), vec![b' '; 5 << 20]).unwrap(),
         "image `oci:layout`: index.json: 4194305 bytes, more than the 4194304 that are read",
@@ -142,32 +108,19 @@ fn a_layout_that_is_damaged_is_refused_by_name() {
 fn a_blob_that_is_damaged_is_refused_by_name() {
     let blob = |number: usize| move |dir: &Path| flip(&blobs(dir)[number]);
     let message = |dir: &Path| {
-        add(
-            dir,
-            "store",
-            &[ImageSource::Oci {
-                path: String::from("layout"),
-                tag: None,
-            }],
-        )
-        .unwrap_err()
-        .to_string()
+        add(dir, "store", &[ImageSource::Oci { path: String::from("layout"), tag: None }])
+            .unwrap_err()
+            .to_string()
     };
     for (number, place) in [(CONFIG, "config"), (MANIFEST, "manifest")] {
         let dir = temp();
         let layer = good_layer(dir.path());
         layout(dir.path(), &layer);
-        let name = blobs(dir.path())[number]
-            .file_name()
-            .unwrap()
-            .to_string_lossy()
-            .into_owned();
+        let name = blobs(dir.path())[number].file_name().unwrap().to_string_lossy().into_owned();
         blob(number)(dir.path());
         let text = message(dir.path());
         assert!(
-            text.starts_with(&format!(
-                "image `oci:layout`: {place}: damaged: the digest is sha256:"
-            )),
+            text.starts_with(&format!("image `oci:layout`: {place}: damaged: the digest is sha256:")),
             "{text}"
         );
         assert!(text.ends_with(&format!(", not sha256:{name}")), "{text}");
@@ -209,10 +162,7 @@ fn a_layer_with_hostile_contents_is_refused_by_name() {
         layout(dir.path(), layer);
         refused(
             dir.path(),
-            ImageSource::Oci {
-                path: String::from("layout"),
-                tag: None,
-            },
+            ImageSource::Oci { path: String::from("layout"), tag: None },
             &format!("image `oci:layout`: layer 1 of 1: {expected}"),
         );
     };
@@ -232,9 +182,7 @@ fn a_layer_with_hostile_contents_is_refused_by_name() {
         "l/f: `l` is not a directory in this layer",
     );
     check(
-        &made(
-            "echo x > f; ln f g; tar -cf all.tar f g; tar --delete -f all.tar f; mv all.tar layer.tar",
-        ),
+        &made("echo x > f; ln f g; tar -cf all.tar f g; tar --delete -f all.tar f; mv all.tar layer.tar"),
         "g: hard link to `f`, which this layer does not have before it",
     );
     check(
@@ -253,11 +201,7 @@ fn a_layer_with_hostile_contents_is_refused_by_name() {
 
 #[test]
 fn a_layer_that_ends_too_early_is_refused_whatever_its_compression() {
-    for (compress, expected) in [
-        ("gzip", "gzip, after"),
-        ("zstd -q", "zstd, after"),
-        ("cat", "tar, byte"),
-    ] {
+    for (compress, expected) in [("gzip", "gzip, after"), ("zstd -q", "zstd, after"), ("cat", "tar, byte")] {
         let dir = temp();
         sh(
             dir.path(),
@@ -266,15 +210,9 @@ fn a_layer_that_ends_too_early_is_refused_whatever_its_compression() {
             ),
         );
         layout(dir.path(), &fs::read(dir.path().join("cut")).unwrap());
-        let source = ImageSource::Oci {
-            path: String::from("layout"),
-            tag: None,
-        };
+        let source = ImageSource::Oci { path: String::from("layout"), tag: None };
         let message = add(dir.path(), "store", &[source]).unwrap_err().to_string();
-        assert!(
-            message.starts_with(&format!("image `oci:layout`: layer 1 of 1: {expected} ")),
-            "{message}"
-        );
+        assert!(message.starts_with(&format!("image `oci:layout`: layer 1 of 1: {expected} ")), "{message}");
     }
 }
 
@@ -284,31 +222,20 @@ fn a_diff_id_that_is_not_the_layers_is_refused() {
     let layer = good_layer(dir.path());
     layout(dir.path(), &layer);
     // A docker archive: nothing but the diff-ids says what a layer should be.
-    sh(
-        dir.path(),
-        "skopeo copy -q oci:layout docker-archive:good.tar:x:1; mkdir a; tar -xf good.tar -C a",
-    );
+    sh(dir.path(), "skopeo copy -q oci:layout docker-archive:good.tar:x:1; mkdir a; tar -xf good.tar -C a");
     sh(
         dir.path(),
         "cd a; other=$(ls *.tar); mkdir t; echo other > t/f; rm -f $other; tar -cf $other -C t .; rm -r t; tar -cf ../bad.tar *",
     );
-    let source = |path: &str| ImageSource::DockerArchive {
-        path: String::from(path),
-        tag: None,
-    };
-    let message = add(dir.path(), "store", &[source("bad.tar")])
-        .unwrap_err()
-        .to_string();
+    let source = |path: &str| ImageSource::DockerArchive { path: String::from(path), tag: None };
+    let message = add(dir.path(), "store", &[source("bad.tar")]).unwrap_err().to_string();
     assert!(
         message.starts_with(
             "image `docker-archive:bad.tar`: layer 1 of 1: layer: damaged: its diff-id is sha256:"
         ),
         "{message}"
     );
-    assert!(
-        message.ends_with(&format!(", the config has {}", Digest::of(&layer))),
-        "{message}"
-    );
+    assert!(message.ends_with(&format!(", the config has {}", Digest::of(&layer))), "{message}");
     add(dir.path(), "again", &[source("good.tar")]).unwrap();
 }
 
@@ -325,14 +252,8 @@ fn archives_that_are_damaged_are_refused_by_name() {
         sh(dir.path(), script);
         refused(dir.path(), source, expected);
     };
-    let oci = |path: &str| ImageSource::OciArchive {
-        path: String::from(path),
-        tag: None,
-    };
-    let docker = |path: &str| ImageSource::DockerArchive {
-        path: String::from(path),
-        tag: None,
-    };
+    let oci = |path: &str| ImageSource::OciArchive { path: String::from(path), tag: None };
+    let docker = |path: &str| ImageSource::DockerArchive { path: String::from(path), tag: None };
     check(
         "truncate -s 1000 o.tar",
         oci("o.tar"),
@@ -343,26 +264,10 @@ fn archives_that_are_damaged_are_refused_by_name() {
         oci("missing.tar"),
         "image `oci-archive:missing.tar`: DIR/missing.tar: No such file or directory (os error 2)",
     );
-    check(
-        "mkdir f",
-        oci("f"),
-        "image `oci-archive:f`: DIR/f: not a file",
-    );
-    check(
-        ": > e.tar",
-        oci("e.tar"),
-        "image `oci-archive:e.tar`: index.json: not in the archive",
-    );
-    check(
-        "true",
-        oci("d.tar"),
-        "image `oci-archive:d.tar`: index.json: not in the archive",
-    );
-    check(
-        "true",
-        docker("o.tar"),
-        "image `docker-archive:o.tar`: manifest.json: not in the archive",
-    );
+    check("mkdir f", oci("f"), "image `oci-archive:f`: DIR/f: not a file");
+    check(": > e.tar", oci("e.tar"), "image `oci-archive:e.tar`: index.json: not in the archive");
+    check("true", oci("d.tar"), "image `oci-archive:d.tar`: index.json: not in the archive");
+    check("true", docker("o.tar"), "image `docker-archive:o.tar`: manifest.json: not in the archive");
     check(
         "tar --delete -f d.tar $(tar -tf d.tar | grep -E '^[0-9a-f]{64}.tar$')",
         docker("d.tar"),
@@ -377,13 +282,7 @@ fn an_image_for_another_machine_is_refused() {
         dir.path(),
         "umoci init --layout layout; umoci new --image layout:a; umoci config --image layout:a --architecture arm64",
     );
-    let source = ImageSource::Oci {
-        path: String::from("layout"),
-        tag: Some(String::from("a")),
-    };
+    let source = ImageSource::Oci { path: String::from("layout"), tag: Some(String::from("a")) };
     let message = add(dir.path(), "store", &[source]).unwrap_err().to_string();
-    assert_eq!(
-        message,
-        "image `oci:layout:a`: config: an image for linux/arm64, not for linux/amd64"
-    );
+    assert_eq!(message, "image `oci:layout:a`: config: an image for linux/arm64, not for linux/amd64");
 }

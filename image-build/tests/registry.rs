@@ -1,11 +1,7 @@
 //! References to a registry: fetched through skopeo, kept by digest, and when that cannot be, an
 //! error that says what to write instead.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed step ends the test"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed step ends the test")]
 
 mod common;
 
@@ -26,16 +22,9 @@ struct Registry {
 }
 
 impl Registry {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "no reaper here: this process waits for its own child"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "no reaper here: this process waits for its own child")]
     fn start(dir: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let config = format!(
             "version: 0.1\nlog: {{level: info}}\nstorage: {{filesystem: {{rootdirectory: {}/registry}}}}\nhttp: {{addr: '{address}'}}\n",
@@ -55,11 +44,7 @@ impl Registry {
             line.clear();
             assert_ne!(log.read_line(&mut line).unwrap(), 0, "the registry ended");
         }
-        Self {
-            process,
-            address,
-            _log: log,
-        }
+        Self { process, address, _log: log }
     }
 }
 
@@ -82,36 +67,19 @@ fn a_reference_is_fetched_and_a_digest_kept() {
     sh(dir.path(), IMAGE);
     let registry = Registry::start(dir.path());
     let name = format!("{}/shop/web", registry.address);
-    sh(
-        dir.path(),
-        &format!("skopeo copy -q --dest-tls-verify=false oci:l:a docker://{name}:2.1"),
-    );
+    sh(dir.path(), &format!("skopeo copy -q --dest-tls-verify=false oci:l:a docker://{name}:2.1"));
     let by_tag = add(dir.path(), "tag", &reference(format!("{name}:2.1"))).unwrap();
     let digest = by_tag[0].manifest;
     let pinned = reference(format!("{name}:2.1@{digest}"));
-    assert_eq!(
-        add(dir.path(), "pinned", &pinned).unwrap()[0].layers,
-        by_tag[0].layers
-    );
+    assert_eq!(add(dir.path(), "pinned", &pinned).unwrap()[0].layers, by_tag[0].layers);
     drop(registry);
     // Nobody answers any more: what is named by its digest is there.
     add(dir.path(), "offline", &pinned).unwrap();
-    assert_eq!(
-        store_files(&dir.path().join("pinned")),
-        store_files(&dir.path().join("offline"))
-    );
-    let message = add(dir.path(), "gone", &reference(format!("{name}:2.1")))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.starts_with(&format!("image `{name}:2.1`: {name}:2.1: ")),
-        "{message}"
-    );
+    assert_eq!(store_files(&dir.path().join("pinned")), store_files(&dir.path().join("offline")));
+    let message = add(dir.path(), "gone", &reference(format!("{name}:2.1"))).unwrap_err().to_string();
+    assert!(message.starts_with(&format!("image `{name}:2.1`: {name}:2.1: ")), "{message}");
     assert!(message.contains("connection refused"), "{message}");
-    assert!(
-        message.ends_with("image = \"oci-archive:web.tar\""),
-        "{message}"
-    );
+    assert!(message.ends_with("image = \"oci-archive:web.tar\""), "{message}");
 }
 
 #[test]
@@ -120,20 +88,40 @@ fn a_tag_that_is_missing_says_what_to_write_instead() {
     sh(dir.path(), IMAGE);
     let registry = Registry::start(dir.path());
     let name = format!("{}/shop/web", registry.address);
-    sh(
-        dir.path(),
-        &format!("skopeo copy -q --dest-tls-verify=false oci:l:a docker://{name}:2.1"),
-    );
-    let message = add(dir.path(), "store", &reference(format!("{name}:9")))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        message.starts_with(&format!("image `{name}:9`: {name}:9: ")),
-        "{message}"
-    );
+    sh(dir.path(), &format!("skopeo copy -q --dest-tls-verify=false oci:l:a docker://{name}:2.1"));
+    let message = add(dir.path(), "store", &reference(format!("{name}:9"))).unwrap_err().to_string();
+    assert!(message.starts_with(&format!("image `{name}:9`: {name}:9: ")), "{message}");
     assert!(message.contains("manifest unknown"), "{message}");
     let instead = format!(
         "skopeo copy docker://{name}:9 oci-archive:web.tar\n  and write\n    image = \"oci-archive:web.tar\""
     );
     assert!(message.ends_with(&instead), "{message}");
+}
+
+/// Set in a process of its own: PATH is a process's.
+const CHILD: &str = "ORLOP_TEST_WITHOUT_SKOPEO";
+
+#[test]
+fn without_skopeo_it_says_what_to_install_or_to_write() {
+    if std::env::var_os(CHILD).is_none() {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again
+            .arg("without_skopeo_it_says_what_to_install_or_to_write")
+            .env("PATH", "/nowhere")
+            .env(CHILD, "1");
+        let output = again.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        return;
+    }
+    let dir = temp();
+    let message = add(dir.path(), "store", &reference(String::from("docker.io/library/redis:7")))
+        .unwrap_err()
+        .to_string();
+    let expected = "image `docker.io/library/redis:7`: docker.io/library/redis:7: \
+        fetching it needs `skopeo`, which is not installed
+  without a registry: where there is one, run
+    skopeo copy docker://docker.io/library/redis:7 oci-archive:redis.tar
+  and write
+    image = \"oci-archive:redis.tar\"";
+    assert_eq!(message, expected);
 }

@@ -107,7 +107,10 @@ fn images_share_what_they_have_in_common() {
 fn a_cached_layer_is_not_converted_again() {
     let dir = temp();
     sh(dir.path(), MAKE_IMAGE);
-    let source = [ImageSource::Oci { path: text("layout"), tag: None }];
+    let source = [
+        ImageSource::Oci { path: text("layout"), tag: None },
+        ImageSource::Dir { path: text("bundle/rootfs") },
+    ];
     let first = add(dir.path(), "store", &source).unwrap();
     let stamp = || sh(dir.path(), "stat -c '%n %i %y' cache/layers-*/*.erofs");
     let before = stamp();

@@ -39,6 +39,9 @@ impl Agent {
                     entries.insert(child.cookie, Entry { pid: child.pid, ended, pidfd });
                 }
                 Kind::Helper if ended.is_some() => self.ledger.send(Frame::Recorded { cookie: child.cookie }),
+                Kind::Helper if child.label.as_str() == self.consoles.helper().name() => {
+                    self.consoles.adopt(&child, fds, now);
+                }
                 Kind::Helper => self.logs.adopt_logger(&child, fds, now),
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
                 Kind::Listener => {}

@@ -55,7 +55,7 @@ impl Agent {
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
             Request::Kill { name, signal } => self.person(call, Event::Kill { name, signal }, now),
             Request::Boot => {
-                let reply = BootReply { phases: self.boot.words(), complete: self.boot.complete };
+                let reply = BootReply { phases: self.boot.phase_words(), complete: self.boot.complete };
                 self.server.reply(now, call, &reply);
             }
             Request::Version => {

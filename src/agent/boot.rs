@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use orlop::config::{self, Config, Source};
+use orlop::config::{self, Config, KernelWords, Source};
 use orlop::control;
 use orlop::ledger::Label;
 
@@ -17,7 +17,6 @@ use crate::linux::{Errno, cgroup, fs, mount, sysctl, time};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
-const CONFIG: &str = "/orlop/config";
 /// Told by a file, so that a restarted supervisor does not do these things again.
 const DONE: &str = "/run/orlop/boot.json";
 
@@ -33,6 +32,7 @@ pub struct Phase {
 pub struct Boot {
     pub phases: Vec<Phase>,
     pub config_dir: String,
+    pub words: KernelWords,
     /// Bytes of RAM.
     pub memory: u64,
     pub starts: u32,
@@ -51,9 +51,14 @@ struct Kept {
 impl Boot {
     /// Prepares the machine, or finds it prepared, and reads the configuration.
     pub fn begin(table: &Table, now: Duration) -> (Self, Config) {
+        let words = config::kernel_words(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default());
+        for warning in &words.warnings {
+            say(Level::Warning, warning);
+        }
         let mut boot = Self {
             phases: table.phases.iter().map(Phase::of_pid_1).collect(),
-            config_dir: CONFIG.into(),
+            config_dir: words.config.clone(),
+            words,
             memory: memory_total(),
             starts: table.starts,
             complete: false,
@@ -101,7 +106,7 @@ impl Boot {
         let Some(start) = self.containers_since.take() else { return };
         self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
         self.complete = true;
-        let text = serde_json::to_string(&Kept { phases: self.words() }).unwrap_or_default();
+        let text = serde_json::to_string(&Kept { phases: self.phase_words() }).unwrap_or_default();
         if let Err(errno) = records::write_file(DONE, &text) {
             say(Level::Error, &format!("{DONE}: {}", errno.desc()));
         }
@@ -118,7 +123,7 @@ impl Boot {
     }
 
     /// As the interface has them.
-    pub fn words(&self) -> Vec<control::Phase> {
+    pub fn phase_words(&self) -> Vec<control::Phase> {
         self.phases.iter().map(Phase::word).collect()
     }
 

@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Child, Ended, Kind, Label};
+use orlop::ledger::{Child, Ended, Frame, Kind, Label};
 
 use super::ledger::{Fds, Ledger};
 use super::say;
@@ -36,6 +36,13 @@ enum State {
     },
 }
 
+/// What a frame meant for a helper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    Kept,
+    Ended,
+}
+
 pub struct Helper {
     role: &'static std::ffi::CStr,
     cookie: u64,
@@ -62,8 +69,23 @@ impl Helper {
         Some(socket)
     }
 
-    pub fn is(&self, cookie: u64) -> bool {
-        self.cookie == cookie
+    /// What PID 1 says about it; `None`: the frame is not about it.
+    pub fn hear(&mut self, frame: &Frame, now: Duration) -> Option<Heard> {
+        match *frame {
+            Frame::Registered { cookie } if cookie == self.cookie => {
+                self.registered();
+                Some(Heard::Kept)
+            }
+            Frame::Gone { cookie } | Frame::Refused { cookie } if cookie == self.cookie => {
+                self.ended(None, now);
+                Some(Heard::Ended)
+            }
+            Frame::Ended { cookie, ended } if cookie == self.cookie => {
+                self.ended(Some(ended), now);
+                Some(Heard::Ended)
+            }
+            _ => None,
+        }
     }
 
     pub fn deadline(&self) -> Option<Duration> {
@@ -118,7 +140,7 @@ impl Helper {
     }
 
     /// PID 1 keeps it: it may go on.
-    pub fn registered(&mut self) {
+    fn registered(&mut self) {
         let state = core::mem::replace(&mut self.state, State::Pausing { until: Duration::ZERO });
         self.state = match state {
             State::Registering { pidfd, barrier, since } => {
@@ -132,7 +154,7 @@ impl Helper {
     }
 
     /// It is dead, or was never kept.
-    pub fn ended(&mut self, ended: Option<Ended>, now: Duration) {
+    fn ended(&mut self, ended: Option<Ended>, now: Duration) {
         let lived = match self.state {
             State::Running { since, .. } | State::Registering { since, .. } => now.saturating_sub(since),
             State::Pausing { .. } => return,

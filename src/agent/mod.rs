@@ -9,6 +9,8 @@ mod answer;
 mod boot;
 mod button;
 mod cgroups;
+pub mod console;
+mod consoles;
 mod container;
 mod control;
 mod files;
@@ -40,6 +42,7 @@ use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, input, process, signal, time};
 
 use boot::Boot;
+use consoles::Consoles;
 use control::{ClientId, Server};
 use launch::Run;
 use ledger::Ledger;
@@ -55,6 +58,8 @@ enum Token {
     Control,
     /// The logger.
     Log,
+    /// The kernel's log.
+    Kmsg,
     /// Somebody pressed the power button.
     Button(u32),
     /// A start reports; the number is the run's.
@@ -72,6 +77,7 @@ impl Token {
             Self::Control => (4, 0),
             Self::Button(button) => (5, button),
             Self::Log => (6, 0),
+            Self::Kmsg => (7, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -85,6 +91,7 @@ impl Token {
             4 => Some(Self::Control),
             5 => Some(Self::Button(which)),
             6 => Some(Self::Log),
+            7 => Some(Self::Kmsg),
             _ => None,
         }
     }
@@ -106,6 +113,7 @@ struct Agent {
     power: Option<(Action, Duration)>,
     server: Server,
     logs: Logs,
+    consoles: Consoles,
     streams: Vec<LogStream>,
     buttons: Vec<OwnedFd>,
     uploads: BTreeMap<ClientId, Upload>,
@@ -147,6 +155,8 @@ impl Agent {
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
         let (boot, config) = Boot::begin(&table, now);
+        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &ledger)?;
+        epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
         let server = serving::open(&table, &config, &ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
@@ -163,6 +173,7 @@ impl Agent {
             power: None,
             server,
             logs: Logs::new()?,
+            consoles,
             streams: Vec::new(),
             buttons: Vec::new(),
             uploads: BTreeMap::new(),
@@ -196,6 +207,7 @@ impl Agent {
                 Some(Token::Report(run)) => self.report(run, now),
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
                 Some(Token::Control) => self.serve(now),
+                Some(Token::Kmsg) => self.consoles.pass_on(),
                 Some(Token::Log) => {
                     let woken = self.logs.hear(&mut self.ledger);
                     self.wake_streams(&woken);
@@ -221,6 +233,7 @@ impl Agent {
     }
 
     fn look_after_helpers(&mut self, now: Duration) {
+        self.consoles.look_after(self.boot.starts, &self.ledger, now);
         if self.logs.look_after(self.boot.starts, &self.ledger, now)
             && let Err(errno) = self.watch_log()
         {
@@ -273,7 +286,7 @@ impl Agent {
 
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
-        let helpers = self.logs.helper_deadline();
+        let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
@@ -308,19 +321,10 @@ impl Agent {
                 Err(Errno::EBADMSG) => continue,
                 Err(_) => return,
             };
+            if self.is_of_a_helper(&frame, now) {
+                continue;
+            }
             match frame {
-                Frame::Registered { cookie } if self.logs.helper().is(cookie) => {
-                    self.logs.helper().registered()
-                }
-                Frame::Gone { cookie } | Frame::Refused { cookie } if self.logs.helper().is(cookie) => {
-                    self.logs.helper().ended(None, now);
-                }
-                Frame::Ended { cookie, ended } if self.logs.helper().is(cookie) => {
-                    self.logs.helper().ended(Some(ended), now);
-                    // PID 1 holds it too: closing ours would not take it out.
-                    let _ = self.epoll.remove(self.logs.socket());
-                    self.ledger.send(Frame::Recorded { cookie });
-                }
                 Frame::Registered { cookie } => self.registered(cookie),
                 Frame::Gone { cookie } => self.not_registered(cookie, "it ended before it was ready"),
                 Frame::Refused { cookie } => self.not_registered(cookie, "the table of children is full"),
@@ -345,6 +349,24 @@ impl Agent {
                 | Frame::Unknown { .. } => {}
             }
         }
+    }
+
+    /// Frames about a helper are its own business.
+    fn is_of_a_helper(&mut self, frame: &Frame, now: Duration) -> bool {
+        let heard = match self.logs.helper().hear(frame, now) {
+            Some(heard) => {
+                if heard == helpers::Heard::Ended {
+                    // PID 1 holds the socket too: closing ours would not take it out.
+                    let _ = self.epoll.remove(self.logs.socket());
+                }
+                Some(heard)
+            }
+            None => self.consoles.helper().hear(frame, now),
+        };
+        if let (Some(helpers::Heard::Ended), Frame::Ended { cookie, .. }) = (&heard, frame) {
+            self.ledger.send(Frame::Recorded { cookie: *cookie });
+        }
+        heard.is_some()
     }
 
     /// Stops everything in order, then lets PID 1 end the machine.

@@ -22,7 +22,7 @@ const LISTENER: u64 = 1;
 /// # Errors
 /// EMFILE; EADDRINUSE when something else stands at the path.
 pub fn open(table: &Table, config: &Config, ledger: &Ledger) -> Result<Server> {
-    let listener = match kept(table)? {
+    let listener = match kept(table, LISTENER)? {
         Some(listener) => listener,
         None => {
             let listener = socket::listen_private(Path::new(SOCKET)).map_err(errno)?;
@@ -46,9 +46,13 @@ pub fn open(table: &Table, config: &Config, ledger: &Ledger) -> Result<Server> {
     Ok(server)
 }
 
-fn kept(table: &Table) -> Result<Option<OwnedFd>> {
+/// What PID 1 kept under a cookie that is no process's.
+///
+/// # Errors
+/// EMFILE.
+pub fn kept(table: &Table, cookie: u64) -> Result<Option<OwnedFd>> {
     let entry =
-        table.entries.iter().find(|(child, ..)| child.kind == Kind::Listener && child.cookie == LISTENER);
+        table.entries.iter().find(|(child, ..)| child.kind == Kind::Listener && child.cookie == cookie);
     entry
         .and_then(|(_, _, fds)| fds.iter().flatten().next())
         .map(|fd| fd.try_clone().map_err(errno))

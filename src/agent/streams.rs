@@ -172,7 +172,9 @@ fn entry(name: &str, item: &Item<'_>) -> Entry {
         }
         Item::Gap { stamp, gone } => {
             let dropped = match *gone {
-                Gone::Overwritten { bytes, reads } => Dropped { reason: DropReason::Overwritten, bytes, reads },
+                Gone::Overwritten { bytes, reads } => {
+                    Dropped { reason: DropReason::Overwritten, bytes, reads }
+                }
                 Gone::Refused { bytes, reads } => Dropped { reason: DropReason::Refused, bytes, reads },
             };
             Entry::gap(name, stamp.boot_us, time_of(*stamp), dropped)

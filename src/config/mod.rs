@@ -10,6 +10,7 @@ mod depth;
 mod diagnostic;
 mod document;
 mod files;
+mod kernel_words;
 mod keys;
 mod merge;
 mod model;
@@ -24,6 +25,7 @@ mod value;
 
 pub use diagnostic::{Diagnostic, Mistake, Severity};
 pub use files::{FileUse, files};
+pub use kernel_words::{KernelWords, LogLevel, kernel_words};
 pub use model::*;
 pub use nearest::nearest;
 pub use reference::reference;

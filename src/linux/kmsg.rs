@@ -38,6 +38,14 @@ pub fn open_log() {
     }
 }
 
+/// Opens the kernel's log for reading, from its beginning, without waiting.
+///
+/// # Errors
+/// ENOENT before /dev is mounted.
+pub fn open_reader() -> super::Result<std::os::fd::OwnedFd> {
+    open("/dev/kmsg", OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())
+}
+
 /// Writes one line, cut at 900 bytes (the kernel's record is 1,024 with its prefix).
 pub fn write(level: Level, text: &[u8]) {
     let fd = KMSG.load(Ordering::Relaxed);

@@ -16,7 +16,7 @@ use super::{Errno, Result};
 ///
 /// # Errors
 /// EMFILE, ENOMEM.
-pub fn create_of_size(name: &CStr, size: u64) -> Result<OwnedFd> {
+pub(crate) fn create_of_size(name: &CStr, size: u64) -> Result<OwnedFd> {
     let fd = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
     ftruncate(&fd, offset(size)?)?;
     let seals = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
@@ -28,7 +28,7 @@ pub fn create_of_size(name: &CStr, size: u64) -> Result<OwnedFd> {
 ///
 /// # Errors
 /// EINVAL when it cannot have seals.
-pub fn keeps_its_size(fd: BorrowedFd<'_>) -> Result<bool> {
+pub(crate) fn keeps_its_size(fd: BorrowedFd<'_>) -> Result<bool> {
     let seals = SealFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GET_SEALS)?);
     Ok(seals.contains(SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK))
 }
@@ -37,7 +37,7 @@ pub fn keeps_its_size(fd: BorrowedFd<'_>) -> Result<bool> {
 ///
 /// # Errors
 /// None known.
-pub fn identity_and_size(fd: BorrowedFd<'_>) -> Result<(u64, u64)> {
+pub(crate) fn identity_and_size(fd: BorrowedFd<'_>) -> Result<(u64, u64)> {
     let stat = fstat(fd)?;
     Ok((stat.st_ino, u64::try_from(stat.st_size).unwrap_or(0)))
 }
@@ -46,7 +46,7 @@ pub fn identity_and_size(fd: BorrowedFd<'_>) -> Result<(u64, u64)> {
 ///
 /// # Errors
 /// ERANGE when the file ends before.
-pub fn read_exact_at(fd: BorrowedFd<'_>, at: u64, into: &mut [u8]) -> Result<()> {
+pub(crate) fn read_exact_at(fd: BorrowedFd<'_>, at: u64, into: &mut [u8]) -> Result<()> {
     let mut done = 0usize;
     while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
         match pread(fd, rest, offset(at.saturating_add(done as u64))?) {
@@ -63,7 +63,7 @@ pub fn read_exact_at(fd: BorrowedFd<'_>, at: u64, into: &mut [u8]) -> Result<()>
 ///
 /// # Errors
 /// ENOMEM, ENOSPC; EPERM beyond the end.
-pub fn write_all_at(fd: BorrowedFd<'_>, at: u64, from: &[u8]) -> Result<()> {
+pub(crate) fn write_all_at(fd: BorrowedFd<'_>, at: u64, from: &[u8]) -> Result<()> {
     let mut done = 0usize;
     while let Some(rest) = from.get(done..).filter(|rest| !rest.is_empty()) {
         match pwrite(fd, rest, offset(at.saturating_add(done as u64))?) {
@@ -80,7 +80,7 @@ pub fn write_all_at(fd: BorrowedFd<'_>, at: u64, from: &[u8]) -> Result<()> {
 ///
 /// # Errors
 /// None known.
-pub fn position(fd: BorrowedFd<'_>) -> Result<u64> {
+pub(crate) fn position(fd: BorrowedFd<'_>) -> Result<u64> {
     lseek(fd, 0, Whence::SeekCur).map(|at| u64::try_from(at).unwrap_or(0))
 }
 
@@ -88,7 +88,7 @@ pub fn position(fd: BorrowedFd<'_>) -> Result<u64> {
 ///
 /// # Errors
 /// EOVERFLOW.
-pub fn seek(fd: BorrowedFd<'_>, position: u64) -> Result<()> {
+pub(crate) fn seek(fd: BorrowedFd<'_>, position: u64) -> Result<()> {
     lseek(fd, offset(position)?, Whence::SeekSet).map(drop)
 }
 

@@ -11,10 +11,10 @@ pub mod clone;
 
 pub mod epoll;
 pub mod fd;
-pub mod fs;
-pub mod input;
 #[cfg(test)]
 pub mod forked;
+pub mod fs;
+pub mod input;
 pub mod kmsg;
 pub mod memfd;
 pub mod module;
@@ -31,9 +31,9 @@ pub mod signal;
 pub mod socket;
 pub mod splice;
 pub mod sysctl;
+pub mod terminal;
 #[cfg(test)]
 pub mod testing;
-pub mod terminal;
 pub mod time;
 pub mod tty;
 pub mod wait;

@@ -11,7 +11,7 @@ use super::{Result, check};
 ///
 /// # Errors
 /// EAGAIN: the pipe is empty. ENOMEM, ENOSPC: no memory for the file; nothing was moved.
-pub fn to_position(pipe: BorrowedFd<'_>, file: BorrowedFd<'_>, len: usize) -> Result<usize> {
+pub(crate) fn to_position(pipe: BorrowedFd<'_>, file: BorrowedFd<'_>, len: usize) -> Result<usize> {
     let none = core::ptr::null_mut::<libc::loff_t>();
     // SAFETY: no offsets are given, and both descriptors are open.
     let moved =
@@ -23,7 +23,7 @@ pub fn to_position(pipe: BorrowedFd<'_>, file: BorrowedFd<'_>, len: usize) -> Re
 ///
 /// # Errors
 /// ENOTTY when it is no pipe.
-pub fn bytes_in_pipe(pipe: BorrowedFd<'_>) -> Result<u64> {
+pub(crate) fn bytes_in_pipe(pipe: BorrowedFd<'_>) -> Result<u64> {
     let mut count: libc::c_int = 0;
     // SAFETY: FIONREAD writes one int.
     check(unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut count) }.into())?;

@@ -185,8 +185,15 @@ fn op() -> impl Strategy<Value = Op> {
     )
 }
 
+/// Fewer than usual, for these are long; `PROPTEST_CASES=` asks for more.
+fn config() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    let cases = asked.unwrap_or(150);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_byte_is_kept_or_counted_whenever_the_writer_is_killed(

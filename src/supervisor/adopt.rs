@@ -155,10 +155,7 @@ impl Unit {
                 self.set(State::Running { since });
                 // Nobody wants it: the record of its stop came too early.
                 if self.wanted == Wanted::Down {
-                    self.set(State::Stopping {
-                        phase: Phase::Held,
-                        why: Why::Stop,
-                    });
+                    self.set(State::Stopping { phase: Phase::Held, why: Why::Stop });
                 }
             }
         }

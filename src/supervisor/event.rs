@@ -2,6 +2,17 @@
 //!
 //! Whoever acts owes the core one thing: every [`Effect`] that names an answer is answered, once, by
 //! that event or by its failure. A failed effect is the next event, never an error on the side.
+//!
+//! ```text
+//! a start                          an end                      a stop
+//!   Save, Start ─►                   ◄─ Ended                    Save, Signal ─►
+//!   ◄─ Created                       Save, KillCgroup, Clean ─►  ◄─ Ended     (or, after the grace
+//!   Save ─► (open the barrier)       ◄─ Emptied                  Save, ...     period, KillCgroup ─►)
+//!   ◄─ Started, or StartFailed       Save ─►
+//!      and then as after an end
+//! ```
+//!
+//! `Created` may be left out by an agent whose supervisor never dies in the middle of a start.
 
 use alloc::boxed::Box;
 use alloc::string::String;

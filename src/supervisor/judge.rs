@@ -15,7 +15,6 @@ use super::unit::{End, Unit};
 pub(super) struct Court {
     pub(super) now: Duration,
     pub(super) seed: u64,
-    pub(super) shutting_down: bool,
 }
 
 /// What an end that nobody asked for was.
@@ -38,7 +37,6 @@ impl Unit {
         match why {
             Why::Itself => self.judge(court),
             Why::Stop | Why::Shutdown | Why::Undeclared => self.set(State::Exited),
-            Why::Again if court.shutting_down => self.set(State::Exited),
             Why::Again => {
                 self.set(State::Waiting { since: court.now, by: By::Person, on: Wait::Turn });
             }
@@ -68,7 +66,7 @@ impl Unit {
     fn judge(&mut self, court: Court) {
         self.forget_after_health();
         let verdict = self.verdict();
-        if court.shutting_down || self.wanted == Wanted::Down {
+        if self.wanted == Wanted::Down {
             return match verdict {
                 Verdict::Clean | Verdict::NoFault => self.set(State::Exited),
                 Verdict::Failure => self.set(State::Failed),

@@ -15,8 +15,7 @@
 //! `depends_on` orders starts and stops, and does no more: a container is not stopped because one that
 //! it depends on ended. `started` is satisfied by a dependency that has been running since boot and
 //! since it was last `failed` or `invalid`; a dependent of one of those waits, and starts by itself when
-//! it heals, which is when it runs again.
-//! A stop waits for the dependents that are going down too, never for those that stay up.
+//! it heals, which is when it runs again. A stop waits for the dependents that are going down too, never for those that stay up.
 
 mod act;
 mod adopt;
@@ -50,7 +49,7 @@ pub use backoff::MAX_REMEMBERED;
 pub use cause::{Cause, CauseKind};
 pub use event::{Effect, Event, Exit, Fault, Found, Outcome, Refusal, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
-pub use record::{Record, RecordError};
+pub use record::{EndRecord, Record, RecordError};
 pub use settle::{KILL_WAIT, START_DEADLINE};
 pub use state::{By, Phase, Remains, State, StateKind, Wait, Wanted, Why};
 pub use status::{Health, Status};
@@ -145,6 +144,10 @@ impl Supervisor {
                 for unit in self.units.values_mut() {
                     unit.adopted = true;
                 }
+                // Stops that were adopted have no more time than the shutdown gives.
+                if self.shutdown.is_some() {
+                    self.shorten(now);
+                }
                 Outcome::Done
             }
             Event::SafeMode => {
@@ -202,7 +205,7 @@ impl Supervisor {
     }
 
     fn court(&self, now: Duration) -> Court {
-        Court { now, seed: self.seed, shutting_down: self.shutdown.is_some() }
+        Court { now, seed: self.seed }
     }
 
     /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.

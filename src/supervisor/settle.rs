@@ -128,23 +128,13 @@ impl Supervisor {
                 // Who gets a turn does not wait for it any more.
                 let wait = obstacle.unwrap_or(Wait::Turn);
                 if wait != on {
-                    others.push((
-                        unit.name.clone(),
-                        State::Waiting {
-                            since,
-                            by,
-                            on: wait,
-                        },
-                    ));
+                    others.push((unit.name.clone(), State::Waiting { since, by, on: wait }));
                 }
             }
         }
         queue.sort_unstable();
         let places = MAX_IN_FLIGHT.saturating_sub(self.in_flight());
-        let chosen = queue
-            .into_iter()
-            .take(places)
-            .take_while(|_| self.governor.take(now));
+        let chosen = queue.into_iter().take(places).take_while(|_| self.governor.take(now));
         let chosen: Vec<String> = chosen.map(|(_, _, name)| name.to_string()).collect();
         for (name, state) in others {
             if let Some(unit) = self.units.get_mut(&name) {
@@ -199,10 +189,7 @@ impl Unit {
     fn expire(&mut self, now: Duration, next: State) {
         match self.state {
             State::Starting { .. } => {
-                self.end = Some(End::NotStarted {
-                    failure: start_took_too_long(),
-                    at: now,
-                });
+                self.end = Some(End::NotStarted { failure: start_took_too_long(), at: now });
             }
             // Once more: what it was asked to do is asked again.
             State::Stuck { .. } => self.acted = None,

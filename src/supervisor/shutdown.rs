@@ -57,7 +57,7 @@ impl Supervisor {
     }
 
     /// What is on its way down already has no more time than what starts to stop now.
-    fn shorten(&mut self, now: Duration) {
+    pub(super) fn shorten(&mut self, now: Duration) {
         let shorter = self.units.values().filter_map(|unit| match unit.state {
             State::Stopping { phase: Phase::Term { until }, why } => {
                 let until = until.min(now.saturating_add(self.grace(now, unit)));

@@ -48,7 +48,8 @@ enum Act {
     },
     Crash(Safe),
     Resume,
-    Shutdown(Duration),
+    /// The supervisor dies after so many of its effects.
+    Shutdown(Duration, usize),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +162,9 @@ fn ask() -> impl Strategy<Value = Ask> {
 }
 
 fn shutdown() -> impl Strategy<Value = Act> {
-    select(vec![s(0), ms(300), s(5), s(30), s(60)]).prop_map(Act::Shutdown)
+    let time = select(vec![s(0), ms(300), s(5), s(30), s(60)]);
+    let effects = prop_oneof![4 => Just(usize::MAX), 1 => 0..6_usize];
+    (time, effects).prop_map(|(time, effects)| Act::Shutdown(time, effects))
 }
 
 impl History {
@@ -212,14 +215,19 @@ impl History {
             Act::Ask(ask, unit) => drop(world.tell(ask.event(name(unit)))),
             Act::AskAndDie(ask, unit, effects) => {
                 world.tell_and_do(ask.event(name(unit)), effects);
+                model.follow(world);
                 world.crash();
             }
             Act::Stale { unit, what, ahead } => stale(world, name(unit), what, ahead),
             Act::Crash(safe) => world.crash_into(safe),
             Act::Resume => drop(world.tell(Event::Resume)),
-            Act::Shutdown(time) => {
+            Act::Shutdown(time, effects) => {
                 let deadline = world.now + time;
-                world.tell(Event::Shutdown { deadline });
+                world.tell_and_do(Event::Shutdown { deadline }, effects);
+                if effects < usize::MAX {
+                    model.follow(world);
+                    world.crash();
+                }
             }
         }
         model.check(world);

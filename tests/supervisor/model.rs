@@ -41,6 +41,7 @@ struct Shadow {
     /// Asked to start, and not emptied.
     there: bool,
     ran: bool,
+    wanted: Wanted,
     /// Started before its deadline.
     up: bool,
     signalled: bool,
@@ -79,6 +80,7 @@ impl Model {
                 started_at: Duration::ZERO,
                 there: false,
                 ran: false,
+                wanted: Wanted::Up,
                 up: false,
                 signalled: false,
                 end: None,
@@ -94,6 +96,17 @@ impl Model {
 
     /// After everything that is told or passes.
     pub(crate) fn check(&mut self, world: &World) {
+        self.follow(world);
+        for (name, shadow) in &self.containers {
+            self.check_wait(world, name, shadow);
+        }
+        self.check_shutdown(world);
+        let due = world.sup.poll_timeout();
+        assert!(due.is_none_or(|due| due > world.now), "a time in the past: {due:?}");
+    }
+
+    /// Takes in what was told and asked since the last time.
+    pub(crate) fn follow(&mut self, world: &World) {
         for (at, entry) in &world.log[self.seen..] {
             match entry {
                 Entry::Told(event, Outcome::Done) => self.told(world, *at, event),
@@ -103,12 +116,6 @@ impl Model {
             }
         }
         self.seen = world.log.len();
-        for (name, shadow) in &self.containers {
-            self.check_wait(world, name, shadow);
-        }
-        self.check_shutdown(world);
-        let due = world.sup.poll_timeout();
-        assert!(due.is_none_or(|due| due > world.now), "a time in the past: {due:?}");
     }
 
     /// After a long time in which nothing was asked for.
@@ -116,7 +123,9 @@ impl Model {
         for (name, shadow) in &self.containers {
             let status = world.status(name);
             let given_up = status.state == StateKind::Stuck || !status.waits_for.is_empty();
-            let stopped = status.state.is_down() || given_up;
+            // One on its way down has a time of its own, which was checked.
+            let going = status.state == StateKind::Stopping;
+            let stopped = status.state.is_down() || given_up || going;
             assert!(status.wanted == Wanted::Up || stopped, "a lost stop: {status:?}");
             let owed = shadow.start_owed && !shadow.unusable;
             assert!(!owed || given_up, "a lost start: {status:?} {shadow:?}");
@@ -133,11 +142,12 @@ impl Model {
                 let shadow = self.of(name);
                 shadow.word = shadow.there.then_some(Word::Again);
                 (shadow.unusable, shadow.start_owed) = (false, true);
+                shadow.wanted = Wanted::Up;
             }
             Event::Stop { name } => {
                 let shadow = self.of(name);
                 shadow.word = shadow.there.then_some(Word::Stop);
-                shadow.start_owed = false;
+                (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
             }
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => {
                 let shadow = self.of(name);
@@ -147,8 +157,12 @@ impl Model {
                 shadow.certain = false;
             }
             Event::Started { name, .. } => {
+                let shutting_down = self.shutdown.is_some();
                 let shadow = self.of(name);
-                shadow.up = at - shadow.started_at < START_DEADLINE;
+                let in_time = at - shadow.started_at < START_DEADLINE;
+                // Otherwise it is being killed already.
+                let welcome = shadow.word.is_none() && shadow.certain && !shutting_down;
+                shadow.up = in_time && welcome;
                 shadow.ran |= shadow.up;
             }
             Event::StartFailed { name, failure, .. } => {
@@ -176,11 +190,7 @@ impl Model {
     fn asked(&mut self, world: &World, at: Duration, effect: &Effect) {
         match effect {
             Effect::Start { name, generation } => self.check_start(at, name, *generation),
-            Effect::Signal {
-                name,
-                generation,
-                signal,
-            } => {
+            Effect::Signal { name, generation, signal } => {
                 if *signal == SIGTERM {
                     self.check_order(world, at, name);
                 }
@@ -243,8 +253,10 @@ impl Model {
     fn emptied(&mut self, world: &World, name: &str) {
         use StateKind::{Backoff, Exited, Failed, Invalid, Starting, Waiting};
         let shutting_down = self.shutdown.is_some();
+        let state = world.state(name);
         let shadow = self.of(name);
         shadow.there = false;
+        shadow.ran &= !matches!(state, Failed | Invalid);
         let (word, end) = (shadow.word.take(), shadow.end.take());
         let policy = &shadow.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
@@ -260,8 +272,6 @@ impl Model {
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
             (None, Some(_), _) => &[Backoff, Waiting, Starting],
         };
-        let state = world.state(name);
-        self.of(name).ran &= !matches!(state, Failed | Invalid);
         assert!(allowed.contains(&state), "{name} is {state:?} after {end:?}, {word:?}");
     }
 
@@ -273,6 +283,9 @@ impl Model {
             State::Waiting { .. } => {
                 let named = !status.waits_for.is_empty() || self.safe || due.is_some();
                 assert!(named, "{name} waits for nothing");
+                for other in &status.waits_for {
+                    assert!(!self.containers[other].ran, "{name} waits for {other}, which ran");
+                }
             }
             State::Stopping { phase: Phase::Held, .. } => {
                 assert!(!status.waits_for.is_empty(), "{name} is held by nobody");
@@ -285,6 +298,7 @@ impl Model {
             State::Stuck { .. } => assert!(world.exists(name), "{name} is stuck, and gone"),
             State::Exited | State::Failed | State::Invalid => {}
         }
+        assert_eq!(status.wanted, shadow.wanted, "{name}");
         if status.state.is_down() {
             assert!(!world.exists(name), "{name} is {}, and there", status.state.word());
         }
@@ -313,7 +327,7 @@ impl Model {
         let kill_at = deadline.saturating_sub(reserve);
         self.shutdown = Some(Closing { told_at, deadline, kill_at, done });
         for shadow in self.containers.values_mut() {
-            shadow.start_owed = false;
+            (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
         }
     }
 
@@ -322,13 +336,18 @@ impl Model {
         (self.safe, self.shutdown) = (false, None);
         for shadow in self.containers.values_mut() {
             (shadow.there, shadow.ran, shadow.certain) = (false, false, false);
+            shadow.wanted = Wanted::Up;
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
         }
     }
 
     fn adopted(&mut self, record: &Record, found: Option<Found>) {
+        let shutting_down = self.shutdown.is_some();
         let shadow = self.of(&record.name);
         shadow.generation = record.generation;
+        if !shutting_down {
+            shadow.wanted = record.wanted;
+        }
         shadow.word = match record.why.as_deref() {
             Some("stop") => Some(Word::Stop),
             Some("again") => Some(Word::Again),
@@ -336,10 +355,12 @@ impl Model {
         };
         let alive = matches!(found, Some(Found::Alive { .. }));
         let kind = StateKind::from_word(&record.state).expect("one of ours");
-        shadow.start_owed = shadow.word == Some(Word::Again);
+        shadow.start_owed = shadow.word == Some(Word::Again) && !shutting_down;
         shadow.unusable = record.invalid.is_some();
         shadow.there = alive || !kind.is_down();
-        shadow.ran = record.ran || alive;
+        let goes_down = matches!(kind, StateKind::Stopping | StateKind::Stuck);
+        let at_barrier = kind == StateKind::Starting && record.pid.is_none();
+        shadow.ran = record.ran || (alive && !goes_down && !at_barrier);
         shadow.signalled |= record.phase.as_deref() == Some("term");
     }
 

@@ -1,22 +1,25 @@
-//! A machine boots, runs what is declared, says so on its console and on its control ports, and
-//! powers off when it is asked to.
+//! A machine boots, says so on its console, and shows the phases of its boot.
 
-use orlop_vm::End;
+use serde_json::json;
 
-use crate::common::machine;
-
-const CONFIG: &str = r#"
-[container.sleeper]
-image = "dir:payload"
-command = ["/payload", "sleep"]
-"#;
+use crate::common::{container, world};
 
 #[test]
-fn boots_says_so_and_powers_off() {
-    let machine = machine("boots", CONFIG).boot().unwrap();
-    machine.wait_for_console("boot complete").unwrap();
-    let sleeper = machine.wait_for("sleeper", "running").unwrap();
-    assert_eq!(sleeper.get("restarts"), Some(&0.into()), "{sleeper}");
-    machine.power_button().unwrap();
-    assert_eq!(machine.wait_for_end().unwrap(), End::PoweredOff);
+fn boots_and_says_so() {
+    let machine = world(&container("web", "sleep", "")).boot();
+    machine.wait_for_console("boot complete").unwrap_or_else(|error| panic!("{error}"));
+    let web = machine.wait("web", "running");
+    assert_eq!(web["wanted"], "up");
+    assert_eq!(web["image"], "dir:payload");
+    let boot = machine.ok("Boot", json!({}));
+    let phases = boot["phases"].as_array().unwrap();
+    let names: Vec<&str> = phases.iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    for name in
+        ["root", "mounts", "cgroups", "supervisor", "configuration", "modules", "network", "containers"]
+    {
+        assert!(names.contains(&name), "{name} in {names:?}");
+    }
+    assert!(phases.iter().all(|phase| phase["ok"] == true), "{phases:#?}");
+    assert_eq!(boot["complete"], true);
+    machine.power_off();
 }

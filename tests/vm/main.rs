@@ -1,6 +1,12 @@
-//! Promises of a whole machine, one a file, kept in virtual machines.
+//! What only a booted machine can show: one promise a file.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on says why and ends")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail wherever it is"
+)]
+
+mod common;
 
 mod boots_and_says_so;
-mod common;

@@ -23,15 +23,9 @@ pub fn decompress<'a>(input: impl Read + 'a) -> io::Result<(Box<dyn Read + 'a>, 
     if start.starts_with(GZIP) {
         return Ok((Box::new(MultiGzDecoder::new(input)), "gzip"));
     }
-    let number = start
-        .first_chunk()
-        .map_or(0, |magic| u32::from_le_bytes(*magic));
+    let number = start.first_chunk().map_or(0, |magic| u32::from_le_bytes(*magic));
     if start.starts_with(ZSTD) || number & !0xf == ZSTD_SKIPPABLE {
-        let frames = Frames {
-            input,
-            decoder: FrameDecoder::new(),
-            is_open: false,
-        };
+        let frames = Frames { input, decoder: FrameDecoder::new(), is_open: false };
         return Ok((Box::new(frames), "zstd"));
     }
     Ok((Box::new(input), "tar"))

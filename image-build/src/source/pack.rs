@@ -168,3 +168,32 @@ fn xattrs(path: &Path) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Error> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orlop::image::tar::{Event, Reader};
+
+    #[test]
+    fn members_come_in_the_order_of_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<_> = (0..50).rev().map(|number| format!("{:02}", number * 37 % 50)).collect();
+        names.iter().for_each(|name| fs::write(dir.path().join(name), name).unwrap());
+        let mut tar = Vec::new();
+        let mut sink = |bytes: &[u8]| {
+            tar.extend_from_slice(bytes);
+            Ok(())
+        };
+        assert_eq!(pack(dir.path(), &mut sink), Ok(Vec::new()));
+        let (mut reader, mut rest, mut found) = (Reader::default(), tar.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let (taken, event) = reader.read(rest).unwrap();
+            rest = &rest[taken..];
+            if let Event::Entry(entry) = event {
+                found.push(entry.path);
+            }
+        }
+        assert_eq!(found.len(), 51);
+        assert!(found.is_sorted(), "{found:?}");
+    }
+}

@@ -19,9 +19,7 @@ type Image<'a> = EroFS<SliceImage<'a>>;
 pub(crate) fn another_reader(file: &Path) -> BTreeMap<PathBuf, String> {
     let bytes = fs::read(file).unwrap();
     let image = EroFS::new(SliceImage::new(&bytes)).unwrap();
-    let root = image
-        .get_inode(image.super_block().root_inode_id())
-        .unwrap();
+    let root = image.get_inode(image.super_block().root_inode_id()).unwrap();
     let mut found = BTreeMap::from([(PathBuf::new(), root)]);
     for entry in image.walk_dir("/").unwrap() {
         let entry = entry.unwrap();
@@ -31,10 +29,7 @@ pub(crate) fn another_reader(file: &Path) -> BTreeMap<PathBuf, String> {
     let mut first_names = BTreeMap::new();
     let mut lines = BTreeMap::new();
     for (path, inode) in found {
-        let first = first_names
-            .entry(inode.id())
-            .or_insert_with(|| path.clone())
-            .clone();
+        let first = first_names.entry(inode.id()).or_insert_with(|| path.clone()).clone();
         lines.insert(path, line(&image, &inode, &first));
     }
     lines
@@ -42,9 +37,7 @@ pub(crate) fn another_reader(file: &Path) -> BTreeMap<PathBuf, String> {
 
 fn line(image: &Image<'_>, inode: &Inode, first: &Path) -> String {
     let kind = inode.file_type().as_raw_mode();
-    let device = inode
-        .device()
-        .map_or(0, |(major, minor)| rustix::fs::makedev(major, minor));
+    let device = inode.device().map_or(0, |(major, minor)| rustix::fs::makedev(major, minor));
     let (seconds, nanoseconds) = inode.modified_unix();
     let mut line = format!(
         "{:o} {}:{} size {} time {seconds}.{nanoseconds:09} device {device:x} links {} first {}",
@@ -57,17 +50,11 @@ fn line(image: &Image<'_>, inode: &Inode, first: &Path) -> String {
     );
     if inode.is_symlink() {
         let target = image.read_link_inode(*inode).unwrap().into_vec();
-        line += &format!(
-            " to {}",
-            PathBuf::from(OsString::from_vec(target)).display()
-        );
+        line += &format!(" to {}", PathBuf::from(OsString::from_vec(target)).display());
     }
     if inode.is_file() {
-        let (mut file, mut hasher, mut chunk) = (
-            image.open_inode_file(*inode).unwrap(),
-            Hasher::default(),
-            vec![0; 1 << 20],
-        );
+        let (mut file, mut hasher, mut chunk) =
+            (image.open_inode_file(*inode).unwrap(), Hasher::default(), vec![0; 1 << 20]);
         loop {
             match file.read(&mut chunk).unwrap() {
                 0 => break,
@@ -77,11 +64,7 @@ fn line(image: &Image<'_>, inode: &Inode, first: &Path) -> String {
         line += &format!(" contents {:?}", hasher.finish());
     }
     for (name, value) in image.xattrs_inode(*inode).unwrap() {
-        line += &format!(
-            " {}={}",
-            String::from_utf8_lossy(&name),
-            value.escape_ascii()
-        );
+        line += &format!(" {}={}", String::from_utf8_lossy(&name), value.escape_ascii());
     }
     line
 }

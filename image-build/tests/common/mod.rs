@@ -40,6 +40,7 @@ pub(crate) const ODD_FILES: &str = r#"
     truncate -s 1M holes; printf x | dd of=holes bs=1 seek=500000 conv=notrunc status=none
     truncate -s 3M only-hole
     printf 'first' > many-holes; i=1; while [ $i -lt 40 ]; do printf "piece $i" | dd of=many-holes bs=1 seek=$((i*150000)) conv=notrunc status=none; i=$((i+1)); done
+    truncate -s 40M large-chunks; for at in 3 17 18 30; do dd if=/dev/urandom of=large-chunks bs=100k count=1 seek=$((at*10)) conv=notrunc status=none; done
     cp file capable; setcap cap_net_bind_service,cap_net_raw+ep capable
     python3 - <<'PY'
 import os

@@ -9,7 +9,7 @@ use orlop::log::{FRAME_LEN, FromLogger, PipeKey, ToLogger};
 use super::RingFile;
 use crate::linux::{Errno, Result, seqpacket};
 
-pub struct Link {
+pub(crate) struct Link {
     socket: OwnedFd,
     rings: BTreeMap<u64, (RingFile, Option<u64>)>,
     pipes: BTreeMap<PipeKey, OwnedFd>,
@@ -20,7 +20,7 @@ pub struct Link {
 
 impl Link {
     /// `socket` is the other end of the one that the logger has, or will have.
-    pub fn new(socket: OwnedFd) -> Self {
+    pub(crate) fn new(socket: OwnedFd) -> Self {
         Self {
             socket,
             rings: BTreeMap::new(),
@@ -30,18 +30,18 @@ impl Link {
         }
     }
 
-    pub fn socket(&self) -> BorrowedFd<'_> {
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 
     /// Whether frames wait for room: then wait for EPOLLOUT as well, and [`Self::flush`].
-    pub fn is_behind(&self) -> bool {
+    pub(crate) fn is_behind(&self) -> bool {
         !self.unsent.is_empty()
     }
 
     /// Tells everything again: to a new logger, once the old one is dead, on its socket. Also after
     /// a crash of the supervisor, when it is not known what was told.
-    pub fn restart(&mut self, socket: OwnedFd) {
+    pub(crate) fn restart(&mut self, socket: OwnedFd) {
         self.socket = socket;
         self.unsent.clear();
         let rings = self.rings.iter().map(|(id, (_, rate))| ToLogger::Ring { id: *id, rate: *rate });
@@ -52,29 +52,29 @@ impl Link {
     }
 
     /// A container's ring, before its pipes; or its new rate.
-    pub fn add_ring(&mut self, id: u64, file: RingFile, rate: Option<u64>) {
+    pub(crate) fn add_ring(&mut self, id: u64, file: RingFile, rate: Option<u64>) {
         self.rings.insert(id, (file, rate));
         self.send(ToLogger::Ring { id, rate });
     }
 
     /// The ring, to read or to have PID 1 keep it.
-    pub fn ring(&self, id: u64) -> Option<&RingFile> {
+    pub(crate) fn ring(&self, id: u64) -> Option<&RingFile> {
         self.rings.get(&id).map(|(file, _)| file)
     }
 
     /// The read end of an output pipe. Ours is held until the logger says that it closed.
-    pub fn add_pipe(&mut self, key: PipeKey, fd: OwnedFd) {
+    pub(crate) fn add_pipe(&mut self, key: PipeKey, fd: OwnedFd) {
         self.pipes.insert(key, fd);
         self.send(ToLogger::Pipe(key));
     }
 
     /// Whether output of that run may still come.
-    pub fn has_pipes(&self, id: u64, generation: u64) -> bool {
+    pub(crate) fn has_pipes(&self, id: u64, generation: u64) -> bool {
         self.pipes.keys().any(|key| key.id == id && key.generation == generation)
     }
 
     /// The container is gone for good, with what it wrote.
-    pub fn forget(&mut self, id: u64) {
+    pub(crate) fn forget(&mut self, id: u64) {
         self.rings.remove(&id);
         self.pipes.retain(|key, _| key.id != id);
         self.follows.remove(&id);
@@ -82,13 +82,14 @@ impl Link {
     }
 
     /// Asks for one `Wake`, when there is more than a reader has seen (`Reader::seen`).
-    pub fn follow(&mut self, id: u64, after: u64) {
-        self.follows.insert(id, after);
+    pub(crate) fn follow(&mut self, id: u64, after: u64) {
+        // Several may follow; until one wake serves them all, a new logger hears of who has seen least.
+        self.follows.entry(id).and_modify(|known| *known = after.min(*known)).or_insert(after);
         self.send(ToLogger::Follow { id, after });
     }
 
     /// Asks for a `Pong`.
-    pub fn ping(&mut self, token: u64) {
+    pub(crate) fn ping(&mut self, token: u64) {
         self.send(ToLogger::Ping { token });
     }
 
@@ -96,7 +97,7 @@ impl Link {
     ///
     /// # Errors
     /// As recvmsg(2), for a socket that is of no use any more.
-    pub fn receive(&mut self) -> Result<Option<FromLogger>> {
+    pub(crate) fn receive(&mut self) -> Result<Option<FromLogger>> {
         let mut bytes = [0; FRAME_LEN];
         loop {
             let size = match seqpacket::receive(self.socket.as_fd(), &mut bytes) {
@@ -115,7 +116,7 @@ impl Link {
     }
 
     /// Sends what waits, as far as there is room.
-    pub fn flush(&mut self) {
+    pub(crate) fn flush(&mut self) {
         while let Some(frame) = self.unsent.front() {
             let fd = match frame {
                 ToLogger::Ring { id, .. } => self.rings.get(id).map(|(file, _)| file.as_fd()),

@@ -27,14 +27,24 @@ fn wakes_once_and_only_who_asked() {
     assert!(!readable(world.link.socket(), Duration::from_millis(1)));
     write(&output, b" more").unwrap();
     world.hear(FromLogger::Wake { id: ID });
-    assert_eq!(world.read(), [(Stream::Stdout, b" more".to_vec())]);
+    write(&output, b" and more").unwrap();
+    // Once the second is answered, the output that came before the first is in the ring.
+    for token in [3, 4] {
+        world.link.ping(token);
+        assert_eq!(world.hear(FromLogger::Pong { token }), []);
+    }
+    assert!(!readable(world.link.socket(), Duration::from_millis(1)));
+    assert_eq!(world.read(), [(Stream::Stdout, b" more and more".to_vec())]);
 }
 
 #[test]
 fn a_new_logger_knows_who_follows() {
     let mut world = World::new(256 << 10, None);
     let output = world.pipe(Stream::Stdout);
+    world.logger.as_ref().unwrap().stop();
+    // One has seen nothing yet, another more than there will be.
     world.link.follow(ID, world.seen());
+    world.link.follow(ID, 1_000);
     world.kill_logger();
     world.new_logger();
     write(&output, b"x").unwrap();
@@ -73,9 +83,10 @@ fn says_what_it_cannot_take() {
 fn a_full_socket_keeps_nobody_waiting_and_loses_no_frame() {
     let mut world = World::new(256 << 10, None);
     world.logger.as_ref().unwrap().stop();
-    while !world.link.is_behind() {
+    for _ in 0..10_000 {
         world.link.ping(1);
     }
+    assert!(world.link.is_behind());
     let output = world.pipe(Stream::Stdout);
     write(&output, b"late but there").unwrap();
     drop(output);
@@ -121,4 +132,6 @@ fn a_forgotten_container_is_left_alone() {
     world.link.ping(2);
     world.hear(FromLogger::Pong { token: 2 });
     assert_eq!(crate::linux::splice::bytes_in_pipe(read.as_fd()), Ok(10));
+    // The pipe, which others hold too, is not waited for any more.
+    world.stays_asleep(Duration::from_millis(50));
 }

@@ -16,8 +16,8 @@ mod ring_file;
 #[cfg(test)]
 mod test_world;
 
-pub use link::Link;
-pub use ring_file::RingFile;
+pub(crate) use link::Link;
+pub(crate) use ring_file::RingFile;
 
 use std::os::fd::OwnedFd;
 
@@ -27,7 +27,7 @@ use crate::linux::{Result, capability, fd, process};
 const CONTROL_FD: i32 = 3;
 
 /// Runs the role. The value is the process's exit code.
-pub fn run() -> i32 {
+pub(crate) fn run() -> i32 {
     match confine().and_then(serve) {
         Ok(()) => 0,
         Err(_) => 1,

@@ -8,7 +8,7 @@ use orlop::log::{Layout, Source, Store};
 use crate::linux::{Errno, Result, memfd};
 
 #[derive(Debug)]
-pub struct RingFile {
+pub(crate) struct RingFile {
     memfd: OwnedFd,
     layout: Layout,
     identity: u64,
@@ -19,7 +19,7 @@ impl RingFile {
     ///
     /// # Errors
     /// EMFILE, ENOMEM.
-    pub fn create(memory: u64) -> Result<Self> {
+    pub(crate) fn create(memory: u64) -> Result<Self> {
         Self::adopt(memfd::create_of_size(c"orlop-log", Layout::file_size(memory))?)
     }
 
@@ -27,7 +27,7 @@ impl RingFile {
     ///
     /// # Errors
     /// EINVAL when it is not a ring's memory.
-    pub fn adopt(memfd: OwnedFd) -> Result<Self> {
+    pub(crate) fn adopt(memfd: OwnedFd) -> Result<Self> {
         if !memfd::keeps_its_size(memfd.as_fd())? {
             return Err(Errno::EINVAL);
         }
@@ -36,12 +36,12 @@ impl RingFile {
         Ok(Self { memfd, layout, identity })
     }
 
-    pub fn layout(&self) -> Layout {
+    pub(crate) fn layout(&self) -> Layout {
         self.layout
     }
 
     /// The same number for every descriptor of this ring.
-    pub fn identity(&self) -> u64 {
+    pub(crate) fn identity(&self) -> u64 {
         self.identity
     }
 }

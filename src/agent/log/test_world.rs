@@ -11,7 +11,7 @@ use crate::linux::forked::Forked;
 use crate::linux::{fd, memfd, seqpacket, splice};
 
 /// For what must happen soon. Long, because the machine that tests may be busy.
-const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(20);
 
 pub(super) const ID: u64 = 7;
 
@@ -72,13 +72,14 @@ impl World {
         self.link.restart(ours);
     }
 
-    /// Waits for what the logger says until `wanted` comes; the rest is passed over.
-    pub(super) fn hear(&mut self, wanted: FromLogger) {
+    /// Waits until the logger says `wanted`; returns what it said before.
+    pub(super) fn hear(&mut self, wanted: FromLogger) -> Vec<FromLogger> {
+        let mut before = Vec::new();
         let until = Instant::now() + SOON;
         while Instant::now() < until {
             match self.link.receive().unwrap() {
-                Some(frame) if frame == wanted => return,
-                Some(_) => {}
+                Some(frame) if frame == wanted => return before,
+                Some(frame) => before.push(frame),
                 None => drop(readable(self.link.socket(), SOON)),
             }
         }
@@ -142,6 +143,19 @@ impl World {
         text
     }
 
+    /// The logger goes to sleep, and nothing wakes it for this long.
+    pub(super) fn stays_asleep(&self, time: Duration) {
+        let logger = self.logger.as_ref().unwrap();
+        let until = Instant::now() + SOON;
+        while !status(logger, "State:").starts_with('S') {
+            assert!(Instant::now() < until, "it does not sleep");
+        }
+        let switches = || status(logger, "voluntary_ctxt_switches:");
+        let before = switches();
+        assert!(!readable(self.link.socket(), time));
+        assert_eq!(switches(), before);
+    }
+
     /// What the reader has seen: to follow from.
     pub(super) fn seen(&self) -> u64 {
         self.reader.seen()
@@ -169,6 +183,13 @@ impl Told {
 pub(super) fn readable(fd: BorrowedFd<'_>, time: Duration) -> bool {
     let timeout = PollTimeout::try_from(time.as_millis() as i32).unwrap();
     poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout).unwrap() > 0
+}
+
+/// A field of /proc/PID/status.
+pub(super) fn status(process: &Forked, field: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{}/status", process.pid())).unwrap();
+    let line = text.lines().find(|line| line.starts_with(field)).unwrap();
+    line[field.len()..].trim().to_owned()
 }
 
 /// The byte that belongs at a place of a pump's output.

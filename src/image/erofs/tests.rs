@@ -43,11 +43,7 @@ fn image(archive: &[u8]) -> Vec<u8> {
 }
 
 fn look(image: &[u8], path: &str) -> Lookup {
-    let names: Vec<_> = path
-        .split('/')
-        .filter(|name| !name.is_empty())
-        .map(str::as_bytes)
-        .collect();
+    let names: Vec<_> = path.split('/').filter(|name| !name.is_empty()).map(str::as_bytes).collect();
     let mut read = |offset: u64, buffer: &mut [u8]| {
         buffer.copy_from_slice(&image[offset as usize..offset as usize + buffer.len()]);
         Ok::<(), Error>(())
@@ -67,24 +63,14 @@ fn an_empty_layer_is_two_blocks() {
     let image = image(&[]);
     assert_eq!(image.len(), 2 * BLOCK_SIZE);
     assert_eq!(image[1024..1028], [0xe2, 0xe1, 0xf5, 0xe0]);
-    assert_eq!(
-        look(&image, "/"),
-        Lookup::Directory(Meta {
-            mode: 0o755,
-            ..Meta::default()
-        })
-    );
+    assert_eq!(look(&image, "/"), Lookup::Directory(Meta { mode: 0o755, ..Meta::default() }));
 }
 
 #[test]
 fn a_directory_is_found_with_all_that_it_is() {
     let archive = [
         dir("a", b"0001777\0"),
-        pax(&[
-            ("uid", "70000"),
-            ("mtime", "-5.5"),
-            ("SCHILY.xattr.user.k", "v"),
-        ]),
+        pax(&[("uid", "70000"), ("mtime", "-5.5"), ("SCHILY.xattr.user.k", "v")]),
         dir("a/b", b"0002750\0"),
         member("a/file", b'0', b"x"),
         member("a/.wh.gone", b'0', b""),
@@ -92,24 +78,11 @@ fn a_directory_is_found_with_all_that_it_is() {
         member("c/.wh..wh..opq", b'0', b""),
     ];
     let image = image(&archive.concat());
-    let time = |seconds, nanoseconds| Time {
-        seconds,
-        nanoseconds,
-    };
-    let a = Meta {
-        mode: 0o1777,
-        mtime: time(15, 0),
-        ..Meta::default()
-    };
+    let time = |seconds, nanoseconds| Time { seconds, nanoseconds };
+    let a = Meta { mode: 0o1777, mtime: time(15, 0), ..Meta::default() };
     assert_eq!(look(&image, "a"), Lookup::Directory(a));
     let xattrs = [(b"user.k".to_vec(), b"v".to_vec())].into();
-    let b = Meta {
-        mode: 0o2750,
-        uid: 70_000,
-        gid: 0,
-        mtime: time(-6, 500_000_000),
-        xattrs,
-    };
+    let b = Meta { mode: 0o2750, uid: 70_000, gid: 0, mtime: time(-6, 500_000_000), xattrs };
     assert_eq!(look(&image, "a/b"), Lookup::Directory(b));
     assert_eq!(look(&image, "a/file"), Lookup::Hidden);
     assert_eq!(look(&image, "a/gone"), Lookup::Hidden);
@@ -122,22 +95,12 @@ fn a_directory_is_found_with_all_that_it_is() {
 #[test]
 fn names_are_found_in_directories_of_every_size() {
     for count in [1, 10, 200, 1000] {
-        let names: Vec<String> = (0..count)
-            .map(|number| format!("{number}-{}", "n".repeat(number % 200)))
-            .collect();
-        let one = |name: &String| {
-            [
-                pax(&[("path", &format!("d/{name}"))]),
-                dir("x", b"0000700\0"),
-            ]
-            .concat()
-        };
+        let names: Vec<String> =
+            (0..count).map(|number| format!("{number}-{}", "n".repeat(number % 200))).collect();
+        let one = |name: &String| [pax(&[("path", &format!("d/{name}"))]), dir("x", b"0000700\0")].concat();
         let image = image(&names.iter().flat_map(one).collect::<Vec<_>>());
         for name in &names {
-            assert!(
-                matches!(look(&image, &format!("d/{name}")), Lookup::Directory(_)),
-                "{name}"
-            );
+            assert!(matches!(look(&image, &format!("d/{name}")), Lookup::Directory(_)), "{name}");
         }
         assert_eq!(look(&image, "d/another"), Lookup::Absent);
     }
@@ -146,15 +109,8 @@ fn names_are_found_in_directories_of_every_size() {
 #[test]
 fn a_file_of_nine_gib_of_zeros_needs_no_space() {
     let mut builder = Builder::default();
-    let mut write = |_: &[u8]| {
-        Err(Error {
-            place: String::new(),
-            what: String::from("stored"),
-        })
-    };
-    let huge = header("huge", b'0', 0, |block| {
-        put(block, 124, &[0x80, 0, 0, 0, 0, 0, 0, 2, 0x40, 0, 0, 0])
-    });
+    let mut write = |_: &[u8]| Err(Error { place: String::new(), what: String::from("stored") });
+    let huge = header("huge", b'0', 0, |block| put(block, 124, &[0x80, 0, 0, 0, 0, 0, 0, 2, 0x40, 0, 0, 0]));
     builder.push(&huge, &mut write).unwrap();
     let zeros = vec![0; 1 << 20];
     for _ in 0..9 << 10 {
@@ -168,23 +124,17 @@ fn a_file_of_nine_gib_of_zeros_needs_no_space() {
 
 #[test]
 fn small_files_share_blocks() {
-    let archive: Vec<u8> = (0..100)
-        .flat_map(|number| member(&format!("f{number}"), b'0', &[1; 100]))
-        .collect();
+    let archive: Vec<u8> =
+        (0..100).flat_map(|number| member(&format!("f{number}"), b'0', &[1; 100])).collect();
     // 100 × (32 + 100, in steps of 32) and the directory; the superblock's block beside.
     assert_eq!(image(&archive).len(), 6 * BLOCK_SIZE);
 }
 
 #[test]
 fn devices_that_linux_cannot_number_are_refused() {
-    let (layer, _) = layer(&header("dev", b'3', 0, |block| {
-        put(block, 329, b"0010000\0")
-    }));
+    let (layer, _) = layer(&header("dev", b'3', 0, |block| put(block, 329, b"0010000\0")));
     let error = Image::plan(&layer.tree, &Digest::of(b"")).err().unwrap();
-    assert_eq!(
-        error.to_string(),
-        "layer: device 4096:0, beyond the 12 and 20 bits that Linux has"
-    );
+    assert_eq!(error.to_string(), "layer: device 4096:0, beyond the 12 and 20 bits that Linux has");
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! Archives made by hand, read in pieces of every size.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    reason = "a test that overflows has failed"
-)]
+#![allow(clippy::arithmetic_side_effects, reason = "a test that overflows has failed")]
 
 use super::*;
 use alloc::string::{String, ToString};
@@ -38,9 +35,7 @@ pub(crate) fn member(path: &str, flag: u8, body: &[u8]) -> Vec<u8> {
 pub(crate) fn pax(records: &[(&str, &str)]) -> Vec<u8> {
     let record = |(key, value): &(&str, &str)| {
         let rest = key.len() + value.len() + 3;
-        let len = (rest..)
-            .find(|len| *len == rest + len.to_string().len())
-            .unwrap();
+        let len = (rest..).find(|len| *len == rest + len.to_string().len()).unwrap();
         format!("{len} {key}={value}\n")
     };
     let text: String = records.iter().map(record).collect();
@@ -102,18 +97,8 @@ fn reads_members_and_their_contents() {
     archive.extend([0; 1024]);
     archive.extend([7; 99]);
     let members = read(&archive).unwrap();
-    let kinds: Vec<_> = members
-        .iter()
-        .map(|(entry, _)| entry.kind.clone())
-        .collect();
-    assert_eq!(
-        kinds,
-        [
-            Kind::File { size: 5 },
-            Kind::Directory,
-            Kind::Symlink(b"a".to_vec())
-        ]
-    );
+    let kinds: Vec<_> = members.iter().map(|(entry, _)| entry.kind.clone()).collect();
+    assert_eq!(kinds, [Kind::File { size: 5 }, Kind::Directory, Kind::Symlink(b"a".to_vec())]);
     assert_eq!(members[0].1, [(0, b"hello".to_vec())]);
 }
 
@@ -127,17 +112,8 @@ fn reads_numbers_of_every_form() {
         put(block, 329, b"0000010\0");
         put(block, 337, b"\0\0\0\0\0\0\0\0");
     }));
-    assert_eq!(
-        (entry.mode, entry.uid, entry.gid),
-        (0o4755, 4_000_000_000, 1000)
-    );
-    assert_eq!(
-        entry.mtime,
-        Time {
-            seconds: -1,
-            nanoseconds: 0
-        }
-    );
+    assert_eq!((entry.mode, entry.uid, entry.gid), (0o4755, 4_000_000_000, 1000));
+    assert_eq!(entry.mtime, Time { seconds: -1, nanoseconds: 0 });
     assert_eq!(entry.kind, Kind::Char { major: 8, minor: 0 });
 }
 
@@ -164,10 +140,7 @@ fn reads_sizes_above_8_gib() {
         // Streamed through: a megabyte of zeros, nine thousand times.
         let zeros = vec![0; 1 << 20];
         for megabyte in 0..9 << 10 {
-            let event = Event::Data {
-                at: megabyte << 20,
-                bytes: &zeros[..],
-            };
+            let event = Event::Data { at: megabyte << 20, bytes: &zeros[..] };
             assert_eq!(reader.read(&zeros), Ok((1 << 20, event)));
         }
         reader.finish().unwrap();
@@ -193,29 +166,9 @@ fn names_come_from_prefix_pax_or_gnu() {
     });
     check(&gnu, "name", "to");
     let long = "n".repeat(300);
-    check(
-        &[
-            member("x", b'L', format!("{long}\0").as_bytes()),
-            old.clone(),
-        ]
-        .concat(),
-        &long,
-        "to",
-    );
-    check(
-        &[
-            member("x", b'K', format!("{long}\0").as_bytes()),
-            gnu.clone(),
-        ]
-        .concat(),
-        "name",
-        &long,
-    );
-    check(
-        &[pax(&[("path", &long), ("linkpath", "l")]), gnu.clone()].concat(),
-        &long,
-        "l",
-    );
+    check(&[member("x", b'L', format!("{long}\0").as_bytes()), old.clone()].concat(), &long, "to");
+    check(&[member("x", b'K', format!("{long}\0").as_bytes()), gnu.clone()].concat(), "name", &long);
+    check(&[pax(&[("path", &long), ("linkpath", "l")]), gnu.clone()].concat(), &long, "l");
     // Each holds for one member only.
     let two = [pax(&[("path", &long)]), gnu.clone(), gnu].concat();
     assert_eq!(read(&two).unwrap()[1].0.path, b"name");
@@ -225,32 +178,18 @@ fn names_come_from_prefix_pax_or_gnu() {
 fn reads_pax_times_owners_and_xattrs() {
     fn check(mtime: &str, seconds: i64, nanoseconds: u32) {
         let entry = first(&[pax(&[("mtime", mtime)]), member("a", b'0', b"")].concat());
-        assert_eq!(
-            entry.mtime,
-            Time {
-                seconds,
-                nanoseconds
-            },
-            "{mtime}"
-        );
+        assert_eq!(entry.mtime, Time { seconds, nanoseconds }, "{mtime}");
     }
     check("12", 12, 0);
     check("12.5", 12, 500_000_000);
     check("12.123456789987", 12, 123_456_789);
     check("-1.25", -2, 750_000_000);
     check("-3", -3, 0);
-    let records = [
-        ("uid", "70000"),
-        ("gid", "4294967294"),
-        ("SCHILY.xattr.user.a%3Db", "v\0=\n"),
-        ("atime", "1"),
-    ];
+    let records =
+        [("uid", "70000"), ("gid", "4294967294"), ("SCHILY.xattr.user.a%3Db", "v\0=\n"), ("atime", "1")];
     let entry = first(&[pax(&records), member("a", b'0', b"")].concat());
     assert_eq!((entry.uid, entry.gid), (70_000, 4_294_967_294));
-    assert_eq!(
-        entry.xattrs,
-        [(b"user.a=b".to_vec(), b"v\0=\n".to_vec())].into()
-    );
+    assert_eq!(entry.xattrs, [(b"user.a=b".to_vec(), b"v\0=\n".to_vec())].into());
 }
 
 #[test]
@@ -258,10 +197,7 @@ fn a_sparse_member_keeps_its_holes_in_every_format() {
     let expected = [(1024, vec![1; 512]), (4096, vec![2; 3])];
     let check = |archive: Vec<u8>| {
         let members = read(&archive).unwrap();
-        assert_eq!(
-            (&members[0].0.kind, &members[0].0.path[..]),
-            (&Kind::File { size: 9000 }, &b"name"[..])
-        );
+        assert_eq!((&members[0].0.kind, &members[0].0.path[..]), (&Kind::File { size: 9000 }, &b"name"[..]));
         assert_eq!(members[0].1, expected);
         assert_eq!(members[1].0.path, b"next");
     };
@@ -278,20 +214,9 @@ fn a_sparse_member_keeps_its_holes_in_every_format() {
         ("GNU.sparse.numbytes", "0"),
     ];
     check([pax(&zero), plain("name"), body.clone(), after.clone()].concat());
-    let one = [
-        ("GNU.sparse.size", "9000"),
-        ("GNU.sparse.map", "1024,512,4096,3"),
-        ("GNU.sparse.name", "name"),
-    ];
-    check(
-        [
-            pax(&one),
-            plain("GNUSparseFile.1/name"),
-            body.clone(),
-            after.clone(),
-        ]
-        .concat(),
-    );
+    let one =
+        [("GNU.sparse.size", "9000"), ("GNU.sparse.map", "1024,512,4096,3"), ("GNU.sparse.name", "name")];
+    check([pax(&one), plain("GNUSparseFile.1/name"), body.clone(), after.clone()].concat());
     let ten = [
         ("GNU.sparse.major", "1"),
         ("GNU.sparse.minor", "0"),
@@ -320,70 +245,30 @@ fn refuses_what_is_damaged_or_unclear_and_says_where() {
     let plain = |path: &str| member(path, b'0', b"");
     let mut damaged = plain("a");
     damaged[3] = 1;
-    check(
-        &damaged,
-        "tar, byte 0: not a tar header, or a damaged one (checksum)",
-    );
-    check(
-        &member("a", b'0', b"hello")[..515],
-        "tar, byte 515: truncated: the archive ends within a member",
-    );
-    check(
-        &plain("a")[..100],
-        "tar, byte 100: truncated: the archive ends within a member",
-    );
-    check(
-        &pax(&[("path", "x")]),
-        "tar, byte 1024: truncated: the archive ends within a member",
-    );
+    check(&damaged, "tar, byte 0: not a tar header, or a damaged one (checksum)");
+    check(&member("a", b'0', b"hello")[..515], "tar, byte 515: truncated: the archive ends within a member");
+    check(&plain("a")[..100], "tar, byte 100: truncated: the archive ends within a member");
+    check(&pax(&[("path", "x")]), "tar, byte 1024: truncated: the archive ends within a member");
     check(
         &[[0; 512].to_vec(), plain("a")].concat(),
         "tar, byte 512: a lone block of zeros, where readers disagree on the end",
     );
     check(
-        &plain("a")
-            .iter()
-            .copied()
-            .chain([1; 512])
-            .collect::<Vec<_>>(),
+        &plain("a").iter().copied().chain([1; 512]).collect::<Vec<_>>(),
         "tar, byte 512: not a tar header, or a damaged one (checksum)",
     );
-    check(
-        &member("a", b'M', b""),
-        "tar, byte 0: a: members of type `M` are not supported",
-    );
-    check(
-        &header("a", b'0', 0, |block| put(block, 108, b"x")),
-        "tar, byte 0: uid is not a number",
-    );
-    check(
-        &header("a", b'0', 0, |block| put(block, 124, &[0xff; 12])),
-        "tar, byte 0: size -1 is negative",
-    );
+    check(&member("a", b'M', b""), "tar, byte 0: a: members of type `M` are not supported");
+    check(&header("a", b'0', 0, |block| put(block, 108, b"x")), "tar, byte 0: uid is not a number");
+    check(&header("a", b'0', 0, |block| put(block, 124, &[0xff; 12])), "tar, byte 0: size -1 is negative");
     check(
         &[pax(&[("uid", "4294967295")]), plain("a")].concat(),
         "tar, byte 1024: a: uid 4294967295 is out of range",
     );
-    check(
-        &header("x", b'L', 2 << 20, |_| {}),
-        "tar, byte 0: a pax header or long name of 2097152 bytes",
-    );
-    check(
-        &member("a/", b'0', b"x"),
-        "tar, byte 0: a/: a directory with contents",
-    );
-    check(
-        &member("p", b'x', b"8 path=a\n"),
-        "tar, byte 512: a damaged pax record",
-    );
-    check(
-        &member("p", b'x', b"11 size=1a\n"),
-        "tar, byte 512: pax size is not a number",
-    );
-    check(
-        &member("p", b'g', b"99 path=a\n"),
-        "tar, byte 512: a damaged pax record",
-    );
+    check(&header("x", b'L', 2 << 20, |_| {}), "tar, byte 0: a pax header or long name of 2097152 bytes");
+    check(&member("a/", b'0', b"x"), "tar, byte 0: a/: a directory with contents");
+    check(&member("p", b'x', b"8 path=a\n"), "tar, byte 512: a damaged pax record");
+    check(&member("p", b'x', b"11 size=1a\n"), "tar, byte 512: pax size is not a number");
+    check(&member("p", b'g', b"99 path=a\n"), "tar, byte 512: a damaged pax record");
     check(
         &member("p", b'g', b"9 path=a\n"),
         "tar, byte 512: a global pax header with `path`, which readers disagree on",
@@ -394,37 +279,19 @@ fn refuses_what_is_damaged_or_unclear_and_says_where() {
 fn refuses_sparse_maps_that_lie() {
     fn check(records: &[(&str, &str)], size: u64, expected: &str) {
         let archive = [pax(records), header("a", b'0', size, |_| {}), vec![0; 1024]].concat();
-        assert_eq!(
-            read(&archive).unwrap_err(),
-            format!("tar, byte 1024: a: {expected}")
-        );
+        assert_eq!(read(&archive).unwrap_err(), format!("tar, byte 1024: a: {expected}"));
     }
     let map = |map| [("GNU.sparse.size", "9000"), ("GNU.sparse.map", map)];
-    check(
-        &map("10,5,12,3"),
-        8,
-        "a piece of a sparse file at 12 overlaps or leaves the file",
-    );
-    check(
-        &map("8999,2"),
-        2,
-        "a piece of a sparse file at 8999 overlaps or leaves the file",
-    );
+    check(&map("10,5,12,3"), 8, "a piece of a sparse file at 12 overlaps or leaves the file");
+    check(&map("8999,2"), 2, "a piece of a sparse file at 8999 overlaps or leaves the file");
     check(
         &map("18446744073709551615,2"),
         2,
         "a piece of a sparse file at 18446744073709551615 overlaps or leaves the file",
     );
+    check(&map("10,5"), 6, "the map of a sparse file has 5 bytes, 6 are stored");
     check(
-        &map("10,5"),
-        6,
-        "the map of a sparse file has 5 bytes, 6 are stored",
-    );
-    check(
-        &[
-            ("GNU.sparse.size", "17592186044417"),
-            ("GNU.sparse.map", "0,1"),
-        ],
+        &[("GNU.sparse.size", "17592186044417"), ("GNU.sparse.map", "0,1")],
         1,
         "a file of 17592186044417 bytes, more than the 17592186044416 that are taken",
     );
@@ -433,28 +300,16 @@ fn refuses_sparse_maps_that_lie() {
         1,
         "sparse files of format 2.0 are not supported",
     );
-    check(
-        &[("GNU.sparse.map", "0,1")],
-        1,
-        "a sparse file without its size",
-    );
+    check(&[("GNU.sparse.map", "0,1")], 1, "a sparse file without its size");
 }
 
 #[test]
 fn never_panics_and_always_moves() {
     use proptest::prelude::*;
     let seeds: Vec<Vec<u8>> = Vec::from([
-        [
-            pax(&[("GNU.sparse.major", "1"), ("GNU.sparse.realsize", "99")]),
-            member("a", b'0', b"1\n5\n0\n"),
-        ]
-        .concat(),
-        [
-            member("x", b'L', b"long"),
-            member("a", b'0', b"body"),
-            vec![0; 1024],
-        ]
-        .concat(),
+        [pax(&[("GNU.sparse.major", "1"), ("GNU.sparse.realsize", "99")]), member("a", b'0', b"1\n5\n0\n")]
+            .concat(),
+        [member("x", b'L', b"long"), member("a", b'0', b"body"), vec![0; 1024]].concat(),
         header("a", b'S', 5, |block| put(block, 482, b"100000000005")),
     ]);
     proptest!(|(seed in 0..seeds.len(), changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..8), size in 1_usize..2000)| {

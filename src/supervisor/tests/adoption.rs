@@ -116,6 +116,71 @@ fn a_start_that_was_cut_off_is_nobodys_failure() {
 }
 
 #[test]
+fn one_before_its_barrier_never_ran() {
+    let mut record = running_record();
+    (record.state, record.pid) = ("starting".into(), None);
+    let mut sup = adopted(record.clone(), Some(Found::Alive { pid: 9, pidfd_inode: 9 }));
+    let end = |at| Event::Ended { name: "web".into(), generation: 1, exit: Exit::Code(1), oom: false, at };
+    sup.handle(s(100), Event::Booted);
+    let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
+    let kill = Effect::KillCgroup { name: "web".into(), generation: 1 };
+    assert!(effects.contains(&kill), "{effects:?}");
+    sup.handle(s(100), end(s(100)));
+    let expected = "could not be started: start the container: the supervisor was restarted meanwhile";
+    assert_eq!(sup.status("web").unwrap().cause.unwrap().text, expected);
+
+    // Once it was at its barrier the barrier may have been opened.
+    record.pid = Some(9);
+    let sup = adopted(record, Some(Found::Alive { pid: 9, pidfd_inode: 9 }));
+    assert_eq!(sup.status("web").unwrap().state, StateKind::Running);
+}
+
+#[test]
+fn history_counts_after_adoption() {
+    let mut record = running_record();
+    (record.streak, record.restarts, record.restarts_asked) = (4, 5, 6);
+    record.started_at_us = Some(99_000_000);
+    let pause = |record: &Record| {
+        let (exit, at) = (Exit::Code(3), s(100));
+        let mut sup = adopted(record.clone(), Some(Found::Ended { exit, oom: false, at }));
+        sup.handle(s(100), Event::Booted);
+        sup.handle(s(100), Event::Emptied { name: "web".into(), generation: 1 });
+        let status = sup.status("web").unwrap();
+        assert_eq!((status.restarts, status.restarts_asked), (5, 6));
+        status.next_start.unwrap() - s(100)
+    };
+    assert!((ms(7200)..=ms(8800)).contains(&pause(&record)), "the fifth pause");
+    record.held = true;
+    assert!((s(27)..=s(33)).contains(&pause(&record)), "the longest pause");
+}
+
+#[test]
+fn a_shutdown_that_the_last_supervisor_lost_stops_what_is_adopted() {
+    let config = config(&[("web", &[])]);
+    let mut sup = Supervisor::new(s(100), &config, 7);
+    sup.handle(s(100), Event::Shutdown { deadline: s(160) });
+    let found = Some(Found::Alive { pid: 9, pidfd_inode: 9 });
+    sup.handle(s(100), Event::Adopted { record: Box::new(running_record()), found });
+    sup.handle(s(100), Event::Booted);
+    assert_eq!(sup.status("web").unwrap().state, StateKind::Stopping);
+}
+
+#[test]
+fn a_finished_dependency_still_counts_after_adoption() {
+    let config = config(&[("app", &["job"]), ("job", &[])]);
+    let fails = Play { fails: Some(Fault::Transient), ..Play::default() };
+    let mut world = World::new(config)
+        .play("job", &[Play::exits(ms(1), 0)])
+        .play("app", &[fails, Play::default()])
+        .booted();
+    world.run_for(ms(100));
+    assert_eq!(world.state("app"), StateKind::Backoff);
+    world.crash();
+    world.run_for(s(5));
+    assert_eq!(world.state("app"), StateKind::Running);
+}
+
+#[test]
 fn a_stop_is_never_lost() {
     let deaf = Play { obeys: None, empties: Some(s(1)), ..Play::default() };
     for effects in 0..=3 {
@@ -142,15 +207,20 @@ fn a_stop_is_never_lost() {
 fn what_nobody_wants_and_is_there_is_stopped() {
     let mut record = running_record();
     (record.wanted, record.state) = (Wanted::Down, "exited".into());
-    let sup = adopted(
-        record,
-        Some(Found::Alive {
-            pid: 9,
-            pidfd_inode: 9,
-        }),
-    );
+    let sup = adopted(record, Some(Found::Alive { pid: 9, pidfd_inode: 9 }));
     let status = sup.status("web").unwrap();
     assert_eq!((status.state, status.pid), (StateKind::Stopping, Some(9)));
+}
+
+#[test]
+fn what_nobody_wants_and_has_ended_stays_down() {
+    let mut record = running_record();
+    record.wanted = Wanted::Down;
+    let (exit, at) = (Exit::Code(3), s(50));
+    let mut sup = adopted(record, Some(Found::Ended { exit, oom: false, at }));
+    sup.handle(s(100), Event::Booted);
+    sup.handle(s(100), Event::Emptied { name: "web".into(), generation: 1 });
+    assert_eq!(sup.status("web").unwrap().state, StateKind::Failed);
 }
 
 #[test]
@@ -181,6 +251,34 @@ fn stops_go_on_in_order_after_adoption() {
     let signal = story.iter().position(|line| line.contains("signal 15 db")).unwrap();
     let clean = story.iter().position(|line| line.contains("clean app")).unwrap();
     assert!(clean < signal, "{story:#?}");
+}
+
+#[test]
+fn a_stop_waits_for_dependents_that_are_adopted_after_it() {
+    let config = config(&[("base", &[]), ("top", &["base"])]);
+    let slow = Play { obeys: Some(s(5)), ..Play::default() };
+    let mut world = World::new(config).play("top", &[slow]).booted();
+    world.run_until(s(2));
+    world.tell_and_do(Event::Stop { name: "top".into() }, 2);
+    world.tell(Event::Stop { name: "base".into() });
+    world.crash();
+    assert_eq!(world.status("base").waits_for, ["top"]);
+    assert!(!world.story().contains(&"2.0 signal 15 base".into()), "{:#?}", world.story());
+}
+
+#[test]
+fn an_adopted_stop_has_no_more_time_than_the_shutdown() {
+    let mut record = running_record();
+    record.state = "stopping".into();
+    (record.phase, record.why) = (Some("term".into()), Some("stop".into()));
+    record.until_us = Some(700_000_000);
+    let mut sup = Supervisor::new(s(100), &config(&[("web", &[])]), 7);
+    sup.handle(s(100), Event::Shutdown { deadline: s(160) });
+    let found = Some(Found::Alive { pid: 9, pidfd_inode: 9 });
+    sup.handle(s(100), Event::Adopted { record: Box::new(record), found });
+    sup.handle(s(100), Event::Booted);
+    let until = sup.state("web").and_then(|state| state.deadline());
+    assert_eq!(until, Some(s(110)), "its own grace period");
 }
 
 #[test]

@@ -30,9 +30,7 @@ pub(crate) fn config(containers: &[(&str, &[&str])]) -> Config {
         let mut container = container(name);
         for dependency in *depends_on {
             let condition = Condition::Started;
-            container
-                .depends_on
-                .insert((*dependency).into(), Dependency { condition });
+            container.depends_on.insert((*dependency).into(), Dependency { condition });
         }
         config.containers.insert((*name).into(), container);
     }
@@ -42,9 +40,7 @@ pub(crate) fn config(containers: &[(&str, &[&str])]) -> Config {
 fn container(name: &str) -> Container {
     Container {
         name: name.into(),
-        image: ImageSource::Dir {
-            path: "rootfs".into(),
-        },
+        image: ImageSource::Dir { path: "rootfs".into() },
         entrypoint: None,
         command: None,
         environment: Vec::new(),
@@ -68,10 +64,7 @@ fn container(name: &str) -> Container {
         ulimits: BTreeMap::new(),
         shm_size: 64 << 20,
         labels: BTreeMap::new(),
-        log: ContainerLog {
-            memory: 256 << 10,
-            rate: None,
-        },
+        log: ContainerLog { memory: 256 << 10, rate: None },
         declared_at: "test.toml:1".into(),
     }
 }

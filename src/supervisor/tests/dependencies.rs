@@ -72,6 +72,24 @@ fn waits_for_a_failed_dependency_and_starts_when_it_heals() {
 }
 
 #[test]
+fn one_that_failed_has_to_run_again() {
+    let mut config = config(&[("app", &["db"]), ("db", &[])]);
+    config.containers.get_mut("app").unwrap().restart = Restart::Always;
+    let again = Play { start: s(3), ..Play::default() };
+    let mut world = World::new(config)
+        .play("db", &[Play::exits(s(1), 1), again])
+        .play("app", &[Play::exits(s(2), 1), Play::default()])
+        .booted();
+    world.run_until(s(10));
+    assert_eq!(world.cause("app"), "waits for db, which exited with code 1");
+    world.tell(start("db"));
+    world.run_until(s(12));
+    assert_eq!(world.cause("app"), "waits for db, which has not started yet");
+    world.run_until(s(14));
+    assert_eq!(world.starts("app")[1..], [s(13)]);
+}
+
+#[test]
 fn waits_for_an_invalid_dependency_with_its_reason() {
     let mut config = config(&[("app", &["db"])]);
     config.invalid.insert("db".into(), vec!["unknown key \"imgae\"".into()]);

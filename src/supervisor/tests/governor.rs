@@ -20,14 +20,9 @@ fn one_loop_does_not_delay_the_others() {
     for name in &names {
         world = world.play(name, &[Play::exits(ms(0), 1)]);
     }
-    let mut world = world
-        .play("web", &[Play::exits(s(11), 1), Play::default()])
-        .booted();
+    let mut world = world.play("web", &[Play::exits(s(11), 1), Play::default()]).booted();
     world.run_until(s(12));
-    let before = world
-        .asked()
-        .filter(|(at, effect)| *at > s(7) && is_start(effect))
-        .count();
+    let before = world.asked().filter(|(at, effect)| *at > s(7) && is_start(effect)).count();
     assert!((240..=260).contains(&before), "{before} starts in 5 s");
     world.run_until(s(13));
     let starts = world.starts("web");
@@ -42,29 +37,13 @@ fn no_more_starts_are_in_flight_than_the_machine_can_bear() {
     let mut world = World::new(config(&all)).booted();
     let mut most = 0;
     while world.step(s(5)) {
-        let starting = world
-            .sup
-            .statuses()
-            .filter(|it| it.state == StateKind::Starting)
-            .count();
+        let starting = world.sup.statuses().filter(|it| it.state == StateKind::Starting).count();
         most = most.max(starting);
     }
     assert_eq!(most, MAX_IN_FLIGHT);
-    assert!(
-        world
-            .sup
-            .statuses()
-            .all(|it| it.state == StateKind::Running)
-    );
-    let last = world
-        .asked()
-        .filter(|(_, it)| is_start(it))
-        .map(|(at, _)| at)
-        .max();
-    assert!(
-        last.unwrap() <= s(1) + ms(70),
-        "a hundred starts are one burst: {last:?}"
-    );
+    assert!(world.sup.statuses().all(|it| it.state == StateKind::Running));
+    let last = world.asked().filter(|(_, it)| is_start(it)).map(|(at, _)| at).max();
+    assert!(last.unwrap() <= s(1) + ms(70), "a hundred starts are one burst: {last:?}");
 }
 
 fn is_start(effect: &Effect) -> bool {

@@ -25,17 +25,11 @@ fn running(plays: &[Play]) -> World {
 fn an_unusable_image_is_looked_at_again_when_a_person_says_so() {
     let mut world = World::new(config(&[("web", &[])]));
     let reason = "layer 2 is truncated".into();
-    world.tell(Event::ImageInvalid {
-        name: web(),
-        reason,
-    });
+    world.tell(Event::ImageInvalid { name: web(), reason });
     world.tell(Event::Booted);
     world.run_until(s(10));
     assert_eq!(world.state("web"), StateKind::Invalid);
-    assert_eq!(
-        world.cause("web"),
-        "cannot run, its image is unusable: layer 2 is truncated"
-    );
+    assert_eq!(world.cause("web"), "cannot run, its image is unusable: layer 2 is truncated");
     assert_eq!(world.starts("web"), []);
     assert_eq!(world.tell(Event::Start { name: web() }), Outcome::Done);
     world.run_for(s(1));
@@ -44,21 +38,12 @@ fn an_unusable_image_is_looked_at_again_when_a_person_says_so() {
 
 #[test]
 fn an_unusable_image_answers_a_start() {
-    let mut world = world(&[Play {
-        start: s(5),
-        ..Play::default()
-    }]);
+    let mut world = world(&[Play { start: s(5), ..Play::default() }]);
     let reason = "no manifest".into();
-    world.tell(Event::ImageInvalid {
-        name: web(),
-        reason,
-    });
+    world.tell(Event::ImageInvalid { name: web(), reason });
     world.run_for(s(10));
     assert_eq!(world.state("web"), StateKind::Invalid);
-    assert_eq!(
-        world.cause("web"),
-        "cannot run, its image is unusable: no manifest"
-    );
+    assert_eq!(world.cause("web"), "cannot run, its image is unusable: no manifest");
     assert!(!world.exists("web"));
 }
 
@@ -66,10 +51,7 @@ fn an_unusable_image_answers_a_start() {
 fn a_quarantined_one_runs_on_and_is_not_started_again() {
     let mut world = running(&[Play::exits(s(10), 1)]);
     let reason = "the supervisor died three times while it handled it".into();
-    world.tell(Event::Quarantine {
-        name: web(),
-        reason,
-    });
+    world.tell(Event::Quarantine { name: web(), reason });
     world.run_until(s(5));
     assert_eq!(world.state("web"), StateKind::Running);
     world.run_until(s(100));

@@ -80,25 +80,15 @@ impl Default for Play {
 
 impl Play {
     pub(crate) fn exits(after: Duration, code: i32) -> Self {
-        Self {
-            ends: Some((after, Exit::Code(code))),
-            ..Self::default()
-        }
+        Self { ends: Some((after, Exit::Code(code))), ..Self::default() }
     }
 }
 
 impl Live {
     pub(crate) fn new(now: Duration, generation: u64, play: &Play) -> Self {
         let (created_at, answer_at) = (now + play.start / 2, now + play.start);
-        let stage = Stage::Setup {
-            created_at,
-            answer_at,
-        };
-        Self {
-            generation,
-            stage,
-            clean_failures: play.clean_failures,
-        }
+        let stage = Stage::Setup { created_at, answer_at };
+        Self { generation, stage, clean_failures: play.clean_failures }
     }
 
     /// When something happens to it by itself.
@@ -126,91 +116,34 @@ impl Live {
         let pid = self.pid();
         let (stage, event) = match (&self.stage, play.fails) {
             (Stage::Setup { answer_at, .. }, _) => {
-                let stage = Stage::Created {
-                    answer_at: *answer_at,
-                };
-                (
-                    stage,
-                    Event::Created {
-                        name,
-                        generation,
-                        pid,
-                        pidfd_inode,
-                    },
-                )
+                let stage = Stage::Created { answer_at: *answer_at };
+                (stage, Event::Created { name, generation, pid, pidfd_inode })
             }
             (Stage::Created { .. }, None) => {
                 let exit = play.ends.map_or(Exit::Code(0), |(_, exit)| exit);
-                let stage = Stage::Alive {
-                    ends_at: play.ends.map(|(time, _)| at + time),
-                    exit,
-                };
+                let stage = Stage::Alive { ends_at: play.ends.map(|(time, _)| at + time), exit };
                 let stop_signal = None;
-                (
-                    stage,
-                    Event::Started {
-                        name,
-                        generation,
-                        pid,
-                        pidfd_inode,
-                        stop_signal,
-                    },
-                )
+                (stage, Event::Started { name, generation, pid, pidfd_inode, stop_signal })
             }
             (Stage::Created { .. }, Some(fault)) => {
                 let failure = failure(fault);
-                (
-                    Stage::Dead { ledger: None },
-                    Event::StartFailed {
-                        name,
-                        generation,
-                        failure,
-                    },
-                )
+                (Stage::Dead { ledger: None }, Event::StartFailed { name, generation, failure })
             }
             (Stage::Killed { .. }, _) => {
                 let failure = failure(Fault::Transient);
-                (
-                    Stage::Dead { ledger: None },
-                    Event::StartFailed {
-                        name,
-                        generation,
-                        failure,
-                    },
-                )
+                (Stage::Dead { ledger: None }, Event::StartFailed { name, generation, failure })
             }
             (Stage::Alive { exit, .. }, _) => {
                 let (exit, oom) = (*exit, play.oom);
                 let ledger = Some(Found::Ended { exit, oom, at });
-                (
-                    Stage::Dead { ledger },
-                    Event::Ended {
-                        name,
-                        generation,
-                        exit,
-                        oom,
-                        at,
-                    },
-                )
+                (Stage::Dead { ledger }, Event::Ended { name, generation, exit, oom, at })
             }
             (Stage::Cleaning { fails: true, .. }, _) => {
                 let text = "the mount is busy".into();
-                let stage = Stage::Cleaning {
-                    until: None,
-                    fails: false,
-                };
-                (
-                    stage,
-                    Event::CleanFailed {
-                        name,
-                        generation,
-                        text,
-                    },
-                )
+                let stage = Stage::Cleaning { until: None, fails: false };
+                (stage, Event::CleanFailed { name, generation, text })
             }
-            (Stage::Cleaning { fails: false, .. }, _) => {
-                (Stage::Gone, Event::Emptied { name, generation })
-            }
+            (Stage::Cleaning { fails: false, .. }, _) => (Stage::Gone, Event::Emptied { name, generation }),
             (Stage::Dead { .. } | Stage::Gone, _) => unreachable!("nothing happens to it"),
         };
         self.stage = stage;
@@ -230,9 +163,7 @@ impl Live {
         let Some(time) = play.dies else { return };
         self.end_by(now + time, Exit::Signal(SIGKILL));
         if let Stage::Setup { answer_at, .. } | Stage::Created { answer_at } = self.stage {
-            self.stage = Stage::Killed {
-                answer_at: answer_at.min(now + time),
-            };
+            self.stage = Stage::Killed { answer_at: answer_at.min(now + time) };
         }
     }
 
@@ -247,10 +178,7 @@ impl Live {
     pub(crate) fn clean(&mut self, now: Duration, play: &Play) {
         let fails = self.clean_failures > 0;
         self.clean_failures = self.clean_failures.saturating_sub(1);
-        self.stage = Stage::Cleaning {
-            until: play.empties.map(|time| now + time),
-            fails,
-        };
+        self.stage = Stage::Cleaning { until: play.empties.map(|time| now + time), fails };
     }
 
     pub(crate) fn recorded(&mut self) {
@@ -264,10 +192,7 @@ impl Live {
     pub(crate) fn found(&mut self) -> Option<Found> {
         let found = match self.stage {
             Stage::Alive { .. } => {
-                return Some(Found::Alive {
-                    pid: self.pid(),
-                    pidfd_inode: 5,
-                });
+                return Some(Found::Alive { pid: self.pid(), pidfd_inode: 5 });
             }
             Stage::Dead { ledger } => ledger,
             Stage::Created { .. } => Some(Found::NeverRan),

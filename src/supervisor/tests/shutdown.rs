@@ -86,6 +86,19 @@ fn a_slow_leaf_does_not_eat_the_time_of_what_it_depends_on() {
 }
 
 #[test]
+fn neither_does_one_that_a_person_stopped_before() {
+    let mut config = chain();
+    config.containers.get_mut("app").unwrap().stop_grace_period = s(600);
+    let slow = Play { obeys: Some(s(9)), ..Play::default() };
+    let mut world = World::new(config).play("app", &[deaf()]).play("db", &[slow]).booted();
+    world.run_until(s(10));
+    world.tell(Event::Stop { name: "app".into() });
+    shut_down(&mut world, s(60));
+    let expected = "was stopped by the shutdown and was killed by SIGTERM";
+    assert_eq!(world.cause("db"), expected, "{:#?}", world.story());
+}
+
+#[test]
 fn a_short_time_is_shared_along_the_chain() {
     let mut world =
         World::new(chain()).play("app", &[deaf()]).play("db", &[deaf()]).play("net", &[deaf()]).booted();
@@ -169,6 +182,45 @@ fn a_deadline_in_the_past_kills_everything_at_once() {
     let story = from_shutdown(&world);
     assert_eq!(only(&story, "kill").len(), 4);
     assert_eq!(only(&story, "done"), ["10.0 done"]);
+}
+
+#[test]
+fn what_is_not_adopted_in_time_is_killed_with_the_rest() {
+    let mut world = World::new(chain()).booted();
+    world.run_until(s(10));
+    let running = world.disk["app"].clone();
+    let mut stopping = running.clone();
+    stopping.state = "stopping".into();
+    (stopping.phase, stopping.why) = (Some("term".into()), Some("stop".into()));
+    stopping.until_us = Some(700_000_000);
+    for record in [running, stopping] {
+        let mut sup = Supervisor::new(s(10), &chain(), 7);
+        sup.handle(s(10), Event::Shutdown { deadline: s(20) });
+        let found = Some(Found::Alive { pid: 9, pidfd_inode: 9 });
+        sup.handle(s(10), Event::Adopted { record: Box::new(record), found });
+        assert_eq!(sup.poll_timeout(), Some(s(19)), "a tenth is left for the kill");
+        sup.handle(s(19), Event::Tick);
+        let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
+        let kill = Effect::KillCgroup { name: "app".into(), generation: 1 };
+        assert!(effects.contains(&kill), "{effects:?}");
+        sup.handle(s(20), Event::Tick);
+        let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
+        assert_eq!(effects.last(), Some(&Effect::ShutdownDone));
+    }
+}
+
+#[test]
+fn what_crashed_just_before_keeps_its_own_cause() {
+    let mut config = chain();
+    config.containers.get_mut("app").unwrap().restart = Restart::Always;
+    let slow = Play { empties: Some(s(1)), ..Play::exits(s(8), 1) };
+    let mut world = World::new(config).play("app", &[slow]).booted();
+    world.run_until(s(9) + ms(500));
+    world.tell(Event::Shutdown { deadline: s(60) });
+    world.run_until(s(60));
+    assert_eq!(world.state("app"), StateKind::Failed);
+    assert_eq!(world.cause("app"), "exited with code 1");
+    assert_eq!(world.starts("app").len(), 1);
 }
 
 #[test]

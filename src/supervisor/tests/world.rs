@@ -162,10 +162,7 @@ impl World {
             let record = Record::parse(&text).unwrap();
             assert_eq!(record, written, "{text}");
             let found = self.live.get_mut(&record.name).and_then(Live::found);
-            self.tell(Event::Adopted {
-                record: Box::new(record),
-                found,
-            });
+            self.tell(Event::Adopted { record: Box::new(record), found });
         }
         self.tell(Event::Booted);
     }
@@ -243,8 +240,7 @@ impl World {
                 if let Some(live) = self.live.get_mut(&name) {
                     live.recorded();
                 }
-                self.disk
-                    .insert(name.clone(), self.sup.record(&name).unwrap());
+                self.disk.insert(name.clone(), self.sup.record(&name).unwrap());
             }
             Effect::Changed { .. } | Effect::ShutdownDone => {}
         }

@@ -1,13 +1,120 @@
-//! What every promise starts from: a machine with Orlop, and the payload for its containers.
+//! A booted machine for a test: a configuration in TOML, the payload as its one image.
 
-mod programs;
+pub(crate) mod programs;
 
-use orlop_vm::TestMachine;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// `image = "dir:payload"` in the configuration is a root with nothing but `/payload`.
-pub(crate) fn machine(name: &str, config: &str) -> TestMachine {
-    TestMachine::new(name)
-        .config(config)
-        .program("payload", "payload", programs::find("payload"))
-        .init(programs::find("orlop"))
+use orlop_vm::{End, Machine, Options};
+use serde_json::{Value, json};
+
+/// What `image = "dir:payload"` names: the payload alone, and a user to be.
+const PASSWD: &str = "root:x:0:0:root:/root:/payload\nweb:x:101:102::/:/payload\n";
+const GROUP: &str = "root:x:0:\nweb:x:102:\nadm:x:4:web\n";
+
+/// A configuration on its way to a machine.
+pub(crate) struct World {
+    folder: tempfile::TempDir,
+    options: Options,
+}
+
+/// A machine, and the files that it was made of for as long as it runs.
+pub(crate) struct Booted {
+    pub(crate) machine: Machine,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Booted {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.machine
+    }
+}
+
+/// Writes the configuration, with the payload's root beside it.
+pub(crate) fn world(toml: &str) -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config");
+    let root = config.join("payload");
+    for directory in ["etc", "tmp", "data"] {
+        std::fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    std::fs::copy(programs::payload(), root.join("payload")).unwrap();
+    std::fs::write(root.join("etc/passwd"), PASSWD).unwrap();
+    std::fs::write(root.join("etc/group"), GROUP).unwrap();
+    std::fs::write(config.join("test.toml"), toml).unwrap();
+    let mut options = Options::new(folder.path().join("machine"));
+    // Console output is shown when a test fails.
+    options.deadline = Duration::from_secs(120);
+    World { folder, options }
+}
+
+/// A container of the payload: its task, and more keys in TOML's words.
+pub(crate) fn container(name: &str, task: &str, more: &str) -> String {
+    let words: Vec<String> = task.split(' ').map(|word| format!("{word:?}")).collect();
+    let words = words.join(", ");
+    format!(
+        "[container.{name}]\nimage = \"dir:payload\"\nentrypoint = [\"/payload\"]\ncommand = [{words}]\n{more}\n"
+    )
+}
+
+impl World {
+    pub(crate) fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
+        change(&mut self.options);
+        self
+    }
+
+    /// The folder of the configuration, to add files to.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.folder.path().join("config")
+    }
+
+    pub(crate) fn boot(self) -> Booted {
+        build(&self.config(), &self.options.directory);
+        let machine = Machine::boot(&self.options).unwrap_or_else(|error| panic!("{error}"));
+        Booted { machine, folder: self.folder }
+    }
+}
+
+/// Builds the bootable files, with the kernel and layers of earlier tests.
+pub(crate) fn build(config: &Path, out: &Path) {
+    let mut options = orlop_image::Options::new(config, out);
+    options.init = Some(programs::orlop());
+    if let Err(error) = orlop_image::build(&options) {
+        panic!("{error}");
+    }
+}
+
+impl Booted {
+    /// Everything a container wrote so far, both streams, as text.
+    pub(crate) fn logs(&self, name: &str) -> String {
+        let mut text = String::new();
+        let parameters = json!({ "names": [name], "lines": null, "follow": false });
+        let taken = self.machine.stream("Logs", parameters, |answer| {
+            for entry in answer["entries"].as_array().into_iter().flatten() {
+                text.push_str(entry["text"].as_str().unwrap_or_default());
+            }
+            true
+        });
+        taken.unwrap_or_else(|error| panic!("{error}"));
+        text
+    }
+
+    pub(crate) fn wait(&self, name: &str, state: &str) -> Value {
+        self.machine.wait_for(name, state).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(crate) fn until(&self, name: &str, wanted: &str, check: impl FnMut(&Value) -> bool) -> Value {
+        self.machine.wait_until(name, wanted, check).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub(crate) fn ok(&self, method: &str, parameters: Value) -> Value {
+        self.machine.call(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    pub(crate) fn power_off(&self) {
+        self.ok("Power", json!({ "action": "poweroff" }));
+        assert_eq!(self.machine.wait_for_end().unwrap_or_else(|error| panic!("{error}")), End::PoweredOff);
+    }
 }

@@ -1,30 +1,36 @@
 //! Finds the static programs that go into machines: given by the environment, else built once.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
 
 /// Static, so that it runs where there is nothing else.
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
-/// A package's program: `ORLOP_PAYLOAD` names the payload, `ORLOP_BINARY` Orlop itself.
-pub(crate) fn find(package: &str) -> PathBuf {
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    let variable = if package == "orlop" { "ORLOP_BINARY" } else { "ORLOP_PAYLOAD" };
-    if let Some(path) = std::env::var_os(variable) {
-        return PathBuf::from(path);
+/// The program in test containers; `ORLOP_PAYLOAD` names it.
+pub(crate) fn payload() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find("ORLOP_PAYLOAD", "payload")).clone()
+}
+
+/// The machine's binary; `ORLOP_BINARY` names it.
+pub(crate) fn orlop() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find("ORLOP_BINARY", "orlop")).clone()
+}
+
+fn find(variable: &str, package: &str) -> PathBuf {
+    match std::env::var_os(variable) {
+        Some(path) => PathBuf::from(path),
+        None => build(package),
     }
-    // Held while cargo builds: who comes meanwhile wants the same.
-    let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
-    built.entry(package.to_owned()).or_insert_with(|| build(package)).clone()
 }
 
 /// Cargo itself says where the program is: the target folder may be anywhere.
 fn build(package: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--profile", "vm", "--target", TARGET, "--package", package, "--bin", package])
+        .args(["build", "--profile", "vm", "--target", TARGET, "--package", package])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()

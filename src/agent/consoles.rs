@@ -1,0 +1,110 @@
+//! What people at the consoles see: Orlop's lines of the kernel's log, PID 1's included, printed by
+//! `orlop console`, for which nobody waits.
+//!
+//! The descriptor of the kernel's log is kept by PID 1: its read position is where the supervisor
+//! before stopped, so nothing is shown twice and nothing is missed.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use orlop::config::LogLevel;
+use orlop::ledger::{Child, Kind, Label};
+
+use super::console::Console;
+use super::helpers::{self, Helper};
+use super::ledger::{Fds, Ledger};
+use crate::linux::{Errno, Result, kmsg, seqpacket};
+
+/// See `launch::cookie` for those above.
+pub const KMSG: u64 = 2;
+/// Records looked at in one wake-up.
+const RECORDS_PER_WAKE: usize = 64;
+/// Helpers of this kind have odd numbers from here on; the logger's are below.
+const COUNT: u16 = 0x8000;
+
+pub struct Consoles {
+    helper: Helper,
+    console: Console,
+    kmsg: OwnedFd,
+    level: u8,
+    spawned: u16,
+}
+
+impl Consoles {
+    /// Goes on where the kernel's log was left, or begins it.
+    ///
+    /// # Errors
+    /// ENOENT without /dev/kmsg.
+    pub fn new(kept: Option<OwnedFd>, level: LogLevel, ledger: &Ledger) -> Result<Self> {
+        let kmsg = match kept {
+            Some(kmsg) => kmsg,
+            None => {
+                let kmsg = kmsg::open_reader()?;
+                let child = Child { cookie: KMSG, kind: Kind::Listener, pid: 0, label: Label::new("kmsg") };
+                ledger.register(child, &[kmsg.as_fd()])?;
+                kmsg
+            }
+        };
+        let level = match level {
+            LogLevel::Error => 3,
+            LogLevel::Warn => 4,
+            LogLevel::Info => 6,
+            LogLevel::Debug => 7,
+        };
+        let (ours, _) = seqpacket::pair()?;
+        Ok(Self { helper: Helper::new(c"console"), console: Console::new(ours), kmsg, level, spawned: COUNT })
+    }
+
+    pub fn kmsg(&self) -> BorrowedFd<'_> {
+        self.kmsg.as_fd()
+    }
+
+    pub fn helper(&mut self) -> &mut Helper {
+        &mut self.helper
+    }
+
+    pub fn deadline(&self) -> Option<Duration> {
+        self.helper.deadline()
+    }
+
+    pub fn adopt(&mut self, child: &Child, fds: Fds, now: Duration) {
+        if let Some(socket) = self.helper.adopt(child, fds, now) {
+            self.console.restart(socket);
+        }
+    }
+
+    /// Starts the helper when there is none.
+    pub fn look_after(&mut self, starts: u32, ledger: &Ledger, now: Duration) {
+        let next = self.spawned.wrapping_add(1) | COUNT;
+        if let Some(socket) = self.helper.look_after(helpers::cookie(starts, next), ledger, now) {
+            self.spawned = next;
+            self.console.restart(socket);
+        }
+    }
+
+    /// Passes on what has come into the kernel's log, if somebody prints.
+    pub fn pass_on(&mut self) {
+        for _ in 0..RECORDS_PER_WAKE {
+            let mut buffer = [0u8; 8192];
+            match nix::unistd::read(&self.kmsg, &mut buffer) {
+                Ok(size) => {
+                    let record = String::from_utf8_lossy(buffer.get(..size).unwrap_or_default());
+                    if let Some(line) = self.line_of(&record) {
+                        self.console.send(line);
+                    }
+                }
+                // What was overwritten before it was read; the next record is there.
+                Err(Errno::EPIPE | Errno::EINTR) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// `PRIORITY,SEQUENCE,TIME,FLAGS;TEXT`, see dev-kmsg in the kernel's ABI documentation.
+    fn line_of<'a>(&self, record: &'a str) -> Option<&'a str> {
+        let (head, text) = record.split_once(';')?;
+        let priority: u8 = head.split(',').next()?.parse::<u32>().ok().map(|it| (it & 7) as u8)?;
+        let line = text.lines().next()?.strip_prefix("orlop: ")?;
+        (priority <= self.level).then_some(line)
+    }
+}
