@@ -1,10 +1,10 @@
 //! A machine's options → QEMU's command line. Pure, so that a test can read it.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::RawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use crate::launch::{CONSOLE_FD, MONITOR_FD};
 use crate::options::{Accelerator, Options};
 use crate::ports::{PORTS, socket_path};
 
@@ -12,9 +12,6 @@ use crate::ports::{PORTS, socket_path};
 pub(crate) struct Wiring<'a> {
     /// Holds the sockets of the control ports.
     pub(crate) directory: &'a Path,
-    /// Sockets that QEMU inherits.
-    pub(crate) console: RawFd,
-    pub(crate) monitor: RawFd,
     /// The file `cmdline`, with the additional words.
     pub(crate) cmdline: &'a str,
 }
@@ -38,9 +35,9 @@ pub(crate) fn arguments(options: &Options, accelerator: Accelerator, wiring: &Wi
     line.pair_os("-kernel", options.directory.join("vmlinuz").into());
     line.pair_os("-initrd", options.directory.join("initrd.img").into());
     line.pair("-append", wiring.cmdline);
-    line.pair("-chardev", &format!("socket,id=console,fd={}", wiring.console));
+    line.pair("-chardev", &format!("socket,id=console,fd={}", CONSOLE_FD));
     line.pair("-serial", "chardev:console");
-    line.pair("-chardev", &format!("socket,id=monitor,fd={}", wiring.monitor));
+    line.pair("-chardev", &format!("socket,id=monitor,fd={}", MONITOR_FD));
     line.pair("-mon", "chardev=monitor,mode=control");
     line.control_ports(wiring.directory);
     line.network(options);
@@ -129,8 +126,7 @@ mod tests {
     fn line(change: impl FnOnce(&mut Options), accelerator: Accelerator) -> String {
         let mut options = Options::new("/built");
         change(&mut options);
-        let wiring =
-            Wiring { directory: Path::new("/run"), console: 5, monitor: 7, cmdline: "console=ttyS0" };
+        let wiring = Wiring { directory: Path::new("/run"), cmdline: "console=ttyS0" };
         let words = arguments(&options, accelerator, &wiring);
         words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
     }
@@ -150,7 +146,7 @@ mod tests {
             &[
                 "-machine q35,hpet=on",
                 "-m 256M -smp 1 -kernel /built/vmlinuz -initrd /built/initrd.img -append console=ttyS0",
-                "-chardev socket,id=console,fd=5 -serial chardev:console",
+                "-chardev socket,id=console,fd=0 -serial chardev:console",
                 "-chardev socket,id=control0,server=on,wait=off,path=/run/control.0",
                 "-device virtserialport,chardev=control7,name=org.orlop.control.7",
                 "-device i6300esb",

@@ -22,6 +22,10 @@ pub enum Error {
     Options {
         text: String,
     },
+    /// `orlop-image` refused to build the machine.
+    Build {
+        text: String,
+    },
     /// It did not happen in time; the machine has been ended.
     Deadline {
         wanted: String,
@@ -66,6 +70,7 @@ impl Error {
             Self::QemuMissing { .. }
             | Self::Host { .. }
             | Self::Options { .. }
+            | Self::Build { .. }
             | Self::Deadline { .. }
             | Self::KernelDied { .. }
             | Self::Ended { .. }
@@ -82,7 +87,7 @@ impl fmt::Display for Error {
                 write!(f, "{program} is not installed. On Debian: apt-get install qemu-system-x86")
             }
             Self::Host { doing, source } => write!(f, "{doing}: {source}"),
-            Self::Options { text } | Self::Protocol { text } => f.write_str(text),
+            Self::Options { text } | Self::Build { text } | Self::Protocol { text } => f.write_str(text),
             Self::Deadline { wanted, after, console } => {
                 write!(f, "waited {} s for {wanted}", after.as_secs())?;
                 show_console(f, console)

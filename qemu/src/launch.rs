@@ -2,52 +2,62 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, mpsc};
 
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::Pid;
+use nix::unistd::{AccessFlags, Pid, access};
 
 use crate::error::{Error, Result};
 use crate::state::Shared;
 
-pub(crate) const PROGRAM: &str = "qemu-system-x86_64";
+const PROGRAM: &str = "qemu-system-x86_64";
+
+/// Sets what Rust can only set with unsafe code, and becomes QEMU.
+const WRAPPER: &str = "setpriv";
+
+/// QEMU's standard input and output are sockets to us, which its command line names so.
+pub(crate) const CONSOLE_FD: RawFd = 0;
+pub(crate) const MONITOR_FD: RawFd = 1;
+
+/// QEMU's ends of its sockets.
+pub(crate) struct Sockets {
+    pub(crate) console: OwnedFd,
+    pub(crate) monitor: OwnedFd,
+}
 
 /// QEMU's own errors are a few lines; more is a guest that makes a device complain.
 const KEPT_STDERR: usize = 64 << 10;
 
-/// Starts QEMU with `inherited` open in it under the same numbers. Its end is written to
-/// `shared`, by a thread that lives just as long as QEMU does.
-pub(crate) fn start(arguments: Vec<OsString>, inherited: Vec<OwnedFd>, shared: Arc<Shared>) -> Result<Pid> {
+/// Starts QEMU. Its end is written to `shared`, by a thread that lives just as long as QEMU does.
+pub(crate) fn start(arguments: Vec<OsString>, sockets: Sockets, shared: Arc<Shared>) -> Result<Pid> {
+    // Asked before, because afterwards only the wrapper could be missing.
+    if !is_installed(PROGRAM) {
+        return Err(Error::QemuMissing { program: PROGRAM.to_owned() });
+    }
     let (tell, told) = mpsc::channel();
     std::thread::Builder::new()
         .name("keeper".into())
-        .spawn(move || keep(&arguments, inherited, &shared, &tell))
+        .spawn(move || keep(&arguments, sockets, &shared, &tell))
         .map_err(|e| Error::host("start QEMU's thread", e))?;
     match told.recv() {
         Ok(Ok(pid)) => Ok(pid),
-        Ok(Err(e)) if e.kind() == io::ErrorKind::NotFound => {
-            Err(Error::QemuMissing { program: PROGRAM.to_owned() })
-        }
-        Ok(Err(e)) => Err(Error::host(format!("start {PROGRAM}"), e)),
+        Ok(Err(e)) => Err(Error::host(format!("start {WRAPPER} (of util-linux)"), e)),
         Err(e) => Err(Error::host("start QEMU's thread", io::Error::other(e))),
     }
 }
 
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| access(&folder.join(program), AccessFlags::X_OK).is_ok())
+}
+
 /// The kernel kills QEMU when the *thread* that started it ends: so this one stays.
-fn keep(
-    arguments: &[OsString],
-    inherited: Vec<OwnedFd>,
-    shared: &Shared,
-    tell: &mpsc::Sender<io::Result<Pid>>,
-) {
-    let child = spawn(arguments, &inherited);
-    // QEMU's ends of the sockets: with ours open too, its end would not be seen on them.
-    drop(inherited);
+fn keep(arguments: &[OsString], sockets: Sockets, shared: &Shared, tell: &mpsc::Sender<io::Result<Pid>>) {
+    let child = spawn(arguments, sockets);
     let mut child = match child {
         Ok(child) => child,
         Err(e) => {
@@ -77,33 +87,19 @@ pub(crate) fn end(pid: Pid, shared: &Shared) {
     });
 }
 
+/// Our copies of the sockets are closed with the command: with them open, QEMU's end would not be
+/// seen on them.
 #[expect(clippy::disallowed_methods, reason = "on the host; its own thread waits for it, nobody else")]
-fn spawn(arguments: &[OsString], inherited: &[OwnedFd]) -> io::Result<Child> {
-    let numbers: Vec<RawFd> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
-    let parent = nix::unistd::getpid();
-    let mut command = Command::new(PROGRAM);
-    command
+fn spawn(arguments: &[OsString], sockets: Sockets) -> io::Result<Child> {
+    Command::new(WRAPPER)
+        .args(["--pdeathsig", "KILL", "--", PROGRAM])
         .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdin(sockets.console)
+        .stdout(sockets.monitor)
         .stderr(Stdio::piped())
         // A Ctrl-C in the terminal is ours to answer.
-        .process_group(0);
-    let prepare = move || {
-        nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
-        if nix::unistd::getppid() != parent {
-            return Err(io::Error::from(nix::Error::ESRCH));
-        }
-        for number in &numbers {
-            // SAFETY: the caller holds these fds open until the child has executed.
-            let fd = unsafe { std::os::fd::BorrowedFd::borrow_raw(*number) };
-            fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
-        }
-        Ok(())
-    };
-    // SAFETY: between fork and exec only prctl, getppid and fcntl are called, no allocation.
-    unsafe { command.pre_exec(prepare) };
-    command.spawn()
+        .process_group(0)
+        .spawn()
 }
 
 fn pid_of(child: &Child) -> Pid {

@@ -17,6 +17,8 @@
 //! # }
 //! ```
 //!
+//! [`TestMachine`] builds one from a configuration first, as tests want it.
+//!
 //! Dropping a machine ends its QEMU, and so does the end of this process, however it comes.
 
 mod accelerator;
@@ -36,6 +38,7 @@ mod qmp;
 mod relay;
 mod session;
 mod state;
+mod test_machine;
 
 pub use client::Client;
 pub use end::End;
@@ -43,3 +46,4 @@ pub use error::{Error, Result};
 pub use machine::Machine;
 pub use options::{Accelerator, ConsoleCopy, Options, Publish, parse_memory};
 pub use relay::ControlSocket;
+pub use test_machine::{Built, TestMachine};

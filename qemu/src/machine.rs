@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub struct Machine {
     pid: Pid,
     options: Options,
     accelerator: Accelerator,
-    /// Holds the sockets; goes with the machine.
-    _directory: TempDir,
+    /// Hold the sockets, and what was built for this machine alone; go with it.
+    directories: Vec<TempDir>,
 }
 
 impl Machine {
@@ -62,17 +62,12 @@ impl Machine {
         let shared = Arc::new(Shared::default());
         let (console, qemus_console) = socket_pair()?;
         let (monitor, qemus_monitor) = socket_pair()?;
-        let wiring = Wiring {
-            directory: directory.path(),
-            console: qemus_console.as_raw_fd(),
-            monitor: qemus_monitor.as_raw_fd(),
-            cmdline: &cmdline,
-        };
+        let wiring = Wiring { directory: directory.path(), cmdline: &cmdline };
         let line = arguments(&options, accelerator, &wiring);
         attach_console(console, &options.console, Arc::clone(&shared))?;
         let monitor = Monitor::attach(monitor, Arc::clone(&shared))?;
-        let inherited = vec![qemus_console, qemus_monitor];
-        let pid = launch::start(line, inherited, Arc::clone(&shared))?;
+        let sockets = launch::Sockets { console: qemus_console, monitor: qemus_monitor };
+        let pid = launch::start(line, sockets, Arc::clone(&shared))?;
         let machine = Self {
             ports: Ports::new(directory.path()),
             deadline: options.deadline,
@@ -81,7 +76,7 @@ impl Machine {
             pid,
             options,
             accelerator,
-            _directory: directory,
+            directories: vec![directory],
         };
         if machine.monitor.begin()? {
             return Ok(machine);
@@ -90,6 +85,11 @@ impl Machine {
         let wanted = "QEMU to start".to_owned();
         let end = machine.wait_for_end()?;
         Err(Error::Ended { wanted, end, console: machine.shown_console() })
+    }
+
+    /// The folder goes when the machine does.
+    pub(crate) fn keep(&mut self, folder: TempDir) {
+        self.directories.push(folder);
     }
 
     /// What executes the guest: never `Auto`.

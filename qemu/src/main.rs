@@ -4,7 +4,7 @@ mod command;
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use orlop_vm::{Accelerator, End, Error, Machine};
@@ -65,17 +65,23 @@ fn describe(run: &Run, machine: &Machine) {
     }
 }
 
+/// Nobody's second thought comes this fast; `timeout`, for one, sends each signal twice.
+const ONE_SIGNAL: Duration = Duration::from_millis(500);
+
 /// The first asks the machine to power off, the second cuts its power, and so does time.
 fn end_on_signals(mut signals: Signals, machine: Arc<Machine>) -> Result<(), Error> {
     let source = |source| Error::Host { doing: "start a thread".to_owned(), source };
     let listen = move || {
-        let mut asked = false;
+        let mut asked: Option<Instant> = None;
         for _ in signals.forever() {
-            if asked || machine.power_button().is_err() {
+            if asked.is_some_and(|asked| asked.elapsed() < ONE_SIGNAL) {
+                continue;
+            }
+            if asked.is_some() || machine.power_button().is_err() {
                 machine.cut_power();
                 continue;
             }
-            asked = true;
+            asked = Some(Instant::now());
             eprintln!("\norlop-vm: asked the machine to power off; once more cuts its power");
             let machine = Arc::clone(&machine);
             // Without this thread only the deadline is lost.

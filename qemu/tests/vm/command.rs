@@ -2,12 +2,15 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::guest::Built;
+use orlop_vm::Built;
+
+use crate::guest;
 
 fn orlop_vm() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orlop-vm"));
@@ -18,18 +21,24 @@ fn orlop_vm() -> Command {
 
 /// Runs the machine, and returns once this stands on its console.
 #[expect(clippy::disallowed_methods, reason = "a test on the host; it waits for its child")]
-fn run_until(built: &Built, text: &str) -> Child {
-    let mut child = orlop_vm()
-        .arg("run")
-        .arg(built.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains(text)), "{text} is not on the console");
-    // Read on, so that the console does not stall.
-    std::thread::Builder::new().spawn(move || lines.count()).unwrap();
+fn run_until(built: &Built, text: &'static str) -> Child {
+    let mut command = orlop_vm();
+    command.arg("run").arg(&built.options().directory).args(["--kernel-words", "loglevel=7"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (tell, told) = mpsc::channel();
+    // It reads on after the text, so that the console does not stall.
+    let read = move || {
+        lines.filter(|line| line.as_ref().unwrap().contains(text)).for_each(|_| {
+            // Only the first is waited for.
+            let _ = tell.send(());
+        })
+    };
+    std::thread::Builder::new().spawn(read).unwrap();
+    if told.recv_timeout(built.options().deadline).is_err() {
+        child.kill().unwrap();
+        panic!("`{text}` is not on the console: {}", stderr(&child.wait_with_output().unwrap()));
+    }
     child
 }
 
@@ -43,7 +52,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn ends_the_machine_in_order_on_sigterm_and_says_so() {
-    let built = Built::new();
+    let built = guest::build();
     let child = run_until(&built, "guest: up");
     send(&child, Signal::SIGTERM);
     let output = child.wait_with_output().unwrap();
@@ -54,21 +63,33 @@ fn ends_the_machine_in_order_on_sigterm_and_says_so() {
 
 #[test]
 fn a_second_ctrl_c_cuts_the_power() {
-    let built = Built::new();
-    // The firmware's greeting: nobody there listens to a power button yet.
+    let built = guest::build();
+    // The kernel's greeting: nobody there listens to a power button yet.
     let child = run_until(&built, "Linux version");
+    let start = Instant::now();
     send(&child, Signal::SIGINT);
-    send(&child, Signal::SIGTERM);
-    let output = child.wait_with_output().unwrap();
+    // The same signal twice at once, as `timeout` sends it, is one signal.
+    send(&child, Signal::SIGINT);
+    let pid = child.id();
+    let (tell, told) = mpsc::channel();
+    std::thread::Builder::new().spawn(move || tell.send(child.wait_with_output().unwrap()).unwrap()).unwrap();
+    // Again and again, until one comes late enough to count.
+    let output = loop {
+        match told.recv_timeout(Duration::from_millis(200)) {
+            Ok(output) => break output,
+            Err(_) => kill(Pid::from_raw(i32::try_from(pid).unwrap()), Signal::SIGINT).unwrap(),
+        }
+    };
+    assert!(start.elapsed() >= Duration::from_millis(500), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     assert!(stderr(&output).ends_with("orlop-vm: QEMU was killed by signal 9\n"), "{}", stderr(&output));
 }
 
 #[test]
 fn qemu_does_not_outlive_it() {
-    let built = Built::new();
+    let built = guest::build();
     let child = run_until(&built, "guest: up");
-    let kernel = built.path().join("vmlinuz").display().to_string();
+    let kernel = built.options().directory.join("vmlinuz").display().to_string();
     assert_eq!(running(&kernel), 1);
     send(&child, Signal::SIGKILL);
     child.wait_with_output().unwrap();
@@ -88,8 +109,9 @@ fn running(argument: &str) -> usize {
 
 #[test]
 fn names_the_package_when_there_is_no_qemu() {
-    let built = Built::new();
-    let output = orlop_vm().arg("run").arg(built.path()).env("PATH", "/nonexistent").output().unwrap();
+    let built = guest::build();
+    let output =
+        orlop_vm().arg("run").arg(&built.options().directory).env("PATH", "/nonexistent").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let expected =
         "orlop-vm: qemu-system-x86_64 is not installed. On Debian: apt-get install qemu-system-x86\n";

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::guest::Built;
+use crate::guest;
 
 /// A client that knows nothing of virtual machines.
 struct Client(UnixStream);
@@ -39,9 +39,9 @@ fn echo(text: &str) -> String {
 
 #[test]
 fn serves_eight_clients_at_once_refuses_a_ninth_and_takes_the_next() {
-    let built = Built::new();
-    let machine = built.boot();
-    let path = built.path().join("control.sock");
+    let built = guest::build();
+    let machine = built.boot().unwrap();
+    let path = built.file("control.sock");
     let socket = machine.serve_control(&path).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 
@@ -74,9 +74,9 @@ fn serves_eight_clients_at_once_refuses_a_ninth_and_takes_the_next() {
 
 #[test]
 fn carries_much_both_ways_without_losing_any() {
-    let built = Built::new();
-    let machine = built.boot();
-    let path = built.path().join("control.sock");
+    let built = guest::build();
+    let machine = built.boot().unwrap();
+    let path = built.file("control.sock");
     let _socket = machine.serve_control(&path).unwrap();
     let mut client = Client::connect(&path);
     let text = "0123456789abcdef".repeat(200 << 10 >> 4);
@@ -93,9 +93,9 @@ fn carries_much_both_ways_without_losing_any() {
 
 #[test]
 fn replaces_a_socket_that_nobody_serves_and_no_other_file() {
-    let built = Built::new();
-    let machine = built.boot();
-    let path = built.path().join("control.sock");
+    let built = guest::build();
+    let machine = built.boot().unwrap();
+    let path = built.file("control.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     let socket = machine.serve_control(&path).unwrap();
     let error = machine.serve_control(&path).err().map(|e| e.to_string()).unwrap_or_default();

@@ -5,12 +5,12 @@ use std::time::Duration;
 use orlop_vm::{Accelerator, End, Error, Machine, Options};
 use serde_json::{Value, json};
 
-use crate::guest::Built;
+use crate::guest;
 
 #[test]
 fn boots_speaks_and_tells_a_power_off() {
-    let built = Built::new();
-    let machine = built.boot();
+    let built = guest::build();
+    let machine = built.boot().unwrap();
     let answer = machine.call("org.orlop.Test.Echo", json!({ "text": "ahoy" })).unwrap();
     assert_eq!(answer, json!({ "text": "ahoy" }));
     machine.wait_for_console("guest: up").unwrap();
@@ -33,8 +33,8 @@ fn boots_speaks_and_tells_a_power_off() {
 
 #[test]
 fn sessions_survive_what_a_former_client_left() {
-    let built = Built::new();
-    let machine = built.boot();
+    let built = guest::build();
+    let machine = built.boot().unwrap();
     for _ in 0..20 {
         // More than there are ports, so that each is used again.
         let mut client = machine.connect().unwrap();
@@ -52,8 +52,8 @@ fn sessions_survive_what_a_former_client_left() {
 
 #[test]
 fn ctrl_alt_del_ends_in_a_reboot() {
-    let built = Built::new();
-    let machine = built.boot();
+    let built = guest::build();
+    let machine = built.boot().unwrap();
     machine.wait_for_console("guest: up").unwrap();
     machine.control_alt_delete().unwrap();
     assert_eq!(machine.wait_for_end().unwrap(), End::Rebooted);
@@ -62,8 +62,8 @@ fn ctrl_alt_del_ends_in_a_reboot() {
 
 #[test]
 fn a_panic_is_told_from_a_reboot_and_from_a_failed_wait() {
-    let built = Built::new();
-    let machine = built.boot();
+    let built = guest::build();
+    let machine = built.boot().unwrap();
     // There is no answer: the kernel dies in this call.
     let mut client = machine.connect().unwrap();
     client.send("org.orlop.Test.Panic", &json!({}), false).unwrap();
@@ -75,16 +75,16 @@ fn a_panic_is_told_from_a_reboot_and_from_a_failed_wait() {
 
 #[test]
 fn a_starved_watchdog_is_told_from_a_reboot() {
-    let built = Built::new();
-    let machine = built.boot();
+    let built = guest::build();
+    let machine = built.boot().unwrap();
     machine.call("org.orlop.Test.Starve", json!({})).unwrap();
     assert_eq!(machine.wait_for_end().unwrap(), End::Watchdog);
 }
 
 #[test]
 fn a_wait_that_fails_shows_the_console_and_ends_the_machine() {
-    let built = Built::new();
-    let options = Options { deadline: Duration::from_secs(20), ..built.options() };
+    let built = guest::build();
+    let options = Options { deadline: Duration::from_secs(20), ..built.options().clone() };
     let machine = Machine::boot(&options).unwrap();
     machine.wait_for_console("guest: up").unwrap();
     let error = machine.wait_until("web", "web to fly", |_| false).unwrap_err().to_string();
@@ -95,8 +95,8 @@ fn a_wait_that_fails_shows_the_console_and_ends_the_machine() {
 
 #[test]
 fn a_question_is_asked_again_when_its_answerer_died() {
-    let built = Built::new();
-    let machine = built.boot();
+    let built = guest::build();
+    let machine = built.boot().unwrap();
     machine.wait_for_console("guest: up").unwrap();
     // The guest forgets the session of the first of these calls, as a new supervisor does.
     machine.ask("org.orlop.Test.Forget", json!({})).unwrap();
@@ -104,8 +104,8 @@ fn a_question_is_asked_again_when_its_answerer_died() {
 
 #[test]
 fn says_what_qemu_says_when_it_cannot_start() {
-    let built = Built::new();
-    let options = Options { disk: Some("/no/such,disk".into()), ..built.options() };
+    let built = guest::build();
+    let options = Options { disk: Some("/no/such,disk".into()), ..built.options().clone() };
     let error = Machine::boot(&options).err().map(|e| e.to_string()).unwrap_or_default();
     assert!(error.contains("QEMU ended with code 1") && error.contains("/no/such,disk"), "{error}");
 }
@@ -120,9 +120,9 @@ fn refuses_a_folder_without_a_kernel_by_name() {
 #[test]
 fn a_published_port_leads_into_the_machine() {
     use std::io::{Read, Write};
-    let built = Built::new();
+    let built = guest::build();
     let publish = vec!["0:80".parse().unwrap()];
-    let machine = Machine::boot(&Options { publish, ..built.options() }).unwrap();
+    let machine = Machine::boot(&Options { publish, ..built.options().clone() }).unwrap();
     machine.wait_for_console("serving on 80").unwrap();
     let port = machine.published(80).unwrap();
     let mut page = String::new();
@@ -134,8 +134,8 @@ fn a_published_port_leads_into_the_machine() {
 
 #[test]
 fn uses_kvm_only_when_it_works() {
-    let built = Built::new();
-    let options = Options { accelerator: Accelerator::Auto, ..built.options() };
+    let built = guest::build();
+    let options = Options { accelerator: Accelerator::Auto, ..built.options().clone() };
     let machine = Machine::boot(&options).unwrap();
     machine.wait_for_console("guest: up").unwrap();
     assert_ne!(machine.accelerator(), Accelerator::Auto);
@@ -143,8 +143,8 @@ fn uses_kvm_only_when_it_works() {
 
 #[test]
 fn counts_instructions_instead_of_time() {
-    let built = Built::new();
-    let options = Options { accelerator: Accelerator::InstructionCount, ..built.options() };
+    let built = guest::build();
+    let options = Options { accelerator: Accelerator::InstructionCount, ..built.options().clone() };
     let machine = Machine::boot(&options).unwrap();
     machine.wait_for_console("guest: up").unwrap();
     machine.cut_power();

@@ -6,6 +6,7 @@ mod port;
 
 use std::ffi::CString;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use crate::system;
 
@@ -54,22 +55,40 @@ fn open_console() {
     }
 }
 
-/// In the order of their names, which is the order of their dependencies.
+/// Whatever there is, in rounds: what needs another one waits for it.
 fn load_modules() {
-    /// `MODULE_INIT_COMPRESSED_FILE`
-    const COMPRESSED: i32 = 4;
-    let Ok(entries) = fs::read_dir("/modules") else { return };
-    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-    paths.sort();
-    for path in paths {
-        let Ok(file) = fs::File::open(&path) else { continue };
-        let (fd, arguments) = (std::os::fd::AsRawFd::as_raw_fd(&file), text(""));
-        // SAFETY: fd and arguments live through the call.
-        let loaded = unsafe { libc::syscall(libc::SYS_finit_module, fd, arguments.as_ptr(), COMPRESSED) };
-        if let Err(error) = system::check(loaded) {
-            println!("guest: {}: {error}", path.display());
+    let mut waiting = Vec::new();
+    find_modules("/lib/modules".into(), &mut waiting);
+    loop {
+        let before = waiting.len();
+        waiting.retain(|path| !load(path));
+        if waiting.is_empty() || waiting.len() == before {
+            break;
         }
     }
+    for path in waiting {
+        println!("guest: cannot load {}", path.display());
+    }
+}
+
+fn find_modules(folder: PathBuf, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            find_modules(path, found);
+        } else if path.extension().is_some_and(|extension| extension == "ko") {
+            found.push(path);
+        }
+    }
+}
+
+/// `false` when it needs one that is not there yet. A driver without its device is done with.
+fn load(path: &Path) -> bool {
+    let Ok(file) = fs::File::open(path) else { return true };
+    let (fd, arguments) = (std::os::fd::AsRawFd::as_raw_fd(&file), text(""));
+    // SAFETY: fd and arguments live through the call.
+    let loaded = unsafe { libc::syscall(libc::SYS_finit_module, fd, arguments.as_ptr(), 0) };
+    system::check(loaded).map_or_else(|error| error.raw_os_error() != Some(libc::ENOENT), |_| true)
 }
 
 fn text(text: &str) -> CString {
