@@ -11,7 +11,7 @@ use orlop::ledger::Label;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Table;
-use super::{container, modules, network, records, say, store};
+use super::{container, modules, network, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup, fs, mount, sysctl, time};
 
