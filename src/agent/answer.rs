@@ -252,7 +252,7 @@ fn cause(cause: &supervisor::Cause) -> control::Cause {
     match &cause.kind {
         CauseKind::Exit { code } => control::Cause { code: Some(*code), ..base(control::CauseKind::Exit) },
         CauseKind::Signal { signal } => control::Cause {
-            signal: Some(control::signal::name(*signal)),
+            signal: Some(orlop::config::signal::name(*signal)),
             ..base(control::CauseKind::Signal)
         },
         CauseKind::Oom => base(control::CauseKind::Oom),
