@@ -286,4 +286,3 @@ fn memory_total() -> u64 {
     // A machine that does not say is taken for a small one.
     kib.unwrap_or(64 << 10) * 1024
 }
-
