@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orlop::control::{
     self, BootReply, Details, Empty, Error, ListReply, PowerAction, Process, Request, StatusReply,
-    VersionReply, rfc3339,
+    VersionReply,
 };
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
@@ -12,7 +12,7 @@ use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Sta
 use super::control::{CallId, Event as ControlEvent, Peer};
 use super::{Agent, cgroups, say};
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, cgroup, signal, time};
+use crate::linux::{Errno, cgroup, signal};
 
 /// Version of the interface: words are added, never renamed.
 const PROTOCOL: u32 = 1;
@@ -20,6 +20,7 @@ const PROTOCOL: u32 = 1;
 impl Agent {
     /// Hears the clients and answers what can be answered now.
     pub fn serve(&mut self, now: Duration) {
+        self.boot.clock.look();
         if let Err(error) = self.server.work(now) {
             say(Level::Error, &format!("control: {error}"));
             return;
@@ -156,7 +157,7 @@ impl Agent {
     }
 
     fn container(&self, status: &Status, now: Duration) -> control::Container {
-        let at = |when: Duration| wall(when, now);
+        let at = |when: Duration| self.boot.clock.show(when);
         let running =
             matches!(status.state, StateKind::Running | StateKind::Stopping) && status.pid.is_some();
         control::Container {
@@ -220,17 +221,6 @@ impl Agent {
             upgrade: self.upgrade.clone(),
         }
     }
-}
-
-/// A time since boot as wall time of now.
-pub fn wall(when: Duration, now: Duration) -> String {
-    let wall = time::wall();
-    let then = if when <= now {
-        wall.saturating_sub(now.saturating_sub(when))
-    } else {
-        wall.saturating_add(when.saturating_sub(now))
-    };
-    rfc3339(i64::try_from(then.as_secs()).unwrap_or(i64::MAX), then.subsec_nanos())
 }
 
 fn state_word(state: StateKind) -> control::State {

@@ -10,6 +10,7 @@ mod blame;
 mod boot;
 mod button;
 mod cgroups;
+mod clock;
 pub mod console;
 mod consoles;
 mod container;
