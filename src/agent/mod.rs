@@ -9,10 +9,12 @@ mod answer;
 mod boot;
 mod button;
 mod cgroups;
+mod clock;
 pub mod console;
 mod consoles;
 mod container;
 mod control;
+mod fault;
 mod files;
 mod helpers;
 mod launch;
@@ -42,8 +44,9 @@ use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, input, process, signal, time};
 
 use boot::Boot;
+use clock::Clock;
 use consoles::Consoles;
-use control::{ClientId, Server};
+use control::{CallId, ClientId, Server};
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
@@ -118,6 +121,9 @@ struct Agent {
     buttons: Vec<OwnedFd>,
     uploads: BTreeMap<ClientId, Upload>,
     upgrade: Option<Upgrade>,
+    clock: Clock,
+    /// Who asked for the version, in the order in which PID 1 will answer.
+    versions: VecDeque<CallId>,
 }
 
 /// Says something in the kernel's log, and thereby on the consoles.
@@ -155,6 +161,7 @@ impl Agent {
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
         let (boot, config) = Boot::begin(&table, now);
+        fault::before_serving(&config);
         let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &ledger)?;
         epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
         let server = serving::open(&table, &config, &ledger)?;
@@ -178,6 +185,8 @@ impl Agent {
             buttons: Vec::new(),
             uploads: BTreeMap::new(),
             upgrade: upgrade::last(),
+            clock: Clock::new(),
+            versions: VecDeque::new(),
         };
         agent.boot.containers_begin(now);
         agent.adopt(table, now);
@@ -333,8 +342,8 @@ impl Agent {
                     self.shut_down(action, Duration::from_micros(deadline_us), now);
                 }
                 Frame::UpgradeFailed { code, status } => self.upgrade_failed(code, status),
-                Frame::Counted { .. }
-                | Frame::Hello { .. }
+                Frame::Counted { orphans } => self.counted(orphans, now),
+                Frame::Hello { .. }
                 | Frame::Welcome { .. }
                 | Frame::Phase(_)
                 | Frame::Entry { .. }

@@ -10,3 +10,4 @@
 mod common;
 
 mod boots_and_says_so;
+mod supervisor_kills;
