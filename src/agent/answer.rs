@@ -8,7 +8,7 @@ use orlop::control::{
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
 
-use super::control::{CallId, Event as ControlEvent};
+use super::control::{CallId, Event as ControlEvent, Peer};
 use super::{Agent, cgroups, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup};
@@ -35,7 +35,35 @@ impl Agent {
         }
     }
 
+    /// Who asked for a change stands in the log.
+    fn say_who(&self, call: CallId, request: &Request) {
+        let what = match request {
+            Request::List
+            | Request::Status { .. }
+            | Request::Logs { .. }
+            | Request::Boot
+            | Request::Version
+            | Request::UpgradeChunk { .. } => return,
+            Request::Start { name } => format!("start {name}"),
+            Request::Stop { name } => format!("stop {name}"),
+            Request::Restart { name } => format!("restart {name}"),
+            Request::Kill { name, signal } => format!("kill {name} with {}", control::signal::name(*signal)),
+            Request::Power { action } => action.as_str().to_owned(),
+            Request::Resume => "resume".to_owned(),
+            Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
+            Request::UpgradeBegin { size, .. } => format!("upgrade to a binary of {size} bytes"),
+            Request::UpgradeCommit => "upgrade now".to_owned(),
+        };
+        let who = match self.server.peer(call.client) {
+            Some(Peer::Process(who)) => format!("uid {} (pid {})", who.uid, who.pid),
+            Some(Peer::Port(name)) => format!("port {name}"),
+            None => "a client that is gone".to_owned(),
+        };
+        say(Level::Info, &format!("asked by {who}: {what}"));
+    }
+
     fn answer(&mut self, call: CallId, request: Request, now: Duration) {
+        self.say_who(call, &request);
         match request {
             Request::List => {
                 let containers = self.core.statuses().map(|status| self.container(&status, now)).collect();

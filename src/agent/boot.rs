@@ -11,7 +11,7 @@ use orlop::ledger::Label;
 use serde::{Deserialize, Serialize};
 
 use super::ledger::Table;
-use super::{container, modules, network, records, say, store};
+use super::{container, modules, network, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup, fs, mount, sysctl, time};
 
@@ -286,4 +286,3 @@ fn memory_total() -> u64 {
     // A machine that does not say is taken for a small one.
     kib.unwrap_or(64 << 10) * 1024
 }
-

@@ -95,6 +95,13 @@ impl Agent {
     }
 
     pub fn launch(&mut self, name: &str, generation: u64, now: Duration) {
+        if self.unsaved.contains(name) {
+            return self.start_failed(
+                name,
+                generation,
+                Failure::new("record", records::directory(name), Errno::ENOSPC),
+            );
+        }
         let Some(container) = self.config.containers.get(name) else { return };
         let image = match store::find(&container.image) {
             Ok(image) => image,
@@ -401,8 +408,12 @@ impl Agent {
             .to_json()
             .map_err(|error| error.to_string())
             .and_then(|text| records::write(name, &text).map_err(|errno| errno.desc().to_owned()));
-        if let Err(reason) = written {
-            say(Level::Error, &format!("{name}: cannot write its record: {reason}"));
+        match written {
+            Ok(()) => drop(self.unsaved.remove(name)),
+            Err(reason) => {
+                say(Level::Error, &format!("{name}: cannot write its record: {reason}"));
+                self.unsaved.insert(name.to_owned());
+            }
         }
     }
 }

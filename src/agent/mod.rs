@@ -6,6 +6,7 @@
 
 mod adopt;
 mod answer;
+mod blame;
 mod boot;
 mod button;
 mod cgroups;
@@ -29,7 +30,7 @@ mod store;
 mod streams;
 mod upgrade;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -43,6 +44,7 @@ use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, input, process, signal, time};
 
+use blame::Blame;
 use boot::Boot;
 use clock::Clock;
 use consoles::Consoles;
@@ -114,6 +116,9 @@ struct Agent {
     /// What is still to be told to the core, in order.
     events: VecDeque<Event>,
     power: Option<(Action, Duration)>,
+    blamed: Blame,
+    /// Containers whose record could not be written: they are not started.
+    unsaved: BTreeSet<String>,
     server: Server,
     logs: Logs,
     consoles: Consoles,
@@ -178,6 +183,8 @@ impl Agent {
             next_run: 0,
             events: VecDeque::new(),
             power: None,
+            blamed: Blame::open()?,
+            unsaved: BTreeSet::new(),
             server,
             logs: Logs::new()?,
             consoles,
@@ -392,10 +399,18 @@ impl Agent {
 
     fn perform(&mut self, effect: Effect, now: Duration) {
         match effect {
-            Effect::Start { name, generation } => self.launch(&name, generation, now),
+            Effect::Start { name, generation } => {
+                self.blamed.begin(&name);
+                self.launch(&name, generation, now);
+                self.blamed.done();
+            }
             Effect::Signal { name, generation, signal } => self.signal(&name, generation, signal),
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
-            Effect::Clean { name, generation } => self.clean(&name, generation),
+            Effect::Clean { name, generation } => {
+                self.blamed.begin(&name);
+                self.clean(&name, generation);
+                self.blamed.done();
+            }
             Effect::Save { name } => self.save(&name),
             Effect::Changed { name, from, to, cause } => {
                 let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
