@@ -10,7 +10,6 @@ use orlop::ledger::Label;
 
 use serde::{Deserialize, Serialize};
 
-use super::clock::WallClock;
 use super::ledger::Table;
 use super::{container, modules, network, records, say};
 use crate::linux::kmsg::Level;
@@ -37,7 +36,6 @@ pub struct Boot {
     /// Bytes of RAM.
     pub memory: u64,
     pub starts: u32,
-    pub clock: WallClock,
     /// Every container that can has come up once.
     pub complete: bool,
     /// Begun but not over.
@@ -48,8 +46,6 @@ pub struct Boot {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     phases: Vec<control::Phase>,
-    /// So that the times of what runs stay the same.
-    wall_at_boot: Option<Duration>,
 }
 
 impl Boot {
@@ -65,7 +61,6 @@ impl Boot {
             words,
             memory: memory_total(),
             starts: table.starts,
-            clock: WallClock::new(None),
             complete: false,
             containers_since: None,
         };
@@ -80,9 +75,8 @@ impl Boot {
             if errors == 0 { Ok(()) } else { Err(format!("{errors} errors")) }
         });
         match kept() {
-            Some(kept) => {
-                boot.phases = kept.phases.into_iter().map(Phase::of_word).collect();
-                boot.clock = WallClock::new(kept.wall_at_boot);
+            Some(phases) => {
+                boot.phases = phases;
                 boot.complete = true;
             }
             None => boot.prepare(&config),
@@ -112,8 +106,7 @@ impl Boot {
         let Some(start) = self.containers_since.take() else { return };
         self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
         self.complete = true;
-        let kept = Kept { phases: self.phase_words(), wall_at_boot: Some(self.clock.boot()) };
-        let text = serde_json::to_string(&kept).unwrap_or_default();
+        let text = serde_json::to_string(&Kept { phases: self.phase_words() }).unwrap_or_default();
         if let Err(errno) = records::write_file(DONE, &text) {
             say(Level::Error, &format!("{DONE}: {}", errno.desc()));
         }
@@ -145,10 +138,11 @@ impl Boot {
     }
 }
 
-fn kept() -> Option<Kept> {
+fn kept() -> Option<Vec<Phase>> {
     use std::os::fd::AsFd;
     let fd = fs::open_regular(DONE).ok()?;
-    serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()
+    let kept: Kept = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
+    Some(kept.phases.into_iter().map(Phase::of_word).collect())
 }
 
 impl Phase {

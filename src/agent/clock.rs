@@ -1,111 +1,55 @@
-//! Wall time for people: one moment reads the same however often it is asked for, and after a
-//! restart of the supervisor too, unless somebody has set the clock in between.
+//! Boot time as the time of day, the same text for the same moment whoever asks and whenever.
+//!
+//! The difference between the two clocks is kept, over restarts of the supervisor too, and taken
+//! anew only when the clock was set: what is read twice may never be exactly equal.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use orlop::control::rfc3339;
 
-use crate::linux::time;
+use super::{records, say};
+use crate::linux::kmsg::Level;
+use crate::linux::{fs, time};
 
-/// Two measurements may differ by this much and the clock still be the same: what reading it twice
-/// takes when something else runs in between.
-const NOISE: Duration = Duration::from_millis(1);
+const KEPT: &str = "/run/orlop/clock";
+/// Slow corrections of the clock pass unnoticed for long; somebody who sets it means more than this.
+const STEP: Duration = Duration::from_millis(500);
 
-/// Measurements of which the tightest counts.
-const READS: usize = 3;
-
-/// How the wall's clock lies to the one that runs since boot.
-#[derive(Debug, Clone, Copy)]
-pub struct WallClock {
-    /// Wall time of the boot.
+pub struct Clock {
+    /// The time of day at boot.
     boot: Duration,
 }
 
-impl WallClock {
-    /// Measures, and goes on with what an earlier supervisor had found while that is as good.
-    pub fn new(kept: Option<Duration>) -> Self {
-        let (low, high) = measure();
-        let mut clock = Self { boot: kept.unwrap_or(low.saturating_add(high.saturating_sub(low) / 2)) };
-        clock.correct(low, high);
+impl Clock {
+    /// As the supervisor before had it, unless the clock was set since.
+    pub fn new() -> Self {
+        let mut clock = Self { boot: kept().unwrap_or_default() };
+        clock.look();
         clock
     }
 
-    /// Wall time of the boot.
-    pub fn boot(self) -> Duration {
-        self.boot
-    }
-
-    /// Before times are shown: somebody may have set the clock.
+    /// Looks whether the clock was set.
     pub fn look(&mut self) {
-        let (low, high) = measure();
-        self.correct(low, high);
-    }
-
-    /// A time since boot in RFC 3339.
-    pub fn show(self, when: Duration) -> String {
-        let wall = self.boot.saturating_add(when);
-        rfc3339(i64::try_from(wall.as_secs()).unwrap_or(i64::MAX), wall.subsec_nanos())
-    }
-
-    fn correct(&mut self, low: Duration, high: Duration) {
-        if !(low.saturating_sub(NOISE)..=high.saturating_add(NOISE)).contains(&self.boot) {
-            self.boot = low.saturating_add(high.saturating_sub(low) / 2);
+        let boot = time::wall().saturating_sub(time::since_boot());
+        if boot.abs_diff(self.boot) < STEP {
+            return;
         }
+        self.boot = boot;
+        if let Err(errno) = records::write_file(KEPT, &boot.as_nanos().to_string()) {
+            say(Level::Error, &format!("{KEPT}: {}", errno.desc()));
+        }
+    }
+
+    /// A time since boot for people.
+    pub fn wall(&self, when: Duration) -> String {
+        let then = self.boot.saturating_add(when);
+        rfc3339(i64::try_from(then.as_secs()).unwrap_or(i64::MAX), then.subsec_nanos())
     }
 }
 
-/// The earliest and the latest that the wall time of the boot can be.
-fn measure() -> (Duration, Duration) {
-    let read = || {
-        let (before, wall, after) = (time::since_boot(), time::wall(), time::since_boot());
-        (wall.saturating_sub(after), wall.saturating_sub(before))
-    };
-    let mut tightest = read();
-    for _ in 1..READS {
-        let (low, high) = read();
-        if high.saturating_sub(low) < tightest.1.saturating_sub(tightest.0) {
-            tightest = (low, high);
-        }
-    }
-    tightest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BOOT: Duration = Duration::from_secs(1_000_000);
-    const SECOND: Duration = Duration::from_secs(1);
-
-    /// What is known, a measurement → what is known then.
-    #[track_caller]
-    fn check(measured: (Duration, Duration), expected: Duration) {
-        let mut clock = WallClock { boot: BOOT };
-        clock.correct(measured.0, measured.1);
-        assert_eq!(clock.boot(), expected);
-    }
-
-    #[test]
-    fn a_measurement_that_agrees_changes_nothing() {
-        check((BOOT, BOOT), BOOT);
-        check((BOOT + NOISE / 2, BOOT + NOISE), BOOT);
-        check((BOOT - SECOND, BOOT + SECOND), BOOT);
-    }
-
-    #[test]
-    fn a_clock_that_was_set_is_followed() {
-        check((BOOT + SECOND, BOOT + SECOND), BOOT + SECOND);
-        check((BOOT - SECOND * 3, BOOT - SECOND), BOOT - SECOND * 2);
-    }
-
-    #[test]
-    fn a_moment_reads_the_same_each_time() {
-        let mut clock = WallClock::new(None);
-        let first = clock.show(SECOND);
-        clock.look();
-        assert_eq!(
-            (clock.show(SECOND), WallClock::new(Some(clock.boot())).show(SECOND)),
-            (first.clone(), first)
-        );
-    }
+fn kept() -> Option<Duration> {
+    let fd = fs::open_regular(KEPT).ok()?;
+    let text = String::from_utf8(fs::read_regular(fd.as_fd(), 64).ok()?).ok()?;
+    Some(Duration::from_nanos(text.parse().ok()?))
 }

@@ -25,5 +25,6 @@ mod sees_its_own_file_systems;
 mod start_failure_says_why;
 mod starts_as_declared;
 mod stops_in_reverse_order;
+mod supervisor_kills;
 mod user_namespace_is_in_force;
 mod volumes_are_shared_and_kept;
