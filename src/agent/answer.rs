@@ -63,6 +63,7 @@ impl Agent {
                 self.server.reply(now, call, &reply);
             }
             Request::Power { action } => {
+                self.say_who(call, "the end of the machine");
                 self.server.reply(now, call, &Empty {});
                 let action = match action {
                     PowerAction::Poweroff => Action::PowerOff,
@@ -79,6 +80,13 @@ impl Agent {
             Request::UpgradeBegin { size, sha256 } => self.upgrade_begin(call, size, sha256, now),
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
             Request::UpgradeCommit => self.upgrade_commit(call, now),
+        }
+    }
+
+    /// For what nobody should have to guess at afterwards.
+    fn say_who(&self, call: CallId, what: &str) {
+        if let Some(peer) = self.server.peer(call.client) {
+            say(Level::Info, &format!("control: {peer} asked for {what}"));
         }
     }
 
@@ -116,6 +124,7 @@ impl Agent {
         if !self.config.host.fault_injection {
             return self.server.fail(now, call, &Error::FaultInjectionOff {});
         }
+        self.say_who(call, "a crash");
         self.server.reply(now, call, &Empty {});
         // What is buffered goes out before we do.
         if let Err(error) = self.server.work(now) {

@@ -47,7 +47,6 @@ pub struct Job<'a> {
 pub struct Starting {
     /// Reports come from here; [`Starting::go`] opens the barrier; closing it ends the start.
     pub report: OwnedFd,
-    pub setup: OwnedFd,
 }
 
 impl Starting {
@@ -76,7 +75,7 @@ pub fn start(job: Job<'_>) -> Result<Starting> {
     let (ours, theirs) = seqpacket::pair()?;
     let cgroup = Some(job.setup_cgroup.as_fd());
     match clone3(Parent::CallersParent, flags::INTO_CGROUP, cgroup)? {
-        Cloned::Parent { pidfd, .. } => Ok(Starting { report: ours, setup: pidfd }),
+        Cloned::Parent { .. } => Ok(Starting { report: ours }),
         Cloned::Child => {
             let job = settle(job, theirs);
             process::exit_now(match job {

@@ -79,11 +79,6 @@ impl Server {
         Ok(())
     }
 
-    /// The listening socket, for the one who keeps it beyond this process.
-    pub(crate) fn listener(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
-    }
-
     /// Accepts, reads, writes and lets go, each for a bounded time. `now`: since boot.
     ///
     /// An error is one of the epoll instance itself, and lasting.
