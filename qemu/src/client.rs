@@ -4,11 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use orlop::control::session::Opening;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::ports::Lease;
-use crate::session::{Opening, Progress};
 
 /// The interface of names without a dot.
 const INTERFACE: &str = "org.orlop.Control";
@@ -44,11 +44,11 @@ impl Client {
         let mut patience = FIRST_PATIENCE;
         loop {
             let mut opening = Opening::new(nonce());
-            stream.write_all(&opening.request()).map_err(|e| Error::host("open a session", e))?;
+            stream.write_all(&opening.hello()).map_err(|e| Error::host("open a session", e))?;
             let until = deadline.min(Instant::now() + patience);
             while let Some(bytes) = read(&mut stream, until, alive)? {
-                if let Progress::Begun { rest } = opening.receive(&bytes) {
-                    return Ok(Some(Self { stream, received: rest, _lease: lease }));
+                if let Some(rest) = opening.receive(&bytes) {
+                    return Ok(Some(Self { stream, received: rest.to_vec(), _lease: lease }));
                 }
             }
             if Instant::now() >= deadline {
@@ -78,6 +78,10 @@ impl Client {
             if let Some(end) = self.received.iter().position(|byte| *byte == 0) {
                 let message: Vec<u8> = self.received.drain(..=end).collect();
                 let json = message.get(..end).unwrap_or_default();
+                if json.is_empty() {
+                    // It ends what a supervisor that died had begun to say.
+                    continue;
+                }
                 return serde_json::from_slice(json).map(Some).map_err(|e| Error::Protocol {
                     text: format!("not JSON ({e}): {}", String::from_utf8_lossy(json)),
                 });
@@ -100,6 +104,11 @@ pub(crate) fn outcome(method: &str, answer: Value) -> Result<Value> {
         None => Ok(parameters),
         Some(error) => Err(Error::Refused { method: method.to_owned(), error: error.to_owned(), parameters }),
     }
+}
+
+/// Whether nobody will answer, because the supervisor that had the session is dead.
+pub(crate) fn is_closed(error: &Error) -> bool {
+    error.refusal() == Some("org.orlop.Session.Closed")
 }
 
 fn full_name(method: &str) -> String {

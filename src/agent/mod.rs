@@ -10,10 +10,12 @@ mod blame;
 mod boot;
 mod button;
 mod cgroups;
+mod clock;
 pub mod console;
 mod consoles;
 mod container;
 mod control;
+mod fault;
 mod files;
 mod helpers;
 mod launch;
@@ -44,8 +46,9 @@ use crate::linux::{Errno, Result, input, process, signal, time};
 
 use blame::Blame;
 use boot::Boot;
+use clock::Clock;
 use consoles::Consoles;
-use control::{ClientId, Server};
+use control::{CallId, ClientId, Server};
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
@@ -123,6 +126,9 @@ struct Agent {
     buttons: Vec<OwnedFd>,
     uploads: BTreeMap<ClientId, Upload>,
     upgrade: Option<Upgrade>,
+    clock: Clock,
+    /// Who asked for the version, in the order in which PID 1 will answer.
+    versions: VecDeque<CallId>,
 }
 
 /// Says something in the kernel's log, and thereby on the consoles.
@@ -160,6 +166,7 @@ impl Agent {
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
         let (boot, config) = Boot::begin(&table, now);
+        fault::before_serving(&config);
         let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &ledger)?;
         epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
         let server = serving::open(&table, &config, &ledger)?;
@@ -185,6 +192,8 @@ impl Agent {
             buttons: Vec::new(),
             uploads: BTreeMap::new(),
             upgrade: upgrade::last(),
+            clock: Clock::new(),
+            versions: VecDeque::new(),
         };
         agent.boot.containers_begin(now);
         agent.adopt(table, now);
@@ -340,8 +349,8 @@ impl Agent {
                     self.shut_down(action, Duration::from_micros(deadline_us), now);
                 }
                 Frame::UpgradeFailed { code, status } => self.upgrade_failed(code, status),
-                Frame::Counted { .. }
-                | Frame::Hello { .. }
+                Frame::Counted { orphans } => self.counted(orphans, now),
+                Frame::Hello { .. }
                 | Frame::Welcome { .. }
                 | Frame::Phase(_)
                 | Frame::Entry { .. }
