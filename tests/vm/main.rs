@@ -10,4 +10,11 @@
 mod common;
 
 mod boots_and_says_so;
+mod broken_boot;
+mod logger;
+mod power;
+mod reaps_orphans;
+mod safe_mode;
 mod supervisor_kills;
+mod upgrade;
+mod varlink;
