@@ -4,11 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use orlop::control::session::Opening;
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::ports::Lease;
-use crate::session::{Opening, Progress};
 
 /// The interface of names without a dot.
 const INTERFACE: &str = "org.orlop.Control";
@@ -44,11 +44,11 @@ impl Client {
         let mut patience = FIRST_PATIENCE;
         loop {
             let mut opening = Opening::new(nonce());
-            stream.write_all(&opening.request()).map_err(|e| Error::host("open a session", e))?;
+            stream.write_all(&opening.hello()).map_err(|e| Error::host("open a session", e))?;
             let until = deadline.min(Instant::now() + patience);
             while let Some(bytes) = read(&mut stream, until, alive)? {
-                if let Progress::Begun { rest } = opening.receive(&bytes) {
-                    return Ok(Some(Self { stream, received: rest, _lease: lease }));
+                if let Some(rest) = opening.receive(&bytes) {
+                    return Ok(Some(Self { stream, received: rest.to_vec(), _lease: lease }));
                 }
             }
             if Instant::now() >= deadline {

@@ -36,7 +36,6 @@ mod pair;
 mod ports;
 mod qmp;
 mod relay;
-mod session;
 mod state;
 mod test_machine;
 

@@ -9,11 +9,11 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
+use orlop::control::session::Opening;
 
 use crate::client::{FIRST_PATIENCE, LAST_PATIENCE, nonce};
 use crate::ports::Lease;
 use crate::relay::Interest;
-use crate::session::{Opening, Progress};
 
 /// In one direction. A virtio port takes 32 KiB at once; twice that keeps it busy.
 const BUFFER: usize = 64 << 10;
@@ -57,7 +57,7 @@ impl Pair {
 
     fn knock(&mut self, patience: Duration) {
         let opening = Opening::new(nonce());
-        self.to_port.extend_from_slice(&opening.request());
+        self.to_port.extend_from_slice(&opening.hello());
         self.opening = Some(Knock { opening, patience, again: Instant::now() + patience });
     }
 
@@ -126,12 +126,9 @@ impl Pair {
             self.to_client.extend_from_slice(bytes);
             return;
         };
-        match knock.opening.receive(bytes) {
-            Progress::Waiting => {}
-            Progress::Begun { rest } => {
-                self.opening = None;
-                self.to_client = rest;
-            }
+        if let Some(rest) = knock.opening.receive(bytes) {
+            self.to_client = rest.to_vec();
+            self.opening = None;
         }
     }
 }

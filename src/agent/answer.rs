@@ -47,7 +47,9 @@ impl Agent {
             Request::Start { name } => format!("start {name}"),
             Request::Stop { name } => format!("stop {name}"),
             Request::Restart { name } => format!("restart {name}"),
-            Request::Kill { name, signal } => format!("kill {name} with {}", control::signal::name(*signal)),
+            Request::Kill { name, signal } => {
+                format!("kill {name} with {}", orlop::config::signal::name(*signal))
+            }
             Request::Power { action } => action.as_str().to_owned(),
             Request::Resume => "resume".to_owned(),
             Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
@@ -237,7 +239,7 @@ fn cause(cause: &supervisor::Cause) -> control::Cause {
     match &cause.kind {
         CauseKind::Exit { code } => control::Cause { code: Some(*code), ..base(control::CauseKind::Exit) },
         CauseKind::Signal { signal } => control::Cause {
-            signal: Some(control::signal::name(*signal)),
+            signal: Some(orlop::config::signal::name(*signal)),
             ..base(control::CauseKind::Signal)
         },
         CauseKind::Oom => base(control::CauseKind::Oom),

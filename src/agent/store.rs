@@ -48,7 +48,7 @@ pub fn find(source: &ImageSource) -> Result<Image, String> {
     manifest.config.digest.check(&path, &bytes).map_err(|error| error.to_string())?;
     let config = ImageConfig::parse(&path, &bytes).map_err(|error| error.to_string())?;
     Ok(Image {
-        stop_signal: config.stop_signal.as_deref().and_then(orlop::control::signal::number),
+        stop_signal: config.stop_signal.as_deref().and_then(orlop::config::signal::number),
         layers: stored.layers.iter().rev().filter_map(|path| stem(path)).collect(),
         defaults: Defaults {
             entrypoint: config.entrypoint.unwrap_or_default(),

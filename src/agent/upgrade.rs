@@ -89,7 +89,7 @@ impl Agent {
         let how = match code {
             libc::CLD_EXITED => format!("exited with code {status}"),
             _ if status == libc::SIGKILL => "did not serve within 10 s".to_owned(),
-            _ => format!("was killed by {}", orlop::control::signal::name(status)),
+            _ => format!("was killed by {}", orlop::config::signal::name(status)),
         };
         say(Level::Error, &format!("the new executable {how}; the one before goes on"));
         if let Some(upgrade) = &mut self.upgrade {

@@ -299,7 +299,7 @@ fn socket_path(text: &str) -> Result<PathBuf, String> {
 }
 
 fn signal_number(text: &str) -> Result<i32, String> {
-    orlop::control::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
+    orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use orlop::control::{Container, Empty, ListReply, Request, State, Wanted, signal};
+use orlop::config::signal;
+use orlop::control::{Container, Empty, ListReply, Request, State, Wanted};
 
 use super::arguments::{ChangeArguments, KillArguments};
 use super::client::Client;

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::failure::{self, Failure};
-use crate::linux::readiness::{Interest, Readiness};
+use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::socket;
 
 /// For each step of an exchange: more than a supervisor needs to be back after a crash, and what a
@@ -100,14 +100,13 @@ impl Client {
 
     /// Waits, at most so long, and shorter when the machine closes the connection meanwhile.
     pub(crate) fn pause(&self, time: Duration) {
-        let watched = Readiness::new().and_then(|readiness| {
-            if !self.is_broken {
-                readiness.watch(self.stream.as_fd(), 0, Interest::Nothing)?;
-            }
-            readiness.ready_within::<1>(time)
-        });
         // Without an epoll instance the caller asks again at once, and is told what is wrong.
-        drop(watched);
+        let _ = Epoll::new().and_then(|epoll| {
+            if !self.is_broken {
+                epoll.add(self.stream.as_fd(), Interest::empty(), 0)?;
+            }
+            epoll.wait(Some(time)).map(drop)
+        });
     }
 
     fn exchange(

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use orlop::control::{BootReply, Empty, Phase, PowerAction, Process, Request, VersionReply, signal};
+use orlop::config::signal;
+use orlop::control::{BootReply, Empty, Phase, PowerAction, Process, Request, VersionReply};
 
 use super::arguments::CrashProcess;
 use super::client::{Client, understand};

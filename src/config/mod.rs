@@ -20,6 +20,7 @@ mod relation;
 mod report;
 mod schema;
 mod shape;
+pub mod signal;
 mod tree;
 mod value;
 

@@ -138,8 +138,11 @@ pub fn plan(spec: &Spec, root: &Root) -> Plan {
     let mut setup: Vec<SetupStep> =
         root.layers.iter().map(|id| SetupStep::MountLayer { diff_id: id.clone() }).collect();
     setup.extend(spec.mounts.iter().filter(|mount| is_volume(mount)).map(|mount| {
-        let sizes = mount.options.iter().filter_map(|option| option.strip_prefix("size=")?.parse().ok());
-        SetupStep::MountVolume { path: mount.source.clone(), size: sizes.last().unwrap_or(root.upper_size) }
+        let mut sizes = mount.options.iter().filter_map(|option| option.strip_prefix("size=")?.parse().ok());
+        SetupStep::MountVolume {
+            path: mount.source.clone(),
+            size: sizes.next_back().unwrap_or(root.upper_size),
+        }
     }));
     setup.push(SetupStep::NewMountNamespace);
     setup.push(SetupStep::NewUserNamespace { first_id, size });

@@ -13,7 +13,6 @@ mod reply;
 mod request;
 pub mod service;
 pub mod session;
-pub mod signal;
 mod time;
 mod words;
 

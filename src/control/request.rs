@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Call, Error, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64, signal};
+use super::{Call, Error, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
+use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

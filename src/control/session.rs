@@ -136,41 +136,21 @@ pub fn closed_notice() -> Vec<u8> {
     between_nuls(CLOSED)
 }
 
-/// The client's half: bytes of the port in, bytes for the client out.
+/// The client's half, until its session has begun. After that both speak plain Varlink; a client
+/// whose session ends meanwhile is told so by [`CLOSED_ERROR`].
 #[derive(Debug)]
-pub struct ClientSession {
+pub struct Opening {
     nonce: String,
-    state: ClientState,
+    message: Vec<u8>,
+    /// The message is too long to be the answer: skip to its end.
+    skip: bool,
 }
 
-#[derive(Debug)]
-enum ClientState {
-    /// Throws away until the answer; what came of a message that may still be it.
-    Waiting(Vec<u8>),
-    /// Waiting, inside a message that is too long to be the answer.
-    Skipping,
-    /// Open, at the begin of a message whose first bytes are the first of [`CLOSED`]: held back.
-    Matching(usize),
-    /// Open, inside a message.
-    Passing,
-    Closed,
-}
-
-/// Where the client's half stands after a push.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// No answer yet: send nothing; begin again with another nonce when it takes too long.
-    Waiting,
-    Open,
-    /// The machine has no session any more: nothing that was asked will be answered.
-    Closed,
-}
-
-impl ClientSession {
-    /// `nonce`: 16 to 64 hex digits, not used before. The machine ignores others.
+impl Opening {
+    /// `nonce`: not used before.
     #[must_use]
-    pub fn new(nonce: String) -> Self {
-        Self { nonce, state: ClientState::Waiting(Vec::new()) }
+    pub fn new(nonce: u64) -> Self {
+        Self { nonce: format!("{nonce:016x}"), message: Vec::new(), skip: false }
     }
 
     /// What to send first.
@@ -179,80 +159,28 @@ impl ClientSession {
         between_nuls(&format!(r#"{{"method":"{BEGIN}","parameters":{{"nonce":"{}"}}}}"#, self.nonce))
     }
 
-    /// Takes what came from the port; what is meant for the client is added to `out`.
-    pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) -> Standing {
-        while !bytes.is_empty() {
-            bytes = match &mut self.state {
-                ClientState::Waiting(_) | ClientState::Skipping => self.wait(bytes),
-                ClientState::Matching(matched) => {
-                    let matched = *matched;
-                    self.hold_back(matched, bytes, out)
+    /// Takes what came from the port. Once the machine has answered: the bytes after its answer,
+    /// which are the session's already.
+    pub fn receive<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let mut left = bytes;
+        while let Some((byte, rest)) = left.split_first() {
+            left = rest;
+            if *byte != 0 {
+                self.skip |= self.message.len() >= MAX_FRAME;
+                if !self.skip {
+                    self.message.push(*byte);
                 }
-                ClientState::Passing => self.pass(bytes, out),
-                ClientState::Closed => return Standing::Closed,
-            };
-        }
-        self.standing()
-    }
-
-    #[must_use]
-    pub fn standing(&self) -> Standing {
-        match self.state {
-            ClientState::Waiting(_) | ClientState::Skipping => Standing::Waiting,
-            ClientState::Matching(_) | ClientState::Passing => Standing::Open,
-            ClientState::Closed => Standing::Closed,
-        }
-    }
-
-    /// Up to the next NUL; returns what is behind it.
-    fn wait<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let (piece, rest) = split_at_nul(bytes);
-        if let ClientState::Waiting(message) = &mut self.state {
-            message.extend_from_slice(piece.get(..piece.len().min(MAX_FRAME)).unwrap_or_default());
-            if message.len() > MAX_FRAME || piece.len() > MAX_FRAME {
-                self.state = ClientState::Skipping;
+                continue;
+            }
+            let answered = !self.skip && is_answer(&self.message, &self.nonce);
+            self.message.clear();
+            self.skip = false;
+            if answered {
+                return Some(rest);
             }
         }
-        let Some(rest) = rest else { return &[] };
-        let begins = matches!(&self.state, ClientState::Waiting(message) if is_answer(message, &self.nonce));
-        self.state = if begins { ClientState::Matching(0) } else { ClientState::Waiting(Vec::new()) };
-        rest
+        None
     }
-
-    /// One byte of what may be [`CLOSED`]; what turns out not to be it is let through.
-    fn hold_back<'a>(&mut self, matched: usize, bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-        let expected = CLOSED.as_bytes().get(matched).copied().unwrap_or(0);
-        match bytes.split_first() {
-            Some((byte, rest)) if *byte == expected => {
-                self.state = if matched == CLOSED.len() {
-                    ClientState::Closed
-                } else {
-                    ClientState::Matching(matched.saturating_add(1))
-                };
-                rest
-            }
-            Some(_) | None => {
-                out.extend_from_slice(CLOSED.as_bytes().get(..matched).unwrap_or_default());
-                self.state = ClientState::Passing;
-                bytes
-            }
-        }
-    }
-
-    fn pass<'a>(&mut self, bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-        let (piece, rest) = split_at_nul(bytes);
-        out.extend_from_slice(piece);
-        let Some(rest) = rest else { return &[] };
-        out.push(0);
-        self.state = ClientState::Matching(0);
-        rest
-    }
-}
-
-/// What precedes the first NUL, and what follows it, if there is one.
-fn split_at_nul(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let mut parts = bytes.splitn(2, |byte| *byte == 0);
-    (parts.next().unwrap_or_default(), parts.next())
 }
 
 fn between_nuls(message: &str) -> Vec<u8> {

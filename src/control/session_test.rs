@@ -5,8 +5,9 @@ use super::*;
 const NONCE: &str = "0123456789abcdef";
 const OTHER: &str = "fedcba9876543210";
 
+/// As a client sends it, with a nonce that need not be one.
 fn hello(nonce: &str) -> Vec<u8> {
-    ClientSession::new(nonce.into()).hello()
+    between_nuls(&format!(r#"{{"method":"{BEGIN}","parameters":{{"nonce":"{nonce}"}}}}"#))
 }
 
 fn messages(session: &mut ServerSession) -> Vec<String> {
@@ -21,7 +22,7 @@ fn messages(session: &mut ServerSession) -> Vec<String> {
 #[test]
 fn the_hello_and_its_answer_have_these_bytes() {
     assert_eq!(
-        hello(NONCE),
+        Opening::new(0x0123_4567_89ab_cdef).hello(),
         b"\0{\"method\":\"org.orlop.Session.Begin\",\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0"
     );
     assert_eq!(answer(NONCE), b"\0{\"parameters\":{\"nonce\":\"0123456789abcdef\"}}\0");
@@ -107,17 +108,20 @@ fn a_message_as_large_as_the_limit_is_no_flood() {
     assert_eq!(messages(&mut session), ["<too large>"]);
 }
 
-/// What the client's half lets through, in pieces of every size.
+/// What the client's half leaves to the session, in pieces of every size; `None`: no answer yet.
 #[track_caller]
-fn check_client(input: &[u8], standing: Standing, expected: &str) {
+fn check_client(input: &[u8], expected: Option<&str>) {
     for size in 1..=input.len() {
-        let mut client = ClientSession::new(NONCE.into());
-        let mut out = Vec::new();
+        let mut client = Opening::new(0x0123_4567_89ab_cdef);
+        let mut out: Option<Vec<u8>> = None;
         for piece in input.chunks(size) {
-            client.push(piece, &mut out);
+            match &mut out {
+                Some(out) => out.extend_from_slice(piece),
+                None => out = client.receive(piece).map(<[u8]>::to_vec),
+            }
         }
-        assert_eq!(String::from_utf8_lossy(&out), expected, "in pieces of {size}");
-        assert_eq!(client.standing(), standing, "in pieces of {size}");
+        let found = out.as_deref().map(String::from_utf8_lossy);
+        assert_eq!(found.as_deref(), expected, "in pieces of {size}");
     }
 }
 
@@ -126,25 +130,29 @@ fn a_client_hears_nothing_from_before_its_own_session() {
     let mine = answer(NONCE);
     let others = answer(OTHER);
     let long = [b'x'; 5000];
-    check_client(&mine, Standing::Open, "");
-    check_client(&[&mine[..], b"{}\0{\"x\":1}\0ha"].concat(), Standing::Open, "{}\0{\"x\":1}\0ha");
-    check_client(&[b"{\"parameters\":{\"con", &mine[..], b"{}\0"].concat(), Standing::Open, "{}\0");
-    check_client(&[&others[..], b"{}\0", &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
-    check_client(&[&others[..], b"{}\0"].concat(), Standing::Waiting, "");
-    check_client(&[&long[..], &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
-    check_client(&[&closed_notice()[..], &mine[..], b"a\0"].concat(), Standing::Open, "a\0");
+    check_client(&mine, Some(""));
+    check_client(&[&mine[..], b"{}\0{\"x\":1}\0ha"].concat(), Some("{}\0{\"x\":1}\0ha"));
+    check_client(&[b"{\"parameters\":{\"con", &mine[..], b"{}\0"].concat(), Some("{}\0"));
+    check_client(&[&others[..], b"{}\0", &mine[..], b"a\0"].concat(), Some("a\0"));
+    check_client(&[&long[..], &mine[..], b"a\0"].concat(), Some("a\0"));
+    check_client(&[&closed_notice()[..], &mine[..], b"a\0"].concat(), Some("a\0"));
     let half_notice = [&closed_notice()[..20], &mine[..], b"a\0"].concat();
-    check_client(&half_notice, Standing::Open, "a\0");
+    check_client(&half_notice, Some("a\0"));
 }
 
 #[test]
-fn a_client_learns_that_its_session_is_over() {
+fn a_client_takes_nothing_else_for_an_answer() {
     let mine = answer(NONCE);
-    let notice = closed_notice();
-    check_client(&[&mine[..], b"{}\0", &notice[..]].concat(), Standing::Closed, "{}\0\0");
-    check_client(&[&mine[..], b"{\"a", &notice[..], b"x\0"].concat(), Standing::Closed, "{\"a\0");
-    let nearly = [&mine[..], br#"{"error":"org.orlop.Session.Close","#, b"\0"].concat();
-    check_client(&nearly, Standing::Open, "{\"error\":\"org.orlop.Session.Close\",\0");
+    let refused = format!("\0{{\"error\":\"x\",\"parameters\":{{\"nonce\":\"{NONCE}\"}}}}\0");
+    for other in [
+        &b"\0\0"[..],
+        b"{\"parameters\":{}}\0",
+        refused.as_bytes(),
+        &[&answer(OTHER)[..], b"{}\0"].concat(),
+        mine.strip_suffix(b"\0").unwrap(),
+    ] {
+        check_client(other, None);
+    }
 }
 
 #[test]
@@ -154,16 +162,15 @@ fn two_halves_agree_after_any_number_of_quick_reconnects() {
     for round in 0..20_u32 {
         // Each client but the last is cut off in the middle of its second message, and leaves
         // answers behind that it never read.
-        let mut client = ClientSession::new(format!("{round:016x}"));
+        let mut client = Opening::new(u64::from(round));
         let Heard::Begun(answer) = machine.push(&client.hello()) else { panic!("{round}") };
         wire.extend_from_slice(&answer);
         machine.push(b"{\"method\":\"a.B\"}\0{\"meth");
         assert_eq!(messages(&mut machine), ["{\"method\":\"a.B\"}"]);
         let mine = format!("{{\"parameters\":{{\"round\":{round}}}}}\0");
         wire.extend_from_slice(mine.as_bytes());
-        let mut heard = Vec::new();
-        client.push(&wire, &mut heard);
-        assert_eq!(String::from_utf8(heard).unwrap(), mine);
+        let heard = client.receive(&wire).unwrap();
+        assert_eq!(String::from_utf8_lossy(heard), mine);
         wire.extend_from_slice(b"{\"parameters\":{\"half");
     }
 }

@@ -1,6 +1,6 @@
-//! epoll(7) with tokens of the caller's choice.
+//! epoll(7) with tokens of the caller's choice. An instance can itself be watched by another one.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll as NixEpoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -35,6 +35,9 @@ impl Epoll {
         self.0.modify(fd, &mut EpollEvent::new(interest, token))
     }
 
+    /// Needed before a close: a child that was cloned in between keeps the description open, and
+    /// epoll would go on telling of it.
+    ///
     /// # Errors
     /// ENOENT when it is not there.
     pub fn remove(&self, fd: BorrowedFd<'_>) -> Result<()> {
@@ -59,6 +62,13 @@ impl Epoll {
             Err(Errno::EINTR) => Ok(Ready { events, count: 0 }),
             Err(errno) => Err(errno),
         }
+    }
+}
+
+/// Readable while anything watched is ready.
+impl AsFd for Epoll {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.0.as_fd()
     }
 }
 

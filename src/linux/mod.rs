@@ -8,7 +8,6 @@
 pub mod capability;
 pub mod cgroup;
 pub mod clone;
-
 pub mod epoll;
 pub mod fd;
 #[cfg(test)]
@@ -25,7 +24,6 @@ pub mod pidfd;
 pub mod power;
 pub mod process;
 pub mod program;
-pub mod readiness;
 pub mod seqpacket;
 pub mod signal;
 pub mod socket;

@@ -10,6 +10,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Exit, StartFailure};
+use crate::config::signal;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Form", from = "Form")]
@@ -64,9 +65,14 @@ impl Cause {
 
     pub(super) fn start(failure: &StartFailure) -> Self {
         let StartFailure { step, object, errno, text, fault: _ } = failure;
+        let why = match text.as_str() {
+            // The object says it all: `user: user "nobody" is not …`.
+            "" => format!("{step}: {object}"),
+            text => format!("{step} {object}: {text}"),
+        };
         Self {
             kind: CauseKind::Start { step: step.clone(), object: object.clone(), errno: *errno },
-            text: format!("could not be started: {step} {object}: {text}"),
+            text: format!("could not be started: {why}"),
         }
     }
 
@@ -125,7 +131,7 @@ fn and_then(what: &str, end: Option<Exit>) -> String {
 fn exit_text(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exited with code {code}"),
-        Exit::Signal(signal) => format!("was killed by {}", signal_name(signal)),
+        Exit::Signal(signal) => format!("was killed by {}", signal::name(signal)),
     }
 }
 
@@ -133,29 +139,6 @@ fn exit_text(exit: Exit) -> String {
 pub(super) fn seconds(time: Duration) -> String {
     let (whole, tenths) = (time.as_secs(), time.subsec_millis() / 100);
     if tenths == 0 { format!("{whole} s") } else { format!("{whole}.{tenths} s") }
-}
-
-/// signal(7), the numbers of x86, Arm and RISC-V; index 0 is signal 1.
-const SIGNALS: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
-    "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
-    "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-];
-
-/// The kernel's first real-time signal that a C library leaves to programs.
-const SIGRTMIN: i32 = 34;
-
-fn signal_name(signal: i32) -> String {
-    let known = usize::try_from(signal)
-        .ok()
-        .and_then(|number| number.checked_sub(1))
-        .and_then(|index| SIGNALS.get(index));
-    match known {
-        Some(name) => format!("SIG{name}"),
-        None if signal == SIGRTMIN => "SIGRTMIN".to_string(),
-        None if signal > SIGRTMIN => format!("SIGRTMIN+{}", signal - SIGRTMIN),
-        None => format!("signal {signal}"),
-    }
 }
 
 /// A cause as it is written: flat, so that fields and kinds can be added.

@@ -30,30 +30,6 @@ fn check_order(console: &str, lines: &[&str]) {
 }
 
 #[test]
-fn stops_in_the_reverse_of_the_order_of_the_start() {
-    let machine = world(&chain()).boot();
-    machine.wait("top", "running");
-    machine.power_off();
-    let console = machine.console();
-    check_order(
-        &console,
-        &["bottom: starting -> running", "middle: starting -> running", "top: starting -> running"],
-    );
-    check_order(
-        &console,
-        &[
-            "top: running -> stopping",
-            "top: stopping -> exited",
-            "middle: running -> stopping",
-            "middle: stopping -> exited",
-            "bottom: running -> stopping",
-            "bottom: stopping -> exited",
-            "the machine ends: PowerOff",
-        ],
-    );
-}
-
-#[test]
 fn a_reboot_is_a_reboot() {
     let machine = world(&chain()).boot();
     machine.wait("top", "running");

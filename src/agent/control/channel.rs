@@ -15,7 +15,7 @@ use orlop::control::session::{Heard, closed_notice};
 use super::input::{Edge, Input};
 use super::output::{Output, Sent};
 use super::{CallId, ClientId, Limits, Peer};
-use crate::linux::readiness::{Interest, Ready};
+use crate::linux::epoll::Interest;
 use crate::linux::socket;
 
 /// Bytes of one read, and how many of these one channel gets before the others have their turn.
@@ -121,12 +121,14 @@ impl Channel {
     }
 
     /// What epoll told: reads and writes.
-    pub(super) fn ready(&mut self, token: u64, ready: Ready, now: Duration) -> Gone {
+    pub(super) fn ready(&mut self, token: u64, events: Interest, now: Duration) -> Gone {
+        // Both directions are over, or it is broken.
+        let hung_up = events.intersects(Interest::EPOLLHUP | Interest::EPOLLERR);
         let mut gone = None;
-        if self.input.edge(ready.hung_up) == Edge::HostLeft {
+        if self.input.edge(hung_up) == Edge::HostLeft {
             gone = self.end_session(token);
         }
-        if ready.hung_up && !self.is_port() {
+        if hung_up && !self.is_port() {
             self.hang_up();
         }
         let ended = self.read(token, now);
@@ -366,10 +368,10 @@ impl Channel {
     /// What a socket waits for. A port is watched for edges, once and for all.
     pub(super) fn interest(&self) -> Interest {
         match (self.wants_to_read(), self.output.is_empty()) {
-            (false, true) => Interest::Nothing,
-            (false, false) => Interest::Write,
-            (true, true) => Interest::Read,
-            (true, false) => Interest::ReadAndWrite,
+            (false, true) => Interest::empty(),
+            (false, false) => Interest::EPOLLOUT,
+            (true, true) => Interest::EPOLLIN,
+            (true, false) => Interest::EPOLLIN | Interest::EPOLLOUT,
         }
     }
 }

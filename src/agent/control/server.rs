@@ -12,14 +12,13 @@ use serde::Serialize;
 use super::channel::{Channel, Kind};
 use super::ports::Port;
 use super::{CallId, ClientId, Event, Limits, Peer};
-use crate::linux::readiness::{Interest, Readiness, Ready};
+use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::socket;
 
 const LISTENER: u64 = 0;
 
 /// Per wake-up, so that whatever clients do, the loop soon sees its other descriptors again:
-/// channels that were heard, connections let in, messages looked at.
-const EVENTS: usize = 16;
+/// connections let in, messages looked at. Channels are heard as many as one wake-up tells of.
 const ACCEPTS: usize = 8;
 const MESSAGES: usize = 64;
 
@@ -30,7 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 /// The control server. See the room's page for how it is driven.
 #[derive(Debug)]
 pub(crate) struct Server {
-    readiness: Readiness,
+    epoll: Epoll,
     listener: OwnedFd,
     version: String,
     limits: Limits,
@@ -51,10 +50,10 @@ pub(crate) struct Server {
 impl Server {
     /// `listener`: non-blocking, see [`socket::listen_private`]. `version`: the machine's.
     pub(crate) fn new(listener: OwnedFd, version: String, limits: Limits) -> io::Result<Self> {
-        let readiness = Readiness::new()?;
-        readiness.watch(listener.as_fd(), LISTENER, Interest::Read)?;
+        let epoll = Epoll::new()?;
+        epoll.add(listener.as_fd(), Interest::EPOLLIN, LISTENER)?;
         Ok(Self {
-            readiness,
+            epoll,
             listener,
             version,
             limits,
@@ -73,7 +72,9 @@ impl Server {
     /// Listens on a virtio port too.
     pub(crate) fn add_port(&mut self, port: Port) -> io::Result<()> {
         let token = self.token();
-        self.readiness.watch_edges(port.fd.as_fd(), token)?;
+        // Told once for each change: a port hangs up for as long as nobody is there.
+        let edges = Interest::EPOLLIN | Interest::EPOLLOUT | Interest::EPOLLET;
+        self.epoll.add(port.fd.as_fd(), edges, token)?;
         self.channels.insert(token, Channel::port(port.fd, port.name, self.limits, self.now));
         Ok(())
     }
@@ -84,11 +85,11 @@ impl Server {
     pub(crate) fn work(&mut self, now: Duration) -> io::Result<()> {
         self.now = now;
         self.budget = MESSAGES;
-        for ready in self.readiness.ready::<EVENTS>()? {
-            if ready.token == LISTENER {
+        for (token, events) in self.epoll.wait(Some(Duration::ZERO))?.iter() {
+            if token == LISTENER {
                 self.accept_some();
             } else {
-                self.hear(ready);
+                self.hear(token, events);
             }
         }
         self.continue_ports();
@@ -212,12 +213,12 @@ impl Server {
         }
     }
 
-    fn hear(&mut self, ready: Ready) {
+    fn hear(&mut self, token: u64, events: Interest) {
         // One that was closed in this very wake-up is not there any more.
-        if let Some(channel) = self.channels.get_mut(&ready.token) {
-            let gone = channel.ready(ready.token, ready, self.now);
+        if let Some(channel) = self.channels.get_mut(&token) {
+            let gone = channel.ready(token, events, self.now);
             self.gone.extend(gone);
-            self.settle(ready.token);
+            self.settle(token);
         }
     }
 
@@ -244,7 +245,7 @@ impl Server {
                 Err(_) => {
                     self.accept_at = Some(self.now.saturating_add(ACCEPT_PAUSE));
                     // If even this fails, accept is tried at each wake-up, which does no more harm.
-                    let _ = self.readiness.change(self.listener.as_fd(), LISTENER, Interest::Nothing);
+                    let _ = self.epoll.change(self.listener.as_fd(), Interest::empty(), LISTENER);
                     return;
                 }
             }
@@ -254,7 +255,7 @@ impl Server {
     fn resume_accepting(&mut self) {
         if self.accept_at.is_some_and(|at| self.now >= at) {
             let listener = self.listener.as_fd();
-            let resumed = self.readiness.change(listener, LISTENER, Interest::Read);
+            let resumed = self.epoll.change(listener, Interest::EPOLLIN, LISTENER);
             self.accept_at = resumed.err().map(|_| self.now.saturating_add(ACCEPT_PAUSE));
         }
     }
@@ -272,11 +273,11 @@ impl Server {
             return;
         };
         let token = self.token();
-        if self.readiness.watch(fd.as_fd(), token, Interest::Read).is_err() {
+        if self.epoll.add(fd.as_fd(), Interest::EPOLLIN, token).is_err() {
             return;
         }
         let peer = Peer::Process(credentials);
-        self.interests.insert(token, Interest::Read);
+        self.interests.insert(token, Interest::EPOLLIN);
         let mut channel = Channel::socket(fd, peer, self.limits, self.now);
         // What it has to say is mostly there already.
         let gone = channel.read(token, self.now);
@@ -323,7 +324,7 @@ impl Server {
         }
         let interest = channel.interest();
         if self.interests.get(&token) != Some(&interest) {
-            if self.readiness.change(channel.fd(), token, interest).is_err() {
+            if self.epoll.change(channel.fd(), interest, token).is_err() {
                 self.close(token);
                 return;
             }
@@ -335,7 +336,7 @@ impl Server {
         self.interests.remove(&token);
         if let Some(channel) = self.channels.remove(&token) {
             // It can only fail for a descriptor that is not watched.
-            let _ = self.readiness.forget(channel.fd());
+            let _ = self.epoll.remove(channel.fd());
             self.gone.extend(channel.is_known().then(|| channel.id(token)));
         }
     }
@@ -350,7 +351,7 @@ impl Server {
 /// Readable while there is something to do.
 impl AsFd for Server {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.readiness.as_fd()
+        self.epoll.as_fd()
     }
 }
 

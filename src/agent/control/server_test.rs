@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use orlop::control::{Empty, ListReply, encode_call};
 
 use super::*;
-use crate::linux::readiness::{Interest, Readiness};
+use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::socket::listen_private;
 
 /// A server, its clock, and a machine behind it that answers `List` at once, refuses `Status`, and
@@ -17,7 +17,7 @@ pub(super) struct Bench {
     pub(super) now: Duration,
     pub(super) calls: Vec<(CallId, Request)>,
     pub(super) gone: Vec<ClientId>,
-    outer: Readiness,
+    outer: Epoll,
     path: PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -27,8 +27,8 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
         let server = Server::new(listen_private(&path).unwrap(), String::from("1.2.3"), LIMITS).unwrap();
-        let outer = Readiness::new().unwrap();
-        outer.watch(server.as_fd(), 0, Interest::Read).unwrap();
+        let outer = Epoll::new().unwrap();
+        outer.add(server.as_fd(), Interest::EPOLLIN, 0).unwrap();
         let now = Duration::from_secs(100);
         Self { server, now, calls: vec![], gone: vec![], outer, path, _folder: folder }
     }
@@ -42,7 +42,7 @@ impl Bench {
     /// Lets the server work until it has nothing to do at this time.
     pub(super) fn run(&mut self) {
         for _ in 0..2000 {
-            let readable = !self.outer.ready::<1>().unwrap().is_empty();
+            let readable = self.outer.wait(Some(Duration::ZERO)).unwrap().iter().next().is_some();
             let due = self.server.poll_timeout().is_some_and(|at| at <= self.now);
             if !readable && !due {
                 return;

@@ -12,7 +12,7 @@ use orlop::control::{
 };
 
 use super::*;
-use crate::linux::readiness::{Interest, Readiness};
+use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::socket::listen_private;
 
 const TIME: &str = "2026-11-21T22:46:01.000000Z";
@@ -98,12 +98,12 @@ fn a_client_that_is_not_ours_understands_everything() {
         .spawn()
         .unwrap();
     let mut output = client.stdout.take().unwrap();
-    let events = Readiness::new().unwrap();
-    events.watch(server.as_fd(), 0, Interest::Read).unwrap();
-    events.watch(output.as_fd(), 1, Interest::Read).unwrap();
+    let events = Epoll::new().unwrap();
+    events.add(server.as_fd(), Interest::EPOLLIN, 0).unwrap();
+    events.add(output.as_fd(), Interest::EPOLLIN, 1).unwrap();
     let begin = Instant::now();
     loop {
-        let ready = events.ready_within::<2>(Duration::from_secs(1)).unwrap();
+        let ready = events.wait(Some(Duration::from_secs(1))).unwrap();
         let now = begin.elapsed();
         server.work(now).unwrap();
         while let Some(event) = server.next_event() {
@@ -112,7 +112,7 @@ fn a_client_that_is_not_ours_understands_everything() {
                 Event::Gone(_) => {}
             }
         }
-        if ready.iter().any(|ready| ready.token == 1) {
+        if ready.iter().any(|(token, _)| token == 1) {
             break;
         }
         // Long enough for a first installation of the client.

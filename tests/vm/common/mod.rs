@@ -64,6 +64,21 @@ pub(crate) fn container(name: &str, task: &str, more: &str) -> String {
     )
 }
 
+/// What a task of the payload's `each` printed.
+#[track_caller]
+pub(crate) fn section<'a>(log: &'a str, task: &str) -> &'a str {
+    let (_, rest) = log.split_once(&format!("== {task}\n")).unwrap_or_else(|| panic!("no `{task}` in {log}"));
+    rest.split_once("== ").map_or(rest, |(section, _)| section)
+}
+
+/// The rest of the line that begins with this word.
+#[track_caller]
+pub(crate) fn value<'a>(text: &'a str, word: &str) -> &'a str {
+    text.lines()
+        .find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))
+        .unwrap_or_else(|| panic!("no `{word}` in {text}"))
+}
+
 impl World {
     pub(crate) fn options(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.options);
@@ -125,6 +140,20 @@ impl Booted {
             true
         });
         taken.unwrap_or_else(|error| panic!("{error}"));
+        text
+    }
+
+    /// Follows the log until this text is in it, and returns all of it.
+    pub(crate) fn logged(&self, name: &str, wanted: &str) -> String {
+        let mut text = String::new();
+        let parameters = json!({ "names": [name], "lines": null, "follow": true });
+        let taken = self.machine.stream("Logs", parameters, |answer| {
+            for entry in answer["entries"].as_array().into_iter().flatten() {
+                text.push_str(entry["text"].as_str().unwrap_or_default());
+            }
+            !text.contains(wanted)
+        });
+        taken.unwrap_or_else(|error| panic!("`{wanted}` is not in {text:?}: {error}"));
         text
     }
 

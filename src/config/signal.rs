@@ -6,14 +6,19 @@
 use alloc::format;
 use alloc::string::String;
 
-const NAMES: [&str; 31] = [
+/// Signals 1 to 31, without `SIG`: signal(7).
+pub(super) const NAMES: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE",
     "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ",
     "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
 ];
 
+/// Second names.
+const ALIASES: [(&str, i32); 3] = [("IOT", 6), ("CLD", 17), ("POLL", 29)];
+
+/// The first real-time signal as programs count.
 const RTMIN: i32 = 34;
-const RTMAX: i32 = 64;
+pub(super) const RTMAX: i32 = 64;
 
 /// The number of a signal, by name in any case or by number. `None`: there is no such signal.
 #[must_use]
@@ -28,6 +33,9 @@ pub fn number(text: &str) -> Option<i32> {
     }
     if let Some(rest) = name.strip_prefix("RTMAX") {
         return real_time(RTMAX, rest, '-');
+    }
+    if let Some((_, number)) = ALIASES.into_iter().find(|(known, _)| *known == name) {
+        return Some(number);
     }
     let index = NAMES.iter().position(|known| *known == name)?;
     i32::try_from(index).ok()?.checked_add(1)
@@ -81,6 +89,7 @@ mod tests {
         check("SIGRTMIN+3", Some(37));
         check("RTMAX-1", Some(63));
         check("64", Some(64));
+        check("IOT", Some(6));
     }
 
     #[test]
