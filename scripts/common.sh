@@ -51,6 +51,8 @@ as_root_runner() {
 build_guest() {
     cargo build --locked --profile vm --target "$musl" -p orlop -p payload
 }
+# Without a trial of KVM in every test process; whoever has it working says ORLOP_VM_ACCELERATOR=kvm.
+export ORLOP_VM_ACCELERATOR="${ORLOP_VM_ACCELERATOR:-emulated}"
 export ORLOP_BINARY="$target/$musl/vm/orlop"
 export ORLOP_PAYLOAD="$target/$musl/vm/payload"
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, outcome};
+use crate::client::{Client, is_closed, outcome};
 use crate::error::{Error, Result};
 use crate::machine::Machine;
 
@@ -68,7 +68,10 @@ impl Machine {
             let Some(mut client) = Client::open(lease, deadline, &alive)? else { continue };
             client.send(method, &parameters, false)?;
             if let Some(answer) = client.receive(deadline, &alive)? {
-                return outcome(method, answer);
+                match outcome(method, answer) {
+                    Err(error) if is_closed(&error) => {}
+                    outcome => return outcome,
+                }
             }
         }
         Err(self.give_up(&wanted, self.deadline))

@@ -78,6 +78,10 @@ impl Client {
             if let Some(end) = self.received.iter().position(|byte| *byte == 0) {
                 let message: Vec<u8> = self.received.drain(..=end).collect();
                 let json = message.get(..end).unwrap_or_default();
+                if json.is_empty() {
+                    // It ends what a supervisor that died had begun to say.
+                    continue;
+                }
                 return serde_json::from_slice(json).map(Some).map_err(|e| Error::Protocol {
                     text: format!("not JSON ({e}): {}", String::from_utf8_lossy(json)),
                 });
@@ -100,6 +104,11 @@ pub(crate) fn outcome(method: &str, answer: Value) -> Result<Value> {
         None => Ok(parameters),
         Some(error) => Err(Error::Refused { method: method.to_owned(), error: error.to_owned(), parameters }),
     }
+}
+
+/// Whether nobody will answer, because the supervisor that had the session is dead.
+pub(crate) fn is_closed(error: &Error) -> bool {
+    error.refusal() == Some("org.orlop.Session.Closed")
 }
 
 fn full_name(method: &str) -> String {

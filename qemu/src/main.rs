@@ -3,7 +3,7 @@
 mod command;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::thread::Scope;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
@@ -43,13 +43,20 @@ fn boot(run: &Run) -> Result<End, Error> {
     // Before QEMU is started: a signal that comes meanwhile waits for its handler.
     let signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|source| Error::Host { doing: "catch signals".to_owned(), source })?;
-    let machine = Arc::new(Machine::boot(&run.options())?);
+    let machine = Machine::boot(&run.options())?;
     describe(run, &machine);
-    let control = run.control.as_deref().map(|path| machine.serve_control(path)).transpose()?;
-    end_on_signals(signals, Arc::clone(&machine))?;
-    let end = machine.wait_for_end_without_deadline();
-    drop(control);
-    end
+    let _control = run.control.as_deref().map(|path| machine.serve_control(path)).transpose()?;
+    let no_more_signals = signals.handle();
+    // The threads end with the machine, so that it is put away behind them.
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn_scoped(scope, || end_on_signals(signals, scope, &machine))
+            .map_err(|source| Error::Host { doing: "start a thread".to_owned(), source })?;
+        let end = machine.wait_for_end_without_deadline();
+        no_more_signals.close();
+        end
+    })
 }
 
 fn describe(run: &Run, machine: &Machine) {
@@ -69,29 +76,24 @@ fn describe(run: &Run, machine: &Machine) {
 const ONE_SIGNAL: Duration = Duration::from_millis(500);
 
 /// The first asks the machine to power off, the second cuts its power, and so does time.
-fn end_on_signals(mut signals: Signals, machine: Arc<Machine>) -> Result<(), Error> {
-    let source = |source| Error::Host { doing: "start a thread".to_owned(), source };
-    let listen = move || {
-        let mut asked: Option<Instant> = None;
-        for _ in signals.forever() {
-            if asked.is_some_and(|asked| asked.elapsed() < ONE_SIGNAL) {
-                continue;
-            }
-            if asked.is_some() || machine.power_button().is_err() {
-                machine.cut_power();
-                continue;
-            }
-            asked = Some(Instant::now());
-            eprintln!("\norlop-vm: asked the machine to power off; once more cuts its power");
-            let machine = Arc::clone(&machine);
-            // Without this thread only the deadline is lost.
-            let _ = std::thread::Builder::new().spawn(move || {
-                if machine.has_not_ended_after(POWER_OFF) {
-                    eprintln!("orlop-vm: not off after {} s; cuts its power", POWER_OFF.as_secs());
-                    machine.cut_power();
-                }
-            });
+fn end_on_signals<'scope>(mut signals: Signals, scope: &'scope Scope<'scope, '_>, machine: &'scope Machine) {
+    let mut asked: Option<Instant> = None;
+    for _ in signals.forever() {
+        if asked.is_some_and(|asked| asked.elapsed() < ONE_SIGNAL) {
+            continue;
         }
-    };
-    std::thread::Builder::new().name("signals".into()).spawn(listen).map(|_| ()).map_err(source)
+        if asked.is_some() || machine.power_button().is_err() {
+            machine.cut_power();
+            continue;
+        }
+        asked = Some(Instant::now());
+        eprintln!("\norlop-vm: asked the machine to power off; once more cuts its power");
+        // Without this thread only the deadline is lost.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, || {
+            if machine.has_not_ended_after(POWER_OFF) {
+                eprintln!("orlop-vm: not off after {} s; cuts its power", POWER_OFF.as_secs());
+                machine.cut_power();
+            }
+        });
+    }
 }

@@ -26,6 +26,20 @@ struct Entry {
 
 impl Agent {
     pub fn adopt(&mut self, table: Table, now: Duration) {
+        if table.safe {
+            self.events.push_back(Event::SafeMode);
+            say(
+                Level::Error,
+                "safe mode: three supervisors in a row died before they served; `orlop resume` leaves it",
+            );
+        }
+        if let Some((action, deadline_us)) = table.power {
+            self.shut_down(action, Duration::from_micros(deadline_us), now);
+        }
+        for name in self.blamed.quarantined() {
+            let reason = "three supervisors died while they handled it".to_owned();
+            self.events.push_back(Event::Quarantine { name, reason });
+        }
         let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
         let mut rings = Rings::new();
         for (child, ended, fds) in table.entries {
@@ -61,16 +75,6 @@ impl Agent {
         }
         for (cookie, entry) in entries {
             self.without_record(cookie, &entry);
-        }
-        if table.safe {
-            self.tell(Event::SafeMode, now);
-            say(
-                Level::Error,
-                "safe mode: three supervisors in a row died before they served; `orlop resume` leaves it",
-            );
-        }
-        if let Some((action, deadline_us)) = table.power {
-            self.shut_down(action, Duration::from_micros(deadline_us), now);
         }
         self.events.push_back(Event::Booted);
     }

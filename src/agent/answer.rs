@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use orlop::control::{
-    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Process, Request, StatusReply,
-    VersionReply, rfc3339,
+    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Request, StatusReply, VersionReply,
 };
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
 
-use super::control::{CallId, Event as ControlEvent};
+use super::control::{CallId, Event as ControlEvent, Peer};
 use super::{Agent, cgroups, say};
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, cgroup, signal, time};
+use crate::linux::{Errno, cgroup};
 
 /// Version of the interface: words are added, never renamed.
 const PROTOCOL: u32 = 1;
@@ -24,6 +23,7 @@ impl Agent {
             say(Level::Error, &format!("control: {error}"));
             return;
         }
+        self.clock.look();
         while let Some(event) = self.server.next_event() {
             match event {
                 ControlEvent::Call(call, request) => self.answer(call, request, now),
@@ -35,7 +35,38 @@ impl Agent {
         }
     }
 
+    /// Who asked for a change stands in the log.
+    pub fn say_who(&self, call: CallId, request: &Request) {
+        let what = match request {
+            Request::List
+            | Request::Status { .. }
+            | Request::Logs { .. }
+            | Request::Boot
+            | Request::Version
+            | Request::UpgradeChunk { .. } => return,
+            Request::Start { name } => format!("start {name}"),
+            Request::Stop { name } => format!("stop {name}"),
+            Request::Restart { name } => format!("restart {name}"),
+            Request::Kill { name, signal } => {
+                format!("kill {name} with {}", orlop::config::signal::name(*signal))
+            }
+            Request::Power { action } => action.as_str().to_owned(),
+            Request::Resume => "resume".to_owned(),
+            Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
+            Request::DebugOrphans { .. } => "make orphans".to_owned(),
+            Request::UpgradeBegin { size, .. } => format!("upgrade to a binary of {size} bytes"),
+            Request::UpgradeCommit => "upgrade now".to_owned(),
+        };
+        let who = match self.server.peer(call.client) {
+            Some(Peer::Process(who)) => format!("uid {} (pid {})", who.uid, who.pid),
+            Some(Peer::Port(name)) => format!("port {name}"),
+            None => "a client that is gone".to_owned(),
+        };
+        say(Level::Info, &format!("asked by {who}: {what}"));
+    }
+
     fn answer(&mut self, call: CallId, request: Request, now: Duration) {
+        self.say_who(call, &request);
         match request {
             Request::List => {
                 let containers = self.core.statuses().map(|status| self.container(&status, now)).collect();
@@ -58,12 +89,12 @@ impl Agent {
                 let reply = BootReply { phases: self.boot.phase_words(), complete: self.boot.complete };
                 self.server.reply(now, call, &reply);
             }
+            // Answered when PID 1 has said how many orphans there were.
             Request::Version => {
-                let reply = self.version(now);
-                self.server.reply(now, call, &reply);
+                self.versions.push_back(call);
+                self.ledger.send(Frame::Count);
             }
             Request::Power { action } => {
-                self.say_who(call, "the end of the machine");
                 self.server.reply(now, call, &Empty {});
                 let action = match action {
                     PowerAction::Poweroff => Action::PowerOff,
@@ -76,17 +107,11 @@ impl Agent {
                 self.ledger.send(Frame::Resume);
                 self.person(call, Event::Resume, now);
             }
-            Request::DebugCrash { process, signal } => self.crash(call, process, signal, now),
+            Request::DebugCrash { process, signal, starts } => self.crash(call, process, signal, starts, now),
+            Request::DebugOrphans { count } => self.make_orphans(call, count, now),
             Request::UpgradeBegin { size, sha256 } => self.upgrade_begin(call, size, sha256, now),
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
             Request::UpgradeCommit => self.upgrade_commit(call, now),
-        }
-    }
-
-    /// For what nobody should have to guess at afterwards.
-    fn say_who(&self, call: CallId, what: &str) {
-        if let Some(peer) = self.server.peer(call.client) {
-            say(Level::Info, &format!("control: {peer} asked for {what}"));
         }
     }
 
@@ -120,24 +145,8 @@ impl Agent {
         }
     }
 
-    fn crash(&mut self, call: CallId, process: Process, number: i32, now: Duration) {
-        if !self.config.host.fault_injection {
-            return self.server.fail(now, call, &Error::FaultInjectionOff {});
-        }
-        self.say_who(call, "a crash");
-        self.server.reply(now, call, &Empty {});
-        // What is buffered goes out before we do.
-        if let Err(error) = self.server.work(now) {
-            say(Level::Error, &format!("control: {error}"));
-        }
-        match process {
-            Process::Supervisor => signal::die_of(number),
-            Process::Log => self.logs.crash(number),
-        }
-    }
-
     fn container(&self, status: &Status, now: Duration) -> control::Container {
-        let at = |when: Duration| wall(when, now);
+        let at = |when: Duration| self.clock.wall(when);
         let running =
             matches!(status.state, StateKind::Running | StateKind::Stopping) && status.pid.is_some();
         control::Container {
@@ -166,8 +175,8 @@ impl Agent {
     }
 
     fn details(&self, name: &str) -> Details {
-        let mut details = Details::default();
-        details.problems = self.config.invalid.get(name).cloned().unwrap_or_default();
+        let problems = self.config.invalid.get(name).cloned().unwrap_or_default();
+        let mut details = Details { problems, ..Details::default() };
         if let Some(container) = self.config.containers.get(name) {
             details.declared_at = Some(container.declared_at.clone()).filter(|place| !place.is_empty());
             details.depends_on = container.depends_on.keys().cloned().collect();
@@ -187,6 +196,13 @@ impl Agent {
         details
     }
 
+    /// PID 1 has counted: who asked is told.
+    pub fn counted(&mut self, orphans: u64, now: Duration) {
+        let Some(call) = self.versions.pop_front() else { return };
+        let reply = VersionReply { orphans, ..self.version(now) };
+        self.server.reply(now, call, &reply);
+    }
+
     fn version(&self, now: Duration) -> VersionReply {
         VersionReply {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -194,6 +210,7 @@ impl Agent {
             protocol: PROTOCOL,
             uptime_ms: now.as_millis() as u64,
             supervisor_starts: u64::from(self.boot.starts),
+            orphans: 0,
             safe: self.core.is_safe(),
             kernel: nix::sys::utsname::uname()
                 .map(|uname| uname.release().to_string_lossy().into_owned())
@@ -201,17 +218,6 @@ impl Agent {
             upgrade: self.upgrade.clone(),
         }
     }
-}
-
-/// A time since boot as wall time of now.
-pub fn wall(when: Duration, now: Duration) -> String {
-    let wall = time::wall();
-    let then = if when <= now {
-        wall.saturating_sub(now.saturating_sub(when))
-    } else {
-        wall.saturating_add(when.saturating_sub(now))
-    };
-    rfc3339(i64::try_from(then.as_secs()).unwrap_or(i64::MAX), then.subsec_nanos())
 }
 
 fn state_word(state: StateKind) -> control::State {

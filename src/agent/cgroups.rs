@@ -40,10 +40,7 @@ impl Cgroups {
         };
         let parent = cgroup::open_path(PARENT).map_err(fail(PARENT))?;
         let outer = cgroup::make(parent.as_fd(), name).map_err(fail(name))?;
-        for controller in ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"] {
-            // One by one: a kernel may lack some, and a limit that needs it is refused below.
-            let _ = cgroup::write(outer.as_fd(), "cgroup.subtree_control", controller);
-        }
+        cgroup::enable_controllers(outer.as_fd());
         let main = cgroup::make(outer.as_fd(), "main").map_err(fail("main"))?;
         let setup = cgroup::make(outer.as_fd(), "setup").map_err(fail("setup"))?;
         for Setting { place, file, value } in settings {

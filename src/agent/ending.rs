@@ -86,8 +86,12 @@ impl Agent {
             .to_json()
             .map_err(|error| error.to_string())
             .and_then(|text| records::write(name, &text).map_err(|errno| errno.desc().to_owned()));
-        if let Err(reason) = written {
-            say(Level::Error, &format!("{name}: cannot write its record: {reason}"));
+        match written {
+            Ok(()) => drop(self.unsaved.remove(name)),
+            Err(reason) => {
+                say(Level::Error, &format!("{name}: cannot write its record: {reason}"));
+                self.unsaved.insert(name.to_owned());
+            }
         }
     }
 }

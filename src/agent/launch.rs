@@ -95,6 +95,13 @@ impl Agent {
     }
 
     pub fn launch(&mut self, name: &str, generation: u64, now: Duration) {
+        if self.unsaved.contains(name) {
+            return self.start_failed(
+                name,
+                generation,
+                Failure::new("record", records::directory(name), Errno::ENOSPC),
+            );
+        }
         let Some(container) = self.config.containers.get(name) else { return };
         let image = match store::find(&container.image) {
             Ok(image) => image,

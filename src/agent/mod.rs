@@ -6,14 +6,17 @@
 
 mod adopt;
 mod answer;
+mod blame;
 mod boot;
 mod button;
 mod cgroups;
+mod clock;
 pub mod console;
 mod consoles;
 mod container;
 mod control;
 mod ending;
+mod fault;
 mod files;
 mod helpers;
 mod launch;
@@ -29,7 +32,7 @@ mod streams;
 mod token;
 mod upgrade;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
@@ -43,9 +46,11 @@ use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, input, process, signal, time};
 
+use blame::Blame;
 use boot::Boot;
+use clock::Clock;
 use consoles::Consoles;
-use control::{ClientId, Server};
+use control::{CallId, ClientId, Server};
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
@@ -67,6 +72,9 @@ struct Agent {
     /// What is still to be told to the core, in order.
     events: VecDeque<Event>,
     power: Option<(Action, Duration)>,
+    blamed: Blame,
+    /// Containers whose record could not be written: they are not started.
+    unsaved: BTreeSet<String>,
     server: Server,
     logs: Logs,
     consoles: Consoles,
@@ -74,6 +82,9 @@ struct Agent {
     buttons: Vec<OwnedFd>,
     uploads: BTreeMap<ClientId, Upload>,
     upgrade: Option<Upgrade>,
+    clock: Clock,
+    /// Who asked for the version, in the order in which PID 1 will answer.
+    versions: VecDeque<CallId>,
 }
 
 /// Says something in the kernel's log, and thereby on the consoles.
@@ -111,6 +122,7 @@ impl Agent {
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
         let (boot, config) = Boot::begin(&table, now);
+        fault::before_serving(&config);
         let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &ledger)?;
         epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
         let server = serving::open(&table, &config, &ledger)?;
@@ -127,6 +139,8 @@ impl Agent {
             next_run: 0,
             events: VecDeque::new(),
             power: None,
+            blamed: Blame::open()?,
+            unsaved: BTreeSet::new(),
             server,
             logs: Logs::new()?,
             consoles,
@@ -134,6 +148,8 @@ impl Agent {
             buttons: Vec::new(),
             uploads: BTreeMap::new(),
             upgrade: upgrade::last(),
+            clock: Clock::new(),
+            versions: VecDeque::new(),
         };
         agent.boot.containers_begin(now);
         agent.adopt(table, now);
@@ -289,8 +305,8 @@ impl Agent {
                     self.shut_down(action, Duration::from_micros(deadline_us), now);
                 }
                 Frame::UpgradeFailed { code, status } => self.upgrade_failed(code, status),
-                Frame::Counted { .. }
-                | Frame::Hello { .. }
+                Frame::Counted { orphans } => self.counted(orphans, now),
+                Frame::Hello { .. }
                 | Frame::Welcome { .. }
                 | Frame::Phase(_)
                 | Frame::Entry { .. }
@@ -339,10 +355,18 @@ impl Agent {
 
     fn perform(&mut self, effect: Effect, now: Duration) {
         match effect {
-            Effect::Start { name, generation } => self.launch(&name, generation, now),
+            Effect::Start { name, generation } => {
+                self.blamed.begin(&name);
+                self.launch(&name, generation, now);
+                self.blamed.done();
+            }
             Effect::Signal { name, generation, signal } => self.signal(&name, generation, signal),
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
-            Effect::Clean { name, generation } => self.clean(&name, generation),
+            Effect::Clean { name, generation } => {
+                self.blamed.begin(&name);
+                self.clean(&name, generation);
+                self.blamed.done();
+            }
             Effect::Save { name } => self.save(&name),
             Effect::Changed { name, from, to, cause } => {
                 let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use nix::fcntl::{OFlag, open, renameat};
 use nix::sys::stat::Mode;
 
-use crate::linux::{Result, fs};
+use crate::linux::{Errno, Result, fs};
 
 /// `/run/orlop/containers/NAME/record.json`.
 pub const DIRECTORY: &str = "/run/orlop/containers";
@@ -27,7 +27,17 @@ pub fn directory(name: &str) -> String {
 /// ENOSPC when /run is full.
 pub fn write(name: &str, text: &str) -> Result<()> {
     fs::make_directory(&directory(name), 0o755)?;
-    write_file(&path(name), text)
+    match write_file(&path(name), text) {
+        // The end of a container has to be recorded although /run is full: in place, in the page
+        // that the old record has. The caller starts nothing then.
+        Err(Errno::ENOSPC) => {
+            let fd = open(path(name).as_str(), OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            nix::sys::uio::pwrite(&fd, text.as_bytes(), 0)?;
+            nix::unistd::ftruncate(&fd, i64::try_from(text.len()).unwrap_or_default())?;
+            Err(Errno::ENOSPC)
+        }
+        other => other,
+    }
 }
 
 /// Writes a small file by rename.

@@ -192,7 +192,19 @@ Needs `[host] fault_injection = true` in the machine's configuration.")]
         /// How it dies
         #[arg(short, long, default_value = "SEGV", value_parser = signal_number)]
         signal: i32,
+        /// So many supervisors after this one die before they serve; three lead to safe mode
+        #[arg(long, value_name = "N", default_value = "0")]
+        starts: u32,
     },
+
+    /// Make processes whose parent ends before they do, to see PID 1 reap them
+    #[command(after_help = "\
+Examples:
+  orlop debug orphans 20000
+  orlop version                  how many were reaped
+
+Needs `[host] fault_injection = true` in the machine's configuration.")]
+    Orphans { count: u32 },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -296,6 +296,7 @@ fn version() -> VersionReply {
         protocol: 1,
         uptime_ms: 61_000,
         supervisor_starts: 1,
+        orphans: 20_000,
         safe: false,
         kernel: "6.12.117".into(),
         upgrade: None,
@@ -309,6 +310,7 @@ orlop       0.1.0 (abc123)
 kernel      6.12.117
 uptime      1m 1s
 supervisor  started once
+orphans     20000 reaped
 ";
     check("version", vec![reply(&version())], 0, expected, "");
     let upgrade = Upgrade { number: 1, sha256: String::new(), ok: false, error: Some("it hung".into()) };
@@ -329,7 +331,7 @@ fn the_machine_is_asked_to_end_to_resume_and_to_crash() {
     assert_eq!(machine.calls(), [r#"Power {"action":"reboot"}"#]);
     check("resume", vec![done()], 0, "the machine starts what is wanted\n", "");
     let machine = check("debug crash log --signal KILL", vec![done()], 0, "the logger dies of SIGKILL\n", "");
-    assert_eq!(machine.calls(), [r#"DebugCrash {"process":"log","signal":"SIGKILL"}"#]);
+    assert_eq!(machine.calls(), [r#"DebugCrash {"process":"log","signal":"SIGKILL","starts":0}"#]);
     let off = encode_error(&Error::FaultInjectionOff {});
     let expected = "error: fault injection is off; `[host] fault_injection = true` allows it\n";
     check("debug crash supervisor", vec![off], 1, "", expected);

@@ -61,6 +61,7 @@ pub(crate) fn version(client: &mut Client, screen: &mut Screen<'_>, json: bool) 
         ("kernel", version.kernel),
         ("uptime", units::duration(Duration::from_millis(version.uptime_ms))),
         ("supervisor", times(version.supervisor_starts)),
+        ("orphans", format!("{} reaped", version.orphans)),
     ];
     if let Some(upgrade) = version.upgrade {
         let text = match (upgrade.ok, upgrade.error) {
@@ -110,11 +111,17 @@ pub(crate) fn crash(
     screen: &mut Screen<'_>,
     process: CrashProcess,
     number: i32,
+    starts: u32,
 ) -> Result<(), Failure> {
     let (process, name) = match process {
         CrashProcess::Supervisor => (Process::Supervisor, "supervisor"),
         CrashProcess::Log => (Process::Log, "logger"),
     };
-    let Empty {} = client.call(&Request::DebugCrash { process, signal: number })?;
+    let Empty {} = client.call(&Request::DebugCrash { process, signal: number, starts })?;
     screen.line(&format!("the {name} dies of {}", signal::name(number)))
+}
+
+pub(crate) fn orphans(client: &mut Client, screen: &mut Screen<'_>, count: u32) -> Result<(), Failure> {
+    let Empty {} = client.call(&Request::DebugOrphans { count })?;
+    screen.line(&format!("{count} orphans are being made"))
 }

@@ -42,6 +42,7 @@ pub struct VersionReply {
     pub protocol: u32,
     pub uptime_ms: u64,
     pub supervisor_starts: u64,
+    pub orphans: u64,
     pub safe: bool,
     pub kernel: String,
     pub upgrade: Option<Upgrade>,

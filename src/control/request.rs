@@ -44,7 +44,11 @@ pub enum Request {
         process: Process,
         #[serde(serialize_with = "as_signal_name")]
         signal: i32,
+        /// Supervisors after this one that die before they serve.
+        starts: u32,
     },
+    #[serde(rename = "org.orlop.Control.DebugOrphans")]
+    DebugOrphans { count: u32 },
     /// `sha256`: 64 hex digits, in lower case.
     #[serde(rename = "org.orlop.Control.UpgradeBegin")]
     UpgradeBegin { size: u64, sha256: String },
@@ -113,7 +117,9 @@ impl Request {
             "DebugCrash" => Self::DebugCrash {
                 process: parameters.take("process")?,
                 signal: take_signal(parameters, libc_signal::SEGV)?,
+                starts: parameters.take::<Option<u32>>("starts")?.unwrap_or(0),
             },
+            "DebugOrphans" => Self::DebugOrphans { count: parameters.take("count")? },
             "UpgradeBegin" => {
                 Self::UpgradeBegin { size: parameters.take("size")?, sha256: take_sha256(parameters)? }
             }
@@ -208,8 +214,12 @@ mod tests {
         );
         check(&Request::Resume, r#"{"method":"org.orlop.Control.Resume"}"#);
         check(
-            &Request::DebugCrash { process: Process::Log, signal: 11 },
-            r#"{"method":"org.orlop.Control.DebugCrash","parameters":{"process":"log","signal":"SIGSEGV"}}"#,
+            &Request::DebugCrash { process: Process::Log, signal: 11, starts: 0 },
+            r#"{"method":"org.orlop.Control.DebugCrash","parameters":{"process":"log","signal":"SIGSEGV","starts":0}}"#,
+        );
+        check(
+            &Request::DebugOrphans { count: 9 },
+            r#"{"method":"org.orlop.Control.DebugOrphans","parameters":{"count":9}}"#,
         );
         let sha256 = "0123456789abcdef".repeat(4);
         check(
@@ -241,7 +251,7 @@ mod tests {
         }
         assert_eq!(
             answer("org.orlop.Control.DebugCrash", r#"{"process":"supervisor"}"#),
-            Ok(Request::DebugCrash { process: Process::Supervisor, signal: 11 })
+            Ok(Request::DebugCrash { process: Process::Supervisor, signal: 11, starts: 0 })
         );
         assert_eq!(
             answer("org.orlop.Control.Logs", r#"{"names":[]}"#),
@@ -266,6 +276,8 @@ mod tests {
             ("Kill", r#"{"name":"web","signal":9}"#, "signal"),
             ("Power", r#"{"action":"halt"}"#, "action"),
             ("DebugCrash", r#"{"process":"init"}"#, "process"),
+            ("DebugCrash", r#"{"process":"log","starts":-1}"#, "starts"),
+            ("DebugOrphans", "{}", "count"),
             ("UpgradeBegin", r#"{"size":1,"sha256":"00"}"#, "sha256"),
             ("UpgradeChunk", r#"{"data":"?"}"#, "data"),
             ("UpgradeChunk", r#"{"data":""}"#, "data"),

@@ -1,8 +1,8 @@
 //! PID 1: reaps, keeps the supervisor alive, keeps what must outlive it, and ends the machine.
 //!
 //! It reads no configuration, parses nothing, and allocates nothing after its start. Everything
-//! else may crash. Frames come from the supervisor, deaths from the kernel, time from one clock
-//! read a wake-up; each is handled in bounded portions, and nothing here can block.
+//! else may crash. What it decides is in `orlop::ledger`, pure; here it waits, in one place, reads
+//! one clock a wake-up, and does a bounded portion of each kind of work. Nothing here can block.
 
 mod mounts;
 mod power;
@@ -12,17 +12,15 @@ mod talk;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Ended, Phase, Respawn, Table};
+use orlop::ledger::{Ended, Keeper, Phase, Power, Table, Telling};
 
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level, Line};
 use crate::linux::{Errno, Result, fd, power as machine, process, seqpacket, signal, time, wait};
 
-use power::Power;
-use supervisor::Supervisor;
-use talk::Telling;
+use supervisor::Executable;
 
-/// What wakes PID 1.
+/// What wakes PID 1. A supervisor's death also does, as a token of its own that nobody looks at.
 const SIGNALS: u64 = 0;
 const LEDGER: u64 = 1;
 const SUPERVISOR: u64 = 2;
@@ -30,7 +28,7 @@ const SUPERVISOR: u64 = 2;
 /// Reaped in one wake-up: a burst of orphans must not keep the ledger waiting for long.
 const REAPS_PER_WAKE: usize = 256;
 
-pub(crate) type Fds = seqpacket::Fds;
+type Fds = seqpacket::Fds;
 
 /// Whether this is the machine's init or stands in for one inside another system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +46,12 @@ struct Init {
     theirs: OwnedFd,
     table: Table<Fds>,
     phases: Vec<Phase>,
-    supervisor: Supervisor,
-    respawn: Respawn,
-    starts: u32,
-    orphans: u64,
+    keeper: Keeper,
+    /// Of the supervisor, while there is one.
+    pidfd: Option<OwnedFd>,
+    executable: Executable,
     telling: Telling,
+    orphans: u64,
     power: Option<Power>,
 }
 
@@ -76,17 +75,14 @@ pub fn run() -> ! {
 impl Init {
     fn start(place: Place) -> Result<Self> {
         let mut phases = Vec::with_capacity(mounts::PHASES);
-        if place == Place::Machine {
-            mounts::all(&mut phases);
+        match place {
+            Place::Machine => mounts::all(&mut phases),
+            Place::Guest => process::become_subreaper()?,
         }
         kmsg::quiet_console();
         kmsg::open_log();
-        if place == Place::Machine {
-            // Fails in a container; there nobody presses those keys.
-            let _ = machine::catch_ctrl_alt_del();
-        } else {
-            process::become_subreaper()?;
-        }
+        // Refused in a container, where nobody presses those keys.
+        let _ = machine::catch_ctrl_alt_del();
         let null = fd::null()?;
         for number in 0..=2 {
             fd::install(null.as_fd(), number)?;
@@ -105,11 +101,11 @@ impl Init {
             theirs,
             table: Table::new(),
             phases,
-            supervisor: Supervisor::new(supervisor::own_executable()?),
-            respawn: Respawn::default(),
-            starts: 0,
-            orphans: 0,
+            keeper: Keeper::default(),
+            pidfd: None,
+            executable: Executable::own()?,
             telling: Telling::default(),
+            orphans: 0,
             power: None,
         })
     }
@@ -118,25 +114,21 @@ impl Init {
         loop {
             let now = time::since_boot();
             self.keep_supervisor(now);
-            self.power_timeout(now);
+            self.end_machine(now);
             self.talk();
-            let timeout = self.next_deadline().map(|at| at.saturating_sub(now));
-            let Ok(ready) = self.epoll.wait(timeout) else { continue };
+            let power = self.power.as_ref().map(|power| power.until);
+            let next = [self.keeper.deadline(), power].into_iter().flatten().min();
+            let Ok(ready) = self.epoll.wait(next.map(|at| at.saturating_sub(now))) else { continue };
             let now = time::since_boot();
             for (token, _) in ready.iter() {
                 match token {
                     SIGNALS => self.read_signals(now),
                     LEDGER => self.hear(now),
-                    // It is reaped below, with everybody else.
                     _ => {}
                 }
             }
             self.reap(now);
         }
-    }
-
-    fn next_deadline(&self) -> Option<Duration> {
-        [self.supervisor.deadline(), self.power.as_ref().map(Power::deadline)].into_iter().flatten().min()
     }
 
     fn read_signals(&mut self, now: Duration) {
@@ -149,14 +141,10 @@ impl Init {
         }
     }
 
-    /// Reaps whatever is dead, the supervisor too; at most [`REAPS_PER_WAKE`] a wake-up. What is
-    /// left keeps SIGCHLD pending only if it came later, so a full portion asks for another turn.
+    /// Reaps whatever is dead, the supervisor first: it must not wait behind a burst of orphans.
     fn reap(&mut self, now: Duration) {
-        // The supervisor first: it must not wait behind a burst of orphans.
-        if let Some(pidfd) = self.supervisor.pidfd()
-            && !wait::is_running(pidfd)
-            && let Ok(Some(reaped)) = wait::wait_for(pidfd)
-        {
+        let supervisor = self.pidfd.as_ref().filter(|pidfd| !wait::is_running(pidfd.as_fd()));
+        if let Some(Ok(Some(reaped))) = supervisor.map(|pidfd| wait::wait_for(pidfd.as_fd())) {
             self.supervisor_died(reaped.code, reaped.status, now);
         }
         for _ in 0..REAPS_PER_WAKE {
@@ -170,7 +158,7 @@ impl Init {
     }
 
     fn reaped(&mut self, reaped: wait::Reaped, now: Duration) {
-        if self.supervisor.is(reaped.pid) {
+        if self.keeper.is_supervisor(reaped.pid) {
             return self.supervisor_died(reaped.code, reaped.status, now);
         }
         if self.power.as_mut().is_some_and(|power| power.child_ended(reaped.pid, now)) {

@@ -1,12 +1,11 @@
-//! Keeping a supervisor alive: starting it, noticing its death, pausing, and replacing it by a
-//! newer executable that has to prove itself.
+//! Starts supervisors, notices their deaths, and executes another binary when it is told to.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::fcntl::{OFlag, open};
-use orlop::ledger::Frame;
+use orlop::ledger::After;
 
 use super::{Init, Place, SUPERVISOR};
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
@@ -15,67 +14,24 @@ use crate::linux::kmsg::{self, Level, Line};
 use crate::linux::{Result, cgroup, fd, pidfd, process, signal};
 
 /// Where the supervisor finds its end of the ledger.
-pub const LEDGER_FD: i32 = 3;
-/// A new executable has this long to adopt everything and serve.
-const PROOF: Duration = Duration::from_secs(10);
+const LEDGER_FD: i32 = 3;
 
-enum State {
-    Running { pid: i32, pidfd: OwnedFd, served: bool },
-    Pausing { until: Duration },
-}
-
-/// An upgrade that has not proved itself yet.
-struct Trial {
-    /// The executable that served before, and comes back if the new one does not.
-    previous: OwnedFd,
-    /// When its time is up; `None`: the old supervisor has yet to make way.
-    until: Option<Duration>,
-}
-
-pub struct Supervisor {
-    state: State,
-    executable: OwnedFd,
-    trial: Option<Trial>,
+/// What is executed as the supervisor.
+pub struct Executable {
+    now: OwnedFd,
+    /// The one before, until the one of now has proved itself.
+    before: Option<OwnedFd>,
     argv: [CString; 2],
 }
 
-/// The program that PID 1 itself runs.
-///
-/// # Errors
-/// ENOENT without /proc.
-pub fn own_executable() -> Result<OwnedFd> {
-    open("/proc/self/exe", OFlag::O_PATH | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty())
-}
-
-impl Supervisor {
-    pub fn new(executable: OwnedFd) -> Self {
-        let state = State::Pausing { until: Duration::ZERO };
-        Self { state, executable, trial: None, argv: [c"orlop".into(), c"supervisor".into()] }
-    }
-
-    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        match &self.state {
-            State::Running { pidfd, .. } => Some(pidfd.as_fd()),
-            State::Pausing { .. } => None,
-        }
-    }
-
-    pub fn is(&self, of: i32) -> bool {
-        matches!(self.state, State::Running { pid, .. } if pid == of)
-    }
-
-    pub fn deadline(&self) -> Option<Duration> {
-        let pause = match self.state {
-            State::Running { .. } => None,
-            State::Pausing { until } => Some(until),
-        };
-        [pause, self.trial.as_ref().and_then(|trial| trial.until)].into_iter().flatten().min()
-    }
-
-    fn kill(&self) {
-        if let Some(pidfd) = self.pidfd() {
-            let _ = pidfd::send_signal(pidfd, libc::SIGKILL);
-        }
+impl Executable {
+    /// The program that PID 1 itself runs.
+    ///
+    /// # Errors
+    /// ENOENT without /proc.
+    pub fn own() -> Result<Self> {
+        let now = open("/proc/self/exe", OFlag::O_PATH | OFlag::O_CLOEXEC, nix::sys::stat::Mode::empty())?;
+        Ok(Self { now, before: None, argv: [c"orlop".into(), c"supervisor".into()] })
     }
 }
 
@@ -83,29 +39,30 @@ impl Init {
     /// Starts a supervisor when there is none and its time has come; ends one that does not prove
     /// itself.
     pub fn keep_supervisor(&mut self, now: Duration) {
-        if self.supervisor.trial.as_ref().and_then(|trial| trial.until).is_some_and(|until| until <= now) {
-            self.supervisor.kill();
+        if self.keeper.is_late(now) {
+            self.kill_supervisor();
         }
-        let State::Pausing { until } = self.supervisor.state else { return };
-        if until > now {
+        if !self.keeper.wants_start(now) {
             return;
         }
         match self.spawn() {
             Ok((pid, pidfd)) => {
                 // Its death also raises SIGCHLD; this wakes us even if another signal hides that.
                 let _ = self.epoll.add(pidfd.as_fd(), Interest::EPOLLIN, SUPERVISOR);
-                self.supervisor.state = State::Running { pid, pidfd, served: false };
-                self.starts = self.starts.saturating_add(1);
-                if let Some(trial) = &mut self.supervisor.trial {
-                    trial.until = Some(now.saturating_add(PROOF));
-                }
+                self.pidfd = Some(pidfd);
+                self.keeper.started(pid, now);
             }
             Err(errno) => {
                 let line = Line::format(format_args!("cannot start the supervisor: {}", errno.desc()));
                 kmsg::write(Level::Error, line.bytes());
-                let pause = self.respawn.died(false);
-                self.supervisor.state = State::Pausing { until: now.saturating_add(pause) };
+                self.keeper.not_started(now);
             }
+        }
+    }
+
+    fn kill_supervisor(&self) {
+        if let Some(pidfd) = &self.pidfd {
+            let _ = pidfd::send_signal(pidfd.as_fd(), libc::SIGKILL);
         }
     }
 
@@ -121,9 +78,7 @@ impl Init {
                 signal::reset();
                 let _ = process::new_session();
                 let failed = match fd::install(self.theirs.as_fd(), LEDGER_FD) {
-                    Ok(()) => {
-                        process::exec_fd(self.supervisor.executable.as_fd(), &self.supervisor.argv, &[])
-                    }
+                    Ok(()) => process::exec_fd(self.executable.now.as_fd(), &self.executable.argv, &[]),
                     Err(errno) => errno,
                 };
                 let line = Line::format(format_args!("cannot execute the supervisor: {}", failed.desc()));
@@ -134,44 +89,31 @@ impl Init {
     }
 
     pub fn supervisor_died(&mut self, code: i32, status: i32, now: Duration) {
-        let State::Running { pid, served, .. } = self.supervisor.state else { return };
         let how = if code == libc::CLD_EXITED { "exit code" } else { "signal" };
-        let line = Line::format(format_args!("supervisor {pid} ended: {how} {status}"));
+        let line = Line::format(format_args!("the supervisor ended: {how} {status}"));
         kmsg::write(Level::Error, line.bytes());
+        self.pidfd = None;
         self.telling.stop();
         self.table.forget_told();
-        let pause = match self.supervisor.trial.take() {
-            // The old one made way, as it was told.
-            Some(trial) if trial.until.is_none() => {
-                self.supervisor.trial = Some(trial);
-                Duration::ZERO
-            }
-            // The new executable failed: the one before comes back, and says why.
-            Some(trial) => {
-                self.supervisor.executable = trial.previous;
-                self.telling.upgrade_failed = Some(Frame::UpgradeFailed { code, status });
-                Duration::ZERO
-            }
-            None => self.respawn.died(served),
-        };
-        self.supervisor.state = State::Pausing { until: now.saturating_add(pause) };
+        if self.keeper.died(now) == After::TakeBack
+            && let Some(before) = self.executable.before.take()
+        {
+            self.executable.now = before;
+            self.telling.upgrade_failed(code, status);
+        }
     }
 
     pub fn supervisor_serves(&mut self) {
-        if let State::Running { served, .. } = &mut self.supervisor.state {
-            *served = true;
+        if self.keeper.serves() {
+            self.executable.before = None;
         }
-        self.supervisor.trial = None;
-        self.respawn.served();
     }
 
     /// Goes on with another executable; the one of now is kept until the new one serves.
     pub fn upgrade(&mut self, executable: OwnedFd) {
-        if self.supervisor.trial.is_some() {
-            return;
+        if self.keeper.try_another() {
+            self.executable.before = Some(core::mem::replace(&mut self.executable.now, executable));
+            self.kill_supervisor();
         }
-        let previous = core::mem::replace(&mut self.supervisor.executable, executable);
-        self.supervisor.trial = Some(Trial { previous, until: None });
-        self.supervisor.kill();
     }
 }

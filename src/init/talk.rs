@@ -1,12 +1,9 @@
 //! PID 1's side of the ledger: hears frames, answers each, and tells what it keeps.
-//!
-//! Sending never blocks: what does not fit waits in the table itself (`told`), in one pending
-//! answer, or in the place reached in telling a new supervisor everything.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Child, FRAME_BYTES, Frame, Mode, State, VERSION};
+use orlop::ledger::{Child, FRAME_BYTES, Frame, Mode, VERSION};
 
 use super::{Fds, Init, LEDGER};
 use crate::linux::epoll::Interest;
@@ -15,39 +12,11 @@ use crate::linux::{Errno, Result, pidfd, seqpacket, wait};
 /// Frames heard in one wake-up.
 const FRAMES_PER_WAKE: usize = 64;
 
-/// How far the supervisor of now has been told what there is.
-#[derive(Default)]
-pub struct Telling {
-    step: Step,
-    /// The answer to the last frame, while it does not fit.
-    answer: Option<Frame>,
-    pub upgrade_failed: Option<Frame>,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// No Hello yet.
-    #[default]
-    Silent,
-    Welcome,
-    Phase(usize),
-    Entry(usize),
-    /// Everything; ends are told as they come.
-    Done,
-}
-
-impl Telling {
-    pub fn stop(&mut self) {
-        self.step = Step::Silent;
-        self.answer = None;
-    }
-}
-
 impl Init {
-    /// Reads frames while their answers can be sent.
+    /// Reads frames while their answers have a place.
     pub fn hear(&mut self, now: Duration) {
         for _ in 0..FRAMES_PER_WAKE {
-            if self.telling.answer.is_some() || !matches!(self.telling.step, Step::Silent | Step::Done) {
+            if !self.telling.can_hear() {
                 return;
             }
             let mut bytes = [0u8; FRAME_BYTES];
@@ -61,20 +30,29 @@ impl Init {
 
     fn handle(&mut self, frame: Frame, mut fds: Fds, now: Duration) {
         match frame {
-            Frame::Hello { oldest, .. } if oldest <= VERSION => self.telling.step = Step::Welcome,
-            Frame::Register(child) => self.telling.answer = Some(self.register(child, fds)),
+            Frame::Hello { oldest, .. } if oldest <= VERSION => self.telling.hello(),
+            Frame::Register(child) => {
+                let answer = self.register(child, fds);
+                self.telling.answer(answer);
+            }
             Frame::Recorded { cookie } => drop(self.table.recorded(cookie)),
             Frame::Release { cookie } => drop(self.table.release(cookie)),
             Frame::Alive => self.supervisor_serves(),
-            Frame::Power { action, deadline_us } => self.power_from_supervisor(action, deadline_us, now),
-            Frame::PowerDone => self.end_now(now),
+            Frame::Power { action, deadline_us } => {
+                self.power_from_supervisor(action, Duration::from_micros(deadline_us), now);
+            }
+            Frame::PowerDone => {
+                if let Some(power) = &mut self.power {
+                    power.stopped(now);
+                }
+            }
             Frame::Upgrade => {
                 if let Some(executable) = fds.iter_mut().find_map(Option::take) {
                     self.upgrade(executable);
                 }
             }
-            Frame::Resume => self.respawn.resume(),
-            Frame::Count => self.telling.answer = Some(Frame::Counted { orphans: self.orphans }),
+            Frame::Resume => self.keeper.resume(),
+            Frame::Count => self.telling.answer(Frame::Counted { orphans: self.orphans }),
             // Ours to send, or of another release.
             Frame::Hello { .. }
             | Frame::Welcome { .. }
@@ -93,13 +71,9 @@ impl Init {
     /// The pidfd decides whether the child is the one meant: its number may be another's by now.
     fn register(&mut self, child: Child, fds: Fds) -> Frame {
         let cookie = child.cookie;
-        if child.pid != 0 {
-            let is_it = fds.first().and_then(Option::as_ref).is_some_and(|given| {
-                wait::is_our_child(given.as_fd()) && same_process(given.as_fd(), child.pid).unwrap_or(false)
-            });
-            if !is_it {
-                return Frame::Gone { cookie };
-            }
+        let given = fds.first().and_then(Option::as_ref).map(AsFd::as_fd);
+        if child.pid != 0 && !given.is_some_and(|given| is_our_child(given, child.pid)) {
+            return Frame::Gone { cookie };
         }
         match self.table.insert(child, fds) {
             Ok(()) => Frame::Registered { cookie },
@@ -109,95 +83,44 @@ impl Init {
 
     /// Sends what waits, as far as the socket takes it.
     pub fn talk(&mut self) {
-        let waits = self.send_all() == Err(Errno::EAGAIN);
-        let interest = if waits { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
+        let interest = match self.send_all() {
+            Err(Errno::EAGAIN) => Interest::EPOLLIN | Interest::EPOLLOUT,
+            // A frame that cannot be sent at all comes again with the next supervisor's Hello.
+            Ok(()) | Err(_) => Interest::EPOLLIN,
+        };
         let _ = self.epoll.change(self.ours.as_fd(), interest, LEDGER);
     }
 
     fn send_all(&mut self) -> Result<()> {
-        if self.telling.step == Step::Silent {
-            return Ok(());
-        }
-        self.tell_everything()?;
-        if let Some(frame) = self.telling.answer {
-            self.send(&frame, &[])?;
-            self.telling.answer = None;
-        }
-        if let Some(frame) = self.telling.upgrade_failed {
-            self.send(&frame, &[])?;
-            self.telling.upgrade_failed = None;
-        }
-        let ours = self.ours.as_fd();
-        for entry in self.table.entries_mut().iter_mut().filter(|entry| !entry.told) {
-            if let State::Ended(ended) = entry.state {
-                let frame = Frame::Ended { cookie: entry.child.cookie, ended };
-                seqpacket::send(ours, &frame.encode(), &[])?;
-                entry.told = true;
-            }
+        let welcome = Frame::Welcome {
+            starts: self.keeper.starts,
+            orphans: self.orphans,
+            safe: self.keeper.mode() == Mode::Safe,
+            phases: self.phases.len() as u16,
+            entries: self.table.entries().len() as u16,
+            power: self.power.map(|power| (power.action, power.until.as_micros() as u64)),
+        };
+        while let Some(next) = self.telling.next(&self.table, &self.phases, welcome) {
+            let entry = next.fds_of.and_then(|at| self.table.entries().get(at));
+            send(self.ours.as_fd(), &next.frame, entry.map(|entry| &entry.fds))?;
+            self.telling.sent(&next, &mut self.table, self.phases.len());
         }
         Ok(())
     }
-
-    fn tell_everything(&mut self) -> Result<()> {
-        loop {
-            self.telling.step = match self.telling.step {
-                Step::Silent | Step::Done => return Ok(()),
-                Step::Welcome => {
-                    let frame = Frame::Welcome {
-                        starts: self.starts,
-                        orphans: self.orphans,
-                        safe: self.respawn.mode() == Mode::Safe,
-                        phases: self.phases.len() as u16,
-                        entries: self.table.entries().len() as u16,
-                        power: self.power.as_ref().map(super::Power::wanted),
-                    };
-                    self.send(&frame, &[])?;
-                    Step::Phase(0)
-                }
-                Step::Phase(at) => match self.phases.get(at) {
-                    Some(phase) => {
-                        self.send(&Frame::Phase(*phase), &[])?;
-                        Step::Phase(at.saturating_add(1))
-                    }
-                    None => Step::Entry(0),
-                },
-                Step::Entry(at) => {
-                    let ours = self.ours.as_fd();
-                    let Some(entry) = self.table.entries_mut().get_mut(at) else {
-                        self.telling.step = Step::Done;
-                        return Ok(());
-                    };
-                    let ended = match entry.state {
-                        State::Alive => None,
-                        State::Ended(ended) => Some(ended),
-                    };
-                    let frame = Frame::Entry { child: entry.child, ended };
-                    send_with(ours, &frame, &entry.fds)?;
-                    entry.told = ended.is_some();
-                    Step::Entry(at.saturating_add(1))
-                }
-            };
-        }
-    }
-
-    pub fn send(&self, frame: &Frame, fds: &[BorrowedFd<'_>]) -> Result<()> {
-        seqpacket::send(self.ours.as_fd(), &frame.encode(), fds)
-    }
 }
 
-fn send_with(to: BorrowedFd<'_>, frame: &Frame, fds: &Fds) -> Result<()> {
+/// Sends a frame with the fds of an entry.
+///
+/// # Errors
+/// EAGAIN when the supervisor is behind.
+pub fn send(to: BorrowedFd<'_>, frame: &Frame, fds: Option<&Fds>) -> Result<()> {
     let mut borrowed = [to; seqpacket::MAX_FDS];
-    let mut count = 0usize;
-    for fd in fds.iter().flatten() {
-        if let Some(place) = borrowed.get_mut(count) {
-            *place = fd.as_fd();
-            count = count.saturating_add(1);
-        }
-    }
+    let present = fds.into_iter().flatten().flatten();
+    let count = borrowed.iter_mut().zip(present).map(|(place, fd)| *place = fd.as_fd()).count();
     seqpacket::send(to, &frame.encode(), borrowed.get(..count).unwrap_or_default())
 }
 
-fn same_process(given: BorrowedFd<'_>, pid: i32) -> Result<bool> {
-    let by_number = pidfd::open(pid)?;
-    Ok(pidfd::inode(by_number.as_fd())? == pidfd::inode(given)?)
+fn is_our_child(given: BorrowedFd<'_>, pid: i32) -> bool {
+    let same = || Ok::<bool, Errno>(pidfd::inode(pidfd::open(pid)?.as_fd())? == pidfd::inode(given)?);
+    wait::is_our_child(given) && same().unwrap_or(false)
 }

@@ -1,15 +1,21 @@
-//! The frames between PID 1 and the supervisor, and the table that PID 1 keeps.
+//! What PID 1 and the supervisor share, and all that PID 1 decides.
 //!
-//! Fixed size, versioned, no allocation: both sides can read any frame of any release, and skip
-//! one they do not know. The table is what no crash may lose: which children there are, the file
-//! descriptors that must outlive the supervisor, and how each child ended.
+//! Frames of fixed size, versioned, without allocation: both sides can read any frame of any
+//! release, and skip one they do not know. The table is what no crash may lose: which children
+//! there are, the descriptors that must outlive the supervisor, and how each child ended.
 
 mod frame;
+mod keeper;
+mod power;
 mod respawn;
 mod table;
+mod telling;
 
 pub use frame::{
     Action, Child, Ended, FRAME_BYTES, Frame, Kind, LABEL_BYTES, Label, MAX_FDS, Malformed, Phase, VERSION,
 };
+pub use keeper::{After, Keeper};
+pub use power::{Due, Power};
 pub use respawn::{Mode, Respawn};
 pub use table::{Entry, Full, State, TABLE_ENTRIES, Table};
+pub use telling::{Next, Telling};

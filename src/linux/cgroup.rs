@@ -35,6 +35,14 @@ pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     openat(parent, name, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
 }
 
+/// Enables every controller that the kernel has for the cgroups below this one.
+pub fn enable_controllers(cgroup: BorrowedFd<'_>) {
+    for controller in ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"] {
+        // One by one: a kernel may lack some, and a limit that needs one is then refused by its file.
+        let _ = write(cgroup, "cgroup.subtree_control", controller);
+    }
+}
+
 /// Writes a file of a cgroup in one write(2).
 ///
 /// # Errors

@@ -36,6 +36,21 @@ pub enum Parent {
     CallersParent,
 }
 
+/// Runs `work` in a child of the caller and ends it; its pid.
+///
+/// # Errors
+/// As [`clone3`].
+pub fn in_child(work: impl FnOnce()) -> Result<i32> {
+    match clone3(Parent::Caller, 0, None)? {
+        Cloned::Parent { pid, .. } => Ok(pid),
+        Cloned::Child => {
+            super::signal::reset();
+            work();
+            super::process::exit_now(0)
+        }
+    }
+}
+
 /// Makes a process in new `namespaces` (flags above), in `cgroup` when given.
 ///
 /// Like fork: the child has a copy of the memory. This program has one thread, so the child may

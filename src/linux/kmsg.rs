@@ -46,7 +46,8 @@ pub fn open_reader() -> super::Result<std::os::fd::OwnedFd> {
     open("/dev/kmsg", OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// Writes one line, cut at 900 bytes (the kernel's record is 1,024 with its prefix).
+/// Writes one line, cut at 900 bytes (the kernel's record is 1,024 with its prefix). With a newline: a
+/// record without one can be continued, and is not read before the next one comes.
 pub fn write(level: Level, text: &[u8]) {
     let fd = KMSG.load(Ordering::Relaxed);
     if fd < 0 {
@@ -57,7 +58,7 @@ pub fn write(level: Level, text: &[u8]) {
     // Facility 3 (daemon): priority = 3 × 8 + level, always two digits.
     let priority = 24 + level as u8;
     let head = [b'<', b'0' + priority / 10, b'0' + priority % 10, b'>'];
-    for byte in head.into_iter().chain(*b"orlop: ").chain(text.iter().copied().take(900)) {
+    for byte in head.into_iter().chain(*b"orlop: ").chain(text.iter().copied().take(900)).chain(*b"\n") {
         if let Some(place) = line.get_mut(at) {
             *place = byte;
             at += 1;

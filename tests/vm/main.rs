@@ -9,4 +9,23 @@
 
 mod common;
 
+mod a_persons_word_counts;
 mod boots_and_says_so;
+mod capabilities_are_bounded;
+mod cpu_quota_holds;
+mod demo;
+mod failure_budget;
+mod fork_bomb_stays_in_pids;
+mod has_namespaces_of_its_own;
+mod limits_are_in_cgroupfs;
+mod memory_hog_is_killed_alone;
+mod network_modes;
+mod nothing_is_inherited;
+mod restarts_a_crashed_container;
+mod sees_its_own_file_systems;
+mod start_failure_says_why;
+mod starts_as_declared;
+mod stops_in_reverse_order;
+mod supervisor_kills;
+mod user_namespace_is_in_force;
+mod volumes_are_shared_and_kept;

@@ -24,6 +24,9 @@ fn orlop_vm() -> Command {
 fn run_until(built: &Built, text: &'static str) -> Child {
     let mut command = orlop_vm();
     command.arg("run").arg(&built.options().directory).args(["--kernel-words", "loglevel=7"]);
+    let scratch = built.file("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    command.env("TMPDIR", scratch);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (tell, told) = mpsc::channel();
@@ -59,6 +62,7 @@ fn ends_the_machine_in_order_on_sigterm_and_says_so() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stderr(&output).contains("asked the machine to power off"), "{}", stderr(&output));
     assert!(stderr(&output).ends_with("orlop-vm: the machine powered itself off\n"), "{}", stderr(&output));
+    assert_eq!(std::fs::read_dir(built.file("scratch")).unwrap().count(), 0, "it leaves files behind");
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn version() -> VersionReply {
         protocol: 1,
         uptime_ms: 12,
         supervisor_starts: 1,
+        orphans: 0,
         safe: false,
         kernel: "6.12.117".into(),
         upgrade: None,

@@ -121,6 +121,33 @@ fn mounts() {
     say("unshare user", check(unsafe { libc::unshare(libc::CLONE_NEWUSER) }));
 }
 
+/// In the two ways there are, and a third with a copy of the mount.
+pub(crate) fn remount(path: &str) -> Result<(), String> {
+    /// `struct mount_attr` of linux/mount.h: to set, to clear, propagation, user namespace.
+    const WRITABLE: [u64; 4] = [0, libc::MOUNT_ATTR_RDONLY, 0, 0];
+    let place = text(path);
+    let flags = libc::MS_REMOUNT | libc::MS_BIND;
+    // SAFETY: the strings live through the call, and there is no data.
+    let remounted =
+        unsafe { libc::mount(std::ptr::null(), place.as_ptr(), std::ptr::null(), flags, std::ptr::null()) };
+    say("remount", check(remounted));
+    let change = |fd: libc::c_int, place: &CString| {
+        let (size, empty) = (size_of_val(&WRITABLE), libc::AT_EMPTY_PATH);
+        let changes = WRITABLE.as_ptr();
+        // SAFETY: the kernel reads `size` bytes, and a path that lives through the call.
+        check(unsafe { libc::syscall(libc::SYS_mount_setattr, fd, place.as_ptr(), empty, changes, size) })
+    };
+    say("mount_setattr", change(libc::AT_FDCWD, &place));
+    // OPEN_TREE_CLONE
+    // SAFETY: the path lives through the call.
+    let tree = check(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, place.as_ptr(), 1) });
+    let copied = tree.and_then(|tree| change(libc::c_int::try_from(tree).unwrap_or(-1), &text("")));
+    say("mount_setattr of a copy", copied);
+    let file = format!("{path}/payload-wrote-this");
+    say("write", std::fs::write(file, "x").map(|()| 0));
+    Ok(())
+}
+
 fn processes() {
     // SAFETY: a niceness of this process only.
     say("nice -20", check(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, -20) }));

@@ -1,6 +1,7 @@
 //! What a process sees of itself and of its surroundings.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use crate::system;
 
@@ -80,6 +81,27 @@ pub(crate) fn processes() -> Result<(), String> {
         println!("{name} {}", command.trim());
     }
     Ok(())
+}
+
+pub(crate) fn folder(path: &str) -> Result<(), String> {
+    for name in names(path)? {
+        println!("{name}");
+    }
+    Ok(())
+}
+
+/// Mode and owner, as this process sees them.
+pub(crate) fn owner(path: &str) -> Result<(), String> {
+    let found = fs::metadata(path).map_err(|e| format!("{path}: {}", system::error_name(&e)))?;
+    println!("{path} {:o} {} {}", found.mode() & 0o7777, found.uid(), found.gid());
+    Ok(())
+}
+
+pub(crate) fn place() -> Result<(), String> {
+    let directory = std::env::current_dir().map_err(|e| format!("getcwd: {}", system::error_name(&e)))?;
+    println!("cwd {}", directory.display());
+    print!("hostname ");
+    file("/proc/sys/kernel/hostname")
 }
 
 pub(crate) fn environment() -> Result<(), String> {

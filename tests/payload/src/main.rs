@@ -27,9 +27,11 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   forkbomb              forks until nothing more can be forked, says how many, goes on
   hog MB                allocates and touches memory, then stays
   burn SECONDS          keeps a CPU busy, then prints the CPU time it got
-  fds ids ns mounts signals limits procs env args stamp
-  cat FILE | write-file PATH TEXT
+  each TASK , TASK …    one after the other, each below its name; errors stop nothing
+  fds ids ns mounts signals limits procs env args stamp where
+  cat FILE | write-file PATH TEXT | stat PATH | ls FOLDER
   try-host [PATH]       what a container must not be able to do
+  try-remount PATH      to make a read-only mount writable
   write BYTES PATTERN   numbered lines, as fast as possible
   write-forever PATTERN
   partial TEXT          without an end of line
@@ -62,6 +64,7 @@ extern "C" fn main(count: i32, arguments: *const *const c_char) -> i32 {
 
 fn run(words: &[&str]) -> Result<(), String> {
     match words {
+        ["each", tasks @ ..] => each(tasks),
         ["sleep"] => process::sleep(),
         ["ignore-term"] => process::ignore_term(),
         ["exit", code] => std::process::exit(number(code)?),
@@ -82,8 +85,12 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["env"] => look::environment(),
         ["args", arguments @ ..] => look::arguments(arguments),
         ["stamp"] => look::stamp(),
+        ["where"] => look::place(),
         ["cat", path] => look::file(path),
-        ["write-file", path, text] => std::fs::write(path, text).map_err(|e| format!("write {path}: {e}")),
+        ["write-file", path, text] => output::write_file(path, text),
+        ["stat", path] => look::owner(path),
+        ["ls", folder] => look::folder(folder),
+        ["try-remount", path] => attempt::remount(path),
         ["try-host", paths @ ..] => attempt::everything(paths),
         ["write", bytes, pattern] => output::write(Some(number(bytes)?), pattern),
         ["write-forever", pattern @ ..] => output::write(None, &pattern.join(" ")),
@@ -91,6 +98,18 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["serve", port] => output::serve(number(port)?),
         _ => Err(format!("not a task: {}\n{USAGE}", words.join(" "))),
     }
+}
+
+/// `== TASK` before what it prints, `== end` after the last.
+fn each(tasks: &[&str]) -> Result<(), String> {
+    for task in tasks.split(|word| *word == ",") {
+        println!("== {}", task.join(" "));
+        if let Err(text) = run(task) {
+            println!("{text}");
+        }
+    }
+    println!("== end");
+    Ok(())
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {

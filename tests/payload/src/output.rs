@@ -28,6 +28,10 @@ pub(crate) fn partial(text: &str) -> Result<(), String> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| e.to_string())
 }
 
+pub(crate) fn write_file(path: &str, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|e| format!("write {path}: {}", system::error_name(&e)))
+}
+
 pub(crate) fn serve(port: u16) -> Result<(), String> {
     const BODY: &str = "hello from the payload\n";
     system::end_on_term()?;

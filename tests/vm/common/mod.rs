@@ -1,5 +1,6 @@
 //! A booted machine for a test: a configuration in TOML, the payload as its one image.
 
+pub(crate) mod initrd;
 pub(crate) mod programs;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,11 @@ const GROUP: &str = "root:x:0:\nweb:x:102:\nadm:x:4:web\n";
 pub(crate) struct World {
     folder: tempfile::TempDir,
     options: Options,
+    changes: Vec<Change>,
 }
+
+/// What is done to the bootable files once they are built.
+type Change = Box<dyn FnOnce(&Path)>;
 
 /// A machine, and the files that it was made of for as long as it runs.
 pub(crate) struct Booted {
@@ -47,7 +52,7 @@ pub(crate) fn world(toml: &str) -> World {
     let mut options = Options::new(folder.path().join("machine"));
     // Console output is shown when a test fails.
     options.deadline = Duration::from_secs(120);
-    World { folder, options }
+    World { folder, options, changes: Vec::new() }
 }
 
 /// A container of the payload: its task, and more keys in TOML's words.
@@ -57,6 +62,21 @@ pub(crate) fn container(name: &str, task: &str, more: &str) -> String {
     format!(
         "[container.{name}]\nimage = \"dir:payload\"\nentrypoint = [\"/payload\"]\ncommand = [{words}]\n{more}\n"
     )
+}
+
+/// What a task of the payload's `each` printed.
+#[track_caller]
+pub(crate) fn section<'a>(log: &'a str, task: &str) -> &'a str {
+    let (_, rest) = log.split_once(&format!("== {task}\n")).unwrap_or_else(|| panic!("no `{task}` in {log}"));
+    rest.split_once("== ").map_or(rest, |(section, _)| section)
+}
+
+/// The rest of the line that begins with this word.
+#[track_caller]
+pub(crate) fn value<'a>(text: &'a str, word: &str) -> &'a str {
+    text.lines()
+        .find_map(|line| line.strip_prefix(word)?.strip_prefix(' '))
+        .unwrap_or_else(|| panic!("no `{word}` in {text}"))
 }
 
 impl World {
@@ -70,8 +90,30 @@ impl World {
         self.folder.path().join("config")
     }
 
+    /// A file on the machine, past the builder and its checks; in the place of one that it made.
+    pub(crate) fn smuggle(mut self, path: &str, content: &str) -> Self {
+        let (path, content) = (path.to_owned(), content.to_owned());
+        self.changes.push(Box::new(move |folder| {
+            initrd::add(&folder.join("initrd.img"), &path, content.as_bytes());
+        }));
+        self
+    }
+
+    /// Another command line for the kernel than the one that was built.
+    pub(crate) fn cmdline(mut self, change: impl FnOnce(&str) -> String + 'static) -> Self {
+        self.changes.push(Box::new(move |folder| {
+            let path = folder.join("cmdline");
+            let words = std::fs::read_to_string(&path).unwrap();
+            std::fs::write(&path, change(words.trim())).unwrap();
+        }));
+        self
+    }
+
     pub(crate) fn boot(self) -> Booted {
         build(&self.config(), &self.options.directory);
+        for change in self.changes {
+            change(&self.options.directory);
+        }
         let machine = Machine::boot(&self.options).unwrap_or_else(|error| panic!("{error}"));
         Booted { machine, folder: self.folder }
     }
@@ -101,6 +143,20 @@ impl Booted {
         text
     }
 
+    /// Follows the log until this text is in it, and returns all of it.
+    pub(crate) fn logged(&self, name: &str, wanted: &str) -> String {
+        let mut text = String::new();
+        let parameters = json!({ "names": [name], "lines": null, "follow": true });
+        let taken = self.machine.stream("Logs", parameters, |answer| {
+            for entry in answer["entries"].as_array().into_iter().flatten() {
+                text.push_str(entry["text"].as_str().unwrap_or_default());
+            }
+            !text.contains(wanted)
+        });
+        taken.unwrap_or_else(|error| panic!("`{wanted}` is not in {text:?}: {error}"));
+        text
+    }
+
     pub(crate) fn wait(&self, name: &str, state: &str) -> Value {
         self.machine.wait_for(name, state).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -113,8 +169,36 @@ impl Booted {
         self.machine.call(method, parameters).unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
+    /// Crashes one of Orlop's own processes.
+    pub(crate) fn crash(&self, process: &str, signal: &str) {
+        self.ok("DebugCrash", json!({ "process": process, "signal": signal }));
+    }
+
+    /// Waits for the supervisor of this number to answer.
+    pub(crate) fn supervisor(&self, number: u64) -> Value {
+        loop {
+            let version = self.machine.ask("Version", json!({})).unwrap_or_else(|error| panic!("{error}"));
+            let starts = version["supervisor_starts"].as_u64().unwrap();
+            assert!(starts <= number, "{version}, instead of {number} starts");
+            if starts == number {
+                return version;
+            }
+        }
+    }
+
+    /// A container's facts that must not change while nobody touches it.
+    pub(crate) fn identity(&self, name: &str) -> Value {
+        let found = self.machine.container(name).unwrap_or_else(|error| panic!("{error}"));
+        json!([found["state"], found["pid"], found["started_at"], found["restarts"]])
+    }
+
     pub(crate) fn power_off(&self) {
         self.ok("Power", json!({ "action": "poweroff" }));
         assert_eq!(self.machine.wait_for_end().unwrap_or_else(|error| panic!("{error}")), End::PoweredOff);
     }
+}
+
+/// A count that `make test` keeps small and `make soak` sets.
+pub(crate) fn count(default: u64) -> u64 {
+    std::env::var("ORLOP_N").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }

@@ -1,0 +1,55 @@
+//! Boot time as the time of day, the same text for the same moment whoever asks and whenever.
+//!
+//! The difference between the two clocks is kept, over restarts of the supervisor too, and taken
+//! anew only when the clock was set: what is read twice may never be exactly equal.
+
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use orlop::control::rfc3339;
+
+use super::{records, say};
+use crate::linux::kmsg::Level;
+use crate::linux::{fs, time};
+
+const KEPT: &str = "/run/orlop/clock";
+/// Slow corrections of the clock pass unnoticed for long; somebody who sets it means more than this.
+const STEP: Duration = Duration::from_millis(500);
+
+pub struct Clock {
+    /// The time of day at boot.
+    boot: Duration,
+}
+
+impl Clock {
+    /// As the supervisor before had it, unless the clock was set since.
+    pub fn new() -> Self {
+        let mut clock = Self { boot: kept().unwrap_or_default() };
+        clock.look();
+        clock
+    }
+
+    /// Looks whether the clock was set.
+    pub fn look(&mut self) {
+        let boot = time::wall().saturating_sub(time::since_boot());
+        if boot.abs_diff(self.boot) < STEP {
+            return;
+        }
+        self.boot = boot;
+        if let Err(errno) = records::write_file(KEPT, &boot.as_nanos().to_string()) {
+            say(Level::Error, &format!("{KEPT}: {}", errno.desc()));
+        }
+    }
+
+    /// A time since boot for people.
+    pub fn wall(&self, when: Duration) -> String {
+        let then = self.boot.saturating_add(when);
+        rfc3339(i64::try_from(then.as_secs()).unwrap_or(i64::MAX), then.subsec_nanos())
+    }
+}
+
+fn kept() -> Option<Duration> {
+    let fd = fs::open_regular(KEPT).ok()?;
+    let text = String::from_utf8(fs::read_regular(fd.as_fd(), 64).ok()?).ok()?;
+    Some(Duration::from_nanos(text.parse().ok()?))
+}

@@ -1,0 +1,136 @@
+//! How the machine ends: latched once, in stages with deadlines of their own.
+
+use core::time::Duration;
+
+use super::Action;
+
+/// For the supervisor to stop everything, until it names a deadline of its own.
+const ORDERLY: Duration = Duration::from_secs(60);
+/// For the last processes to die and the disks to be written and unmounted.
+const UNMOUNT: Duration = Duration::from_secs(15);
+/// For reboot(2) in a child; after that PID 1 asks itself.
+const REBOOT: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The supervisor stops the containers.
+    Stopping,
+    /// A child kills what is left, writes the disks and unmounts.
+    Unmounting {
+        pid: i32,
+    },
+    Rebooting,
+}
+
+/// What PID 1 has to do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// In a child, whose pid is then told to [`Power::unmounting`].
+    Unmount,
+    /// In a child.
+    Reboot,
+    /// The child has not managed it.
+    RebootItself,
+}
+
+/// The end that was asked for. The first request decides what is done at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Power {
+    pub action: Action,
+    /// When the stage of now is over, at the latest.
+    pub until: Duration,
+    stage: Stage,
+}
+
+impl Power {
+    /// Asked for by a signal, or by the supervisor, which names its own deadline.
+    #[must_use]
+    pub fn asked(action: Action, deadline: Option<Duration>, now: Duration) -> Self {
+        let until = deadline.unwrap_or(now.saturating_add(ORDERLY)).max(now);
+        Self { action, until, stage: Stage::Stopping }
+    }
+
+    /// The supervisor names the deadline of the configuration.
+    pub fn deadline(&mut self, until: Duration) {
+        if self.stage == Stage::Stopping {
+            self.until = until;
+        }
+    }
+
+    /// Everything has been stopped in order.
+    pub fn stopped(&mut self, now: Duration) {
+        self.deadline(now);
+    }
+
+    /// The child that unmounts; 0 when none could be made: then its deadline goes on.
+    pub fn unmounting(&mut self, child: i32) {
+        if let Stage::Unmounting { pid } = &mut self.stage {
+            *pid = child;
+        }
+    }
+
+    /// Whether it was the child that unmounts: then the next stage is due.
+    pub fn child_ended(&mut self, of: i32, now: Duration) -> bool {
+        match self.stage {
+            Stage::Unmounting { pid } if pid == of => {
+                self.until = now;
+                true
+            }
+            Stage::Unmounting { .. } | Stage::Stopping | Stage::Rebooting => false,
+        }
+    }
+
+    /// Goes on to the next stage when its time has come.
+    pub fn due(&mut self, now: Duration) -> Option<Due> {
+        if self.until > now {
+            return None;
+        }
+        let (due, stage, time) = match self.stage {
+            Stage::Stopping => (Due::Unmount, Stage::Unmounting { pid: 0 }, UNMOUNT),
+            Stage::Unmounting { .. } => (Due::Reboot, Stage::Rebooting, REBOOT),
+            Stage::Rebooting => (Due::RebootItself, Stage::Rebooting, REBOOT),
+        };
+        self.stage = stage;
+        self.until = now.saturating_add(time);
+        Some(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    #[test]
+    fn goes_through_its_stages_as_each_is_done() {
+        let mut power = Power::asked(Action::PowerOff, None, NOW);
+        assert_eq!(power.due(NOW), None);
+        power.stopped(NOW);
+        assert_eq!(power.due(NOW), Some(Due::Unmount));
+        power.unmounting(7);
+        assert!(!power.child_ended(8, NOW));
+        assert_eq!(power.due(NOW), None);
+        assert!(power.child_ended(7, NOW));
+        assert_eq!(power.due(NOW), Some(Due::Reboot));
+        assert_eq!(power.action, Action::PowerOff);
+    }
+
+    #[test]
+    fn every_stage_ends_although_nobody_answers() {
+        let mut power = Power::asked(Action::Reboot, None, NOW);
+        let mut now = NOW;
+        for (wait, due) in [(ORDERLY, Due::Unmount), (UNMOUNT, Due::Reboot), (REBOOT, Due::RebootItself)] {
+            now += wait;
+            assert_eq!(power.due(now), Some(due));
+        }
+    }
+
+    #[test]
+    fn a_deadline_that_comes_late_does_not_hold_up_the_end() {
+        let mut power = Power::asked(Action::Reboot, Some(NOW), NOW);
+        assert_eq!(power.due(NOW), Some(Due::Unmount));
+        power.deadline(NOW + ORDERLY);
+        assert_eq!(power.due(NOW + UNMOUNT), Some(Due::Reboot));
+    }
+}

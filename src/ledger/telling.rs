@@ -1,0 +1,223 @@
+//! What PID 1 still has to tell the supervisor of now, in order.
+//!
+//! Sending never waits: what does not fit stays here, or in the table itself (`told`).
+
+use super::{Entry, Frame, Phase, State, Table};
+
+/// How far the supervisor of now has been told what there is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// No Hello yet.
+    #[default]
+    Silent,
+    Welcome,
+    Phase(usize),
+    Entry(usize),
+    /// Everything; ends are told as they come.
+    Done,
+}
+
+#[derive(Debug, Default)]
+pub struct Telling {
+    step: Step,
+    /// The answer to the last frame.
+    answer: Option<Frame>,
+    /// Why an executable was taken back.
+    upgrade_failed: Option<Frame>,
+}
+
+/// The next thing to send, and which entry's fds go with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next {
+    pub frame: Frame,
+    pub fds_of: Option<usize>,
+}
+
+impl Telling {
+    /// The supervisor is gone: its successor is told nothing before it says Hello.
+    pub fn stop(&mut self) {
+        self.step = Step::Silent;
+        self.answer = None;
+    }
+
+    pub fn hello(&mut self) {
+        self.step = Step::Welcome;
+    }
+
+    pub fn answer(&mut self, frame: Frame) {
+        self.answer = Some(frame);
+    }
+
+    pub fn upgrade_failed(&mut self, code: i32, status: i32) {
+        self.upgrade_failed = Some(Frame::UpgradeFailed { code, status });
+    }
+
+    /// Whether the next frame may be heard: its answer has a place, and the table stands still
+    /// while it is told.
+    #[must_use]
+    pub fn can_hear(&self) -> bool {
+        self.answer.is_none() && matches!(self.step, Step::Silent | Step::Done)
+    }
+
+    /// What comes next; `welcome` is made by who knows the counts.
+    pub fn next<Fds>(&self, table: &Table<Fds>, phases: &[Phase], welcome: Frame) -> Option<Next> {
+        let alone = |frame| Some(Next { frame, fds_of: None });
+        match self.step {
+            Step::Silent => return None,
+            Step::Welcome => return alone(welcome),
+            Step::Phase(at) => {
+                if let Some(phase) = phases.get(at) {
+                    return alone(Frame::Phase(*phase));
+                }
+                if let Some(entry) = table.entries().first() {
+                    return Some(entry_frame(entry, 0));
+                }
+            }
+            Step::Entry(at) => {
+                if let Some(entry) = table.entries().get(at) {
+                    return Some(entry_frame(entry, at));
+                }
+            }
+            Step::Done => {}
+        }
+        if let Some(frame) = self.answer.or(self.upgrade_failed) {
+            return alone(frame);
+        }
+        let untold = table.entries().iter().filter(|entry| !entry.told);
+        let mut ends = untold.filter_map(|entry| match entry.state {
+            State::Alive => None,
+            State::Ended(ended) => Some(Frame::Ended { cookie: entry.child.cookie, ended }),
+        });
+        alone(ends.next()?)
+    }
+
+    /// It was sent.
+    pub fn sent<Fds>(&mut self, next: &Next, table: &mut Table<Fds>, phases: usize) {
+        match next.frame {
+            Frame::Welcome { .. } => self.step = Step::Phase(0),
+            Frame::Phase(_) => {
+                if let Step::Phase(at) = self.step {
+                    self.step = Step::Phase(at.saturating_add(1));
+                }
+            }
+            Frame::Entry { child, ended } => {
+                let at = next.fds_of.unwrap_or_default();
+                self.step = Step::Entry(at.saturating_add(1));
+                told(table, child.cookie, ended.is_some());
+            }
+            Frame::Ended { cookie, .. } => told(table, cookie, true),
+            Frame::UpgradeFailed { .. } => self.upgrade_failed = None,
+            _ => self.answer = None,
+        }
+        let over = match self.step {
+            Step::Phase(at) => at >= phases && table.entries().is_empty(),
+            Step::Entry(at) => at >= table.entries().len(),
+            Step::Silent | Step::Welcome | Step::Done => false,
+        };
+        if over {
+            self.step = Step::Done;
+        }
+    }
+}
+
+fn entry_frame<Fds>(entry: &Entry<Fds>, at: usize) -> Next {
+    let ended = match entry.state {
+        State::Alive => None,
+        State::Ended(ended) => Some(ended),
+    };
+    Next { frame: Frame::Entry { child: entry.child, ended }, fds_of: Some(at) }
+}
+
+fn told<Fds>(table: &mut Table<Fds>, cookie: u64, is_told: bool) {
+    if let Some(entry) = table.entries_mut().iter_mut().find(|entry| entry.child.cookie == cookie) {
+        entry.told = is_told;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Child, Ended, Kind, Label};
+    use super::*;
+
+    const WELCOME: Frame =
+        Frame::Welcome { starts: 1, orphans: 0, safe: false, phases: 1, entries: 2, power: None };
+
+    fn table() -> Table<()> {
+        let mut table = Table::new();
+        for (cookie, pid) in [(1, 10), (2, 20)] {
+            let child = Child { cookie, kind: Kind::Container, pid, label: Label::new("web") };
+            table.insert(child, ()).unwrap();
+        }
+        table
+    }
+
+    fn phases() -> [Phase; 1] {
+        [Phase { start_us: 0, end_us: 1, errno: 0, label: Label::new("mounts") }]
+    }
+
+    /// Sends everything that is there to send.
+    fn drain(telling: &mut Telling, table: &mut Table<()>) -> Vec<Frame> {
+        let phases = phases();
+        let mut frames = Vec::new();
+        while let Some(next) = telling.next(table, &phases, WELCOME) {
+            telling.sent(&next, table, phases.len());
+            frames.push(next.frame);
+        }
+        frames
+    }
+
+    #[test]
+    fn nobody_is_told_anything_before_hello() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        table.ended(10, Ended::default()).unwrap();
+        assert_eq!(drain(&mut telling, &mut table), []);
+        assert!(telling.can_hear());
+    }
+
+    #[test]
+    fn a_new_supervisor_is_told_everything_once_and_ends_as_they_come() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        table.ended(10, Ended::default()).unwrap();
+        telling.hello();
+        assert!(!telling.can_hear(), "the table stands still while it is told");
+        let frames = drain(&mut telling, &mut table);
+        assert_eq!(frames.len(), 4);
+        assert!(matches!(frames[2], Frame::Entry { ended: Some(_), .. }));
+        assert!(telling.can_hear());
+        table.ended(20, Ended::default()).unwrap();
+        assert_eq!(drain(&mut telling, &mut table), [Frame::Ended { cookie: 2, ended: Ended::default() }]);
+    }
+
+    #[test]
+    fn an_empty_table_is_told_too() {
+        let mut telling = Telling::default();
+        telling.hello();
+        assert_eq!(drain(&mut telling, &mut Table::new()).len(), 2);
+        assert!(telling.can_hear());
+    }
+
+    #[test]
+    fn answers_come_before_ends_and_one_at_a_time() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        telling.hello();
+        drain(&mut telling, &mut table);
+        table.ended(20, Ended::default()).unwrap();
+        telling.answer(Frame::Registered { cookie: 3 });
+        assert!(!telling.can_hear());
+        let frames = drain(&mut telling, &mut table);
+        assert_eq!(frames[0], Frame::Registered { cookie: 3 });
+        assert!(matches!(frames[1], Frame::Ended { cookie: 2, .. }));
+    }
+
+    #[test]
+    fn a_successor_is_told_again_what_the_last_one_heard() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        table.ended(10, Ended::default()).unwrap();
+        telling.hello();
+        drain(&mut telling, &mut table);
+        telling.stop();
+        table.forget_told();
+        telling.hello();
+        assert_eq!(drain(&mut telling, &mut table).len(), 4);
+    }
+}

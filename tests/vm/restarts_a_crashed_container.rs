@@ -1,0 +1,48 @@
+//! What ends badly is started again, after a pause that doubles and does not grow for ever; the
+//! cause of each end is kept, a real-time signal's too.
+
+use serde_json::Value;
+
+use crate::common::{container, world};
+
+#[test]
+fn restarts_a_crashed_container() {
+    let restart = "restart = \"always\"\nrestart_policy = { delay = \"200ms\", max_delay = \"800ms\" }";
+    let config = container("exits", "exit 3", restart)
+        + &container("ends", "exit 0", restart)
+        + &container("faults", "die SEGV", "restart = \"on-failure\"")
+        + &container("done", "exit 0", "restart = \"on-failure\"")
+        + &container("once", "exit 4", "")
+        + &container("over", "exit 0", "")
+        + &container("real-time", "die 36", restart);
+    let machine = world(&config).boot();
+    let exits = machine.until("exits", "its fourth restart", |exits| {
+        exits["restarts"].as_u64() >= Some(4) && exits["state"] == "backoff"
+    });
+    check(&exits, ("up", "backoff"), ("exit", "exited with code 3"));
+    assert_eq!((&exits["cause"]["code"], &exits["exit_code"]), (&3.into(), &3.into()));
+    assert!(exits["next_start"].is_string() && exits["pid"].is_null(), "{exits}");
+    let ends = machine.until("ends", "to wait for a restart", |ends| {
+        ends["restarts"].as_u64() >= Some(1) && ends["state"] == "backoff"
+    });
+    check(&ends, ("up", "backoff"), ("exit", "exited with code 0"));
+    let faults = machine.until("faults", "to wait for a restart", |faults| faults["state"] == "backoff");
+    check(&faults, ("up", "backoff"), ("signal", "was killed by SIGSEGV"));
+    assert_eq!(faults["cause"]["signal"], "SIGSEGV");
+    check(&machine.wait("done", "exited"), ("up", "exited"), ("exit", "exited with code 0"));
+    check(&machine.wait("once", "failed"), ("up", "failed"), ("exit", "exited with code 4"));
+    check(&machine.wait("over", "exited"), ("up", "exited"), ("exit", "exited with code 0"));
+    assert_eq!(machine.wait("once", "failed")["restarts"], 0);
+    machine.power_off();
+}
+
+#[track_caller]
+fn check(container: &Value, state: (&str, &str), cause: (&str, &str)) {
+    assert_eq!(
+        (&container["wanted"], &container["state"]),
+        (&state.0.into(), &state.1.into()),
+        "{container}"
+    );
+    let found = &container["cause"];
+    assert_eq!((&found["kind"], &found["text"]), (&cause.0.into(), &cause.1.into()), "{container}");
+}

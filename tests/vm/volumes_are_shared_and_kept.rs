@@ -1,0 +1,54 @@
+//! A named volume is one place for all that mount it, keeps its files over restarts, and shows each
+//! container its own ids; read-only means read-only.
+
+use serde_json::json;
+
+use crate::common::{container, section, world};
+
+#[test]
+fn volumes_are_shared_and_kept() {
+    let writer = "each stat /data , cat /data/kept , write-file /data/kept hello , stat /data/kept , sleep";
+    let reader =
+        "each cat /data/kept , stat /data/kept , write-file /data/new x , try-remount /data , ls /data";
+    let config = String::from("[volume.data]\nsize = \"1M\"\n")
+        + &container("writer", writer, "volumes = [\"data:/data\"]\nuser = \"web\"")
+        + &container(
+            "reader",
+            reader,
+            "volumes = [\"data:/data:ro\"]\ndepends_on = [\"writer\"]\ncap_add = [\"ALL\"]\nrestart = \"no\"",
+        )
+        + &container(
+            "own",
+            "each ls /data , stat /data , write-file /data/x y , ls /data",
+            "volumes = [\"/data\"]",
+        );
+    let world = world(&config);
+    std::os::unix::fs::chown(world.config().join("payload/data"), Some(101), Some(102)).unwrap();
+    let machine = world.boot();
+    let log = machine.logged("writer", "sleeping");
+    assert_eq!(section(&log, "cat /data/kept"), "/data/kept: ENOENT\n");
+    assert_eq!(section(&log, "write-file /data/kept hello"), "");
+    // As the image has the folder, to each of them with its own ids.
+    assert_eq!(section(&log, "stat /data"), "/data 755 101 102\n");
+    assert_eq!(section(&log, "stat /data/kept"), "/data/kept 644 101 102\n");
+
+    machine.ok("Restart", json!({ "name": "reader" }));
+    let log = machine.logged("reader", "== end");
+    let log = log.split("== end").last().filter(|rest| rest.len() > 9).unwrap_or(&log);
+    let tried = section(log, "try-remount /data");
+    let refused = "remount EPERM\nmount_setattr EPERM\nmount_setattr of a copy EPERM\nwrite EROFS\n";
+    assert_eq!(tried, refused);
+    assert_eq!(section(log, "write-file /data/new x"), "write /data/new: EROFS\n");
+
+    machine.ok("Restart", json!({ "name": "writer" }));
+    let log = machine.logged("writer", "== cat /data/kept\nhello");
+    assert!(log.contains("== cat /data/kept\nhello"), "{log}");
+    machine.ok("Start", json!({ "name": "reader" }));
+    let log = machine.logged("reader", "hello== stat");
+    assert!(log.contains("/data/kept 644 101 102\n"), "{log}");
+
+    let own = machine.logged("own", "== end");
+    assert!(own.contains("== ls /data\n== stat"), "{own}");
+    assert!(own.ends_with("== ls /data\nx\n== end\n"), "{own}");
+    machine.power_off();
+}
