@@ -1,4 +1,4 @@
-//! One generation of a container, from the effect that starts it to its empty cgroup.
+//! One generation of a container, from the effect that starts it to the end of its main process.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use orlop::container::{Facts, Root, compile, first_id, plan, settings};
 use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
-use super::cgroups::{self, Cgroups};
+use super::cgroups::Cgroups;
 use super::container::{self, Failure, Job, Report, Starting};
 use super::{Agent, Token, boot, exit_of, files, records, say, store};
 use crate::linux::epoll::Interest;
@@ -86,7 +86,7 @@ fn fault(errno: i32) -> Fault {
 }
 
 impl Agent {
-    fn find(&mut self, name: &str, generation: u64) -> Option<&mut Run> {
+    pub fn find(&mut self, name: &str, generation: u64) -> Option<&mut Run> {
         self.runs.values_mut().find(|run| run.name == name && run.generation == generation)
     }
 
@@ -333,91 +333,4 @@ impl Agent {
             self.fail(key, Failure::said("deadline", format!("not started within {} s", START.as_secs())));
         }
     }
-
-    pub fn signal(&mut self, name: &str, generation: u64, number: i32) {
-        let Some(run) = self.find(name, generation) else { return };
-        let sent = match &run.stage {
-            Stage::Running { pidfd } | Stage::Executing { pidfd, .. } => {
-                pidfd::send_signal(pidfd.as_fd(), number)
-            }
-            Stage::Setup { .. } | Stage::Registering { .. } | Stage::Over => Ok(()),
-        };
-        match sent {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(_) => self.events.push_back(Event::SignalFailed { name: name.into(), generation }),
-        }
-    }
-
-    pub fn kill(&mut self, name: &str, generation: u64) {
-        let killed =
-            self.find(name, generation).and_then(|run| run.cgroups.as_ref()).map_or(Ok(()), Cgroups::kill);
-        if let Err(errno) = killed {
-            let text = format!("cgroup.kill: {}", errno.desc());
-            self.events.push_back(Event::KillFailed { name: name.into(), generation, text });
-        }
-    }
-
-    /// Waits for the empty cgroup, then removes it.
-    pub fn clean(&mut self, name: &str, generation: u64) {
-        let key = self
-            .runs
-            .iter()
-            .find(|(_, run)| run.name == name && run.generation == generation)
-            .map(|(key, _)| *key);
-        let Some(key) = key else {
-            return self.remove(name, generation);
-        };
-        let Some(run) = self.runs.get_mut(&key) else { return };
-        run.cleaning = true;
-        if let Some(cgroups) = &run.cgroups {
-            // The main process is gone; whatever it left behind goes as well.
-            let killed = cgroups.kill();
-            let watched =
-                self.epoll.add(cgroups.events.as_fd(), Interest::EPOLLPRI, Token::Cgroup(key).number());
-            if let Err(errno) = killed.and(watched.or_else(already_there)) {
-                let (name, text) = (name.to_owned(), format!("cgroup: {}", errno.desc()));
-                return self.events.push_back(Event::CleanFailed { name, generation, text });
-            }
-        }
-        self.cgroup_changed(key);
-    }
-
-    /// A cgroup's events changed, or it is time to look.
-    pub fn cgroup_changed(&mut self, key: u32) {
-        let Some(run) = self.runs.get(&key) else { return };
-        if !run.cleaning || run.cgroups.as_ref().is_some_and(Cgroups::is_populated) {
-            return;
-        }
-        let (name, generation) = (run.name.clone(), run.generation);
-        self.runs.remove(&key);
-        self.remove(&name, generation);
-    }
-
-    fn remove(&mut self, name: &str, generation: u64) {
-        let name = name.to_owned();
-        self.events.push_back(match cgroups::remove(&name) {
-            Ok(()) => Event::Emptied { name, generation },
-            Err(errno) => Event::CleanFailed { name, generation, text: format!("rmdir: {}", errno.desc()) },
-        });
-    }
-
-    /// Writes what must outlive this supervisor.
-    pub fn save(&mut self, name: &str) {
-        let Some(record) = self.core.record(name) else { return };
-        let written = record
-            .to_json()
-            .map_err(|error| error.to_string())
-            .and_then(|text| records::write(name, &text).map_err(|errno| errno.desc().to_owned()));
-        match written {
-            Ok(()) => drop(self.unsaved.remove(name)),
-            Err(reason) => {
-                say(Level::Error, &format!("{name}: cannot write its record: {reason}"));
-                self.unsaved.insert(name.to_owned());
-            }
-        }
-    }
-}
-
-fn already_there(errno: Errno) -> crate::linux::Result<()> {
-    if errno == Errno::EEXIST { Ok(()) } else { Err(errno) }
 }

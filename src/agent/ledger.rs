@@ -17,7 +17,6 @@ pub type Fds = seqpacket::Fds;
 #[derive(Debug)]
 pub struct Table {
     pub starts: u32,
-    pub orphans: u64,
     pub safe: bool,
     pub power: Option<(Action, u64)>,
     pub phases: Vec<Phase>,
@@ -54,10 +53,8 @@ impl Ledger {
 
     fn read_table(&self) -> Result<Table> {
         let (mut table, mut entries_left, mut phases_left) = loop {
-            if let (Frame::Welcome { starts, orphans, safe, phases, entries, power }, _) =
-                self.next_blocking()?
-            {
-                let table = Table { starts, orphans, safe, power, phases: Vec::new(), entries: Vec::new() };
+            if let (Frame::Welcome { starts, safe, phases, entries, power, .. }, _) = self.next_blocking()? {
+                let table = Table { starts, safe, power, phases: Vec::new(), entries: Vec::new() };
                 break (table, entries, phases);
             }
         };

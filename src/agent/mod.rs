@@ -15,6 +15,7 @@ pub mod console;
 mod consoles;
 mod container;
 mod control;
+mod ending;
 mod fault;
 mod files;
 mod helpers;
@@ -28,6 +29,7 @@ mod records;
 mod serving;
 mod store;
 mod streams;
+mod token;
 mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -53,54 +55,8 @@ use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use streams::LogStream;
+use token::Token;
 use upgrade::Upload;
-
-/// What wakes the loop: the kind in the upper half of a token, which one in the lower.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
-    Ledger,
-    /// Clients.
-    Control,
-    /// The logger.
-    Log,
-    /// The kernel's log.
-    Kmsg,
-    /// Somebody pressed the power button.
-    Button(u32),
-    /// A start reports; the number is the run's.
-    Report(u32),
-    /// A cgroup emptied.
-    Cgroup(u32),
-}
-
-impl Token {
-    fn number(self) -> u64 {
-        let (kind, which) = match self {
-            Self::Ledger => (1u64, 0),
-            Self::Report(run) => (2, run),
-            Self::Cgroup(run) => (3, run),
-            Self::Control => (4, 0),
-            Self::Button(button) => (5, button),
-            Self::Log => (6, 0),
-            Self::Kmsg => (7, 0),
-        };
-        kind << 32 | u64::from(which)
-    }
-
-    fn from_number(number: u64) -> Option<Self> {
-        let which = (number & 0xffff_ffff) as u32;
-        match number >> 32 {
-            1 => Some(Self::Ledger),
-            2 => Some(Self::Report(which)),
-            3 => Some(Self::Cgroup(which)),
-            4 => Some(Self::Control),
-            5 => Some(Self::Button(which)),
-            6 => Some(Self::Log),
-            7 => Some(Self::Kmsg),
-            _ => None,
-        }
-    }
-}
 
 struct Agent {
     epoll: Epoll,
@@ -414,7 +370,9 @@ impl Agent {
             Effect::Save { name } => self.save(&name),
             Effect::Changed { name, from, to, cause } => {
                 let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
-                say(Level::Info, &format!("{name}: {} -> {}{cause}", from.word(), to.word()));
+                // A cause that is told more exactly later changes nothing for who watches.
+                let level = if from == to { Level::Debug } else { Level::Info };
+                say(level, &format!("{name}: {} -> {}{cause}", from.word(), to.word()));
             }
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }

@@ -193,14 +193,6 @@ pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: MsFlags, data: &C
     nix::mount::mount(Some(source), target, Some(kind), flags, Some(data))
 }
 
-/// Detaches what is mounted at `path`, also while it is in use.
-///
-/// # Errors
-/// EINVAL when nothing is mounted there.
-pub fn detach(path: &CStr) -> Result<()> {
-    umount2(path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW)
-}
-
 /// Unmounts what is at `path`, if nobody uses it.
 ///
 /// # Errors

@@ -65,14 +65,6 @@ pub fn not_dumpable() -> Result<()> {
     prctl(libc::PR_SET_DUMPABLE, 0)
 }
 
-/// Keeps the permitted capabilities over the next change of user ids.
-///
-/// # Errors
-/// None known.
-pub fn keep_capabilities() -> Result<()> {
-    prctl(libc::PR_SET_KEEPCAPS, 1)
-}
-
 /// Orphans of our descendants become our children (for an init that is not PID 1).
 ///
 /// # Errors

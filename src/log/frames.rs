@@ -27,8 +27,6 @@ pub enum ToLogger {
     Ring { id: u64, rate: Option<u64> },
     /// The read end of a pipe, as the fd. The ring comes before.
     Pipe(PipeKey),
-    /// The container and its pipes are no longer wanted; what is in a pipe stays there.
-    Forget { id: u64 },
     /// One `Wake` is asked for, when the ring's `seq` is above `after`; in place of an earlier asking.
     Follow { id: u64, after: u64 },
     /// Answered with `Pong`: whoever does not is stopped or stuck.
@@ -63,9 +61,8 @@ impl ToLogger {
                 Fields { kind: 1, id, value, flag: 1, ..Fields::default() }
             }
             Self::Pipe(key) => Fields::of_pipe(2, key),
-            Self::Forget { id } => Fields { kind: 3, id, ..Fields::default() },
-            Self::Follow { id, after } => Fields { kind: 4, id, value: after, ..Fields::default() },
-            Self::Ping { token } => Fields { kind: 5, value: token, ..Fields::default() },
+            Self::Follow { id, after } => Fields { kind: 3, id, value: after, ..Fields::default() },
+            Self::Ping { token } => Fields { kind: 4, value: token, ..Fields::default() },
         }
         .encode()
     }
@@ -79,9 +76,8 @@ impl ToLogger {
             (1, 0) => Some(Self::Ring { id, rate: None }),
             (1, 1) => Some(Self::Ring { id, rate: Some(value) }),
             (2, _) => fields.pipe().map(Self::Pipe),
-            (3, _) => Some(Self::Forget { id }),
-            (4, _) => Some(Self::Follow { id, after: value }),
-            (5, _) => Some(Self::Ping { token: value }),
+            (3, _) => Some(Self::Follow { id, after: value }),
+            (4, _) => Some(Self::Ping { token: value }),
             _ => None,
         }
     }
@@ -191,7 +187,6 @@ mod tests {
             ToLogger::Ring { id: 1, rate: Some(u64::MAX) },
             ToLogger::Pipe(KEY),
             ToLogger::Pipe(PipeKey { stream: Stream::Stdout, ..KEY }),
-            ToLogger::Forget { id: 2 },
             ToLogger::Follow { id: 3, after: 4 },
             ToLogger::Ping { token: 5 },
         ] {
@@ -209,9 +204,9 @@ mod tests {
 
     #[test]
     fn an_unknown_frame_is_passed_over() {
-        let mut newer_version = ToLogger::Forget { id: 2 }.encode();
+        let mut newer_version = ToLogger::Ping { token: 2 }.encode();
         newer_version[0] = 2;
-        let mut newer_kind = ToLogger::Forget { id: 2 }.encode();
+        let mut newer_kind = ToLogger::Ping { token: 2 }.encode();
         newer_kind[2] = 99;
         let mut third_stream = ToLogger::Pipe(KEY).encode();
         third_stream[24] = 2;

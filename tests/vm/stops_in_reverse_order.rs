@@ -17,7 +17,7 @@ fn stops_in_reverse_order() {
     machine.power_off();
     let console = machine.console();
     let places = ["top", "middle", "bottom"].map(|name| {
-        let line = format!("{name}: exited");
+        let line = format!("{name}: stopping -> exited");
         console.find(&line).unwrap_or_else(|| panic!("no `{line}` on the console:\n{console}"))
     });
     assert!(places.is_sorted(), "{console}");

@@ -73,14 +73,6 @@ impl Link {
         self.pipes.keys().any(|key| key.id == id && key.generation == generation)
     }
 
-    /// The container is gone for good, with what it wrote.
-    pub(crate) fn forget(&mut self, id: u64) {
-        self.rings.remove(&id);
-        self.pipes.retain(|key, _| key.id != id);
-        self.follows.remove(&id);
-        self.send(ToLogger::Forget { id });
-    }
-
     /// Asks for one `Wake`, when there is more than a reader has seen (`Reader::seen`).
     pub(crate) fn follow(&mut self, id: u64, after: u64) {
         // Several may follow; until one wake serves them all, a new logger hears of who has seen least.
@@ -88,7 +80,8 @@ impl Link {
         self.send(ToLogger::Follow { id, after });
     }
 
-    /// Asks for a `Pong`.
+    /// Asks for a `Pong`: then all that was sent before has been obeyed.
+    #[cfg(test)]
     pub(crate) fn ping(&mut self, token: u64) {
         self.send(ToLogger::Ping { token });
     }
@@ -121,7 +114,7 @@ impl Link {
             let fd = match frame {
                 ToLogger::Ring { id, .. } => self.rings.get(id).map(|(file, _)| file.as_fd()),
                 ToLogger::Pipe(key) => self.pipes.get(key).map(AsFd::as_fd),
-                ToLogger::Forget { .. } | ToLogger::Follow { .. } | ToLogger::Ping { .. } => None,
+                ToLogger::Follow { .. } | ToLogger::Ping { .. } => None,
             };
             let pointless = fd.is_none() && matches!(frame, ToLogger::Ring { .. } | ToLogger::Pipe(_));
             let sent = match pointless {

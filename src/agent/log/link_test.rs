@@ -119,19 +119,3 @@ fn another_supervisor_takes_over_a_logger_that_runs() {
     world.hear(FromLogger::PipeClosed(key(Stream::Stdout)));
     assert_eq!(world.read(), [(Stream::Stdout, b"before, after".to_vec())]);
 }
-
-#[test]
-fn a_forgotten_container_is_left_alone() {
-    let mut world = World::new(256 << 10, None);
-    let (read, output) = fd::pipe().unwrap();
-    world.link.add_pipe(key(Stream::Stdout), read.try_clone().unwrap());
-    world.link.forget(ID);
-    world.link.ping(1);
-    world.hear(FromLogger::Pong { token: 1 });
-    write(&output, b"still here").unwrap();
-    world.link.ping(2);
-    world.hear(FromLogger::Pong { token: 2 });
-    assert_eq!(crate::linux::splice::bytes_in_pipe(read.as_fd()), Ok(10));
-    // The pipe, which others hold too, is not waited for any more.
-    world.stays_asleep(Duration::from_millis(50));
-}

@@ -113,10 +113,6 @@ impl Logger {
             (ToLogger::Ring { id, .. } | ToLogger::Pipe(PipeKey { id, .. }), None) => {
                 self.tell(FromLogger::Trouble { id, errno: Errno::EBADF as i32 });
             }
-            (ToLogger::Forget { id }, _) => {
-                self.containers.remove(&id);
-                self.drop_pipes(|key| key.id == id);
-            }
             (ToLogger::Follow { id, after }, _) => {
                 if let Some(container) = self.containers.get_mut(&id) {
                     container.follow(after);

@@ -1,3 +1,5 @@
+//! Configs of images as tools write them, whole, sparse and damaged.
+
 use super::*;
 
 fn id(text: &str) -> Digest {

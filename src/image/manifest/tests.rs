@@ -1,3 +1,5 @@
+//! Manifests and indexes as tools write them, and those that must be refused.
+
 use super::*;
 use alloc::string::ToString;
 

@@ -1,0 +1,48 @@
+//! Names for what the loop waits for, as epoll gives them back.
+
+/// What wakes the loop: the kind in the upper half of a token, which one in the lower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token {
+    Ledger,
+    /// Clients.
+    Control,
+    /// The logger.
+    Log,
+    /// The kernel's log.
+    Kmsg,
+    /// Somebody pressed the power button.
+    Button(u32),
+    /// A start reports; the number is the run's.
+    Report(u32),
+    /// A cgroup emptied.
+    Cgroup(u32),
+}
+
+impl Token {
+    pub fn number(self) -> u64 {
+        let (kind, which) = match self {
+            Self::Ledger => (1u64, 0),
+            Self::Report(run) => (2, run),
+            Self::Cgroup(run) => (3, run),
+            Self::Control => (4, 0),
+            Self::Button(button) => (5, button),
+            Self::Log => (6, 0),
+            Self::Kmsg => (7, 0),
+        };
+        kind << 32 | u64::from(which)
+    }
+
+    pub fn from_number(number: u64) -> Option<Self> {
+        let which = (number & 0xffff_ffff) as u32;
+        match number >> 32 {
+            1 => Some(Self::Ledger),
+            2 => Some(Self::Report(which)),
+            3 => Some(Self::Cgroup(which)),
+            4 => Some(Self::Control),
+            5 => Some(Self::Button(which)),
+            6 => Some(Self::Log),
+            7 => Some(Self::Kmsg),
+            _ => None,
+        }
+    }
+}
