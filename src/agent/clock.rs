@@ -35,7 +35,6 @@ impl Clock {
         if boot.abs_diff(self.boot) < STEP {
             return;
         }
-        let boot = Duration::from_micros(boot.as_micros() as u64);
         self.boot = boot;
         if let Err(errno) = records::write_file(KEPT, &boot.as_micros().to_string()) {
             say(Level::Error, &format!("{KEPT}: {}", errno.desc()));
@@ -44,12 +43,7 @@ impl Clock {
 
     /// A time since boot for people.
     pub fn wall(&self, when: Duration) -> String {
-<<<<<<< HEAD
-        // Records hold whole microseconds, and the next supervisor is to show the same text.
-        let then = self.boot.saturating_add(Duration::from_micros(when.as_micros() as u64));
-=======
         let then = self.boot.saturating_add(whole_micros(when));
->>>>>>> tests2
         rfc3339(i64::try_from(then.as_secs()).unwrap_or(i64::MAX), then.subsec_nanos())
     }
 }
