@@ -19,8 +19,7 @@ fn on_console(machine: &Booted, text: &str) {
 
 #[test]
 fn an_unreadable_configuration_leaves_a_machine_that_answers() {
-    let machine =
-        world(&container("web", "sleep", "")).smuggle(CONFIG, "[host\nhostname = = 7\n").boot();
+    let machine = world(&container("web", "sleep", "")).smuggle(CONFIG, "[host\nhostname = = 7\n").boot();
     on_console(&machine, "boot complete");
     on_console(&machine, "test.toml:1");
     assert_eq!(machine.ok("List", json!({}))["containers"], json!([]));
@@ -33,8 +32,7 @@ fn an_unreadable_configuration_leaves_a_machine_that_answers() {
 fn a_configuration_that_is_not_there_leaves_a_machine_that_answers() {
     let machine = world(&container("web", "sleep", ""))
         .options(|options| {
-            options.kernel_words =
-                ["orlop.config=/nowhere", "orlop.colour=blue"].map(str::to_owned).to_vec();
+            options.kernel_words = ["orlop.config=/nowhere", "orlop.colour=blue"].map(str::to_owned).to_vec();
         })
         .boot();
     on_console(&machine, "boot complete");

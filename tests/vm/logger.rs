@@ -22,7 +22,9 @@ fn check_whole(text: &str, written: u64) {
 #[test]
 fn a_logger_killed_under_load_loses_nothing() {
     let task = format!("write {WRITTEN} line");
-    let machine = world(&format!("{FAULTS}{}", container("web", &task, "restart = \"no\"\nlog = { memory = \"8M\" }"))).boot();
+    let machine =
+        world(&format!("{FAULTS}{}", container("web", &task, "restart = \"no\"\nlog = { memory = \"8M\" }")))
+            .boot();
     let kills = count(6);
     for number in 1..=kills {
         machine.crash("log", ["SIGKILL", "SIGSEGV"][(number % 2) as usize]);

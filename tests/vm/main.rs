@@ -14,6 +14,7 @@ mod boots_and_says_so;
 mod broken_boot;
 mod capabilities_are_bounded;
 mod cpu_quota_holds;
+mod demo;
 mod failure_budget;
 mod fork_bomb_stays_in_pids;
 mod has_namespaces_of_its_own;
