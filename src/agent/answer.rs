@@ -53,7 +53,7 @@ impl Agent {
             Request::Power { action } => action.as_str().to_owned(),
             Request::Resume => "resume".to_owned(),
             Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
-            Request::DebugOrphans { .. } => "make orphans".to_owned(),
+            Request::DebugOrphans { count } => format!("make {count} orphans"),
             Request::UpgradeBegin { size, .. } => format!("upgrade to a binary of {size} bytes"),
             Request::UpgradeCommit => "upgrade now".to_owned(),
         };

@@ -65,9 +65,14 @@ impl Cause {
 
     pub(super) fn start(failure: &StartFailure) -> Self {
         let StartFailure { step, object, errno, text, fault: _ } = failure;
+        let why = match text.as_str() {
+            // The object says it all: `user: user "nobody" is not …`.
+            "" => format!("{step}: {object}"),
+            text => format!("{step} {object}: {text}"),
+        };
         Self {
             kind: CauseKind::Start { step: step.clone(), object: object.clone(), errno: *errno },
-            text: format!("could not be started: {step} {object}: {text}"),
+            text: format!("could not be started: {why}"),
         }
     }
 

@@ -37,9 +37,9 @@ const CASES: [Case; 9] = [
         ["working_dir", "/etc/passwd", "ENOTDIR", "Not a directory"],
     ),
     (
-        "ulimit",
-        "ulimits = { nofile = 100000000 }",
-        ["ulimit", "RLIMIT_NOFILE", "EPERM", "Operation not permitted"],
+        "device",
+        "limits = { io = [{ device = \"/dev/no-such\", rbps = \"1M\" }] }",
+        ["limits.io", "/dev/no-such", "ENOENT", "No such file or directory"],
     ),
 ];
 
@@ -62,8 +62,9 @@ fn start_failure_says_why() {
         let errno = if errno.is_empty() { Value::Null } else { errno.into() };
         let expected = [Value::from("start"), step.into(), object.into(), errno];
         assert_eq!(["kind", "step", "object", "errno"].map(|key| cause[key].clone()), expected, "{found}");
-        let reason = if text.is_empty() { String::new() } else { format!(": {text}") };
-        assert_eq!(cause["text"], format!("could not be started: {step} {object}{reason}"), "{name}");
+        let text =
+            if text.is_empty() { format!("{step}: {object}") } else { format!("{step} {object}: {text}") };
+        assert_eq!(cause["text"], format!("could not be started: {text}"), "{name}");
         assert!(found["pid"].is_null() && found["exit_code"].is_null(), "{found}");
     }
     machine.power_off();

@@ -1,7 +1,5 @@
 //! The machine stops what depends on something before the thing itself, each one gone first.
 
-use serde_json::json;
-
 use crate::common::{container, world};
 
 #[test]
@@ -17,7 +15,7 @@ fn stops_in_reverse_order() {
     machine.power_off();
     let console = machine.console();
     let places = ["top", "middle", "bottom"].map(|name| {
-        let line = format!("{name}: exited");
+        let line = format!("{name}: stopping -> exited");
         console.find(&line).unwrap_or_else(|| panic!("no `{line}` on the console:\n{console}"))
     });
     assert!(places.is_sorted(), "{console}");

@@ -24,6 +24,14 @@ fn causes_read_as_sentences_about_the_container() {
         "start",
         "could not be started: exec /app: No such file or directory",
     );
+    let said = StartFailure {
+        step: "user".into(),
+        object: "no `web`".into(),
+        errno: 0,
+        ..failure(Fault::Permanent)
+    };
+    let said = StartFailure { text: String::new(), ..said };
+    check(Cause::start(&said), "start", "could not be started: user: no `web`");
     check(Cause::dependency("db", "is stopped"), "dependency", "waits for db, which is stopped");
     check(Cause::stopped_by_person(None), "user", "was stopped by a person");
     check(

@@ -12,6 +12,7 @@ mod look;
 mod output;
 mod process;
 mod system;
+mod witness;
 
 use std::ffi::{CStr, c_char};
 use std::io::Write;
@@ -35,7 +36,12 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   write BYTES PATTERN   numbered lines, as fast as possible
   write-forever PATTERN
   partial TEXT          without an end of line
-  serve PORT            answers HTTP";
+  serve PORT            answers HTTP
+  stamp-and-stay | stamps MILLISECONDS
+                        says when it began, and goes on for ever; or ends after a while by a signal
+  witness [memory | reaping STREAM BURST] then INIT [ARGUMENT]…
+                        measures an init: see `witness`
+  reap-for-ever         as the least of all inits";
 
 /// Started by the C library itself: Rust's own start-up would ignore SIGPIPE, catch SIGSEGV and
 /// open what is missing of 0, 1 and 2, and `signals` and `fds` would show that.
@@ -95,6 +101,10 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["write", bytes, pattern] => output::write(Some(number(bytes)?), pattern),
         ["write-forever", pattern @ ..] => output::write(None, &pattern.join(" ")),
         ["partial", text] => output::partial(text),
+        ["stamp-and-stay"] => process::stamp_and_stay(),
+        ["stamps", milliseconds] => process::stamps(number(milliseconds)?),
+        ["witness", words @ ..] => witness::run(words),
+        ["reap-for-ever"] => witness::reap_for_ever(),
         ["serve", port] => output::serve(number(port)?),
         _ => Err(format!("not a task: {}\n{USAGE}", words.join(" "))),
     }

@@ -11,6 +11,22 @@ pub(crate) fn sleep() -> Result<(), String> {
     pause_for_ever()
 }
 
+pub(crate) fn stamp_and_stay() -> Result<(), String> {
+    println!("first {}", system::clock(libc::CLOCK_BOOTTIME).as_nanos());
+    system::end_on_term()?;
+    pause_for_ever()
+}
+
+/// The last stamp is the last that it does.
+pub(crate) fn stamps(milliseconds: u64) -> Result<(), String> {
+    let first = system::clock(libc::CLOCK_BOOTTIME);
+    system::sleep(std::time::Duration::from_millis(milliseconds));
+    let last = system::clock(libc::CLOCK_BOOTTIME);
+    println!("first {}\nlast {}", first.as_nanos(), last.as_nanos());
+    let _ = std::io::stdout().flush();
+    system::exit_now(1)
+}
+
 pub(crate) fn ignore_term() -> Result<(), String> {
     system::on_signal(libc::SIGTERM, libc::SIG_IGN).map_err(|e| format!("ignore SIGTERM: {e}"))?;
     println!("ignoring SIGTERM");

@@ -69,6 +69,14 @@ pub(crate) fn pause_for_ever() -> ! {
     }
 }
 
+/// At least so long, unless a signal comes.
+pub(crate) fn sleep(time: std::time::Duration) {
+    let seconds = libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX);
+    let time = libc::timespec { tv_sec: seconds, tv_nsec: time.subsec_nanos().into() };
+    // SAFETY: `time` lives through the call, and what is left is not asked for.
+    unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };
+}
+
 /// `SIG_DFL`, `SIG_IGN` or a handler.
 pub(crate) fn on_signal(signal: i32, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: the handlers of this program call nothing but _exit.

@@ -1,0 +1,134 @@
+//! Stands between the kernel and an init that is measured: says when the kernel handed over, leaves
+//! an observer behind if one is asked for, and becomes that init.
+//!
+//! Lines on the console begin with `witness:`. The observer is a process of the machine like any
+//! other, with a mount namespace and a /proc of its own; it works once the boot is long over.
+
+use std::ffi::CString;
+use std::fs;
+use std::time::Duration;
+
+use crate::process;
+use crate::system::{self, Fork, check, fork};
+
+/// When the observer begins: an emulated boot of a hundred containers is over. Where instructions
+/// are counted an idle machine skips the time.
+const BEGIN: Duration = Duration::from_secs(60);
+/// After the last orphan: PID 1 has reaped whatever it will.
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// `[TASK…] then INIT [ARGUMENT]…`
+pub(crate) fn run(words: &[&str]) -> Result<(), String> {
+    let then = words.iter().position(|word| *word == "then").ok_or("witness: then what?")?;
+    let (task, init) = words.split_at(then);
+    let init = init.iter().skip(1).map(|word| CString::new(*word)).collect::<Result<Vec<_>, _>>();
+    let init = init.map_err(|e| e.to_string())?;
+    if !task.is_empty() {
+        match fork().map_err(|e| format!("fork: {e}"))? {
+            Fork::Parent => {}
+            Fork::Child => {
+                if let Err(text) = observe(task) {
+                    say(&format!("failed {text}"));
+                }
+                system::exit_now(0)
+            }
+        }
+    }
+    say(&format!("hand-over {}", system::clock(libc::CLOCK_BOOTTIME).as_nanos()));
+    let program = init.first().ok_or("witness: then what?")?;
+    let arguments: Vec<_> = init.iter().map(|word| word.as_ptr()).chain([std::ptr::null()]).collect();
+    // SAFETY: the arguments are strings that live through the call, and a null at their end.
+    unsafe { libc::execv(program.as_ptr(), arguments.as_ptr()) };
+    Err(format!("{}: {}", program.to_string_lossy(), std::io::Error::last_os_error()))
+}
+
+/// One write, so that what others print does not come in between.
+fn say(text: &str) {
+    let line = format!("\nwitness: {text}\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
+}
+
+fn observe(task: &[&str]) -> Result<(), String> {
+    own_proc()?;
+    system::sleep(BEGIN.saturating_sub(system::clock(libc::CLOCK_BOOTTIME)));
+    match task {
+        ["memory"] => memory()?,
+        ["reaping", stream, burst] => {
+            let number = |text: &str| text.parse::<u32>().map_err(|e| format!("{text}: {e}"));
+            reaping("stream", number(stream)?, process::orphans)?;
+            reaping("burst", number(burst)?, process::orphan_burst)?;
+        }
+        _ => return Err(format!("not a task: {}", task.join(" "))),
+    }
+    say("done");
+    Ok(())
+}
+
+/// Whatever the init does to its mounts.
+fn own_proc() -> Result<(), String> {
+    let _ = fs::create_dir_all("/proc");
+    // SAFETY: the strings live through the call, and there is no data.
+    unsafe {
+        check(libc::unshare(libc::CLONE_NEWNS)).map_err(|e| format!("unshare: {e}"))?;
+        check(libc::mount(c"proc".as_ptr(), c"/proc".as_ptr(), c"proc".as_ptr(), 0, std::ptr::null()))
+            .map_err(|e| format!("/proc: {e}"))?;
+    }
+    Ok(())
+}
+
+/// Every process with memory of its own: what it is called, KiB of PSS, of anonymous memory, RSS.
+fn memory() -> Result<(), String> {
+    let own = std::process::id().to_string();
+    for entry in fs::read_dir("/proc").map_err(|e| format!("/proc: {e}"))?.flatten() {
+        let pid = entry.file_name().to_string_lossy().into_owned();
+        if !pid.bytes().all(|byte| byte.is_ascii_digit()) || pid == own {
+            continue;
+        }
+        // A kernel thread has none, and a process may end while it is looked at.
+        let Ok(rollup) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else { continue };
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let field = |key: &str| {
+            let line = rollup.lines().find_map(|line| line.strip_prefix(key))?;
+            line.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        let figures = [field("Pss:"), field("Pss_Anon:"), field("Rss:")].map(Option::unwrap_or_default);
+        let [pss, anonymous, rss] = figures;
+        say(&format!("memory {pid} {} {pss} {anonymous} {rss}", name.trim().replace(' ', "_")));
+    }
+    let info = fs::read_to_string("/proc/meminfo").map_err(|e| format!("/proc/meminfo: {e}"))?;
+    for line in info.lines().filter(|line| line.starts_with("MemTotal") || line.starts_with("MemAvailable")) {
+        say(&line.replace(':', ""));
+    }
+    Ok(())
+}
+
+/// What PID 1's time on the CPU grew by while it got `count` orphans, in nanoseconds.
+fn reaping(name: &str, count: u32, make: fn(u32) -> Result<(), String>) -> Result<(), String> {
+    let before = time_of_pid_1()?;
+    make(count)?;
+    system::sleep(SETTLED);
+    let took = time_of_pid_1()?.saturating_sub(before);
+    say(&format!("reaping {name} {count} {took} left {}", zombies()?));
+    Ok(())
+}
+
+/// The first of schedstat's figures, see the kernel's sched-stats.rst.
+fn time_of_pid_1() -> Result<u64, String> {
+    let text = fs::read_to_string("/proc/1/schedstat").map_err(|e| format!("schedstat: {e}"))?;
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).ok_or_else(|| text.clone())
+}
+
+fn zombies() -> Result<usize, String> {
+    let entries = fs::read_dir("/proc").map_err(|e| format!("/proc: {e}"))?;
+    let is_zombie = |path: std::path::PathBuf| {
+        let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:\tZ"))
+    };
+    Ok(entries.flatten().filter(|entry| is_zombie(entry.path())).count())
+}
+
+/// The least that an init can do about orphans: what the others' figures are compared with.
+pub(crate) fn reap_for_ever() -> Result<(), String> {
+    while system::reap() {}
+    system::pause_for_ever()
+}
