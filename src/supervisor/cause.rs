@@ -131,7 +131,12 @@ fn and_then(what: &str, end: Option<Exit>) -> String {
 fn exit_text(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exited with code {code}"),
-        Exit::Signal(signal) => format!("was killed by {}", signal::name(signal)),
+        Exit::Signal(signal) => {
+            let name = signal::name(signal);
+            // Some have a number only.
+            let article = if name.starts_with("SIG") { "" } else { "signal " };
+            format!("was killed by {article}{name}")
+        }
     }
 }
 
