@@ -44,8 +44,12 @@ impl Telling {
         self.step = Step::Welcome;
     }
 
+    /// Nobody waits for an answer to what a dead supervisor had left in the queue; kept, it would
+    /// keep its successor from being heard.
     pub fn answer(&mut self, frame: Frame) {
-        self.answer = Some(frame);
+        if self.step != Step::Silent {
+            self.answer = Some(frame);
+        }
     }
 
     pub fn upgrade_failed(&mut self, code: i32, status: i32) {
@@ -207,6 +211,16 @@ mod tests {
         let frames = drain(&mut telling, &mut table);
         assert_eq!(frames[0], Frame::Registered { cookie: 3 });
         assert!(matches!(frames[1], Frame::Ended { cookie: 2, .. }));
+    }
+
+    #[test]
+    fn what_a_dead_one_had_asked_does_not_silence_its_successor() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        telling.stop();
+        telling.answer(Frame::Registered { cookie: 3 });
+        assert!(telling.can_hear());
+        telling.hello();
+        assert!(!drain(&mut telling, &mut table).contains(&Frame::Registered { cookie: 3 }));
     }
 
     #[test]
