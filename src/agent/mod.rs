@@ -291,6 +291,8 @@ impl Agent {
             let frame = match self.ledger.receive() {
                 Ok(frame) => frame,
                 Err(Errno::EBADMSG) => continue,
+                // PID 1 is gone, as one inside another system can be, and nobody would know our children.
+                Err(Errno::EPIPE | Errno::ECONNRESET) => process::exit_now(1),
                 Err(_) => return,
             };
             if self.is_of_a_helper(&frame, now) {
