@@ -306,6 +306,10 @@ impl Agent {
             if !matches!(run.stage, Stage::Running { .. } | Stage::Over) {
                 self.report(key, at);
             }
+            // Setup may hold the report a moment longer than the container lived.
+            if self.runs.get(&key).is_some_and(|run| run.deadline().is_some()) {
+                self.report_closed(key);
+            }
             if let Some(run) = self.runs.get_mut(&key)
                 && matches!(run.stage, Stage::Running { .. })
             {
