@@ -84,6 +84,8 @@ impl Init {
     /// Sends what waits, as far as the socket takes it.
     pub fn talk(&mut self) {
         let interest = match self.send_all() {
+            // What cannot be heard before there is room for an answer must not wake us.
+            Err(Errno::EAGAIN) if !self.telling.can_hear() => Interest::EPOLLOUT,
             Err(Errno::EAGAIN) => Interest::EPOLLIN | Interest::EPOLLOUT,
             // A frame that cannot be sent at all comes again with the next supervisor's Hello.
             Ok(()) | Err(_) => Interest::EPOLLIN,
