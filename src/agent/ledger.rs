@@ -25,8 +25,8 @@ pub struct Table {
 
 pub struct Ledger {
     socket: OwnedFd,
-    /// Frames that did not fit; sent in order when PID 1 has read.
-    unsent: VecDeque<Frame>,
+    /// Frames and their fds that did not fit; sent in order when PID 1 has read.
+    unsent: VecDeque<(Frame, Vec<OwnedFd>)>,
 }
 
 impl Ledger {
@@ -117,25 +117,36 @@ impl Ledger {
 
     /// Sends a frame, or keeps it until PID 1 has read.
     pub fn send(&mut self, frame: Frame) {
-        self.unsent.push_back(frame);
+        self.unsent.push_back((frame, Vec::new()));
         self.flush();
     }
 
     pub fn flush(&mut self) {
-        while let Some(frame) = self.unsent.front() {
-            match seqpacket::send(self.socket.as_fd(), &frame.encode(), &[]) {
+        while let Some((frame, fds)) = self.unsent.front() {
+            let fds: Vec<BorrowedFd<'_>> = fds.iter().map(AsFd::as_fd).collect();
+            match seqpacket::send(self.socket.as_fd(), &frame.encode(), &fds) {
                 Ok(()) => drop(self.unsent.pop_front()),
                 Err(_) => return,
             }
         }
     }
 
-    /// Asks PID 1 to keep a child and its fds; the answer comes as a frame.
+    /// Asks PID 1 to keep a child and its fds, now or when it has read what went before; the answer
+    /// comes as a frame.
     ///
     /// # Errors
-    /// EAGAIN when PID 1 is behind: nothing is registered then.
-    pub fn register(&self, child: Child, fds: &[BorrowedFd<'_>]) -> Result<()> {
-        seqpacket::send(self.socket.as_fd(), &Frame::Register(child).encode(), fds)
+    /// EMFILE: nothing is registered then.
+    pub fn register(&mut self, child: Child, fds: &[BorrowedFd<'_>]) -> Result<()> {
+        let frame = Frame::Register(child);
+        if self.unsent.is_empty() {
+            match seqpacket::send(self.socket.as_fd(), &frame.encode(), fds) {
+                Err(Errno::EAGAIN) => {}
+                other => return other,
+            }
+        }
+        let copies = fds.iter().map(|fd| fd::duplicate_above(*fd, 0)).collect::<Result<_>>()?;
+        self.unsent.push_back((frame, copies));
+        Ok(())
     }
 
     /// Hands PID 1 a new executable for the supervisor.
@@ -180,5 +191,27 @@ mod tests {
     fn a_request_to_end_the_machine_is_heard_in_the_midst_of_the_table() {
         let power = Frame::Power { action: Action::Reboot, deadline_us: 7 };
         check(&[welcome(5, 2, 1), power, entry(1)], &[1], Some((Action::Reboot, 7)));
+    }
+
+    #[test]
+    fn more_children_than_the_socket_holds_are_registered_in_order() {
+        const CHILDREN: u64 = 1000;
+        let (ours, theirs) = seqpacket::pair().unwrap();
+        let mut ledger = Ledger { socket: ours, unsent: VecDeque::new() };
+        let null = fd::null().unwrap();
+        for cookie in 0..CHILDREN {
+            let child = Child { cookie, kind: Kind::Ring, pid: 0, label: Label::new("web") };
+            ledger.register(child, &[null.as_fd()]).unwrap();
+        }
+        assert!(ledger.is_behind());
+        for expected in 0..CHILDREN {
+            let mut bytes = [0; FRAME_BYTES];
+            let (_, fds) = seqpacket::receive(theirs.as_fd(), &mut bytes).unwrap();
+            let frame = Frame::decode(&bytes).unwrap();
+            assert!(matches!(frame, Frame::Register(child) if child.cookie == expected));
+            assert!(fds[0].is_some());
+            ledger.flush();
+        }
+        assert!(!ledger.is_behind());
     }
 }

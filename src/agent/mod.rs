@@ -118,14 +118,14 @@ impl Agent {
         process::set_limit(process::NOFILE, 16_384, 16_384)?;
         signal::reset();
         signal::ignore(libc::SIGPIPE);
-        let (ledger, table) = Ledger::open()?;
+        let (mut ledger, table) = Ledger::open()?;
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
         let (boot, config) = Boot::begin(&table, now);
         fault::before_serving(&config);
-        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &ledger)?;
+        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &mut ledger)?;
         epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
-        let server = serving::open(&table, &config, &ledger)?;
+        let server = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
         let mut agent = Self {
@@ -205,8 +205,8 @@ impl Agent {
     }
 
     fn look_after_helpers(&mut self, now: Duration) {
-        self.consoles.look_after(self.boot.starts, &self.ledger, now);
-        if self.logs.look_after(self.boot.starts, &self.ledger, now)
+        self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
+        if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
             && let Err(errno) = self.watch_log()
         {
             say(Level::Error, &format!("log: {}", errno.desc()));
