@@ -303,8 +303,9 @@ impl Agent {
                 Frame::Gone { cookie } => self.not_registered(cookie, "it ended before it was ready"),
                 Frame::Refused { cookie } => self.not_registered(cookie, "the table of children is full"),
                 Frame::Ended { cookie, ended } => self.ended(cookie, ended),
-                Frame::Power { action, deadline_us } => {
-                    self.shut_down(action, Duration::from_micros(deadline_us), now);
+                // By a signal: PID 1 does not know how long the configuration gives.
+                Frame::Power { action, .. } => {
+                    self.shut_down(action, now.saturating_add(self.config.host.poweroff_timeout), now);
                 }
                 Frame::UpgradeFailed { code, status } => self.upgrade_failed(code, status),
                 Frame::Counted { orphans } => self.counted(orphans, now),
