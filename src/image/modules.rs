@@ -100,8 +100,9 @@ impl Deps {
 
     fn unknown(&self, name: &str) -> UnknownModule {
         let known = self.modules.keys().chain(&self.builtin);
+        let canonical = canonical(name);
         let nearest = known
-            .map(|candidate| (distance(name, candidate), candidate))
+            .map(|candidate| (distance(&canonical, candidate), candidate))
             .filter(|(distance, _)| *distance <= FAR)
             .min()
             .map(|(_, candidate)| candidate.clone());
@@ -118,10 +119,10 @@ struct Order<'d> {
 impl Order<'_> {
     /// Depth is bounded by the number of modules: a name is entered once.
     fn add(&mut self, name: &str) -> Result<(), UnknownModule> {
-        let name = canonical(name);
+        let (asked, name) = (name, canonical(name));
         let Some(module) = self.deps.modules.get(&name) else {
             let known = self.deps.builtin.contains(&name);
-            return if known { Ok(()) } else { Err(self.deps.unknown(&name)) };
+            return if known { Ok(()) } else { Err(self.deps.unknown(asked)) };
         };
         if !self.seen.insert(name) {
             return Ok(());
@@ -242,7 +243,7 @@ kernel/b.ko: kernel/a.ko
     #[test]
     fn refuses_an_unknown_module_and_says_the_nearest() {
         check_unknown("erof", "the kernel has no module `erof`; is it `erofs`?");
-        check_unknown("virtio-nte", "the kernel has no module `virtio_nte`; is it `virtio_net`?");
+        check_unknown("virtio-nte", "the kernel has no module `virtio-nte`; is it `virtio_net`?");
         check_unknown("zfs_on_floppy", "the kernel has no module `zfs_on_floppy`");
     }
 

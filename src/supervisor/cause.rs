@@ -131,12 +131,10 @@ fn and_then(what: &str, end: Option<Exit>) -> String {
 fn exit_text(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exited with code {code}"),
-        Exit::Signal(signal) => {
-            let name = signal::name(signal);
-            // Some have a number only.
-            let article = if name.starts_with("SIG") { "" } else { "signal " };
-            format!("was killed by {article}{name}")
-        }
+        Exit::Signal(signal) => match signal::name(signal) {
+            name if name.starts_with("SIG") => format!("was killed by {name}"),
+            number => format!("was killed by signal {number}"),
+        },
     }
 }
 
