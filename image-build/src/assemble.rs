@@ -211,7 +211,9 @@ fn write(path: &Path, text: String) -> Result<()> {
 /// The words for the kernel. `docs/image-build.md` says why each is there.
 fn cmdline() -> String {
     let serial = arch::serial_port();
-    format!("console=tty0 console={serial} quiet rootfstype=ramfs printk.devkmsg=on panic=10")
+    format!(
+        "console=tty0 console={serial} quiet rootfstype=ramfs printk.devkmsg=on panic=10 cryptomgr.notests"
+    )
 }
 
 /// `ORLOP_CACHE`, else `XDG_CACHE_HOME/orlop`, else `~/.cache/orlop`, else below the folder for temporary files.

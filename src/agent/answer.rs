@@ -36,7 +36,7 @@ impl Agent {
     }
 
     /// Who asked for a change stands in the log.
-    fn say_who(&self, call: CallId, request: &Request) {
+    pub fn say_who(&self, call: CallId, request: &Request) {
         let what = match request {
             Request::List
             | Request::Status { .. }
@@ -53,7 +53,7 @@ impl Agent {
             Request::Power { action } => action.as_str().to_owned(),
             Request::Resume => "resume".to_owned(),
             Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
-            Request::DebugOrphans { .. } => "make orphans".to_owned(),
+            Request::DebugOrphans { count } => format!("make {count} orphans"),
             Request::UpgradeBegin { size, .. } => format!("upgrade to a binary of {size} bytes"),
             Request::UpgradeCommit => "upgrade now".to_owned(),
         };
@@ -175,8 +175,8 @@ impl Agent {
     }
 
     fn details(&self, name: &str) -> Details {
-        let mut details = Details::default();
-        details.problems = self.config.invalid.get(name).cloned().unwrap_or_default();
+        let problems = self.config.invalid.get(name).cloned().unwrap_or_default();
+        let mut details = Details { problems, ..Details::default() };
         if let Some(container) = self.config.containers.get(name) {
             details.declared_at = Some(container.declared_at.clone()).filter(|place| !place.is_empty());
             details.depends_on = container.depends_on.keys().cloned().collect();

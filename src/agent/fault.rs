@@ -24,11 +24,11 @@ pub fn before_serving(config: &Config) {
     if !config.host.fault_injection {
         return;
     }
-    if let Some(left) = starts_left().and_then(|left| left.checked_sub(1)) {
-        if keep_starts(left).is_ok() {
-            say(Level::Error, "dies before it serves, as it was told");
-            signal::die_of(libc::SIGABRT);
-        }
+    if let Some(left) = starts_left().and_then(|left| left.checked_sub(1))
+        && keep_starts(left).is_ok()
+    {
+        say(Level::Error, "dies before it serves, as it was told");
+        signal::die_of(libc::SIGABRT);
     }
 }
 

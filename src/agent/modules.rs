@@ -16,8 +16,8 @@ pub fn load(added: &[String]) -> Result<(), String> {
     let directory = format!("/lib/modules/{}", release.release().to_string_lossy());
     let read = |name: &str| std::fs::read_to_string(format!("{directory}/{name}")).unwrap_or_default();
     let deps = Deps::parse(&read("modules.dep"), &read("modules.builtin"));
-    let order = deps.boot(added).map_err(|unknown| unknown.to_string())?;
-    let mut failed = Vec::new();
+    let (order, unknown) = deps.boot_with_what_there_is(added);
+    let mut failed: Vec<String> = unknown.iter().map(ToString::to_string).collect();
     for path in order {
         match load_module(&Path::new(&directory).join(path), c"") {
             Ok(_) => {}

@@ -66,9 +66,20 @@ impl Deps {
     /// All that a machine loads at boot: [`NEEDED`], those of [`DEVICES`] that there are, and what
     /// the configuration adds; dependencies first, each path once.
     pub fn boot(&self, added: &[String]) -> Result<Vec<&str>, UnknownModule> {
+        self.order(self.wanted_at_boot(added))
+    }
+
+    /// The same on a machine that has to boot with what there is: what can be loaded, and what
+    /// cannot be because it, or something that it needs, is not there.
+    pub fn boot_with_what_there_is(&self, added: &[String]) -> (Vec<&str>, Vec<UnknownModule>) {
+        let mut order = Order { deps: self, seen: BTreeSet::new(), paths: Vec::new() };
+        let unknown = self.wanted_at_boot(added).filter_map(|name| order.add(name).err()).collect();
+        (order.paths, unknown)
+    }
+
+    fn wanted_at_boot<'a>(&'a self, added: &'a [String]) -> impl Iterator<Item = &'a str> {
         let devices = DEVICES.iter().filter(|name| self.knows(name));
-        let added = added.iter().map(String::as_str);
-        self.order(NEEDED.iter().chain(devices).copied().chain(added))
+        NEEDED.iter().chain(devices).copied().chain(added.iter().map(String::as_str))
     }
 
     /// The files to load for `wanted`, in an order in which each finds what it needs. What is
@@ -89,8 +100,9 @@ impl Deps {
 
     fn unknown(&self, name: &str) -> UnknownModule {
         let known = self.modules.keys().chain(&self.builtin);
+        let canonical = canonical(name);
         let nearest = known
-            .map(|candidate| (distance(name, candidate), candidate))
+            .map(|candidate| (distance(&canonical, candidate), candidate))
             .filter(|(distance, _)| *distance <= FAR)
             .min()
             .map(|(_, candidate)| candidate.clone());
@@ -107,10 +119,10 @@ struct Order<'d> {
 impl Order<'_> {
     /// Depth is bounded by the number of modules: a name is entered once.
     fn add(&mut self, name: &str) -> Result<(), UnknownModule> {
-        let name = canonical(name);
+        let (asked, name) = (name, canonical(name));
         let Some(module) = self.deps.modules.get(&name) else {
             let known = self.deps.builtin.contains(&name);
-            return if known { Ok(()) } else { Err(self.deps.unknown(&name)) };
+            return if known { Ok(()) } else { Err(self.deps.unknown(asked)) };
         };
         if !self.seen.insert(name) {
             return Ok(());
@@ -231,7 +243,7 @@ kernel/b.ko: kernel/a.ko
     #[test]
     fn refuses_an_unknown_module_and_says_the_nearest() {
         check_unknown("erof", "the kernel has no module `erof`; is it `erofs`?");
-        check_unknown("virtio-nte", "the kernel has no module `virtio_nte`; is it `virtio_net`?");
+        check_unknown("virtio-nte", "the kernel has no module `virtio-nte`; is it `virtio_net`?");
         check_unknown("zfs_on_floppy", "the kernel has no module `zfs_on_floppy`");
     }
 
@@ -257,5 +269,16 @@ kernel/b.ko: kernel/a.ko
     fn refuses_a_kernel_that_cannot_start_a_container() {
         let error = Deps::parse("kernel/fs/erofs/erofs.ko:", "").boot(&[]).unwrap_err();
         assert_eq!(error.to_string(), "the kernel has no module `overlay`");
+    }
+
+    #[test]
+    fn loads_the_rest_when_some_are_not_there() {
+        let deps = Deps::parse("kernel/fs/erofs/erofs.ko:\nkernel/a.ko: kernel/gone.ko\nkernel/b.ko:", "");
+        let added = ["a", "nothing", "b"].map(String::from);
+        let (paths, unknown) = deps.boot_with_what_there_is(&added);
+        assert_eq!(paths, ["kernel/fs/erofs/erofs.ko", "kernel/b.ko"]);
+        let unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+        assert!(unknown.contains(&"the kernel has no module `gone`".to_owned()), "{unknown:?}");
+        assert!(unknown.iter().any(|text| text.contains("`nothing`")), "{unknown:?}");
     }
 }

@@ -192,7 +192,7 @@ pub fn open_regular(path: &str) -> Result<OwnedFd> {
 /// As chown(2).
 pub fn copy_owner(from: BorrowedFd<'_>, path: &str, first_id: u32) -> Result<()> {
     let stat = fstat(from)?;
-    let id = |outside: u32| outside.checked_sub(first_id).unwrap_or_default();
+    let id = |outside: u32| outside.saturating_sub(first_id);
     let (uid, gid) = (id(stat.st_uid).into(), id(stat.st_gid).into());
     nix::unistd::chown(path, Some(uid), Some(gid))?;
     let mode = Mode::from_bits_truncate(stat.st_mode & 0o7777);

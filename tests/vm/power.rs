@@ -1,0 +1,94 @@
+//! The machine ends as it was asked to, in order and in time, whoever asks and whoever does not listen.
+
+use orlop_vm::End;
+use serde_json::json;
+
+use crate::common::{Booted, container, world};
+
+/// Three that depend on one another, each of which takes a moment to stop.
+fn chain() -> String {
+    let after = |name: &str| format!("depends_on = [{name:?}]");
+    [
+        container("bottom", "sleep", ""),
+        container("middle", "sleep", &after("bottom")),
+        container("top", "sleep", &after("middle")),
+    ]
+    .join("\n")
+}
+
+#[track_caller]
+fn ends(machine: &Booted, expected: End) {
+    let end = machine.wait_for_end().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(end, expected);
+}
+
+/// `lines` stand on the console in this order.
+#[track_caller]
+fn check_order(console: &str, lines: &[&str]) {
+    let places: Vec<Option<usize>> = lines.iter().map(|line| console.find(line)).collect();
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{lines:?} stand at {places:?}");
+}
+
+#[test]
+fn a_reboot_is_a_reboot() {
+    let machine = world(&chain()).boot();
+    machine.wait("top", "running");
+    machine.ok("Power", json!({ "action": "reboot" }));
+    ends(&machine, End::Rebooted);
+    check_order(&machine.console(), &["top: stopping -> exited", "bottom: running -> stopping"]);
+}
+
+#[test]
+fn control_alt_delete_stops_everything_and_reboots() {
+    let machine = world(&chain()).boot();
+    machine.wait("top", "running");
+    machine.control_alt_delete().unwrap();
+    ends(&machine, End::Rebooted);
+    check_order(&machine.console(), &["top: stopping -> exited", "bottom: stopping -> exited"]);
+}
+
+#[test]
+fn the_power_button_stops_everything_and_powers_off() {
+    let machine = world(&chain()).boot();
+    machine.wait("top", "running");
+    machine.power_button().unwrap();
+    ends(&machine, End::PoweredOff);
+    check_order(&machine.console(), &["top: stopping -> exited", "bottom: stopping -> exited"]);
+}
+
+/// Longer than any test lasts: whoever waited for it would be seen.
+const LONG: &str = r#"stop_grace_period = "1h""#;
+
+/// One in each state that a container can be kept in, none of which ends when it is asked to.
+fn deaf_in_every_state() -> String {
+    let deaf = |name: &str, more: &str| container(name, "ignore-term", &format!("{LONG}\n{more}"));
+    let ended = |name: &str, code: u8, more: &str| container(name, &format!("exit {code}"), more);
+    [
+        "[host]\nfault_injection = true\npoweroff_timeout = \"5s\"".to_owned(),
+        deaf("running", ""),
+        deaf("stopping", ""),
+        deaf("held", "depends_on = [\"running\"]"),
+        deaf("waiting", "depends_on = [\"failed\"]"),
+        ended("backoff", 1, "restart = \"always\"\nrestart_policy = { delay = \"1h\", max_delay = \"1h\" }"),
+        ended("exited", 0, "restart = \"no\""),
+        ended("failed", 1, "restart = \"no\""),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn whoever_does_not_listen_is_gone_by_the_deadline_in_every_state() {
+    let machine = world(&deaf_in_every_state()).boot();
+    machine.wait("stopping", "running");
+    machine.ok("Stop", json!({ "name": "stopping" }));
+    for state in ["running", "stopping", "waiting", "backoff", "exited", "failed"] {
+        machine.wait(state, state);
+    }
+    machine.wait("held", "running");
+    machine.ok("Power", json!({ "action": "poweroff" }));
+    // Nobody changes the machine's mind now, and the supervisor is not what it hangs on.
+    let refused = machine.call("Power", json!({ "action": "reboot" }));
+    assert!(refused.is_ok() || refused.is_err_and(|error| error.refusal().is_some()));
+    machine.crash("supervisor", "SIGKILL");
+    ends(&machine, End::PoweredOff);
+}
