@@ -34,6 +34,9 @@ impl Agent {
         if let Some((action, deadline_us)) = table.power {
             self.shut_down(action, Duration::from_micros(deadline_us), now);
         }
+        if let Some((code, status)) = table.upgrade_failed {
+            self.upgrade_failed(code, status);
+        }
         for name in self.blamed.quarantined() {
             let reason = "three supervisors died while they handled it".to_owned();
             self.events.push_back(Event::Quarantine { name, reason });

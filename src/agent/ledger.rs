@@ -19,6 +19,8 @@ pub struct Table {
     pub starts: u32,
     pub safe: bool,
     pub power: Option<(Action, u64)>,
+    /// How the executable ended that was tried before this one came back.
+    pub upgrade_failed: Option<(i32, i32)>,
     pub phases: Vec<Phase>,
     pub entries: Vec<(Child, Option<Ended>, Fds)>,
 }
@@ -58,13 +60,21 @@ impl Ledger {
                 self.next_blocking()?
                 && to == pid
             {
-                let table = Table { starts, safe, power, phases: Vec::new(), entries: Vec::new() };
+                let table = Table {
+                    starts,
+                    safe,
+                    power,
+                    upgrade_failed: None,
+                    phases: Vec::new(),
+                    entries: Vec::new(),
+                };
                 break (table, entries, phases);
             }
         };
         while phases_left > 0 || entries_left > 0 {
             match self.next_blocking()? {
                 (Frame::Power { action, deadline_us }, _) => table.power = Some((action, deadline_us)),
+                (Frame::UpgradeFailed { code, status }, _) => table.upgrade_failed = Some((code, status)),
                 (Frame::Phase(phase), _) => {
                     table.phases.push(phase);
                     phases_left = phases_left.saturating_sub(1);
