@@ -16,7 +16,7 @@ fn real_time_signals() {
     }
     machine.logged("web", "sleeping");
     for number in [34, 36, 64] {
-        let line = format!("supervisor died (signal {number}");
+        let line = format!("the supervisor ended: signal {number}");
         machine.wait_for_console(&line).unwrap_or_else(|error| panic!("{error}"));
     }
     machine.power_off();
