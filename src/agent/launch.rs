@@ -15,7 +15,7 @@ use crate::linux::kmsg::Level;
 use crate::linux::{Errno, fd, pidfd};
 
 /// Setup and the container's own steps, loaded machines and slow disks included.
-const START: Duration = Duration::from_secs(60);
+pub const START: Duration = Duration::from_secs(60);
 
 pub struct Run {
     pub name: String,
@@ -27,6 +27,8 @@ pub struct Run {
     /// `Clean` was asked for: tell when the cgroup is empty.
     pub cleaning: bool,
     pub stop_signal: Option<i32>,
+    /// Taken over in the middle of its start: until then it may still end without its program.
+    pub starting_until: Option<Duration>,
 }
 
 pub enum Stage {
@@ -173,6 +175,7 @@ impl Agent {
             stage,
             cleaning: false,
             stop_signal: image.stop_signal,
+            starting_until: None,
         };
         self.runs.insert(key, run);
         Ok(())
@@ -306,6 +309,10 @@ impl Agent {
             if !matches!(run.stage, Stage::Running { .. } | Stage::Over) {
                 self.report(key, at);
             }
+            // Setup may hold the report a moment longer than the container lived.
+            if self.runs.get(&key).is_some_and(|run| run.deadline().is_some()) {
+                self.report_closed(key);
+            }
             if let Some(run) = self.runs.get_mut(&key)
                 && matches!(run.stage, Stage::Running { .. })
             {
@@ -313,7 +320,13 @@ impl Agent {
                 let (name, generation) = (run.name.clone(), run.generation);
                 run.stage = Stage::Over;
                 let exit = exit_of(ended);
-                self.events.push_back(Event::Ended { name, generation, exit, oom, at });
+                self.events.push_back(
+                    if run.starting_until.is_some_and(|until| at <= until) && never_ran(ended) {
+                        Event::StartFailed { name, generation, failure: cut_off() }
+                    } else {
+                        Event::Ended { name, generation, exit, oom, at }
+                    },
+                );
             }
             let now = crate::linux::time::since_boot();
             self.settle(now);
@@ -332,5 +345,21 @@ impl Agent {
         for key in late {
             self.fail(key, Failure::said("deadline", format!("not started within {} s", START.as_secs())));
         }
+    }
+}
+
+/// Ended as setup and the container end when they cannot go on: before the program.
+pub fn never_ran(ended: Ended) -> bool {
+    ended.code == libc::CLD_EXITED && [126, 127].contains(&ended.status)
+}
+
+/// The supervisor died between the barrier and the program: nobody's failure.
+fn cut_off() -> StartFailure {
+    StartFailure {
+        step: "start".into(),
+        object: "the container".into(),
+        errno: 0,
+        text: "the supervisor was restarted meanwhile".into(),
+        fault: Fault::Transient,
     }
 }

@@ -118,16 +118,16 @@ impl Agent {
         process::set_limit(process::NOFILE, 16_384, 16_384)?;
         signal::reset();
         signal::ignore(libc::SIGPIPE);
-        let (ledger, table) = Ledger::open()?;
+        let (mut ledger, table) = Ledger::open()?;
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
         let (boot, config) = Boot::begin(&table, now);
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
-        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &ledger)?;
+        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &mut ledger)?;
         epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
-        let server = serving::open(&table, &config, &ledger)?;
+        let server = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
         let mut agent = Self {
@@ -207,8 +207,8 @@ impl Agent {
     }
 
     fn look_after_helpers(&mut self, now: Duration) {
-        self.consoles.look_after(self.boot.starts, &self.ledger, now);
-        if self.logs.look_after(self.boot.starts, &self.ledger, now)
+        self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
+        if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
             && let Err(errno) = self.watch_log()
         {
             say(Level::Error, &format!("log: {}", errno.desc()));
@@ -293,6 +293,8 @@ impl Agent {
             let frame = match self.ledger.receive() {
                 Ok(frame) => frame,
                 Err(Errno::EBADMSG) => continue,
+                // PID 1 is gone, as one inside another system can be, and nobody would know our children.
+                Err(Errno::EPIPE | Errno::ECONNRESET) => process::exit_now(1),
                 Err(_) => return,
             };
             if self.is_of_a_helper(&frame, now) {
@@ -303,8 +305,9 @@ impl Agent {
                 Frame::Gone { cookie } => self.not_registered(cookie, "it ended before it was ready"),
                 Frame::Refused { cookie } => self.not_registered(cookie, "the table of children is full"),
                 Frame::Ended { cookie, ended } => self.ended(cookie, ended),
-                Frame::Power { action, deadline_us } => {
-                    self.shut_down(action, Duration::from_micros(deadline_us), now);
+                // By a signal: PID 1 does not know how long the configuration gives.
+                Frame::Power { action, .. } => {
+                    self.shut_down(action, now.saturating_add(self.config.host.poweroff_timeout), now);
                 }
                 Frame::UpgradeFailed { code, status } => self.upgrade_failed(code, status),
                 Frame::Counted { orphans } => self.counted(orphans, now),

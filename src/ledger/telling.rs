@@ -20,6 +20,8 @@ enum Step {
 #[derive(Debug, Default)]
 pub struct Telling {
     step: Step,
+    /// Who said Hello.
+    pub to: i32,
     /// The answer to the last frame.
     answer: Option<Frame>,
     /// Why an executable was taken back.
@@ -40,12 +42,17 @@ impl Telling {
         self.answer = None;
     }
 
-    pub fn hello(&mut self) {
+    pub fn hello(&mut self, pid: i32) {
         self.step = Step::Welcome;
+        self.to = pid;
     }
 
+    /// Nobody waits for an answer to what a dead supervisor had left in the queue; kept, it would
+    /// keep its successor from being heard.
     pub fn answer(&mut self, frame: Frame) {
-        self.answer = Some(frame);
+        if self.step != Step::Silent {
+            self.answer = Some(frame);
+        }
     }
 
     pub fn upgrade_failed(&mut self, code: i32, status: i32) {
@@ -140,7 +147,7 @@ mod tests {
     use super::*;
 
     const WELCOME: Frame =
-        Frame::Welcome { starts: 1, orphans: 0, safe: false, phases: 1, entries: 2, power: None };
+        Frame::Welcome { starts: 1, orphans: 0, safe: false, phases: 1, entries: 2, power: None, to: 5 };
 
     fn table() -> Table<()> {
         let mut table = Table::new();
@@ -178,7 +185,7 @@ mod tests {
     fn a_new_supervisor_is_told_everything_once_and_ends_as_they_come() {
         let (mut telling, mut table) = (Telling::default(), table());
         table.ended(10, Ended::default()).unwrap();
-        telling.hello();
+        telling.hello(5);
         assert!(!telling.can_hear(), "the table stands still while it is told");
         let frames = drain(&mut telling, &mut table);
         assert_eq!(frames.len(), 4);
@@ -191,7 +198,7 @@ mod tests {
     #[test]
     fn an_empty_table_is_told_too() {
         let mut telling = Telling::default();
-        telling.hello();
+        telling.hello(5);
         assert_eq!(drain(&mut telling, &mut Table::new()).len(), 2);
         assert!(telling.can_hear());
     }
@@ -199,7 +206,7 @@ mod tests {
     #[test]
     fn answers_come_before_ends_and_one_at_a_time() {
         let (mut telling, mut table) = (Telling::default(), table());
-        telling.hello();
+        telling.hello(5);
         drain(&mut telling, &mut table);
         table.ended(20, Ended::default()).unwrap();
         telling.answer(Frame::Registered { cookie: 3 });
@@ -210,14 +217,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dead_one_had_asked_does_not_silence_its_successor() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        telling.stop();
+        telling.answer(Frame::Registered { cookie: 3 });
+        assert!(telling.can_hear());
+        telling.hello(5);
+        assert!(!drain(&mut telling, &mut table).contains(&Frame::Registered { cookie: 3 }));
+    }
+
+    #[test]
     fn a_successor_is_told_again_what_the_last_one_heard() {
         let (mut telling, mut table) = (Telling::default(), table());
         table.ended(10, Ended::default()).unwrap();
-        telling.hello();
+        telling.hello(5);
         drain(&mut telling, &mut table);
         telling.stop();
         table.forget_told();
-        telling.hello();
+        telling.hello(5);
         assert_eq!(drain(&mut telling, &mut table).len(), 4);
     }
 }
