@@ -62,6 +62,8 @@ impl Tree {
         }
         // The kernel opens it for /init's first three descriptors, before anything is mounted.
         tree.add("dev/console", 0o600, Content::CharacterDevice { major: 5, minor: 1 });
+        // Without a console Rust's start-up opens this one in their place, and aborts without it.
+        tree.add("dev/null", 0o666, Content::CharacterDevice { major: 1, minor: 3 });
         tree
     }
 
