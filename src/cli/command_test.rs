@@ -316,11 +316,7 @@ orphans     20000 reaped
     let upgrade = Upgrade { number: 1, sha256: String::new(), ok: false, error: Some("it hung".into()) };
     let safe = VersionReply { safe: true, supervisor_starts: 4, upgrade: Some(upgrade), ..version() };
     let outcome = Machine::new(vec![reply(&safe)]).run("version");
-    assert!(
-        outcome.out.contains("\nupgrade     failed: it hung\nsafe mode:"),
-        "{}",
-        outcome.out
-    );
+    assert!(outcome.out.contains("\nupgrade     failed: it hung\nsafe mode:"), "{}", outcome.out);
 }
 
 #[test]
