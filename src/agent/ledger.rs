@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::ledger::{Action, Child, Ended, FRAME_BYTES, Frame, Phase, VERSION};
+use orlop::supervisor::Exit;
 
 use crate::linux::{Errno, Result, fd, seqpacket};
 
@@ -224,4 +225,9 @@ mod tests {
         }
         assert!(!ledger.is_behind());
     }
+}
+
+/// How PID 1's word for an end is the core's.
+pub fn exit_of(ended: Ended) -> Exit {
+    if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
 }
