@@ -169,6 +169,11 @@ impl Ledger {
     }
 }
 
+/// How PID 1's word for an end is the core's.
+pub fn exit_of(ended: Ended) -> Exit {
+    if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,9 +230,4 @@ mod tests {
         }
         assert!(!ledger.is_behind());
     }
-}
-
-/// How PID 1's word for an end is the core's.
-pub fn exit_of(ended: Ended) -> Exit {
-    if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
 }
