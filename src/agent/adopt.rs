@@ -10,8 +10,9 @@ use orlop::supervisor::{Event, Found, Record};
 use super::cgroups::Cgroups;
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::Table;
+use super::ledger::exit_of;
 use super::logs::{Rings, slot_of};
-use super::{Agent, exit_of, records, say};
+use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
 

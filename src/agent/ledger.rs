@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::ledger::{Action, Child, Ended, FRAME_BYTES, Frame, Phase, VERSION};
+use orlop::supervisor::Exit;
 
 use crate::linux::{Errno, Result, fd, seqpacket};
 
@@ -166,6 +167,11 @@ impl Ledger {
     pub fn upgrade(&self, executable: BorrowedFd<'_>) -> Result<()> {
         seqpacket::send(self.socket.as_fd(), &Frame::Upgrade.encode(), &[executable])
     }
+}
+
+/// How PID 1's word for an end is the core's.
+pub fn exit_of(ended: Ended) -> Exit {
+    if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
 }
 
 #[cfg(test)]
