@@ -10,8 +10,9 @@ use orlop::supervisor::{Event, Found, Record};
 use super::cgroups::Cgroups;
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::Table;
+use super::ledger::exit_of;
 use super::logs::{Rings, slot_of};
-use super::{Agent, exit_of, records, say};
+use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
 
@@ -33,6 +34,9 @@ impl Agent {
         }
         if let Some((action, deadline_us)) = table.power {
             self.shut_down(action, Duration::from_micros(deadline_us), now);
+        }
+        if let Some((code, status)) = table.upgrade_failed {
+            self.upgrade_failed(code, status);
         }
         for name in self.blamed.quarantined() {
             let reason = "three supervisors died while they handled it".to_owned();

@@ -9,7 +9,8 @@ use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::cgroups::Cgroups;
 use super::container::{self, Failure, Job, Report, Starting};
-use super::{Agent, Token, boot, exit_of, files, records, say, store};
+use super::ledger::exit_of;
+use super::{Agent, Token, boot, files, records, say, store};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, fd, pidfd};

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::ledger::{Action, Child, Ended, FRAME_BYTES, Frame, Phase, VERSION};
+use orlop::supervisor::Exit;
 
 use crate::linux::{Errno, Result, fd, seqpacket};
 
@@ -19,6 +20,8 @@ pub struct Table {
     pub starts: u32,
     pub safe: bool,
     pub power: Option<(Action, u64)>,
+    /// How the executable ended that was tried before this one came back.
+    pub upgrade_failed: Option<(i32, i32)>,
     pub phases: Vec<Phase>,
     pub entries: Vec<(Child, Option<Ended>, Fds)>,
 }
@@ -58,13 +61,21 @@ impl Ledger {
                 self.next_blocking()?
                 && to == pid
             {
-                let table = Table { starts, safe, power, phases: Vec::new(), entries: Vec::new() };
+                let table = Table {
+                    starts,
+                    safe,
+                    power,
+                    upgrade_failed: None,
+                    phases: Vec::new(),
+                    entries: Vec::new(),
+                };
                 break (table, entries, phases);
             }
         };
         while phases_left > 0 || entries_left > 0 {
             match self.next_blocking()? {
                 (Frame::Power { action, deadline_us }, _) => table.power = Some((action, deadline_us)),
+                (Frame::UpgradeFailed { code, status }, _) => table.upgrade_failed = Some((code, status)),
                 (Frame::Phase(phase), _) => {
                     table.phases.push(phase);
                     phases_left = phases_left.saturating_sub(1);
@@ -156,6 +167,11 @@ impl Ledger {
     pub fn upgrade(&self, executable: BorrowedFd<'_>) -> Result<()> {
         seqpacket::send(self.socket.as_fd(), &Frame::Upgrade.encode(), &[executable])
     }
+}
+
+/// How PID 1's word for an end is the core's.
+pub fn exit_of(ended: Ended) -> Exit {
+    if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
 }
 
 #[cfg(test)]

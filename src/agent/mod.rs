@@ -39,8 +39,8 @@ use std::time::Duration;
 
 use orlop::config::Config;
 use orlop::control::Upgrade;
-use orlop::ledger::{Action, Ended, Frame};
-use orlop::supervisor::{Effect, Event, Exit, Outcome, StateKind, Status, Supervisor};
+use orlop::ledger::{Action, Frame};
+use orlop::supervisor::{Effect, Event, Outcome, StateKind, Status, Supervisor};
 
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
@@ -397,9 +397,4 @@ fn has_come_up(status: &Status) -> bool {
         | StateKind::Stuck
         | StateKind::Invalid => true,
     }
-}
-
-/// How PID 1's word for an end is the core's.
-fn exit_of(ended: Ended) -> Exit {
-    if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
 }

@@ -72,6 +72,10 @@ impl Telling {
         match self.step {
             Step::Silent => return None,
             Step::Welcome => return alone(welcome),
+            // Before the table is over, and with that before anybody can ask what became of it.
+            Step::Phase(_) | Step::Entry(_) if self.upgrade_failed.is_some() => {
+                return alone(self.upgrade_failed?);
+            }
             Step::Phase(at) => {
                 if let Some(phase) = phases.get(at) {
                     return alone(Frame::Phase(*phase));
@@ -224,6 +228,16 @@ mod tests {
         assert!(telling.can_hear());
         telling.hello(5);
         assert!(!drain(&mut telling, &mut table).contains(&Frame::Registered { cookie: 3 }));
+    }
+
+    #[test]
+    fn one_that_comes_back_hears_of_the_failed_upgrade_with_the_table() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        telling.upgrade_failed(1, 7);
+        telling.hello(5);
+        let frames = drain(&mut telling, &mut table);
+        assert_eq!(frames[1], Frame::UpgradeFailed { code: 1, status: 7 });
+        assert_eq!(frames.len(), 5, "and once");
     }
 
     #[test]

@@ -22,11 +22,13 @@ fn ends(machine: &Booted, expected: End) {
     assert_eq!(end, expected);
 }
 
-/// `lines` stand on the console in this order.
+/// All of the chain were stopped, from the top to the bottom.
 #[track_caller]
-fn check_order(console: &str, lines: &[&str]) {
-    let places: Vec<Option<usize>> = lines.iter().map(|line| console.find(line)).collect();
-    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{lines:?} stand at {places:?}");
+fn check_stopped(machine: &Booted) {
+    let console = machine.console();
+    let line = |name| format!("{name}: stopping -> exited");
+    let places = ["top", "middle", "bottom"].map(|name| console.find(&line(name)));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "stopped at {places:?}");
 }
 
 #[test]
@@ -35,7 +37,7 @@ fn a_reboot_is_a_reboot() {
     machine.wait("top", "running");
     machine.ok("Power", json!({ "action": "reboot" }));
     ends(&machine, End::Rebooted);
-    check_order(&machine.console(), &["top: stopping -> exited", "bottom: running -> stopping"]);
+    check_stopped(&machine);
 }
 
 #[test]
@@ -44,7 +46,7 @@ fn control_alt_delete_stops_everything_and_reboots() {
     machine.wait("top", "running");
     machine.control_alt_delete().unwrap();
     ends(&machine, End::Rebooted);
-    check_order(&machine.console(), &["top: stopping -> exited", "bottom: stopping -> exited"]);
+    check_stopped(&machine);
 }
 
 #[test]
@@ -53,11 +55,14 @@ fn the_power_button_stops_everything_and_powers_off() {
     machine.wait("top", "running");
     machine.power_button().unwrap();
     ends(&machine, End::PoweredOff);
-    check_order(&machine.console(), &["top: stopping -> exited", "bottom: stopping -> exited"]);
+    check_stopped(&machine);
 }
 
 /// Longer than any test lasts: whoever waited for it would be seen.
 const LONG: &str = r#"stop_grace_period = "1h""#;
+
+const MUCH_LATER: &str = r#"restart = "always"
+restart_policy = { delay = "1h", max_delay = "1h" }"#;
 
 /// One in each state that a container can be kept in, none of which ends when it is asked to.
 fn deaf_in_every_state() -> String {
@@ -68,8 +73,9 @@ fn deaf_in_every_state() -> String {
         deaf("running", ""),
         deaf("stopping", ""),
         deaf("held", "depends_on = [\"running\"]"),
-        deaf("waiting", "depends_on = [\"failed\"]"),
-        ended("backoff", 1, "restart = \"always\"\nrestart_policy = { delay = \"1h\", max_delay = \"1h\" }"),
+        deaf("waiting", "depends_on = [\"backoff\"]"),
+        // It never runs, so that whoever depends on it waits.
+        container("backoff", "sleep", MUCH_LATER).replace("[\"/payload\"]", "[\"/nothing\"]"),
         ended("exited", 0, "restart = \"no\""),
         ended("failed", 1, "restart = \"no\""),
     ]
