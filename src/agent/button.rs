@@ -1,4 +1,4 @@
-//! Finds the machine's power buttons among its input devices.
+//! Finds the machine's power buttons among its input devices, and hears them.
 //!
 //! Only what ACPI calls a button counts: keyboards have a power key too, and somebody who leans on
 //! one does not mean to switch off a plant.
@@ -7,8 +7,15 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
-use crate::linux::input::{has_power_key, input_name, open_input};
+use orlop::ledger::Action;
+
+use super::token::Token;
+use super::{Agent, say};
+use crate::linux::epoll::Interest;
+use crate::linux::input::{self, has_power_key, input_name, open_input};
+use crate::linux::kmsg::Level;
 
 /// What drivers/acpi/button.c calls it, both the fixed button and the one in the namespace.
 const NAME: &str = "Power Button";
@@ -39,6 +46,36 @@ pub(crate) fn find_power_buttons(folder: &Path) -> io::Result<Vec<OwnedFd>> {
         }
     }
     Ok(buttons)
+}
+
+impl Agent {
+    pub fn watch_buttons(&mut self) {
+        self.buttons = find_power_buttons(Path::new("/dev/input")).unwrap_or_default();
+        for (number, fd) in self.buttons.iter().enumerate() {
+            if let Err(errno) =
+                self.epoll.add(fd.as_fd(), Interest::EPOLLIN, Token::Button(number as u32).number())
+            {
+                say(Level::Error, &format!("power button: {}", errno.desc()));
+            }
+        }
+    }
+
+    pub fn pressed(&mut self, number: u32, now: Duration) {
+        let Some(fd) = self.buttons.get(number as usize) else { return };
+        match input::read_power_press(fd.as_fd()) {
+            Ok(true) => {
+                say(Level::Info, "the power button was pressed");
+                self.shut_down(Action::PowerOff, now.saturating_add(self.config.host.poweroff_timeout), now);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                say(Level::Error, &format!("power button: {error}"));
+                if let Err(errno) = self.epoll.remove(fd.as_fd()) {
+                    say(Level::Error, &format!("power button: {}", errno.desc()));
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

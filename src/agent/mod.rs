@@ -34,7 +34,6 @@ mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::Duration;
 
 use orlop::config::Config;
@@ -44,7 +43,7 @@ use orlop::supervisor::{Effect, Event, Outcome, StateKind, Status, Supervisor};
 
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
-use crate::linux::{Errno, Result, input, process, signal, time};
+use crate::linux::{Errno, Result, process, signal, time};
 
 use blame::Blame;
 use boot::Boot;
@@ -227,34 +226,6 @@ impl Agent {
             // Not started yet.
             Err(Errno::ENOENT) => Ok(()),
             other => other,
-        }
-    }
-
-    fn watch_buttons(&mut self) {
-        self.buttons = button::find_power_buttons(Path::new("/dev/input")).unwrap_or_default();
-        for (number, fd) in self.buttons.iter().enumerate() {
-            if let Err(errno) =
-                self.epoll.add(fd.as_fd(), Interest::EPOLLIN, Token::Button(number as u32).number())
-            {
-                say(Level::Error, &format!("power button: {}", errno.desc()));
-            }
-        }
-    }
-
-    fn pressed(&mut self, number: u32, now: Duration) {
-        let Some(fd) = self.buttons.get(number as usize) else { return };
-        match input::read_power_press(fd.as_fd()) {
-            Ok(true) => {
-                say(Level::Info, "the power button was pressed");
-                self.shut_down(Action::PowerOff, now.saturating_add(self.config.host.poweroff_timeout), now);
-            }
-            Ok(false) => {}
-            Err(error) => {
-                say(Level::Error, &format!("power button: {error}"));
-                if let Err(errno) = self.epoll.remove(fd.as_fd()) {
-                    say(Level::Error, &format!("power button: {}", errno.desc()));
-                }
-            }
         }
     }
 
