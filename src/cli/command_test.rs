@@ -327,7 +327,7 @@ fn the_machine_is_asked_to_end_to_resume_and_to_crash() {
     assert_eq!(machine.calls(), [r#"Power {"action":"reboot"}"#]);
     check("resume", vec![done()], 0, "the machine starts what is wanted\n", "");
     let machine = check("debug crash log --signal KILL", vec![done()], 0, "the logger dies of SIGKILL\n", "");
-    assert_eq!(machine.calls(), [r#"DebugCrash {"process":"log","signal":"SIGKILL","starts":0}"#]);
+    assert_eq!(machine.calls(), [r#"DebugCrash {"process":"log","signal":"SIGKILL","starts":0,"steps":0}"#]);
     let off = encode_error(&Error::FaultInjectionOff {});
     let expected = "error: fault injection is off; `[host] fault_injection = true` allows it\n";
     check("debug crash supervisor", vec![off], 1, "", expected);
