@@ -107,7 +107,9 @@ impl Agent {
                 self.ledger.send(Frame::Resume);
                 self.person(call, Event::Resume, now);
             }
-            Request::DebugCrash { process, signal, starts } => self.crash(call, process, signal, starts, now),
+            Request::DebugCrash { process, signal, starts, steps } => {
+                self.crash(call, process, (signal, starts, steps), now);
+            }
             Request::DebugOrphans { count } => self.make_orphans(call, count, now),
             Request::UpgradeBegin { size, sha256 } => self.upgrade_begin(call, size, sha256, now),
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),

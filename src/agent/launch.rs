@@ -179,6 +179,7 @@ impl Agent {
             starting_until: None,
         };
         self.runs.insert(key, run);
+        self.step();
         Ok(())
     }
 
@@ -199,7 +200,11 @@ impl Agent {
                 | Stage::Executing { starting, .. } => starting,
                 Stage::Running { .. } | Stage::Over => return,
             };
-            match starting.receive() {
+            let received = starting.receive();
+            if received.is_ok() {
+                self.step();
+            }
+            match received {
                 Ok(Report::Failed(failure)) => return self.fail(key, failure),
                 Ok(Report::Container { pid, pidfd }) => self.created(key, pid, pidfd),
                 Ok(Report::Closed) => return self.report_closed(key),
@@ -253,6 +258,7 @@ impl Agent {
         let now = crate::linux::time::since_boot();
         self.tell(created, now);
         self.settle(now);
+        self.step();
         let Some(run) = self.runs.get_mut(&key) else { return };
         match core::mem::replace(&mut run.stage, Stage::Over) {
             Stage::Registering { starting, until, pid, pidfd } => {
@@ -333,6 +339,7 @@ impl Agent {
             self.settle(now);
         }
         let (slot, generation) = parts(cookie);
+        self.step();
         self.logs.recorded(slot, generation, cookie, &mut self.ledger);
     }
 

@@ -72,6 +72,8 @@ struct Agent {
     events: VecDeque<Event>,
     power: Option<(Action, Duration)>,
     blamed: Blame,
+    /// Steps until it dies, as it was told, and of which signal.
+    dies_after: Option<(u32, i32)>,
     /// Containers whose record could not be written: they are not started.
     unsaved: BTreeSet<String>,
     server: Server,
@@ -141,6 +143,7 @@ impl Agent {
             events: VecDeque::new(),
             power: None,
             blamed: Blame::open()?,
+            dies_after: None,
             unsaved: BTreeSet::new(),
             server,
             logs: Logs::new()?,
@@ -271,6 +274,7 @@ impl Agent {
             if self.is_of_a_helper(&frame, now) {
                 continue;
             }
+            self.step();
             match frame {
                 Frame::Registered { cookie } => self.registered(cookie),
                 Frame::Gone { cookie } => self.not_registered(cookie, "it ended before it was ready"),
@@ -330,6 +334,7 @@ impl Agent {
     }
 
     fn perform(&mut self, effect: Effect, now: Duration) {
+        self.step();
         match effect {
             Effect::Start { name, generation } => {
                 self.blamed.begin(&name);

@@ -327,10 +327,13 @@ fn the_machine_is_asked_to_end_to_resume_and_to_crash() {
     assert_eq!(machine.calls(), [r#"Power {"action":"reboot"}"#]);
     check("resume", vec![done()], 0, "the machine starts what is wanted\n", "");
     let machine = check("debug crash log --signal KILL", vec![done()], 0, "the logger dies of SIGKILL\n", "");
-    assert_eq!(machine.calls(), [r#"DebugCrash {"process":"log","signal":"SIGKILL","starts":0}"#]);
+    assert_eq!(machine.calls(), [r#"DebugCrash {"process":"log","signal":"SIGKILL","starts":0,"steps":0}"#]);
     let dies = "the supervisor dies of SIGSEGV\n";
     let machine = check("debug crash supervisor --starts 3", vec![done()], 0, dies, "");
-    assert_eq!(machine.calls(), [r#"DebugCrash {"process":"supervisor","signal":"SIGSEGV","starts":3}"#]);
+    assert_eq!(
+        machine.calls(),
+        [r#"DebugCrash {"process":"supervisor","signal":"SIGSEGV","starts":3,"steps":0}"#]
+    );
     let machine = check("debug orphans 9", vec![done()], 0, "9 orphans are being made\n", "");
     assert_eq!(machine.calls(), [r#"DebugOrphans {"count":9}"#]);
     let off = encode_error(&Error::FaultInjectionOff {});

@@ -19,6 +19,7 @@ mod failure_budget;
 mod fork_bomb_stays_in_pids;
 mod has_namespaces_of_its_own;
 mod image_has_its_say;
+mod kills_between_steps;
 mod limits_are_in_cgroupfs;
 mod logger;
 mod memory_hog_is_killed_alone;

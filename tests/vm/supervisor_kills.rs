@@ -8,8 +8,8 @@ use crate::common::{container, count, world};
 const SIGNALS: [&str; 3] = ["SIGKILL", "SIGSEGV", "SIGABRT"];
 
 /// Writes one line and ends, so that its log counts its runs.
-const ONE_LINE: &str = "write 1 run";
-const OFTEN: &str = r#"restart = "always"
+pub(crate) const ONE_LINE: &str = "write 1 run";
+pub(crate) const OFTEN: &str = r#"restart = "always"
 restart_policy = { delay = "100ms", max_delay = "100ms" }"#;
 /// A load, and not a machine that does nothing else.
 const BUSY: &str = r#"limits = { cpus = 0.2 }
@@ -49,7 +49,7 @@ fn survives_kills_of_the_supervisor() {
 
 /// Every start has one end on the console, and every run that wrote its line ended with its code.
 #[track_caller]
-fn check_ends(console: &str, runs: usize, starts: u64) {
+pub(crate) fn check_ends(console: &str, runs: usize, starts: u64) {
     let ends = |how: &str| {
         let is_end = |line: &&str| {
             line.starts_with("often: ") && line.contains(" -> stopping: ") && line.ends_with(how)
