@@ -83,7 +83,7 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
         hostname: container.hostname.clone(),
         process: Process {
             user: user(container, image),
-            args: args(container, image),
+            args: arguments(container, image),
             env: env(container, image),
             cwd: container
                 .working_dir
@@ -115,8 +115,10 @@ fn capabilities(container: &Container) -> u64 {
     if drop & ALL_CAPABILITIES == ALL_CAPABILITIES { add } else { (DEFAULT_CAPABILITIES | add) & !drop }
 }
 
-/// Compose's rule: an entrypoint of one's own takes the image's command away.
-fn args(container: &Container, image: &Defaults) -> Vec<String> {
+/// The program and its arguments. Compose's rule: an entrypoint of one's own takes the image's
+/// command away.
+#[must_use]
+pub fn arguments(container: &Container, image: &Defaults) -> Vec<String> {
     let mut args = container.entrypoint.clone().unwrap_or_else(|| image.entrypoint.clone());
     match (&container.command, &container.entrypoint) {
         (Some(command), _) => args.extend(command.iter().cloned()),

@@ -17,6 +17,7 @@ mod cpu_quota_holds;
 mod demo;
 mod failure_budget;
 mod fork_bomb_stays_in_pids;
+mod from_outside;
 mod has_namespaces_of_its_own;
 mod image_has_its_say;
 mod kills_between_steps;
