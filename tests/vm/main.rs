@@ -23,6 +23,7 @@ mod image_has_its_say;
 mod kills_between_steps;
 mod limits_are_in_cgroupfs;
 mod logger;
+mod machine_is_prepared;
 mod memory_hog_is_killed_alone;
 mod network_modes;
 mod nothing_is_inherited;

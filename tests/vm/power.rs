@@ -1,6 +1,6 @@
 //! The machine ends as it was asked to, in order and in time, whoever asks and whoever does not listen.
 
-use orlop_vm::End;
+use orlop_vm::{End, Machine, Options};
 use serde_json::json;
 
 use crate::common::{Booted, container, world};
@@ -56,6 +56,18 @@ fn the_power_button_stops_everything_and_powers_off() {
     machine.power_button().unwrap();
     ends(&machine, End::PoweredOff);
     check_stopped(&machine);
+}
+
+#[test]
+fn a_machine_that_was_cut_off_boots_again() {
+    let machine = world(&chain()).boot();
+    machine.wait("top", "running");
+    machine.cut_power();
+    ends(&machine, End::Killed { signal: 9 });
+    let options = Options::new(machine.folder.path().join("machine"));
+    let again = Machine::boot(&options).unwrap_or_else(|error| panic!("{error}"));
+    let top = again.wait_for("top", "running").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(top["restarts"], 0, "{top}");
 }
 
 /// Longer than any test lasts: whoever waited for it would be seen.
