@@ -4,7 +4,8 @@ use crate::common::{container, section, value, world};
 
 #[test]
 fn starts_as_declared() {
-    let tasks = "each ids , where , env , limits , cat /etc/hostname , cat /etc/hosts";
+    let tasks = "each ids , where , env , limits , cat /etc/hostname , cat /etc/hosts , \
+                 write-file /dev/stdout opened";
     let more = r#"
         user = "web"
         group_add = ["web", "77"]
@@ -28,6 +29,8 @@ fn starts_as_declared() {
     assert_eq!(section(&log, "where"), "cwd /data\nhostname front\n");
     assert_eq!(section(&log, "cat /etc/hostname"), "front\n");
     assert!(section(&log, "cat /etc/hosts").lines().any(|line| line.ends_with("front")), "{log}");
+    // nginx and others open it anew, whoever they run as.
+    assert_eq!(section(&log, "write-file /dev/stdout opened"), "opened");
     let path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     let env = [path, "FROM=toml", "ONLY_FIRST=1", "BOTH=second", "LITERAL=$HOME ${X}", "HOME=/"];
     assert_eq!(section(&log, "env").lines().collect::<Vec<_>>(), env);
