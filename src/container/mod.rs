@@ -7,6 +7,7 @@ mod compile;
 mod environment;
 mod plan;
 mod resources;
+pub mod seccomp;
 pub mod spec;
 mod users;
 
