@@ -140,11 +140,13 @@ impl Agent {
                 .values()
                 .filter_map(|volume| Some((volume.name.clone(), volume.size?)))
                 .collect(),
+            seccomp: files::seccomp(container, &self.boot.config_dir)?,
         };
         let spec = compile(container, &image.defaults, &facts);
         let quarter = self.boot.memory / 4;
         let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
-        let plan = plan(&spec, &Root { layers: image.layers.clone(), upper_size });
+        let plan = plan(&spec, &Root { layers: image.layers.clone(), upper_size })
+            .map_err(|refused| Failure::said("seccomp", refused.to_string()))?;
         let (cgroups, entrances) = Cgroups::make(name, &settings(&spec.linux.resources))?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);

@@ -1,6 +1,6 @@
 //! Which files beside the configuration a container needs, for whoever can look whether they are there.
 
-use super::model::{Config, ImageSource};
+use super::model::{Config, ImageSource, Seccomp};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -34,6 +34,10 @@ pub fn files(config: &Config) -> Vec<FileUse> {
         }
         for file in &container.env_file {
             add("env_file", &file.path, file.required);
+        }
+        match &container.seccomp {
+            Seccomp::Default | Seccomp::Unconfined => {}
+            Seccomp::File(path) => add("seccomp", path, true),
         }
     }
     files

@@ -102,6 +102,7 @@ pub struct Container {
     /// Beside the default set. No capability is in both: `ALL` in one leaves out what the other names.
     pub cap_add: Capabilities,
     pub cap_drop: Capabilities,
+    pub seccomp: Seccomp,
     pub limits: Limits,
     pub ulimits: BTreeMap<Rlimit, Ulimit>,
     pub shm_size: u64,
@@ -114,6 +115,18 @@ pub struct Container {
 /// A set of capabilities: bit N is capability number N of linux/capability.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities(pub u64);
+
+/// Which system calls a container may make.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Seccomp {
+    /// Those that programs need, and those that its capabilities are for.
+    #[default]
+    Default,
+    /// All.
+    Unconfined,
+    /// A profile in a file, relative to the config folder.
+    File(String),
+}
 
 /// Where an image comes from. Files are relative to the config folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

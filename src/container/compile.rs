@@ -10,11 +10,12 @@ use alloc::vec::Vec;
 
 use super::RANGE;
 use super::resources::resources;
+use super::seccomp::{self, Seccomp};
 use super::spec::{
     CapabilitySets, IdMapping, Linux, Mount, Namespace, NamespaceKind, Process, RlimitSpec, Spec, SpecRoot,
     User,
 };
-use crate::config::{Container, NetworkMode, Rlimit, VolumeSource};
+use crate::config::{self, Container, NetworkMode, Rlimit, VolumeSource};
 
 /// CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE: podman's default
 /// set less SYS_CHROOT and SETFCAP.
@@ -71,6 +72,8 @@ pub struct Facts {
     pub volumes: String,
     /// Bytes that a `[volume.X]` may hold in memory.
     pub volume_sizes: BTreeMap<String, u64>,
+    /// What the file says that `seccomp` names.
+    pub seccomp: Option<Seccomp>,
 }
 
 /// Compiles what the container gets.
@@ -104,13 +107,19 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
             resources: resources(&container.limits, &facts.devices),
             masked_paths: MASKED.map(ToString::to_string).to_vec(),
             readonly_paths: READ_ONLY.map(ToString::to_string).to_vec(),
+            seccomp: match &container.seccomp {
+                config::Seccomp::Default => Some(seccomp::allowed(capabilities)),
+                config::Seccomp::Unconfined => None,
+                config::Seccomp::File(_) => facts.seccomp.clone(),
+            },
         },
         annotations: container.labels.clone(),
     }
 }
 
 /// Drop everything, then add: what is added stays. Else what is dropped goes.
-fn capabilities(container: &Container) -> u64 {
+#[must_use]
+pub fn capabilities(container: &Container) -> u64 {
     let (add, drop) = (container.cap_add.0, container.cap_drop.0);
     if drop & ALL_CAPABILITIES == ALL_CAPABILITIES { add } else { (DEFAULT_CAPABILITIES | add) & !drop }
 }

@@ -7,6 +7,7 @@
 mod architecture;
 mod compile;
 mod emit;
+mod file;
 mod profile;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use architecture::{Architecture, NATIVE};
 pub use compile::{Refused, compile};
 pub use emit::Instruction;
+pub use file::read_profile;
 pub use profile::allowed;
 
 use alloc::string::String;
