@@ -159,6 +159,8 @@ impl Agent {
         agent.adopt(table, now);
         agent.watch_buttons();
         agent.settle(now);
+        // Whoever dies of what waits for it has not served.
+        agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
         Ok(agent)
     }
@@ -171,6 +173,10 @@ impl Agent {
         } else {
             self.deadline().map(|at| at.saturating_sub(now))
         };
+        self.turn_within(timeout)
+    }
+
+    fn turn_within(&mut self, timeout: Option<Duration>) -> Result<()> {
         self.flush_logs()?;
         let interest =
             if self.ledger.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
