@@ -117,6 +117,7 @@ fn receive_message(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: libc::c_int
 ///
 /// # Safety
 /// `message` is as recvmsg(2) left it, and its descriptors are nobody's yet.
+#[allow(clippy::unnecessary_cast, reason = "32 bits in musl, 64 in glibc")]
 unsafe fn take_fds(message: &libc::msghdr) -> Fds {
     let mut fds = Fds::default();
     let mut places = fds.iter_mut();
