@@ -77,7 +77,7 @@ impl Agent {
             *left = left.saturating_sub(1);
             if *left == 0 {
                 // Told to, it is not the container's fault.
-                self.blamed.done();
+                self.blamed.acquit();
                 signal::die_of(*number);
             }
         }
