@@ -10,7 +10,7 @@ const PROFILE: &str = r#"{
 
 #[test]
 fn system_calls_are_filtered() {
-    let tasks = "each cat /proc/self/status , try-host";
+    let tasks = "each cat /proc/self/status , cat /proc/sys/user/max_user_namespaces , try-host";
     let config = container("usual", tasks, "")
         + &container("open", tasks, "seccomp = \"unconfined\"")
         + &container("own", tasks, "seccomp = \"profiles/own.json\"")
@@ -24,6 +24,8 @@ fn system_calls_are_filtered() {
     let tried = |name: &str| {
         let log = machine.logged(name, "== end");
         let filters = value(section(&log, "cat /proc/self/status"), "Seccomp:").trim().to_owned();
+        let limit = section(&log, "cat /proc/sys/user/max_user_namespaces").trim();
+        assert_eq!(limit == "0", name == "usual", "{name}: {limit} user namespaces");
         let found = |what| value(section(&log, "try-host"), what).to_owned();
         (filters, found("unshare user"), found("mknod"))
     };
