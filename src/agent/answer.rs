@@ -29,7 +29,7 @@ impl Agent {
                 ControlEvent::Call(call, request) => self.answer(call, request, now),
                 ControlEvent::Gone(client) => {
                     self.streams.retain(|stream| stream.call.client != client);
-                    self.uploads.remove(&client);
+                    self.forget_upload(client);
                 }
             }
         }

@@ -26,13 +26,14 @@ mod logs;
 mod modules;
 mod network;
 mod records;
+mod saving;
 mod serving;
 mod store;
 mod streams;
 mod token;
 mod upgrade;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -45,14 +46,15 @@ use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, process, signal, time};
 
-use blame::Blame;
+use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
 use consoles::Consoles;
-use control::{CallId, ClientId, Server};
+use control::{CallId, Server};
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
+use saving::Saving;
 use streams::LogStream;
 use token::Token;
 use upgrade::Upload;
@@ -74,14 +76,13 @@ struct Agent {
     blamed: Blame,
     /// Steps until it dies, as it was told, and of which signal.
     dies_after: Option<(u32, i32)>,
-    /// Containers whose record could not be written: they are not started.
-    unsaved: BTreeSet<String>,
+    saving: Saving,
     server: Server,
     logs: Logs,
     consoles: Consoles,
     streams: Vec<LogStream>,
     buttons: Vec<OwnedFd>,
-    uploads: BTreeMap<ClientId, Upload>,
+    upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
     /// Who asked for the version, in the order in which PID 1 will answer.
@@ -144,13 +145,13 @@ impl Agent {
             power: None,
             blamed: Blame::open()?,
             dies_after: None,
-            unsaved: BTreeSet::new(),
+            saving: Saving::default(),
             server,
             logs: Logs::new()?,
             consoles,
             streams: Vec::new(),
             buttons: Vec::new(),
-            uploads: BTreeMap::new(),
+            upload: None,
             upgrade: upgrade::last(),
             clock: Clock::new(),
             versions: VecDeque::new(),
@@ -159,6 +160,8 @@ impl Agent {
         agent.adopt(table, now);
         agent.watch_buttons();
         agent.settle(now);
+        // Whoever dies of what waits for it has not served.
+        agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
         Ok(agent)
     }
@@ -171,6 +174,10 @@ impl Agent {
         } else {
             self.deadline().map(|at| at.saturating_sub(now))
         };
+        self.turn_within(timeout)
+    }
+
+    fn turn_within(&mut self, timeout: Option<Duration>) -> Result<()> {
         self.flush_logs()?;
         let interest =
             if self.ledger.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
@@ -198,6 +205,7 @@ impl Agent {
         self.look_after_helpers(now);
         self.serve_streams(now);
         self.start_deadlines(now);
+        self.save_again(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
             self.events.push_back(Event::Tick);
         }
@@ -235,6 +243,7 @@ impl Agent {
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
         let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
+        let helpers = helpers.chain(self.saving.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
@@ -337,16 +346,12 @@ impl Agent {
         self.step();
         match effect {
             Effect::Start { name, generation } => {
-                self.blamed.begin(&name);
-                self.launch(&name, generation, now);
-                self.blamed.done();
+                self.handling(Handling::Launch, &name, |agent| agent.launch(&name, generation, now));
             }
             Effect::Signal { name, generation, signal } => self.signal(&name, generation, signal),
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => {
-                self.blamed.begin(&name);
-                self.clean(&name, generation);
-                self.blamed.done();
+                self.handling(Handling::Clean, &name, |agent| agent.clean(&name, generation));
             }
             Effect::Save { name } => self.save(&name),
             Effect::Changed { name, from, to, cause } => {

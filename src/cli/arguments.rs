@@ -185,7 +185,9 @@ pub(crate) enum DebugCommand {
 Examples:
   orlop debug crash supervisor
   orlop debug crash log --signal KILL
+  orlop debug crash init --signal PWR
 
+PID 1 survives every signal: TERM and PWR power the machine off, INT reboots it, others change nothing.
 Needs `[host] fault_injection = true` in the machine's configuration.")]
     Crash {
         process: CrashProcess,
@@ -214,6 +216,7 @@ Needs `[host] fault_injection = true` in the machine's configuration.")]
 pub(crate) enum CrashProcess {
     Supervisor,
     Log,
+    Init,
 }
 
 #[derive(Debug, Clone, Copy, Args)]

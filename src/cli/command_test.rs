@@ -416,7 +416,7 @@ fn wrong_usage_is_two_and_help_is_none() {
         "--host tcp:1 ps",
         "--host unix: ps",
         "debug",
-        "debug crash init",
+        "debug crash kernel",
         "start --timeout 1 --no-wait a",
         "logs -t --json a",
         "start",

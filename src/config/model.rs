@@ -195,11 +195,16 @@ pub struct RestartPolicy {
     pub max_delay: Duration,
     /// Failures within `window` that are one too many. `None`: no budget.
     pub max_attempts: Option<u32>,
-    pub window: Duration,
+    /// `None`: all failures count, up to the next healthy run.
+    pub window: Option<Duration>,
     /// A run this long is healthy: what went before is forgotten.
     pub healthy_after: Duration,
     pub then: Exhausted,
 }
+
+/// The most that `max_attempts` may be with a window: the time of each failure is remembered, and a
+/// container's record stays small.
+pub const MOST_ATTEMPTS: u32 = 256;
 
 /// What happens when the failure budget is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -318,7 +323,7 @@ impl Default for RestartPolicy {
             delay: Duration::from_millis(500),
             max_delay: Duration::from_secs(30),
             max_attempts: None,
-            window: Duration::from_secs(60),
+            window: Some(Duration::from_secs(60)),
             healthy_after: Duration::from_secs(60),
             then: Exhausted::Hold,
         }

@@ -101,6 +101,7 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
             uid_mappings: range.clone(),
             gid_mappings: range,
             cgroups_path: format!("/containers/{}", container.name),
+            sysctl: sysctls(capabilities),
             resources: resources(&container.limits, &facts.devices),
             masked_paths: MASKED.map(ToString::to_string).to_vec(),
             readonly_paths: READ_ONLY.map(ToString::to_string).to_vec(),
@@ -113,6 +114,16 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
 fn capabilities(container: &Container) -> u64 {
     let (add, drop) = (container.cap_add.0, container.cap_drop.0);
     if drop & ALL_CAPABILITIES == ALL_CAPABILITIES { add } else { (DEFAULT_CAPABILITIES | add) & !drop }
+}
+
+/// CAP_SYS_ADMIN of linux/capability.h.
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// A user namespace gives its maker every capability over the kernel's rarely tried corners. Whoever has
+/// SYS_ADMIN anyway gains nothing by it, and may be a builder of containers.
+fn sysctls(capabilities: u64) -> BTreeMap<String, String> {
+    let none = ("user.max_user_namespaces".to_owned(), "0".to_owned());
+    (capabilities & SYS_ADMIN == 0).then_some(none).into_iter().collect()
 }
 
 /// Compose's rule: an entrypoint of one's own takes the image's command away.
@@ -267,6 +278,14 @@ fn file_name(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn user_namespaces_are_for_those_with_sys_admin() {
+        let none = |capabilities| sysctls(capabilities).get("user.max_user_namespaces").cloned();
+        assert_eq!(none(DEFAULT_CAPABILITIES).as_deref(), Some("0"));
+        assert_eq!(none(DEFAULT_CAPABILITIES | SYS_ADMIN), None);
+        assert_eq!(none(ALL_CAPABILITIES), None);
+    }
 
     #[test]
     fn no_two_anonymous_volumes_of_a_container_are_one() {

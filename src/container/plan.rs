@@ -90,6 +90,11 @@ pub enum SetupStep {
 pub enum InsideStep {
     /// Becomes root of the user namespace.
     BecomeRoot,
+    /// Writes a parameter of the namespaces that it is in by now, below the machine's /proc.
+    Sysctl {
+        key: String,
+        value: String,
+    },
     Mount {
         kind: String,
         at: String,
@@ -168,6 +173,8 @@ pub fn plan(spec: &Spec, root: &Root) -> Plan {
 fn inside(spec: &Spec, namespaces: &[NamespaceKind]) -> Vec<InsideStep> {
     let mut steps = Vec::new();
     steps.push(InsideStep::BecomeRoot);
+    let sysctls = spec.linux.sysctl.iter();
+    steps.extend(sysctls.map(|(key, value)| InsideStep::Sysctl { key: key.clone(), value: value.clone() }));
     steps.extend(spec.mounts.iter().filter_map(inside_mount));
     let paths = |list: &[String], step: fn(String) -> InsideStep| -> Vec<InsideStep> {
         list.iter().cloned().map(step).collect()

@@ -9,7 +9,7 @@ use super::report::{self, Failure};
 use super::setup::attributes;
 use super::{Job, ROOT};
 use crate::linux::mount::{self, Attributes, Filesystem};
-use crate::linux::{Errno, Result, capability, fd, fs, namespace, process, signal};
+use crate::linux::{Errno, Result, capability, fd, fs, namespace, process, signal, sysctl};
 
 /// More of /etc/passwd or /etc/group is not read.
 const USERS_LIMIT: usize = 1 << 20;
@@ -63,6 +63,9 @@ fn execute(
     };
     match step {
         InsideStep::BecomeRoot => process::become_user(0, 0, &[]).map_err(fail("become root", "")),
+        InsideStep::Sysctl { key, value } => {
+            sysctl::write_sysctl(key, value).map_err(|error| Failure::said("sysctl", error.to_string()))
+        }
         InsideStep::Mount { kind, at, options, attach } => {
             mount_fresh(kind, at, options, attributes(*attach), made).map_err(fail("mount", at))
         }

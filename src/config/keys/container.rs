@@ -164,7 +164,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             Shape::Text(&restart::RESTART),
             "restart = \"always\"",
             "What happens when the program ends: `no`; `always`; `on-failure`, when it ended badly; `on-failure:5`, \
-             at most 5 failures in a row; `unless-stopped`, which is `always` here: a stop by a person holds until \
+             at most 5 times in a row; `unless-stopped`, which is `always` here: a stop by a person holds until \
              the next boot either way.",
             restart::take_restart,
         )
