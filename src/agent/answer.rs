@@ -208,7 +208,7 @@ impl Agent {
     fn version(&self, now: Duration) -> VersionReply {
         VersionReply {
             version: env!("CARGO_PKG_VERSION").into(),
-            commit: option_env!("ORLOP_COMMIT").map(str::to_owned),
+            commit: option_env!("ORLOP_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_owned),
             protocol: PROTOCOL,
             uptime_ms: now.as_millis() as u64,
             supervisor_starts: u64::from(self.boot.starts),
