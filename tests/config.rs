@@ -328,13 +328,13 @@ fn tables_of_one_container_may_stand_in_several_files() {
 fn what_is_wrong_in_the_host_leaves_a_default_and_nothing_else() {
     let reading = read_texts(&[(
         "a.toml",
-        "[host]\nhostname = 'a b'\ntimezone = 'UTC'\npoweroff_timeout = '9d'\n\
+        "[host]\nhostname = 'a b'\nmodules = ['dummy']\npoweroff_timeout = '9d'\n\
          [host.network.lan]\nmatch = { name = 'eth0' }\nmtu = 1\naddresses = ['192.0.2.7/24', 'x']\n\
          gateway = '198.51.100.1'\n[host.network.wan]\nmatch = { name = 'eth0' }\n\
          [container.db]\nimage = 'dir:db'\n",
     )]);
     let host = &reading.config.host;
-    assert_eq!((host.hostname.as_str(), host.timezone.as_deref()), ("orlop", Some("UTC")));
+    assert_eq!((host.hostname.as_str(), host.modules.as_slice()), ("orlop", &[String::from("dummy")][..]));
     assert_eq!(host.poweroff_timeout.as_secs(), 60);
     assert_eq!(host.networks.keys().collect::<Vec<_>>(), ["lan"]);
     let lan = &host.networks["lan"];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use orlop::container::arguments;
 use orlop::control::{
     self, BootReply, Details, Empty, Error, ListReply, PowerAction, Request, StatusReply, VersionReply,
 };
@@ -9,7 +10,7 @@ use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
 
 use super::control::{CallId, Event as ControlEvent, Peer};
-use super::{Agent, cgroups, say};
+use super::{Agent, cgroups, say, store};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup};
 
@@ -74,8 +75,8 @@ impl Agent {
             }
             Request::Status { name } => match self.core.status(&name) {
                 Some(status) => {
-                    let reply =
-                        StatusReply { container: self.container(&status, now), details: self.details(&name) };
+                    let (container, details) = (self.container(&status, now), self.details(&status));
+                    let reply = StatusReply { container, details };
                     self.server.reply(now, call, &reply);
                 }
                 None => self.unknown(call, name, now),
@@ -176,14 +177,18 @@ impl Agent {
         }
     }
 
-    fn details(&self, name: &str) -> Details {
+    fn details(&self, status: &Status) -> Details {
+        let name = status.name.as_str();
         let problems = self.config.invalid.get(name).cloned().unwrap_or_default();
-        let mut details = Details { problems, ..Details::default() };
+        let waits_for = status.waits_for.clone();
+        let mut details = Details { problems, waits_for, ..Details::default() };
         if let Some(container) = self.config.containers.get(name) {
             details.declared_at = Some(container.declared_at.clone()).filter(|place| !place.is_empty());
             details.depends_on = container.depends_on.keys().cloned().collect();
-            details.command =
-                container.entrypoint.iter().chain(&container.command).flatten().cloned().collect();
+            // What is said of an image that is not there is its cause's business.
+            let image = store::find(&container.image).map(|image| image.defaults).unwrap_or_default();
+            details.command = arguments(container, &image);
+            details.labels = container.labels.clone();
             details.memory_limit_bytes = container.limits.memory;
         }
         if let Ok(group) = cgroup::open_path(&cgroups::path(name)) {

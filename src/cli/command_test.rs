@@ -84,6 +84,7 @@ fn status_says_all_that_is_known_and_json_is_one_flat_object() {
         declared_at: Some("web.toml:3".into()),
         depends_on: vec!["db".into()],
         command: vec!["/app".into(), "--x".into()],
+        labels: [("role", "front"), ("team", "deck")].map(|(key, it)| (key.into(), it.into())).into(),
         memory_bytes: Some(12 << 20),
         memory_peak_bytes: Some(30 << 20),
         memory_limit_bytes: Some(64 << 20),
@@ -107,6 +108,7 @@ web: running
   processes   5
   image       oci-archive:images/web.tar
   command     /app --x
+  labels      role=front, team=deck
   depends on  db
   declared    web.toml:3
 ";

@@ -96,6 +96,7 @@ fn facts(status: &StatusReply) -> Vec<(&'static str, String)> {
     let text = |text: &Option<String>| text.clone();
     let number = |number: Option<u64>| number.map(|number| number.to_string());
     let list = |list: &[String], between: &str| (!list.is_empty()).then(|| list.join(between));
+    let labels: Vec<String> = details.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let uptime = container.uptime_ms.map(|uptime| units::duration(Duration::from_millis(uptime)));
     let cpu = details.cpu_us.map(|cpu| units::duration(Duration::from_micros(cpu)));
     let ready = if container.ready { "yes" } else { "no" };
@@ -116,6 +117,7 @@ fn facts(status: &StatusReply) -> Vec<(&'static str, String)> {
         ("processes", number(details.processes)),
         ("image", text(&container.image)),
         ("command", list(&details.command, " ")),
+        ("labels", list(&labels, ", ")),
         ("depends on", list(&details.depends_on, ", ")),
         ("declared", text(&details.declared_at)),
     ];

@@ -22,7 +22,6 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Host {
     pub hostname: String,
-    pub timezone: Option<String>,
     /// Kernel modules to load beyond those that the machine needs itself.
     pub modules: Vec<String>,
     /// Key with dots (`net.ipv4.ip_forward`) → value as written to /proc/sys.
@@ -317,7 +316,6 @@ impl Default for Host {
     fn default() -> Self {
         Self {
             hostname: String::from("orlop"),
-            timezone: None,
             modules: Vec::new(),
             sysctls: BTreeMap::new(),
             control_ports: true,

@@ -86,7 +86,7 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
         hostname: container.hostname.clone(),
         process: Process {
             user: user(container, image),
-            args: args(container, image),
+            args: arguments(container, image),
             env: env(container, image),
             cwd: container
                 .working_dir
@@ -137,8 +137,10 @@ fn sysctls(capabilities: u64, profile: &config::Seccomp) -> BTreeMap<String, Str
     is_closed.then_some(none).into_iter().collect()
 }
 
-/// Compose's rule: an entrypoint of one's own takes the image's command away.
-fn args(container: &Container, image: &Defaults) -> Vec<String> {
+/// The program and its arguments. Compose's rule: an entrypoint of one's own takes the image's
+/// command away.
+#[must_use]
+pub fn arguments(container: &Container, image: &Defaults) -> Vec<String> {
     let mut args = container.entrypoint.clone().unwrap_or_else(|| image.entrypoint.clone());
     match (&container.command, &container.entrypoint) {
         (Some(command), _) => args.extend(command.iter().cloned()),

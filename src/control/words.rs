@@ -3,6 +3,7 @@
 //! Absent is `null`, never left out, so that every object of a kind has the same fields. They are
 //! made from the supervisor's own types, never used as such.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,9 @@ pub struct Details {
     pub depends_on: Vec<String>,
     pub waits_for: Vec<String>,
     pub command: Vec<String>,
+    /// None from a machine that does not tell them yet.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
     pub memory_bytes: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
     pub memory_limit_bytes: Option<u64>,

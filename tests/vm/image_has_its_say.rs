@@ -16,7 +16,7 @@ image = "docker-archive:image.tar"
 
 [container.changed]
 image       = "docker-archive:image.tar"
-command     = ["each", "env", ",", "ids"]
+command     = ["each", "env", ",", "ids", ",", "where"]
 env_file    = ["app.env"]
 environment = { LAST = "toml" }
 user        = "0"
@@ -27,7 +27,20 @@ stop_grace_period = "10m"
 image   = "docker-archive:image.tar"
 command = ["ignore-term"]
 stop_grace_period = "10m"
+
+[container.other-signal]
+image   = "docker-archive:image.tar"
+command = ["report-signal"]
+stop_signal = "SIGWINCH"
+stop_grace_period = "10m"
+
+[container.other-entrypoint]
+image      = "docker-archive:image.tar"
+entrypoint = ["/payload", "args", "one"]
 "#;
+
+/// See signal(7).
+const SIGWINCH: i32 = 28;
 
 #[test]
 fn image_has_its_say() {
@@ -50,6 +63,17 @@ fn image_has_its_say() {
     let env = [path, "FIRST=image", "MIDDLE=file", "LAST=toml", "HOME=/root"];
     assert_eq!(section(&changed, "env").lines().collect::<Vec<_>>(), env);
     assert!(section(&changed, "ids").starts_with("Uid 0 0 0 0\nGid 0 0 0 0\n"), "{changed}");
+
+    assert_eq!(section(&changed, "where"), "cwd /\nhostname changed\n");
+
+    // An entrypoint of one's own takes the image's command away.
+    machine.wait("other-entrypoint", "exited");
+    machine
+        .until("other-entrypoint", "its output to be read", |_| machine.logs("other-entrypoint") == "one\n");
+
+    machine.logged("other-signal", "waiting");
+    machine.ok("Stop", json!({ "name": "other-signal" }));
+    assert_eq!(machine.wait("other-signal", "exited")["exit_code"], SIGWINCH);
 
     // The image's stop signal ends it at once; SIGTERM would take the whole grace period.
     machine.logged("deaf", "ignoring");

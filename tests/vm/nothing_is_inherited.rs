@@ -1,10 +1,11 @@
-//! A program starts clean: no fd but 0, 1 and 2, no signal blocked or ignored, no new privileges.
+//! A program starts clean: no fd but 0, 1 and 2, no signal blocked or ignored, no new privileges,
+//! no keyring of anybody else.
 
 use crate::common::{container, section, value, world};
 
 #[test]
 fn nothing_is_inherited() {
-    let tasks = "each fds , signals , ids , cat /proc/self/oom_score_adj";
+    let tasks = "each fds , signals , keyring , ids , cat /proc/self/oom_score_adj";
     let config = container("web", tasks, "")
         + &container("user", tasks, "user = \"web\"")
         + &container("host", tasks, "network_mode = \"host\"");
@@ -20,7 +21,9 @@ fn nothing_is_inherited() {
         assert_ne!(fds[1].1, fds[2].1, "{name}: both outputs are one pipe");
         let none = "0000000000000000";
         let expected = format!("SigBlk {none}\nSigIgn {none}\nSigCgt {none}\n");
+        let expected = format!("Umask 0022\n{expected}");
         assert_eq!(section(&log, "signals"), expected, "{name}");
+        assert_eq!(section(&log, "keyring"), "_ses\n", "{name}");
         assert_eq!(value(section(&log, "ids"), "NoNewPrivs"), "1", "{name}");
         assert_eq!(section(&log, "cat /proc/self/oom_score_adj"), "0\n", "{name}");
     }

@@ -4,26 +4,30 @@ use std::collections::BTreeMap;
 
 use crate::common::{container, section, world};
 
-/// Mount point → file system and an attribute that must be there.
+/// Mount point → file system and attributes that must be there.
 const MOUNTS: [(&str, &str, &str); 17] = [
     ("/", "overlay", "nodev"),
-    ("/proc", "proc", "noexec"),
-    ("/proc/bus", "proc", "ro"),
-    ("/proc/fs", "proc", "ro"),
-    ("/proc/irq", "proc", "ro"),
-    ("/proc/sys", "proc", "ro"),
-    ("/proc/sysrq-trigger", "proc", "ro"),
-    ("/sys", "sysfs", "ro"),
-    ("/sys/fs/cgroup", "cgroup2", "ro"),
+    ("/proc", "proc", BARE),
+    ("/proc/bus", "proc", SEALED),
+    ("/proc/fs", "proc", SEALED),
+    ("/proc/irq", "proc", SEALED),
+    ("/proc/sys", "proc", SEALED),
+    ("/proc/sysrq-trigger", "proc", SEALED),
+    ("/sys", "sysfs", SEALED),
+    ("/sys/fs/cgroup", "cgroup2", SEALED),
     ("/sys/firmware", "tmpfs", "ro"),
-    ("/dev", "tmpfs", "ro"),
-    ("/dev/pts", "devpts", "noexec"),
-    ("/dev/shm", "tmpfs", "nodev"),
-    ("/dev/mqueue", "mqueue", "nodev"),
-    ("/etc/hosts", "tmpfs", "ro"),
-    ("/etc/hostname", "tmpfs", "ro"),
-    ("/etc/resolv.conf", "tmpfs", "ro"),
+    // Devices are what it is for.
+    ("/dev", "tmpfs", "ro,nosuid,noexec"),
+    ("/dev/pts", "devpts", "nosuid,noexec"),
+    ("/dev/shm", "tmpfs", BARE),
+    ("/dev/mqueue", "mqueue", BARE),
+    ("/etc/hosts", "tmpfs", SEALED),
+    ("/etc/hostname", "tmpfs", SEALED),
+    ("/etc/resolv.conf", "tmpfs", SEALED),
 ];
+
+const BARE: &str = "nosuid,nodev,noexec";
+const SEALED: &str = "ro,nosuid,nodev,noexec";
 
 const MASKED: [&str; 8] = [
     "/proc/acpi",
@@ -40,18 +44,22 @@ const MASKED: [&str; 8] = [
 fn sees_its_own_file_systems() {
     let looks = "each mounts , ls / , ls /dev , cat /proc/interrupts , cat /proc/keys , ls /sys/firmware , \
                  write-file /proc/sys/kernel/domainname x , write-file /sys/kernel/uevent_seqnum x , \
-                 write-file /new x , write-file /scratch/new x , write-file /dev/new x";
+                 write-file /new x , write-file /scratch/new x , write-file /dev/new x , stat /data";
     let more = "read_only = true\nshm_size = \"3M\"\ntmpfs = [\"/scratch:size=2M,mode=700\", \"/run\"]";
     let config =
         container("plain", looks, "") + &container("sealed", &format!("{looks} , stat /scratch"), more);
-    let machine = world(&config).boot();
+    let world = world(&config);
+    std::os::unix::fs::chown(world.config().join("payload/data"), Some(101), Some(102)).unwrap();
+    let machine = world.boot();
     let (plain, sealed) = (machine.logged("plain", "== end"), machine.logged("sealed", "== end"));
     for log in [&plain, &sealed] {
         let mounts = mounts(log);
-        for (at, kind, attribute) in MOUNTS {
+        for (at, kind, attributes) in MOUNTS {
             let Some(found) = mounts.get(at) else { panic!("{at} is not there: {mounts:#?}") };
             assert_eq!(found.kind, kind, "{at}");
-            assert!(found.attributes.split(',').any(|word| word == attribute), "{at}: {}", found.attributes);
+            for attribute in attributes.split(',') {
+                assert!(has(found.attributes, attribute), "{at}: {}", found.attributes);
+            }
         }
         let known = |at: &str| {
             MOUNTS.iter().any(|(known, ..)| *known == at)
@@ -67,6 +75,8 @@ fn sees_its_own_file_systems() {
             let tried = section(log, &format!("write-file {path} x"));
             assert_eq!(tried, format!("write {path}: EROFS\n"));
         }
+        // Owners are those of the image, in the container's own ids.
+        assert_eq!(section(log, "stat /data"), "/data 755 101 102\n");
         let devices =
             "console core fd full mqueue null ptmx pts random shm stderr stdin stdout tty urandom zero";
         let found: Vec<&str> = section(log, "ls /dev").lines().collect();
@@ -85,6 +95,9 @@ fn sees_its_own_file_systems() {
     assert!(has(plain["/"].attributes, "rw") && has(sealed["/"].attributes, "ro"));
     assert!(has(plain["/dev/shm"].options, "size=65536k"), "{}", plain["/dev/shm"].options);
     assert!(has(sealed["/dev/shm"].options, "size=3072k"), "{}", sealed["/dev/shm"].options);
+    for attribute in BARE.split(',') {
+        assert!(has(sealed["/scratch"].attributes, attribute), "{}", sealed["/scratch"].attributes);
+    }
     assert!(has(sealed["/scratch"].options, "size=2048k"), "{}", sealed["/scratch"].options);
     machine.power_off();
 }

@@ -2,6 +2,10 @@
 
 use crate::common::{container, section, value, world};
 
+/// To root without capabilities beyond the default ones.
+const REFUSED_BY_DEFAULT: [(&str, &str); 4] =
+    [("sethostname", "EPERM"), ("mount", "EPERM"), ("umount", "EPERM"), ("chroot", "EPERM")];
+
 /// Everything but `chroot` of its own root and capabilities that it has over itself.
 const REFUSED: [(&str, &str); 20] = [
     ("read /machine/config/test.toml", "EACCES"),
@@ -33,6 +37,7 @@ fn root_of_a_container_is_nobody_on_the_machine() {
     // Without the filter, that the rest must hold alone.
     let plain = container("plain", tasks, "volumes = [\"/orlop:/machine\"]\nseccomp = \"unconfined\"");
     let machine = world(&(plain + &container("every-capability", tasks, all))).boot();
+    let mut ranges = Vec::new();
     for name in ["plain", "every-capability"] {
         let log = machine.logged(name, "== end");
         let owner = section(&log, "stat /machine/config/test.toml");
@@ -49,6 +54,13 @@ fn root_of_a_container_is_nobody_on_the_machine() {
         assert!(first >= 1 << 20, "{name}: ids begin at {first}");
         assert_eq!(value(ids, "uid_map 0"), format!("{first} 65536"));
         assert_eq!(value(ids, "gid_map 0"), format!("{first} 65536"));
+        ranges.push(first);
+    }
+    assert!(ranges[0].abs_diff(ranges[1]) >= 65536, "they share ids: {ranges:?}");
+    let plain = machine.logs("plain");
+    let tried = section(&plain, "try-host /machine/config/test.toml");
+    for (what, errno) in REFUSED_BY_DEFAULT {
+        assert_eq!(value(tried, what), errno, "{what}\n{tried}");
     }
     machine.power_off();
 }

@@ -36,13 +36,6 @@ pub(crate) static HOST: Keys<Host> = Keys {
         )
         .default("\"orlop\""),
         Key::new(
-            "timezone",
-            Shape::Text(&kinds::TIMEZONE),
-            "timezone = \"Europe/Lisbon\"",
-            "The time zone of what the machine prints, by its name in the tz database. Without it: UTC.",
-            |node, host: &mut Host| host.timezone = node.text().map(ToString::to_string),
-        ),
-        Key::new(
             "modules",
             Shape::List(&Shape::Text(&kinds::MODULE)),
             "modules = [\"i2c-dev\"]",

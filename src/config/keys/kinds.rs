@@ -18,7 +18,6 @@ pub(crate) static ANY: Text = text("a string", "", |_| Ok(()));
 pub(crate) static NAME: Text = text("a name", name::THING, name::thing);
 pub(crate) static HOSTNAME: Text = text("a host name", name::HOSTNAME, name::hostname);
 pub(crate) static DOMAIN: Text = text("a domain name", "", name::domain);
-pub(crate) static TIMEZONE: Text = text("a time zone like \"Europe/Lisbon\"", "", name::timezone);
 pub(crate) static MODULE: Text = text("a kernel module's name", "^[A-Za-z0-9_-]+$", name::module);
 pub(crate) static SYSCTL: Text = text("a sysctl's key with dots", name::SYSCTL, name::sysctl);
 pub(crate) static SYSCTL_VALUE: Text = text("a string", "", name::sysctl_value);

@@ -98,15 +98,6 @@ pub(crate) fn interface(name: &str) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// A time zone's name in the tz database.
-pub(crate) fn timezone(name: &str) -> Result<(), Mistake> {
-    let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+');
-    if name.split('/').all(|part| !part.is_empty() && part.chars().all(right)) && name.len() <= MAX_LABEL {
-        return Ok(());
-    }
-    Err(Mistake::new(format!("\"{name}\" is no time zone")).help("like \"Europe/Lisbon\" or \"UTC\""))
-}
-
 fn is_label(label: &str) -> bool {
     let right = |c: char| c.is_ascii_alphanumeric() || c == '-';
     !label.is_empty()
@@ -138,7 +129,6 @@ mod tests {
         check(module, &["virtio_net", "snd-hda"], &["", "a.ko", "a/b", "a b=1"]);
         check(sysctl, &["net.ipv4.ip_forward", "vm"], &["", "net..x", "net/ipv4", ".a", "a.", "a b"]);
         check(interface, &["eth0", "enp1s0.7"], &["", "lo", ".", "a/b", "a b", "abcdefghijklmnop"]);
-        check(timezone, &["UTC", "Europe/Lisbon", "Etc/GMT+3"], &["", "/etc", "../x", "Europe/"]);
     }
 
     #[test]

@@ -72,7 +72,25 @@ pub(crate) fn ids() -> Result<(), String> {
 }
 
 pub(crate) fn signals() -> Result<(), String> {
-    status(&["SigBlk", "SigIgn", "SigCgt"])
+    status(&["SigBlk", "SigIgn", "SigCgt", "Umask"])
+}
+
+/// What the session's keyring is called: `_ses` when it was made for this session, `_uid_ses.N` when
+/// there is none and the user's stands in.
+pub(crate) fn keyring() -> Result<(), String> {
+    const KEYCTL_DESCRIBE: libc::c_int = 6;
+    const SESSION_KEYRING: libc::c_int = -3;
+    let mut text = [0_u8; 256];
+    // SAFETY: the kernel writes at most as many bytes as `text` has.
+    let length = unsafe {
+        libc::syscall(libc::SYS_keyctl, KEYCTL_DESCRIBE, SESSION_KEYRING, text.as_mut_ptr(), text.len())
+    };
+    let length = system::check(length).map_err(|e| format!("keyctl: {}", system::error_name(&e)))?;
+    // With the zero at its end.
+    let text = text.get(..usize::try_from(length).unwrap_or_default()).unwrap_or_default();
+    let text = String::from_utf8_lossy(text);
+    println!("{}", text.trim_end_matches('\0').rsplit(';').next().unwrap_or_default());
+    Ok(())
 }
 
 pub(crate) fn processes() -> Result<(), String> {

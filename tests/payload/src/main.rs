@@ -20,6 +20,7 @@ use std::io::Write;
 const USAGE: &str = "payload TASK [ARGUMENT]…
   sleep                 for ever; ends with 0 on SIGTERM
   ignore-term           for ever, whatever SIGTERM says
+  report-signal         ends with the number of the signal that came
   exit CODE
   die SIGNAL            of it, by name or number; 99 when it survives (as PID 1)
   orphans N             makes N orphans one after the other, waits for all that it can
@@ -29,7 +30,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   hog MB                allocates and touches memory, then stays
   burn SECONDS          keeps a CPU busy, then prints the CPU time it got
   each TASK , TASK …    one after the other, each below its name; errors stop nothing
-  fds ids ns mounts signals limits procs env args stamp where
+  fds ids ns mounts signals keyring limits procs env args stamp where
   cat FILE | write-file PATH TEXT | stat PATH | ls FOLDER
   try-host [PATH]       what a container must not be able to do
   try-remount PATH      to make a read-only mount writable
@@ -73,6 +74,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["each", tasks @ ..] => each(tasks),
         ["sleep"] => process::sleep(),
         ["ignore-term"] => process::ignore_term(),
+        ["report-signal"] => process::report_signal(),
         ["exit", code] => std::process::exit(number(code)?),
         ["die", signal] => process::die(signal),
         ["orphans", count] => process::orphans(number(count)?),
@@ -86,6 +88,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["ns"] => look::namespaces(),
         ["mounts"] => look::file("/proc/self/mountinfo"),
         ["signals"] => look::signals(),
+        ["keyring"] => look::keyring(),
         ["limits"] => look::file("/proc/self/limits"),
         ["procs"] => look::processes(),
         ["env"] => look::environment(),

@@ -33,6 +33,19 @@ pub(crate) fn ignore_term() -> Result<(), String> {
     pause_for_ever()
 }
 
+/// Whichever of those that ask a program to end, or to look after itself.
+pub(crate) fn report_signal() -> Result<(), String> {
+    extern "C" fn end(signal: i32) {
+        system::exit_now(signal)
+    }
+    let handler = end as extern "C" fn(i32) as libc::sighandler_t;
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGWINCH] {
+        system::on_signal(signal, handler).map_err(|e| format!("catch signal {signal}: {e}"))?;
+    }
+    println!("waiting for a signal");
+    pause_for_ever()
+}
+
 /// As PID 1, only a fault of its own kills a process: those signals come as real faults.
 pub(crate) fn die(name: &str) -> Result<(), String> {
     let signal = signal_number(name).ok_or_else(|| format!("not a signal: {name}"))?;

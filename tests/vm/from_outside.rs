@@ -1,0 +1,165 @@
+//! `orlop --host unix:PATH …` outside the machine shows and does what it does inside: every command,
+//! as a person types it, with its exit code.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use orlop_vm::End;
+use serde_json::{Value, json};
+
+use crate::common::programs::orlop;
+use crate::common::{Booted, container, world};
+
+/// What `ps --json` has of each container, whatever comes later.
+const FIELDS: [&str; 12] = [
+    "name",
+    "wanted",
+    "state",
+    "ready",
+    "health",
+    "pid",
+    "restarts",
+    "cause",
+    "image",
+    "started_at",
+    "next_start",
+    "exit_code",
+];
+
+/// The same program at the host's end of the machine's control ports.
+struct Outside<'a> {
+    machine: &'a Booted,
+    socket: PathBuf,
+}
+
+impl Outside<'_> {
+    /// Exit code, standard output and standard error.
+    fn run(&self, words: &str) -> (Option<i32>, String, String) {
+        let mut command = Command::new(orlop());
+        command.arg(format!("--host=unix:{}", self.socket.display())).args(words.split(' '));
+        let output = command.env_clear().output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
+    /// What it prints, when it works and has nothing to complain about.
+    #[track_caller]
+    fn ok(&self, words: &str) -> String {
+        let (code, out, err) = self.run(words);
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{words}\n{out}{}", self.machine.console());
+        out
+    }
+
+    #[track_caller]
+    fn json(&self, words: &str) -> Value {
+        serde_json::from_str(&self.ok(words)).unwrap()
+    }
+
+    #[track_caller]
+    fn fails(&self, words: &str, code: i32, says: &str) {
+        let (found, out, err) = self.run(words);
+        assert!(
+            found == Some(code) && err.contains(says),
+            "{words}: {found:?}\n{out}{err}\ninstead of {says}"
+        );
+    }
+}
+
+fn config() -> String {
+    let labels = "labels = { role = \"front\" }\ndepends_on = [\"db\"]\nlimits = { memory = \"32M\" }";
+    let later = "depends_on = [\"broken\"]";
+    [
+        container("db", "sleep", ""),
+        container("web", "write 32 line", &format!("restart = \"no\"\n{labels}")),
+        container("report", "report-signal", ""),
+        // It never runs, so that whoever depends on it waits.
+        container("broken", "sleep", "").replace("[\"/payload\"]", "[\"/nothing\"]"),
+        container("later", "sleep", later),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn every_command_works_from_outside() {
+    let machine = world(&config()).boot();
+    machine.wait_for_console("boot complete").unwrap_or_else(|error| panic!("{error}"));
+    let socket = machine.folder.path().join("control.sock");
+    let serving = machine.serve_control(&socket).unwrap();
+    let orlop = Outside { machine: &machine, socket };
+    machine.wait("report", "running");
+    machine.wait("web", "exited");
+
+    shows(&orlop);
+    changes(&orlop);
+
+    orlop.fails("status wbe", 1, "web");
+    orlop.fails("start nobody", 1, "nobody");
+    orlop.fails("kill web", 1, "web");
+    orlop.fails("frobnicate", 2, "frobnicate");
+    // Nobody asked for a machine that can be broken on purpose.
+    orlop.fails("debug crash supervisor", 1, "fault_injection");
+
+    orlop.ok("reboot");
+    assert_eq!(machine.wait_for_end().unwrap_or_else(|error| panic!("{error}")), End::Rebooted);
+    drop(serving);
+}
+
+#[track_caller]
+fn shows(orlop: &Outside<'_>) {
+    let table = orlop.ok("ps");
+    assert!(table.starts_with("NAME") && table.lines().count() == 6, "{table}");
+    let list = orlop.json("ps --json");
+    for one in list.as_array().unwrap() {
+        let fields = one.as_object().unwrap();
+        let missing: Vec<&&str> = FIELDS.iter().filter(|field| !fields.contains_key(**field)).collect();
+        assert!(missing.is_empty() && fields.contains_key("uptime_ms"), "{missing:?} in {one:#}");
+    }
+    let of = |name: &str| list.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
+    let web = of("web");
+    assert_eq!((&web["state"], &web["exit_code"], &web["pid"]), (&"exited".into(), &0.into(), &Value::Null));
+    let time = of("db")["started_at"].as_str().unwrap();
+    assert!(time.len() == "2026-11-21T22:46:01.000000Z".len() && time.ends_with('Z'), "{time}");
+
+    let status = orlop.json("status --json web");
+    assert_eq!((&status["depends_on"], &status["memory_limit_bytes"]), (&json!(["db"]), &json!(32 << 20)));
+    assert_eq!(status["labels"], json!({ "role": "front" }), "{status:#}");
+    assert!(orlop.ok("status web").contains("labels      role=front\n"));
+    // Who waits says for whom.
+    assert_eq!(orlop.json("status --json later")["waits_for"], json!(["broken"]));
+
+    // 16 bytes a line, and the last of them.
+    assert_eq!(orlop.ok("logs web"), "0000000000 line\n0000000001 line\n");
+    assert_eq!(orlop.ok("logs -n 1 web"), "0000000001 line\n");
+
+    let boot = orlop.json("boot --json");
+    let phases = boot["phases"].as_array().unwrap();
+    assert!(phases.len() >= 8 && boot["complete"] == true, "{boot:#}");
+    let took = |phase: &Value| phase["duration_us"].is_u64() && phase["start_us"].is_u64();
+    assert!(phases.iter().all(|phase| took(phase) && phase["ok"] == true), "{boot:#}");
+    let starts: Vec<u64> = phases.iter().map(|phase| phase["start_us"].as_u64().unwrap()).collect();
+    assert!(starts.is_sorted(), "{boot:#}");
+    let table = orlop.ok("boot");
+    assert!(phases.iter().all(|phase| table.contains(phase["name"].as_str().unwrap())), "{table}");
+
+    let version = orlop.json("version --json");
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert!(version["uptime_ms"].as_u64() > Some(0) && version["supervisor_starts"] == 1, "{version:#}");
+    assert!(version["kernel"].as_str().unwrap().starts_with("6."), "{version:#}");
+}
+
+#[track_caller]
+fn changes(orlop: &Outside<'_>) {
+    let machine = orlop.machine;
+    orlop.ok("stop report");
+    let report = machine.container("report").unwrap();
+    assert_eq!((&report["state"], &report["wanted"]), (&"exited".into(), &"down".into()));
+    orlop.ok("start report");
+    let first = machine.wait("report", "running");
+    orlop.ok("restart report");
+    let second = machine.wait("report", "running");
+    assert_ne!(second["pid"], first["pid"]);
+    machine.logged("report", "waiting");
+    orlop.ok("kill -s HUP report");
+    // SIGHUP is 1, and what ends with another code than 0 has failed.
+    assert_eq!(machine.wait("report", "failed")["exit_code"], 1);
+}
