@@ -1,0 +1,57 @@
+//! The table of figures: boots machines in which time is the number of instructions executed, Orlop's
+//! and those of its peers, and prints what it saw side by side.
+//!
+//! A word on the command line names a section; without one all are made. What happens inside is
+//! told by the program that stands between the kernel and the init, `tests/payload/src/witness.rs`.
+
+mod boot;
+mod guest;
+mod memory;
+mod reaping;
+mod sizes;
+mod start;
+mod table;
+
+use std::process::ExitCode;
+
+use guest::Bench;
+use table::Table;
+
+type Error = Box<dyn std::error::Error>;
+type Result<T> = std::result::Result<T, Error>;
+
+type Section = (&'static str, fn(&Bench, &mut Table) -> Result<()>);
+
+const SECTIONS: [Section; 5] = [
+    ("boot", boot::section),
+    ("start", start::section),
+    ("memory", memory::section),
+    ("reaping", reaping::section),
+    ("sizes", sizes::section),
+];
+
+fn main() -> ExitCode {
+    // Cargo adds `--bench`.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let bench = match Bench::from_environment() {
+        Ok(bench) => bench,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut code = ExitCode::SUCCESS;
+    for (name, section) in SECTIONS {
+        if !wanted.is_empty() && !wanted.iter().any(|word| word == name) {
+            continue;
+        }
+        let mut table = Table::default();
+        // What was measured before a failure is worth seeing.
+        if let Err(error) = section(&bench, &mut table) {
+            eprintln!("bench: {name}: {error}");
+            code = ExitCode::FAILURE;
+        }
+        print!("{table}");
+    }
+    code
+}

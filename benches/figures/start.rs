@@ -1,0 +1,71 @@
+//! Starts of containers on a machine that is up: in a chain, and after a crash.
+
+use crate::Result;
+use crate::guest::{BUSYBOX, Bench, boot, container, milliseconds, number_after, stamps};
+use crate::table::{Table, median};
+
+/// As many links as make a middle worth naming.
+const CHAIN: usize = 12;
+const CRASHES: u64 = 12;
+
+pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
+    let mut toml = container("link0", &["stamp-and-stay"], "");
+    for number in 1..CHAIN {
+        let more = format!("depends_on = [\"link{}\"]", number - 1);
+        toml += &container(&format!("link{number}"), &["stamp-and-stay"], &more);
+    }
+    // It lives long enough to count as healthy, and is started again without a pause.
+    let restart = "restart = \"always\"\nrestart_policy = { delay = \"0ms\", healthy_after = \"10ms\" }";
+    let crash = container("crash", &["stamps", "50"], restart);
+    let (chain, crash) = (bench.machine("chain", &toml)?, bench.machine("crash", &crash)?);
+
+    let machine = boot(&chain, "", "/init")?;
+    let mut firsts = Vec::new();
+    for number in 0..CHAIN {
+        let name = format!("link{number}");
+        machine.wait_for(&name, "running")?;
+        firsts.extend(stamps(&machine, &name, "first")?);
+    }
+    drop(machine);
+    let pairs = firsts.iter().zip(firsts.iter().skip(1));
+    let starts = pairs.map(|(one, next)| milliseconds(next.saturating_sub(*one))).collect();
+
+    let machine = boot(&crash, "", "/init")?;
+    let many = |container: &serde_json::Value| {
+        container.get("restarts").and_then(serde_json::Value::as_u64) >= Some(CRASHES)
+    };
+    machine.wait_until("crash", "to be started again and again", many)?;
+    let (firsts, lasts) = (stamps(&machine, "crash", "first")?, stamps(&machine, "crash", "last")?);
+    drop(machine);
+    let pairs = lasts.iter().zip(firsts.iter().skip(1));
+    let restarts = pairs.map(|(last, first)| milliseconds(first.saturating_sub(*last))).collect();
+
+    let peer = boot(&bench.peer(&BUSYBOX, &chain)?, "", BUSYBOX.init)?;
+    let mut crun = Vec::new();
+    let mut from = 0;
+    for _ in 0..7 {
+        from = peer.wait_for_console_after(from, "inside ")?;
+    }
+    peer.wait_for_console_after(from, "\n")?;
+    let console = peer.console();
+    for part in console.split("before ").skip(1) {
+        let numbers = (number_after(&format!("before {part}"), "before "), number_after(part, "inside "));
+        if let (Some(before), Some(inside)) = numbers {
+            crun.push(milliseconds(inside.saturating_sub(before)));
+        }
+    }
+
+    table.begin(
+        "start: from the decision to the container's first instruction, guest ms, the middle of several",
+    );
+    table.number(
+        "orlop: one container started, to the next that waits for it",
+        median(starts).unwrap_or(f64::NAN),
+    );
+    table.number(
+        "orlop: last instruction before a crash, to its replacement's",
+        median(restarts).unwrap_or(f64::NAN),
+    );
+    table.number("crun run from a shell (no user namespace, no overlay)", median(crun).unwrap_or(f64::NAN));
+    Ok(())
+}

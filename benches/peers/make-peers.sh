@@ -1,0 +1,131 @@
+#!/bin/sh
+# Makes the initramfs archives of the machines that Orlop is compared with, from Debian's packages:
+#   busybox.cpio   a busybox script mounts what must be mounted and runs crun
+#   systemd.cpio   systemd and journald; a unit runs crun
+#   reaper.cpio    the payload alone: for inits that only stamp, or only reap
+# The container in each is the payload, with the specification that `crun spec` writes. Packages
+# are fetched once.
+#
+# usage: make-peers.sh OUT PAYLOAD
+set -eu
+
+out=${1:?usage: make-peers.sh OUT PAYLOAD}
+payload=${2:?usage: make-peers.sh OUT PAYLOAD}
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+suite=bookworm
+export LC_ALL=C TZ=UTC
+umask 022
+mkdir -p "$out"
+stamp=$(sha256sum "$here/make-peers.sh" | cut -d' ' -f1)
+
+mirror() {
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
+        awk -v release="$1" -v otherwise="$2" '$2 == release { uri = $1; exit } END { print uri ? uri : otherwise }'
+}
+
+# tree NAME PACKAGES: their files, without what only a person reads.
+tree() {
+    name=$1 packages=$2
+    if [ "$(cat "$out/$name.stamp" 2>/dev/null || true)" != "$stamp" ]; then
+        codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+        mmdebstrap --quiet --variant=extract --include="$packages" \
+            --hook-dir=/usr/share/mmdebstrap/hooks/maybe-merged-usr "$suite" "$out/$name.tar" \
+            "deb $(mirror "$codename" http://deb.debian.org/debian) $suite main"
+        echo "$stamp" >"$out/$name.stamp"
+    fi
+    rm -rf "$out/$name"
+    mkdir "$out/$name"
+    tar -C "$out/$name" --no-same-owner --exclude='./dev/*' --exclude='./usr/share/*' --exclude='./var/lib/*' \
+        --exclude='./var/cache/*' -xf "$out/$name.tar"
+    mkdir -p "$out/$name/dev" "$out/$name/proc" "$out/$name/sys" "$out/$name/run" "$out/$name/tmp" "$out/$name/var/lib"
+}
+
+# bundle NAME: the container, in the form that crun takes.
+bundle() {
+    root=$out/$1
+    mkdir -p "$root/bundle/rootfs/dev" "$root/bundle/rootfs/proc" "$root/bundle/rootfs/sys"
+    cp "$payload" "$root/bundle/rootfs/payload"
+    libraries=$(find "$root/usr/lib" -name 'libc.so.6' | head -n 1)
+    libraries=${libraries%/*}
+    (
+        cd "$root/bundle"
+        "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries:$libraries/systemd" "$root/usr/bin/crun" spec
+        python3 - <<'PATCH'
+import json
+spec = json.load(open("config.json"))
+spec["process"]["terminal"] = False
+spec["process"]["args"] = ["/payload", "stamp-and-stay"]
+json.dump(spec, open("config.json", "w"), indent=1)
+spec["process"]["args"] = ["/payload", "stamp"]
+json.dump(spec, open("once.json", "w"), indent=1)
+PATCH
+    )
+}
+
+# pack NAME: as an initramfs that begins with the witness.
+pack() {
+    cp "$payload" "$out/$1/witness"
+    (cd "$out/$1" && find . -print0 | LC_ALL=C sort -z | cpio --quiet -0 -o -H newc -R 0:0) >"$out/$1.cpio.new"
+    mv "$out/$1.cpio.new" "$out/$1.cpio"
+    rm -rf "${out:?}/$1"
+}
+
+rm -rf "$out/reaper"
+mkdir -p "$out/reaper/proc" "$out/reaper/dev"
+pack reaper
+
+tree busybox busybox-static,crun
+bundle busybox
+cat >"$out/busybox/init" <<'INIT'
+#!/bin/busybox sh
+export PATH=/bin
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sysfs /sys
+busybox mount -t devtmpfs devtmpfs /dev
+busybox mkdir -p /dev/pts /dev/shm
+busybox mount -t devpts devpts /dev/pts
+busybox mount -t tmpfs tmpfs /dev/shm
+busybox mount -t tmpfs tmpfs /run
+busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
+busybox hostname peer
+busybox ifconfig lo up
+cd /bundle
+crun run --no-pivot web &
+# Long after: crun by itself, again and again.
+busybox sleep 20
+busybox mkdir /again
+busybox ln -s /bundle/rootfs /again/rootfs
+busybox cp /bundle/once.json /again/config.json
+cd /again
+for number in 1 2 3 4 5 6 7; do
+    echo "before $(/witness stamp)"
+    echo "inside $(crun run --no-pivot once)"
+done
+wait
+while :; do busybox sleep 1000; done
+INIT
+chmod 755 "$out/busybox/init"
+pack busybox
+
+tree systemd systemd,crun
+bundle systemd
+wants=$out/systemd/etc/systemd/system/multi-user.target.wants
+mkdir -p "$wants"
+ln -sf /usr/lib/systemd/system/multi-user.target "$out/systemd/etc/systemd/system/default.target"
+cat >"$out/systemd/etc/systemd/system/web.service" <<'UNIT'
+[Service]
+Type=exec
+WorkingDirectory=/bundle
+ExecStart=/usr/bin/crun run --no-pivot web
+StandardOutput=tty
+TTYPath=/dev/console
+UNIT
+ln -sf ../web.service "$wants/web.service"
+# Logins, which nobody wants here, and a getty that waits for udev.
+for unit in systemd-logind.service getty.target systemd-networkd.service systemd-timesyncd.service; do
+    ln -sf /dev/null "$out/systemd/etc/systemd/system/$unit"
+done
+echo 0123456789abcdef0123456789abcdef >"$out/systemd/etc/machine-id"
+echo 'root:x:0:0:root:/root:/bin/sh' >"$out/systemd/etc/passwd"
+echo 'root:x:0:' >"$out/systemd/etc/group"
+pack systemd
