@@ -19,6 +19,8 @@ pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
 /// Told by a file, so that a restarted supervisor does not do these things again.
 const DONE: &str = "/run/orlop/boot.json";
+/// The phase beside that of the containers.
+const DEVICES: &str = "device modules";
 
 /// One phase of the boot.
 #[derive(Debug, Clone)]
@@ -40,6 +42,8 @@ pub struct Boot {
     pub complete: bool,
     /// Begun but not over.
     containers_since: Option<Duration>,
+    /// The modules that no container waits for, while they are being loaded.
+    pub beside: Option<modules::Beside>,
 }
 
 /// What a later supervisor wants to know of the boot.
@@ -63,6 +67,7 @@ impl Boot {
             starts: table.starts,
             complete: false,
             containers_since: None,
+            beside: None,
         };
         let start = boot.phases.last().map_or(now, |last| last.end);
         boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
@@ -87,24 +92,51 @@ impl Boot {
     fn prepare(&mut self, config: &Config) {
         let self_memory = self.memory;
         self.phase("hostname", || nix::unistd::sethostname(&config.host.hostname).map_err(text));
-        self.phase("modules", || modules::load(&config.host.modules));
+        self.phase("modules", || modules::load_first(config));
         self.phase("devices", devices);
         self.phase("memory", || reserve(self_memory));
         self.phase("network", || configure_network(config));
         self.phase("sysctls", || sysctls(config));
     }
 
-    /// The containers are being started.
-    pub fn containers_begin(&mut self, now: Duration) {
-        if !self.complete {
-            self.containers_since = Some(now);
+    /// The containers are being started, and the rest of the modules loaded.
+    pub fn containers_begin(&mut self, config: &Config) {
+        if self.complete {
+            return;
+        }
+        let now = time::since_boot();
+        self.containers_since = Some(now);
+        match modules::Beside::begin(config, now) {
+            Ok(beside) => self.beside = Some(beside),
+            Err(errno) => self.phase(DEVICES, || Err(text(errno))),
         }
     }
 
-    /// The last one that could has come up: the boot is complete, and said to be.
+    /// The last one that could has come up.
     pub fn containers_end(&mut self, now: Duration) {
         let Some(start) = self.containers_since.take() else { return };
         self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
+        self.complete_if_done(now);
+    }
+
+    /// Whether the rest of the modules is loaded since this was asked last.
+    pub fn has_new_devices(&mut self, now: Duration) -> bool {
+        let Some(result) = self.beside.as_ref().and_then(modules::Beside::hear) else { return false };
+        let Some(beside) = self.beside.take() else { return false };
+        let error = result.err();
+        if let Some(error) = &error {
+            say(Level::Error, &format!("boot: {DEVICES}: {error}"));
+        }
+        self.phases.push(Phase { name: DEVICES.into(), start: beside.since, end: now, error });
+        self.complete_if_done(now);
+        true
+    }
+
+    /// The boot is complete, and said to be.
+    fn complete_if_done(&mut self, now: Duration) {
+        if self.containers_since.is_some() || self.beside.is_some() {
+            return;
+        }
         self.complete = true;
         let text = serde_json::to_string(&Kept { phases: self.phase_words() }).unwrap_or_default();
         if let Err(errno) = records::write_file(DONE, &text) {

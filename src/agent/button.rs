@@ -7,8 +7,14 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::time::Duration;
 
-use crate::linux::input::{has_power_key, input_name, open_input};
+use orlop::ledger::Action;
+
+use super::{Agent, Token, say};
+use crate::linux::epoll::Interest;
+use crate::linux::input::{has_power_key, input_name, open_input, read_power_press};
+use crate::linux::kmsg::Level;
 
 /// What drivers/acpi/button.c calls it, both the fixed button and the one in the namespace.
 const NAME: &str = "Power Button";
@@ -19,7 +25,7 @@ const NAME: &str = "Power Button";
 /// # Errors
 /// The folder (`/dev/input`) cannot be read; that it is not there means that there are none. A device
 /// that cannot be opened or asked is none of ours.
-pub(crate) fn find_power_buttons(folder: &Path) -> io::Result<Vec<OwnedFd>> {
+fn find_power_buttons(folder: &Path) -> io::Result<Vec<OwnedFd>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -39,6 +45,37 @@ pub(crate) fn find_power_buttons(folder: &Path) -> io::Result<Vec<OwnedFd>> {
         }
     }
     Ok(buttons)
+}
+
+impl Agent {
+    /// Whoever was watched before is no longer.
+    pub fn watch_buttons(&mut self) {
+        self.buttons = find_power_buttons(Path::new("/dev/input")).unwrap_or_default();
+        for (number, fd) in self.buttons.iter().enumerate() {
+            if let Err(errno) =
+                self.epoll.add(fd.as_fd(), Interest::EPOLLIN, Token::Button(number as u32).number())
+            {
+                say(Level::Error, &format!("power button: {}", errno.desc()));
+            }
+        }
+    }
+
+    pub fn pressed(&mut self, number: u32, now: Duration) {
+        let Some(fd) = self.buttons.get(number as usize) else { return };
+        match read_power_press(fd.as_fd()) {
+            Ok(true) => {
+                say(Level::Info, "the power button was pressed");
+                self.shut_down(Action::PowerOff, now.saturating_add(self.config.host.poweroff_timeout), now);
+            }
+            Ok(false) => {}
+            Err(error) => {
+                say(Level::Error, &format!("power button: {error}"));
+                if let Err(errno) = self.epoll.remove(fd.as_fd()) {
+                    say(Level::Error, &format!("power button: {}", errno.desc()));
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -34,7 +34,6 @@ mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 use std::time::Duration;
 
 use orlop::config::Config;
@@ -44,7 +43,7 @@ use orlop::supervisor::{Effect, Event, Exit, Outcome, StateKind, Status, Supervi
 
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
-use crate::linux::{Errno, Result, input, process, signal, time};
+use crate::linux::{Errno, Result, process, signal, time};
 
 use blame::Blame;
 use boot::Boot;
@@ -151,7 +150,10 @@ impl Agent {
             clock: Clock::new(),
             versions: VecDeque::new(),
         };
-        agent.boot.containers_begin(now);
+        agent.boot.containers_begin(&agent.config);
+        if let Some(beside) = &agent.boot.beside {
+            agent.epoll.add(beside.as_fd(), Interest::EPOLLIN, Token::Modules.number())?;
+        }
         agent.adopt(table, now);
         agent.watch_buttons();
         agent.settle(now);
@@ -184,6 +186,9 @@ impl Agent {
                     let woken = self.logs.hear(&mut self.ledger);
                     self.wake_streams(&woken);
                 }
+                // The power button's is one of them.
+                Some(Token::Modules) if self.boot.has_new_devices(now) => self.watch_buttons(),
+                Some(Token::Modules) => {}
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -225,34 +230,6 @@ impl Agent {
             // Not started yet.
             Err(Errno::ENOENT) => Ok(()),
             other => other,
-        }
-    }
-
-    fn watch_buttons(&mut self) {
-        self.buttons = button::find_power_buttons(Path::new("/dev/input")).unwrap_or_default();
-        for (number, fd) in self.buttons.iter().enumerate() {
-            if let Err(errno) =
-                self.epoll.add(fd.as_fd(), Interest::EPOLLIN, Token::Button(number as u32).number())
-            {
-                say(Level::Error, &format!("power button: {}", errno.desc()));
-            }
-        }
-    }
-
-    fn pressed(&mut self, number: u32, now: Duration) {
-        let Some(fd) = self.buttons.get(number as usize) else { return };
-        match input::read_power_press(fd.as_fd()) {
-            Ok(true) => {
-                say(Level::Info, "the power button was pressed");
-                self.shut_down(Action::PowerOff, now.saturating_add(self.config.host.poweroff_timeout), now);
-            }
-            Ok(false) => {}
-            Err(error) => {
-                say(Level::Error, &format!("power button: {error}"));
-                if let Err(errno) = self.epoll.remove(fd.as_fd()) {
-                    say(Level::Error, &format!("power button: {}", errno.desc()));
-                }
-            }
         }
     }
 

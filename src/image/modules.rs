@@ -16,17 +16,21 @@ pub const NEEDED: &[&str] = &[
     "overlay", // the root of every container
 ];
 
-/// Loaded where the kernel has them, in this order. A kernel without one of them boots a machine
-/// that lacks the device.
-pub const DEVICES: &[&str] = &[
+/// Loaded where the kernel has them, in this order: what the machine's network stands on. A kernel
+/// without one of them boots a machine that lacks the device.
+pub const NETWORK: &[&str] = &[
     "virtio_mmio", // the bus of machines without PCI; before the drivers that sit on it
     "virtio_net",  // the network of a virtual machine
-    "virtio_blk",  // its disks
-    "virtio_rng",  // its entropy: early random numbers do not wait for interrupts
-    "i6300esb",    // the watchdog that QEMU emulates
-    "softdog",     // the watchdog where there is no other; after the real one, which is then /dev/watchdog
-    "button",      // ACPI's power button …
-    "evdev",       // … and how its press reaches us
+];
+
+/// As above: everything else. After the network's, for the sake of the bus.
+pub const DEVICES: &[&str] = &[
+    "virtio_blk", // the disks of a virtual machine
+    "virtio_rng", // its entropy: early random numbers do not wait for interrupts
+    "i6300esb",   // the watchdog that QEMU emulates
+    "softdog",    // the watchdog where there is no other; after the real one, which is then /dev/watchdog
+    "button",     // ACPI's power button …
+    "evdev",      // … and how its press reaches us
 ];
 
 /// `modules.dep` and `modules.builtin` of one kernel, read.
@@ -63,12 +67,21 @@ impl Deps {
         Self { modules: modules.collect(), builtin: lines(modules_builtin).map(name_of).collect() }
     }
 
-    /// All that a machine loads at boot: [`NEEDED`], those of [`DEVICES`] that there are, and what
-    /// the configuration adds; dependencies first, each path once.
+    /// All that a machine loads at boot: [`NEEDED`], those of [`NETWORK`] and [`DEVICES`] that
+    /// there are, and what the configuration adds; dependencies first, each path once.
     pub fn boot(&self, added: &[String]) -> Result<Vec<&str>, UnknownModule> {
-        let devices = DEVICES.iter().filter(|name| self.knows(name));
-        let added = added.iter().map(String::as_str);
-        self.order(NEEDED.iter().chain(devices).copied().chain(added))
+        self.load(NEEDED.iter().copied(), NETWORK.iter().chain(DEVICES).copied(), added)
+    }
+
+    /// The files of `needed`, of those of `optional` that there are, and of `added`, in this order.
+    pub fn load<'a>(
+        &self,
+        needed: impl IntoIterator<Item = &'a str>,
+        optional: impl IntoIterator<Item = &'a str>,
+        added: &'a [String],
+    ) -> Result<Vec<&str>, UnknownModule> {
+        let optional = optional.into_iter().filter(|name| self.knows(name));
+        self.order(needed.into_iter().chain(optional).chain(added.iter().map(String::as_str)))
     }
 
     /// The files to load for `wanted`, in an order in which each finds what it needs. What is
