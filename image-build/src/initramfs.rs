@@ -62,6 +62,8 @@ impl Tree {
         }
         // The kernel opens it for /init's first three descriptors, before anything is mounted.
         tree.add("dev/console", 0o600, Content::CharacterDevice { major: 5, minor: 1 });
+        // Rust's runtime takes it in their place on a machine without a console, and aborts without it.
+        tree.add("dev/null", 0o666, Content::CharacterDevice { major: 1, minor: 3 });
         tree
     }
 
@@ -187,6 +189,7 @@ mod tests {
         tree.add("tmp/x", 0o644, Content::Bytes(Vec::new()));
         assert_eq!(tree.entries["tmp"].0, 0o1777);
         assert_eq!(tree.entries["dev/console"].1, Content::CharacterDevice { major: 5, minor: 1 });
+        assert_eq!(tree.entries["dev/null"].1, Content::CharacterDevice { major: 1, minor: 3 });
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A supervisor takes over what the one before it left: the table is right, the records explain it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -8,17 +8,16 @@ use orlop::ledger::{Ended, Frame, Kind};
 use orlop::supervisor::{Event, Found, Record};
 
 use super::cgroups::Cgroups;
-use super::launch::{Run, Stage, cookie, parts};
+use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::Table;
+use super::ledger::exit_of;
 use super::logs::{Rings, slot_of};
-use super::{Agent, exit_of, records, say};
+use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
 
-/// Setup and the container end with one of these when they cannot go on.
-const NEVER_RAN: [i32; 2] = [126, 127];
-
 struct Entry {
+    name: String,
     pid: i32,
     ended: Option<Ended>,
     pidfd: Option<OwnedFd>,
@@ -36,47 +35,73 @@ impl Agent {
         if let Some((action, deadline_us)) = table.power {
             self.shut_down(action, Duration::from_micros(deadline_us), now);
         }
+        if let Some((code, status)) = table.upgrade_failed {
+            self.upgrade_failed(code, status);
+        }
         for name in self.blamed.quarantined() {
             let reason = "three supervisors died while they handled it".to_owned();
             self.events.push_back(Event::Quarantine { name, reason });
         }
         let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
         let mut rings = Rings::new();
+        let mut pipes = Vec::new();
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
                     let [pidfd, out, err, _] = fds;
                     if let (Some(out), Some(err)) = (out, err) {
-                        let (slot, generation) = parts(child.cookie);
-                        self.logs.add_pipes(slot, generation, [out, err]);
+                        pipes.push((parts(child.cookie), [out, err]));
                     }
-                    entries.insert(child.cookie, Entry { pid: child.pid, ended, pidfd });
+                    let name = child.label.as_str().to_owned();
+                    entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
                 Kind::Helper if ended.is_some() => self.ledger.send(Frame::Recorded { cookie: child.cookie }),
                 Kind::Helper if child.label.as_str() == self.consoles.helper().name() => {
                     self.consoles.adopt(&child, fds, now);
                 }
-                Kind::Helper => self.logs.adopt_logger(&child, fds, now),
+                Kind::Helper => {
+                    self.logs.adopt_logger(&child, fds, now);
+                    self.log_adopted();
+                }
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
                 Kind::Listener => {}
             }
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
-        self.log_adopted();
+        // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
+        for ((slot, generation), pipes) in pipes {
+            self.logs.add_pipes(slot, generation, pipes);
+        }
+        self.adopt_containers(entries, now);
+        self.events.push_back(Event::Booted);
+    }
+
+    fn adopt_containers(&mut self, mut entries: BTreeMap<u64, Entry>, now: Duration) {
+        let mut recorded = BTreeSet::new();
         for (name, text) in records::read_all() {
             let record = text.map_err(|errno| errno.desc().to_owned());
             match record.and_then(|text| Record::parse(&text).map_err(|error| error.to_string())) {
-                Ok(record) => self.adopt_one(record, &mut entries),
+                Ok(record) => {
+                    recorded.insert(record.name.clone());
+                    self.adopt_one(record, &mut entries, now);
+                }
                 Err(reason) => {
                     let aside = records::set_aside(&name);
                     say(Level::Error, &format!("{name}: {reason}; its record is now {aside}"));
                 }
             }
         }
-        for (cookie, entry) in entries {
-            self.without_record(cookie, &entry);
+        // The newest generation of each first: older ones have only output left to be read.
+        while let Some((cookie, entry)) = entries.pop_last() {
+            match self.missing_record(cookie, &entry) {
+                Some(record) if recorded.insert(entry.name.clone()) => {
+                    say(Level::Error, &format!("{}: pid {} has no record", entry.name, entry.pid));
+                    entries.insert(cookie, entry);
+                    self.adopt_one(record, &mut entries, now);
+                }
+                Some(_) | None => self.without_record(cookie, &entry),
+            }
         }
-        self.events.push_back(Event::Booted);
     }
 
     fn log_adopted(&self) {
@@ -86,13 +111,14 @@ impl Agent {
         }
     }
 
-    fn adopt_one(&mut self, record: Record, entries: &mut BTreeMap<u64, Entry>) {
+    fn adopt_one(&mut self, record: Record, entries: &mut BTreeMap<u64, Entry>, now: Duration) {
         let Some(slot) = self.slots.get(&record.name).copied() else { return };
         let (name, generation) = (record.name.clone(), record.generation);
         let cookie = cookie(slot, generation);
         let cgroups = Cgroups::open(&name).ok();
         let oom = cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
         let mut stage = Stage::Over;
+        let was_starting = record.state == "starting";
         let entry = entries.remove(&cookie);
         let was_ended = entry.as_ref().is_some_and(|entry| entry.ended.is_some());
         let found = entry.and_then(|entry| {
@@ -103,7 +129,7 @@ impl Agent {
                     stage = Stage::Running { pidfd };
                     Found::Alive { pid: entry.pid, pidfd_inode }
                 }
-                Some(ended) if never_ran(&record, ended) => Found::NeverRan,
+                Some(ended) if was_starting && never_ran(ended) => Found::NeverRan,
                 Some(ended) => {
                     Found::Ended { exit: exit_of(ended), oom, at: Duration::from_micros(ended.at_us) }
                 }
@@ -116,14 +142,37 @@ impl Agent {
         let stop_signal = record.image_stop_signal;
         self.runs.insert(
             key,
-            Run { name, generation, cookie, slot, cgroups, stage, cleaning: false, stop_signal },
+            Run {
+                name,
+                generation,
+                cookie,
+                slot,
+                cgroups,
+                stage,
+                cleaning: false,
+                stop_signal,
+                starting_until: was_starting.then(|| now.saturating_add(START)),
+            },
         );
         self.events.push_back(Event::Adopted { record: Box::new(record), found });
         if was_ended {
-            let now = crate::linux::time::since_boot();
             self.settle(now);
             self.logs.recorded(slot, generation, cookie, &mut self.ledger);
         }
+    }
+
+    /// What the lost record of a container must have said, so that nothing of it is left before its
+    /// next generation starts: one that lives is killed as a start that was cut off, an end is judged.
+    fn missing_record(&self, cookie: u64, entry: &Entry) -> Option<Record> {
+        let (slot, generation) = parts(cookie);
+        if self.slots.get(&entry.name) != Some(&slot) {
+            return None;
+        }
+        let state = if entry.ended.is_some() { "running" } else { "starting" };
+        let fields = serde_json::json!({
+            "version": 1, "name": entry.name, "generation": generation, "wanted": "up", "state": state,
+        });
+        Record::parse(&fields.to_string()).ok()
     }
 
     /// Nobody knows what it is: it must not run on unseen.
@@ -142,10 +191,4 @@ impl Agent {
             (None, None) => {}
         }
     }
-}
-
-/// It was still before its program when the last record was written, and ended as one that
-/// cannot go on ends.
-fn never_ran(record: &Record, ended: Ended) -> bool {
-    record.state == "starting" && ended.code == libc::CLD_EXITED && NEVER_RAN.contains(&ended.status)
 }

@@ -36,7 +36,7 @@ impl Agent {
     }
 
     /// Who asked for a change stands in the log.
-    fn say_who(&self, call: CallId, request: &Request) {
+    pub fn say_who(&self, call: CallId, request: &Request) {
         let what = match request {
             Request::List
             | Request::Status { .. }
@@ -53,7 +53,7 @@ impl Agent {
             Request::Power { action } => action.as_str().to_owned(),
             Request::Resume => "resume".to_owned(),
             Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
-            Request::DebugOrphans { .. } => "make orphans".to_owned(),
+            Request::DebugOrphans { count } => format!("make {count} orphans"),
             Request::UpgradeBegin { size, .. } => format!("upgrade to a binary of {size} bytes"),
             Request::UpgradeCommit => "upgrade now".to_owned(),
         };
@@ -107,7 +107,9 @@ impl Agent {
                 self.ledger.send(Frame::Resume);
                 self.person(call, Event::Resume, now);
             }
-            Request::DebugCrash { process, signal, starts } => self.crash(call, process, signal, starts, now),
+            Request::DebugCrash { process, signal, starts, steps } => {
+                self.crash(call, process, (signal, starts, steps), now);
+            }
             Request::DebugOrphans { count } => self.make_orphans(call, count, now),
             Request::UpgradeBegin { size, sha256 } => self.upgrade_begin(call, size, sha256, now),
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
@@ -175,8 +177,8 @@ impl Agent {
     }
 
     fn details(&self, name: &str) -> Details {
-        let mut details = Details::default();
-        details.problems = self.config.invalid.get(name).cloned().unwrap_or_default();
+        let problems = self.config.invalid.get(name).cloned().unwrap_or_default();
+        let mut details = Details { problems, ..Details::default() };
         if let Some(container) = self.config.containers.get(name) {
             details.declared_at = Some(container.declared_at.clone()).filter(|place| !place.is_empty());
             details.depends_on = container.depends_on.keys().cloned().collect();

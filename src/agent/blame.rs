@@ -45,7 +45,10 @@ impl Blame {
             let count = blame.deaths.entry(name).or_default();
             *count = count.saturating_add(1);
             let text = serde_json::to_string(&blame.deaths).unwrap_or_default();
-            records::write_file(DEATHS, &text)?;
+            // Not kept, it is counted once too few; that is no reason to start no supervisor at all.
+            if let Err(errno) = records::write_file(DEATHS, &text) {
+                say(Level::Error, &format!("{DEATHS}: {}", errno.desc()));
+            }
         }
         blame.done();
         Ok(blame)

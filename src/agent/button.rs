@@ -1,4 +1,4 @@
-//! Finds the machine's power buttons among its input devices.
+//! Finds the machine's power buttons among its input devices, and hears them pressed.
 //!
 //! Only what ACPI calls a button counts: keyboards have a power key too, and somebody who leans on
 //! one does not mean to switch off a plant.

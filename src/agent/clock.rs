@@ -17,7 +17,7 @@ const KEPT: &str = "/run/orlop/clock";
 const STEP: Duration = Duration::from_millis(500);
 
 pub struct Clock {
-    /// The time of day at boot.
+    /// The time of day at boot; whole microseconds, as records have them.
     boot: Duration,
 }
 
@@ -31,19 +31,19 @@ impl Clock {
 
     /// Looks whether the clock was set.
     pub fn look(&mut self) {
-        let boot = time::wall().saturating_sub(time::since_boot());
+        let boot = whole_micros(time::wall().saturating_sub(time::since_boot()));
         if boot.abs_diff(self.boot) < STEP {
             return;
         }
         self.boot = boot;
-        if let Err(errno) = records::write_file(KEPT, &boot.as_nanos().to_string()) {
+        if let Err(errno) = records::write_file(KEPT, &boot.as_micros().to_string()) {
             say(Level::Error, &format!("{KEPT}: {}", errno.desc()));
         }
     }
 
     /// A time since boot for people.
     pub fn wall(&self, when: Duration) -> String {
-        let then = self.boot.saturating_add(when);
+        let then = self.boot.saturating_add(whole_micros(when));
         rfc3339(i64::try_from(then.as_secs()).unwrap_or(i64::MAX), then.subsec_nanos())
     }
 }
@@ -51,5 +51,9 @@ impl Clock {
 fn kept() -> Option<Duration> {
     let fd = fs::open_regular(KEPT).ok()?;
     let text = String::from_utf8(fs::read_regular(fd.as_fd(), 64).ok()?).ok()?;
-    Some(Duration::from_nanos(text.parse().ok()?))
+    Some(Duration::from_micros(text.parse().ok()?))
+}
+
+fn whole_micros(time: Duration) -> Duration {
+    Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }

@@ -35,7 +35,7 @@ impl Consoles {
     ///
     /// # Errors
     /// ENOENT without /dev/kmsg.
-    pub fn new(kept: Option<OwnedFd>, level: LogLevel, ledger: &Ledger) -> Result<Self> {
+    pub fn new(kept: Option<OwnedFd>, level: LogLevel, ledger: &mut Ledger) -> Result<Self> {
         let kmsg = match kept {
             Some(kmsg) => kmsg,
             None => {
@@ -74,7 +74,7 @@ impl Consoles {
     }
 
     /// Starts the helper when there is none.
-    pub fn look_after(&mut self, starts: u32, ledger: &Ledger, now: Duration) {
+    pub fn look_after(&mut self, starts: u32, ledger: &mut Ledger, now: Duration) {
         let next = self.spawned.wrapping_add(1) | COUNT;
         if let Some(socket) = self.helper.look_after(helpers::cookie(starts, next), ledger, now) {
             self.spawned = next;

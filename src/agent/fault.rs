@@ -24,11 +24,11 @@ pub fn before_serving(config: &Config) {
     if !config.host.fault_injection {
         return;
     }
-    if let Some(left) = starts_left().and_then(|left| left.checked_sub(1)) {
-        if keep_starts(left).is_ok() {
-            say(Level::Error, "dies before it serves, as it was told");
-            signal::die_of(libc::SIGABRT);
-        }
+    if let Some(left) = starts_left().and_then(|left| left.checked_sub(1))
+        && keep_starts(left).is_ok()
+    {
+        say(Level::Error, "dies before it serves, as it was told");
+        signal::die_of(libc::SIGABRT);
     }
 }
 
@@ -42,7 +42,14 @@ fn keep_starts(left: u32) -> Result<()> {
 }
 
 impl Agent {
-    pub fn crash(&mut self, call: CallId, process: Process, number: i32, starts: u32, now: Duration) {
+    /// How it dies, how many supervisors after it die too, and how many steps it still takes.
+    pub fn crash(
+        &mut self,
+        call: CallId,
+        process: Process,
+        (number, starts, steps): (i32, u32, u32),
+        now: Duration,
+    ) {
         if !self.config.host.fault_injection {
             return self.server.fail(now, call, &Error::FaultInjectionOff {});
         }
@@ -57,8 +64,21 @@ impl Agent {
             say(Level::Error, &format!("control: {error}"));
         }
         match process {
+            Process::Supervisor if steps > 0 => self.dies_after = Some((steps, number)),
             Process::Supervisor => signal::die_of(number),
             Process::Log => self.logs.crash(number),
+        }
+    }
+
+    /// Between any two things that it does for containers, a supervisor may be told to die.
+    pub fn step(&mut self) {
+        if let Some((left, number)) = &mut self.dies_after {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                // Told to, it is not the container's fault.
+                self.blamed.done();
+                signal::die_of(*number);
+            }
         }
     }
 

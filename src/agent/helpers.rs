@@ -96,7 +96,7 @@ impl Helper {
     }
 
     /// Starts it when there is none and its time has come: our end of its new socket.
-    pub fn look_after(&mut self, cookie: u64, ledger: &Ledger, now: Duration) -> Option<OwnedFd> {
+    pub fn look_after(&mut self, cookie: u64, ledger: &mut Ledger, now: Duration) -> Option<OwnedFd> {
         let State::Pausing { until } = self.state else { return None };
         if until > now {
             return None;
@@ -111,7 +111,7 @@ impl Helper {
         }
     }
 
-    fn spawn(&mut self, cookie: u64, ledger: &Ledger, now: Duration) -> Result<OwnedFd> {
+    fn spawn(&mut self, cookie: u64, ledger: &mut Ledger, now: Duration) -> Result<OwnedFd> {
         let (ours, theirs) = seqpacket::pair()?;
         let (wait, barrier) = fd::pipe()?;
         let group = cgroup::open_path("orlop").and_then(|orlop| cgroup::make(orlop.as_fd(), self.name()))?;

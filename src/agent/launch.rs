@@ -9,13 +9,14 @@ use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::cgroups::Cgroups;
 use super::container::{self, Failure, Job, Report, Starting};
-use super::{Agent, Token, boot, exit_of, files, records, say, store};
+use super::ledger::exit_of;
+use super::{Agent, Token, boot, files, records, say, store};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, fd, pidfd};
 
 /// Setup and the container's own steps, loaded machines and slow disks included.
-const START: Duration = Duration::from_secs(60);
+pub const START: Duration = Duration::from_secs(60);
 
 pub struct Run {
     pub name: String,
@@ -27,6 +28,8 @@ pub struct Run {
     /// `Clean` was asked for: tell when the cgroup is empty.
     pub cleaning: bool,
     pub stop_signal: Option<i32>,
+    /// Taken over in the middle of its start: until then it may still end without its program.
+    pub starting_until: Option<Duration>,
 }
 
 pub enum Stage {
@@ -173,8 +176,10 @@ impl Agent {
             stage,
             cleaning: false,
             stop_signal: image.stop_signal,
+            starting_until: None,
         };
         self.runs.insert(key, run);
+        self.step();
         Ok(())
     }
 
@@ -195,7 +200,11 @@ impl Agent {
                 | Stage::Executing { starting, .. } => starting,
                 Stage::Running { .. } | Stage::Over => return,
             };
-            match starting.receive() {
+            let received = starting.receive();
+            if received.is_ok() {
+                self.step();
+            }
+            match received {
                 Ok(Report::Failed(failure)) => return self.fail(key, failure),
                 Ok(Report::Container { pid, pidfd }) => self.created(key, pid, pidfd),
                 Ok(Report::Closed) => return self.report_closed(key),
@@ -249,6 +258,7 @@ impl Agent {
         let now = crate::linux::time::since_boot();
         self.tell(created, now);
         self.settle(now);
+        self.step();
         let Some(run) = self.runs.get_mut(&key) else { return };
         match core::mem::replace(&mut run.stage, Stage::Over) {
             Stage::Registering { starting, until, pid, pidfd } => {
@@ -306,6 +316,10 @@ impl Agent {
             if !matches!(run.stage, Stage::Running { .. } | Stage::Over) {
                 self.report(key, at);
             }
+            // Setup may hold the report a moment longer than the container lived.
+            if self.runs.get(&key).is_some_and(|run| run.deadline().is_some()) {
+                self.report_closed(key);
+            }
             if let Some(run) = self.runs.get_mut(&key)
                 && matches!(run.stage, Stage::Running { .. })
             {
@@ -313,12 +327,19 @@ impl Agent {
                 let (name, generation) = (run.name.clone(), run.generation);
                 run.stage = Stage::Over;
                 let exit = exit_of(ended);
-                self.events.push_back(Event::Ended { name, generation, exit, oom, at });
+                self.events.push_back(
+                    if run.starting_until.is_some_and(|until| at <= until) && never_ran(ended) {
+                        Event::StartFailed { name, generation, failure: cut_off() }
+                    } else {
+                        Event::Ended { name, generation, exit, oom, at }
+                    },
+                );
             }
             let now = crate::linux::time::since_boot();
             self.settle(now);
         }
         let (slot, generation) = parts(cookie);
+        self.step();
         self.logs.recorded(slot, generation, cookie, &mut self.ledger);
     }
 
@@ -332,5 +353,21 @@ impl Agent {
         for key in late {
             self.fail(key, Failure::said("deadline", format!("not started within {} s", START.as_secs())));
         }
+    }
+}
+
+/// Ended as setup and the container end when they cannot go on: before the program.
+pub fn never_ran(ended: Ended) -> bool {
+    ended.code == libc::CLD_EXITED && [126, 127].contains(&ended.status)
+}
+
+/// The supervisor died between the barrier and the program: nobody's failure.
+fn cut_off() -> StartFailure {
+    StartFailure {
+        step: "start".into(),
+        object: "the container".into(),
+        errno: 0,
+        text: "the supervisor was restarted meanwhile".into(),
+        fault: Fault::Transient,
     }
 }

@@ -131,7 +131,7 @@ impl Logs {
     }
 
     /// Starts the logger when there is none. `true`: on a new socket.
-    pub fn look_after(&mut self, starts: u32, ledger: &Ledger, now: Duration) -> bool {
+    pub fn look_after(&mut self, starts: u32, ledger: &mut Ledger, now: Duration) -> bool {
         let cookie = helpers::cookie(starts, self.spawned.wrapping_add(1));
         match self.helper.look_after(cookie, ledger, now) {
             Some(socket) => {

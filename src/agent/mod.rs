@@ -38,8 +38,8 @@ use std::time::Duration;
 
 use orlop::config::Config;
 use orlop::control::Upgrade;
-use orlop::ledger::{Action, Ended, Frame};
-use orlop::supervisor::{Effect, Event, Exit, Outcome, StateKind, Status, Supervisor};
+use orlop::ledger::{Action, Frame};
+use orlop::supervisor::{Effect, Event, Outcome, StateKind, Status, Supervisor};
 
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
@@ -72,6 +72,8 @@ struct Agent {
     events: VecDeque<Event>,
     power: Option<(Action, Duration)>,
     blamed: Blame,
+    /// Steps until it dies, as it was told, and of which signal.
+    dies_after: Option<(u32, i32)>,
     /// Containers whose record could not be written: they are not started.
     unsaved: BTreeSet<String>,
     server: Server,
@@ -117,14 +119,16 @@ impl Agent {
         process::set_limit(process::NOFILE, 16_384, 16_384)?;
         signal::reset();
         signal::ignore(libc::SIGPIPE);
-        let (ledger, table) = Ledger::open()?;
+        let (mut ledger, table) = Ledger::open()?;
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
         let (boot, config) = Boot::begin(&table, now);
+        // What went before took long enough to see in what is shown from here on.
+        let now = time::since_boot();
         fault::before_serving(&config);
-        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &ledger)?;
+        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &mut ledger)?;
         epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
-        let server = serving::open(&table, &config, &ledger)?;
+        let server = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
         let mut agent = Self {
@@ -139,6 +143,7 @@ impl Agent {
             events: VecDeque::new(),
             power: None,
             blamed: Blame::open()?,
+            dies_after: None,
             unsaved: BTreeSet::new(),
             server,
             logs: Logs::new()?,
@@ -210,8 +215,8 @@ impl Agent {
     }
 
     fn look_after_helpers(&mut self, now: Duration) {
-        self.consoles.look_after(self.boot.starts, &self.ledger, now);
-        if self.logs.look_after(self.boot.starts, &self.ledger, now)
+        self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
+        if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
             && let Err(errno) = self.watch_log()
         {
             say(Level::Error, &format!("log: {}", errno.desc()));
@@ -268,18 +273,22 @@ impl Agent {
             let frame = match self.ledger.receive() {
                 Ok(frame) => frame,
                 Err(Errno::EBADMSG) => continue,
+                // PID 1 is gone, as one inside another system can be, and nobody would know our children.
+                Err(Errno::EPIPE | Errno::ECONNRESET) => process::exit_now(1),
                 Err(_) => return,
             };
             if self.is_of_a_helper(&frame, now) {
                 continue;
             }
+            self.step();
             match frame {
                 Frame::Registered { cookie } => self.registered(cookie),
                 Frame::Gone { cookie } => self.not_registered(cookie, "it ended before it was ready"),
                 Frame::Refused { cookie } => self.not_registered(cookie, "the table of children is full"),
                 Frame::Ended { cookie, ended } => self.ended(cookie, ended),
-                Frame::Power { action, deadline_us } => {
-                    self.shut_down(action, Duration::from_micros(deadline_us), now);
+                // By a signal: PID 1 does not know how long the configuration gives.
+                Frame::Power { action, .. } => {
+                    self.shut_down(action, now.saturating_add(self.config.host.poweroff_timeout), now);
                 }
                 Frame::UpgradeFailed { code, status } => self.upgrade_failed(code, status),
                 Frame::Counted { orphans } => self.counted(orphans, now),
@@ -331,6 +340,7 @@ impl Agent {
     }
 
     fn perform(&mut self, effect: Effect, now: Duration) {
+        self.step();
         match effect {
             Effect::Start { name, generation } => {
                 self.blamed.begin(&name);
@@ -369,9 +379,4 @@ fn has_come_up(status: &Status) -> bool {
         | StateKind::Stuck
         | StateKind::Invalid => true,
     }
-}
-
-/// How PID 1's word for an end is the core's.
-fn exit_of(ended: Ended) -> Exit {
-    if ended.code == libc::CLD_EXITED { Exit::Code(ended.status) } else { Exit::Signal(ended.status) }
 }

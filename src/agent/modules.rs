@@ -87,9 +87,11 @@ fn load(needed: &[&str], optional: &[&str], added: &[String]) -> core::result::R
     let directory = format!("/lib/modules/{}", release.release().to_string_lossy());
     let read = |name: &str| std::fs::read_to_string(format!("{directory}/{name}")).unwrap_or_default();
     let deps = Deps::parse(&read("modules.dep"), &read("modules.builtin"));
-    let order = deps.load(needed.iter().copied(), optional.iter().copied(), added);
-    let mut failed = Vec::new();
-    for path in order.map_err(|unknown| unknown.to_string())? {
+    let optional = optional.iter().copied().filter(|name| deps.knows(name));
+    let wanted = needed.iter().copied().chain(optional).chain(added.iter().map(String::as_str));
+    let (order, unknown) = deps.order_of_what_there_is(wanted);
+    let mut failed: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    for path in order {
         match load_module(&Path::new(&directory).join(path), c"") {
             Ok(_) => {}
             Err(error) if error.is_no_device() => {}

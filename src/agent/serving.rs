@@ -21,7 +21,7 @@ const LISTENER: u64 = 1;
 ///
 /// # Errors
 /// EMFILE; EADDRINUSE when something else stands at the path.
-pub fn open(table: &Table, config: &Config, ledger: &Ledger) -> Result<Server> {
+pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<Server> {
     let listener = match kept(table, LISTENER)? {
         Some(listener) => listener,
         None => {

@@ -71,16 +71,18 @@ impl Agent {
             Err(reason) => return self.server.fail(now, call, &Error::UpgradeRefused { reason }),
         };
         let number = self.upgrade.as_ref().map_or(0, |last| last.number).saturating_add(1);
-        let outcome = Upgrade { number, sha256: file.1.hex(), ok: true, error: None };
+        let mut outcome = Upgrade { number, sha256: file.1.hex(), ok: true, error: None };
         keep(&outcome);
-        match self.ledger.upgrade(file.0.as_fd()) {
-            Ok(()) => {
-                self.server.reply(now, call, &CommitReply { number });
-                if let Err(error) = self.server.work(now) {
-                    say(Level::Error, &format!("control: {error}"));
-                }
-            }
-            Err(errno) => self.server.fail(now, call, &Error::Failed { reason: errno.desc().into() }),
+        // The answer first: PID 1 ends us as soon as it has the file.
+        self.server.reply(now, call, &CommitReply { number });
+        if let Err(error) = self.server.work(now) {
+            say(Level::Error, &format!("control: {error}"));
+        }
+        if let Err(errno) = self.ledger.upgrade(file.0.as_fd()) {
+            outcome.ok = false;
+            outcome.error = Some(format!("it was not handed over: {}", errno.desc()));
+            keep(&outcome);
+            self.upgrade = Some(outcome);
         }
     }
 

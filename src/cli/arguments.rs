@@ -195,6 +195,9 @@ Needs `[host] fault_injection = true` in the machine's configuration.")]
         /// So many supervisors after this one die before they serve; three lead to safe mode
         #[arg(long, value_name = "N", default_value = "0")]
         starts: u32,
+        /// The supervisor goes on for so many steps of what it does for containers before it dies
+        #[arg(long, value_name = "N", default_value = "0")]
+        steps: u32,
     },
 
     /// Make processes whose parent ends before they do, to see PID 1 reap them

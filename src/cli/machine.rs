@@ -110,14 +110,13 @@ pub(crate) fn crash(
     client: &mut Client,
     screen: &mut Screen<'_>,
     process: CrashProcess,
-    number: i32,
-    starts: u32,
+    (number, starts, steps): (i32, u32, u32),
 ) -> Result<(), Failure> {
     let (process, name) = match process {
         CrashProcess::Supervisor => (Process::Supervisor, "supervisor"),
         CrashProcess::Log => (Process::Log, "logger"),
     };
-    let Empty {} = client.call(&Request::DebugCrash { process, signal: number, starts })?;
+    let Empty {} = client.call(&Request::DebugCrash { process, signal: number, starts, steps })?;
     screen.line(&format!("the {name} dies of {}", signal::name(number)))
 }
 

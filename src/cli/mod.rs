@@ -93,8 +93,8 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure>
         Command::UpgradeSelf(file) => upgrade::upgrade(&mut connect()?, screen, file),
         Command::Check(paths) => check::check(screen, paths),
         Command::Schema => screen.line(orlop::config::schema().trim_end()),
-        Command::Debug(DebugCommand::Crash { process, signal, starts }) => {
-            machine::crash(&mut connect()?, screen, *process, *signal, *starts)
+        Command::Debug(DebugCommand::Crash { process, signal, starts, steps }) => {
+            machine::crash(&mut connect()?, screen, *process, (*signal, *starts, *steps))
         }
         Command::Debug(DebugCommand::Orphans { count }) => machine::orphans(&mut connect()?, screen, *count),
         Command::Completions { shell } => completions(screen, *shell),

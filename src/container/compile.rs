@@ -246,7 +246,7 @@ fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> Vec<Mount> 
         let (source, idmap) = match source {
             VolumeSource::Named(name) => (format!("{}/{name}", facts.volumes), true),
             VolumeSource::Anonymous => {
-                (format!("{}/{}@{}", facts.volumes, container.name, target.replace('/', "-")), true)
+                (format!("{}/{}@{}", facts.volumes, container.name, file_name(target)), true)
             }
             VolumeSource::Bind(path) => (path.clone(), false),
         };
@@ -257,4 +257,20 @@ fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> Vec<Mount> 
         mounts.push(bind(source, target, &options));
     }
     mounts
+}
+
+/// A path as the name of one file, and no other path's.
+fn file_name(path: &str) -> String {
+    path.replace('%', "%25").replace('/', "%2F")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_anonymous_volumes_of_a_container_are_one() {
+        let names = ["/a/b", "/a-b", "/a%2Fb", "/a%252Fb"].map(file_name);
+        assert_eq!(names, ["%2Fa%2Fb", "%2Fa-b", "%2Fa%252Fb", "%2Fa%25252Fb"]);
+    }
 }

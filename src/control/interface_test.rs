@@ -96,7 +96,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Version, keys(&version)),
         (Request::Power { action: PowerAction::Poweroff }, empty()),
         (Request::Resume, empty()),
-        (Request::DebugCrash { process: Process::Log, signal: 11, starts: 0 }, empty()),
+        (Request::DebugCrash { process: Process::Log, signal: 11, starts: 0, steps: 0 }, empty()),
         (Request::DebugOrphans { count: 1 }, empty()),
         (begin, empty()),
         (Request::UpgradeChunk { data: vec![] }, keys(&UploadReply { received: 0 })),

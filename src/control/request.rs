@@ -46,6 +46,8 @@ pub enum Request {
         signal: i32,
         /// Supervisors after this one that die before they serve.
         starts: u32,
+        /// Of what it does for containers, before it dies.
+        steps: u32,
     },
     #[serde(rename = "org.orlop.Control.DebugOrphans")]
     DebugOrphans { count: u32 },
@@ -118,6 +120,7 @@ impl Request {
                 process: parameters.take("process")?,
                 signal: take_signal(parameters, libc_signal::SEGV)?,
                 starts: parameters.take::<Option<u32>>("starts")?.unwrap_or(0),
+                steps: parameters.take::<Option<u32>>("steps")?.unwrap_or(0),
             },
             "DebugOrphans" => Self::DebugOrphans { count: parameters.take("count")? },
             "UpgradeBegin" => {
@@ -214,8 +217,8 @@ mod tests {
         );
         check(&Request::Resume, r#"{"method":"org.orlop.Control.Resume"}"#);
         check(
-            &Request::DebugCrash { process: Process::Log, signal: 11, starts: 0 },
-            r#"{"method":"org.orlop.Control.DebugCrash","parameters":{"process":"log","signal":"SIGSEGV","starts":0}}"#,
+            &Request::DebugCrash { process: Process::Log, signal: 11, starts: 0, steps: 0 },
+            r#"{"method":"org.orlop.Control.DebugCrash","parameters":{"process":"log","signal":"SIGSEGV","starts":0,"steps":0}}"#,
         );
         check(
             &Request::DebugOrphans { count: 9 },
@@ -251,7 +254,7 @@ mod tests {
         }
         assert_eq!(
             answer("org.orlop.Control.DebugCrash", r#"{"process":"supervisor"}"#),
-            Ok(Request::DebugCrash { process: Process::Supervisor, signal: 11, starts: 0 })
+            Ok(Request::DebugCrash { process: Process::Supervisor, signal: 11, starts: 0, steps: 0 })
         );
         assert_eq!(
             answer("org.orlop.Control.Logs", r#"{"names":[]}"#),

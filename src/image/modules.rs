@@ -70,18 +70,19 @@ impl Deps {
     /// All that a machine loads at boot: [`NEEDED`], those of [`NETWORK`] and [`DEVICES`] that
     /// there are, and what the configuration adds; dependencies first, each path once.
     pub fn boot(&self, added: &[String]) -> Result<Vec<&str>, UnknownModule> {
-        self.load(NEEDED.iter().copied(), NETWORK.iter().chain(DEVICES).copied(), added)
+        let optional = NETWORK.iter().chain(DEVICES).filter(|name| self.knows(name));
+        self.order(NEEDED.iter().chain(optional).copied().chain(added.iter().map(String::as_str)))
     }
 
-    /// The files of `needed`, of those of `optional` that there are, and of `added`, in this order.
-    pub fn load<'a>(
+    /// As [`Deps::order`], on a machine that has to boot with what there is: what can be loaded, and
+    /// what cannot be because it, or something that it needs, is not there.
+    pub fn order_of_what_there_is<'a>(
         &self,
-        needed: impl IntoIterator<Item = &'a str>,
-        optional: impl IntoIterator<Item = &'a str>,
-        added: &'a [String],
-    ) -> Result<Vec<&str>, UnknownModule> {
-        let optional = optional.into_iter().filter(|name| self.knows(name));
-        self.order(needed.into_iter().chain(optional).chain(added.iter().map(String::as_str)))
+        wanted: impl IntoIterator<Item = &'a str>,
+    ) -> (Vec<&str>, Vec<UnknownModule>) {
+        let mut order = Order { deps: self, seen: BTreeSet::new(), paths: Vec::new() };
+        let unknown = wanted.into_iter().filter_map(|name| order.add(name).err()).collect();
+        (order.paths, unknown)
     }
 
     /// The files to load for `wanted`, in an order in which each finds what it needs. What is
@@ -102,8 +103,9 @@ impl Deps {
 
     fn unknown(&self, name: &str) -> UnknownModule {
         let known = self.modules.keys().chain(&self.builtin);
+        let canonical = canonical(name);
         let nearest = known
-            .map(|candidate| (distance(name, candidate), candidate))
+            .map(|candidate| (distance(&canonical, candidate), candidate))
             .filter(|(distance, _)| *distance <= FAR)
             .min()
             .map(|(_, candidate)| candidate.clone());
@@ -120,10 +122,10 @@ struct Order<'d> {
 impl Order<'_> {
     /// Depth is bounded by the number of modules: a name is entered once.
     fn add(&mut self, name: &str) -> Result<(), UnknownModule> {
-        let name = canonical(name);
+        let (asked, name) = (name, canonical(name));
         let Some(module) = self.deps.modules.get(&name) else {
             let known = self.deps.builtin.contains(&name);
-            return if known { Ok(()) } else { Err(self.deps.unknown(&name)) };
+            return if known { Ok(()) } else { Err(self.deps.unknown(asked)) };
         };
         if !self.seen.insert(name) {
             return Ok(());
@@ -244,7 +246,7 @@ kernel/b.ko: kernel/a.ko
     #[test]
     fn refuses_an_unknown_module_and_says_the_nearest() {
         check_unknown("erof", "the kernel has no module `erof`; is it `erofs`?");
-        check_unknown("virtio-nte", "the kernel has no module `virtio_nte`; is it `virtio_net`?");
+        check_unknown("virtio-nte", "the kernel has no module `virtio-nte`; is it `virtio_net`?");
         check_unknown("zfs_on_floppy", "the kernel has no module `zfs_on_floppy`");
     }
 
@@ -270,5 +272,15 @@ kernel/b.ko: kernel/a.ko
     fn refuses_a_kernel_that_cannot_start_a_container() {
         let error = Deps::parse("kernel/fs/erofs/erofs.ko:", "").boot(&[]).unwrap_err();
         assert_eq!(error.to_string(), "the kernel has no module `overlay`");
+    }
+
+    #[test]
+    fn loads_the_rest_when_some_are_not_there() {
+        let deps = Deps::parse("kernel/fs/erofs/erofs.ko:\nkernel/a.ko: kernel/gone.ko\nkernel/b.ko:", "");
+        let (paths, unknown) = deps.order_of_what_there_is(["erofs", "a", "nothing", "b"]);
+        assert_eq!(paths, ["kernel/fs/erofs/erofs.ko", "kernel/b.ko"]);
+        let unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+        assert!(unknown.contains(&"the kernel has no module `gone`".to_owned()), "{unknown:?}");
+        assert!(unknown.iter().any(|text| text.contains("`nothing`")), "{unknown:?}");
     }
 }

@@ -12,10 +12,10 @@ mod talk;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Ended, Keeper, Phase, Power, Table, Telling};
+use orlop::ledger::{Ended, Keeper, Phase, Power, TABLE_ENTRIES, Table, Telling};
 
 use crate::linux::epoll::{Epoll, Interest};
-use crate::linux::kmsg::{self, Level, Line};
+use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, fd, power as machine, process, seqpacket, signal, time, wait};
 
 use supervisor::Executable;
@@ -27,6 +27,9 @@ const SUPERVISOR: u64 = 2;
 
 /// Reaped in one wake-up: a burst of orphans must not keep the ledger waiting for long.
 const REAPS_PER_WAKE: usize = 256;
+
+/// A whole table of entries with all their descriptors, and our own; the kernel gives an init 1,024.
+const DESCRIPTORS: u64 = (TABLE_ENTRIES * seqpacket::MAX_FDS + 64) as u64;
 
 type Fds = seqpacket::Fds;
 
@@ -63,8 +66,7 @@ pub fn run() -> ! {
         Ok(mut init) => init.live(),
         Err(errno) => {
             // Nothing can be done without a descriptor to wait on. PID 1 must not end.
-            let line = Line::format(format_args!("init cannot start: {}", errno.desc()));
-            kmsg::write(Level::Error, line.bytes());
+            kmsg::write_args(Level::Error, format_args!("init cannot start: {}", errno.desc()));
             loop {
                 process::pause();
             }
@@ -88,6 +90,7 @@ impl Init {
             fd::install(null.as_fd(), number)?;
         }
         let _ = process::set_oom_score(-1000);
+        let _ = process::set_limit(process::NOFILE, DESCRIPTORS, DESCRIPTORS);
         let signals = signal::block_all_and_read(&power::SIGNALS)?;
         let (ours, theirs) = seqpacket::pair()?;
         let epoll = Epoll::new()?;
@@ -134,8 +137,7 @@ impl Init {
     fn read_signals(&mut self, now: Duration) {
         while let Ok((number, from)) = signal::read(&self.signals) {
             if let Some(action) = power::action_of(number) {
-                let line = Line::format(format_args!("signal {number} from pid {from}"));
-                kmsg::write(Level::Info, line.bytes());
+                kmsg::write_args(Level::Info, format_args!("signal {number} from pid {from}"));
                 self.ask_for_power(action, now);
             }
         }

@@ -7,7 +7,7 @@ use orlop::ledger::{Action, Due, Frame, Power};
 
 use super::{Init, Place, talk};
 use crate::linux::clone::in_child;
-use crate::linux::kmsg::{self, Level, Line};
+use crate::linux::kmsg::{self, Level};
 use crate::linux::{cgroup, mount, power as machine, process};
 
 /// What wakes PID 1 by signal: deaths, and requests to end the machine.
@@ -47,12 +47,12 @@ impl Init {
         let Some(power) = &mut self.power else { return };
         match power.due(now) {
             None => {}
-            Some(Due::Unmount) => power.unmounting(in_child(unmount_all).unwrap_or_default()),
+            // The mounts, and what else there is, are another's.
             Some(_) if self.place == Place::Guest => process::exit_now(0),
+            Some(Due::Unmount) => power.unmounting(in_child(unmount_all).unwrap_or_default()),
             Some(Due::Reboot) => {
                 let action = power.action;
-                let line = Line::format(format_args!("the machine ends: {action:?}"));
-                kmsg::write(Level::Info, line.bytes());
+                kmsg::write_args(Level::Info, format_args!("the machine ends: {action:?}"));
                 // If there can be none, PID 1 asks itself later.
                 let _ = in_child(|| reboot(action));
             }

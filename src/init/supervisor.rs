@@ -7,10 +7,10 @@ use std::time::Duration;
 use nix::fcntl::{OFlag, open};
 use orlop::ledger::After;
 
-use super::{Init, Place, SUPERVISOR};
-use crate::linux::clone::{Cloned, Parent, clone3, flags};
+use super::{Init, SUPERVISOR};
+use crate::linux::clone::{Cloned, Parent, clone3};
 use crate::linux::epoll::Interest;
-use crate::linux::kmsg::{self, Level, Line};
+use crate::linux::kmsg::{self, Level};
 use crate::linux::{Result, cgroup, fd, pidfd, process, signal};
 
 /// Where the supervisor finds its end of the ledger.
@@ -53,8 +53,7 @@ impl Init {
                 self.keeper.started(pid, now);
             }
             Err(errno) => {
-                let line = Line::format(format_args!("cannot start the supervisor: {}", errno.desc()));
-                kmsg::write(Level::Error, line.bytes());
+                kmsg::write_args(Level::Error, format_args!("cannot start the supervisor: {}", errno.desc()));
                 self.keeper.not_started(now);
             }
         }
@@ -67,12 +66,9 @@ impl Init {
     }
 
     fn spawn(&self) -> Result<(i32, OwnedFd)> {
-        let cgroup = match self.place {
-            Place::Machine => Some(cgroup::open_path("orlop/supervisor")?),
-            Place::Guest => None,
-        };
-        let into = if cgroup.is_some() { flags::INTO_CGROUP } else { 0 };
-        match clone3(Parent::Caller, into, cgroup.as_ref().map(AsFd::as_fd))? {
+        // Without cgroups no container can run, but control can answer.
+        let cgroup = cgroup::open_path("orlop/supervisor").ok();
+        match clone3(Parent::Caller, 0, cgroup.as_ref().map(AsFd::as_fd))? {
             Cloned::Parent { pid, pidfd } => Ok((pid, pidfd)),
             Cloned::Child => {
                 signal::reset();
@@ -81,8 +77,10 @@ impl Init {
                     Ok(()) => process::exec_fd(self.executable.now.as_fd(), &self.executable.argv, &[]),
                     Err(errno) => errno,
                 };
-                let line = Line::format(format_args!("cannot execute the supervisor: {}", failed.desc()));
-                kmsg::write(Level::Error, line.bytes());
+                kmsg::write_args(
+                    Level::Error,
+                    format_args!("cannot execute the supervisor: {}", failed.desc()),
+                );
                 process::exit_now(127)
             }
         }
@@ -90,9 +88,9 @@ impl Init {
 
     pub fn supervisor_died(&mut self, code: i32, status: i32, now: Duration) {
         let how = if code == libc::CLD_EXITED { "exit code" } else { "signal" };
-        let line = Line::format(format_args!("the supervisor ended: {how} {status}"));
-        kmsg::write(Level::Error, line.bytes());
-        self.pidfd = None;
+        kmsg::write_args(Level::Error, format_args!("the supervisor ended: {how} {status}"));
+        // A child of ours that unmounts holds it too: closing alone would not take it out.
+        let _ = self.pidfd.take().map(|pidfd| self.epoll.remove(pidfd.as_fd()));
         self.telling.stop();
         self.table.forget_told();
         if self.keeper.died(now) == After::TakeBack

@@ -30,7 +30,7 @@ impl Init {
 
     fn handle(&mut self, frame: Frame, mut fds: Fds, now: Duration) {
         match frame {
-            Frame::Hello { oldest, .. } if oldest <= VERSION => self.telling.hello(),
+            Frame::Hello { oldest, pid, .. } if oldest <= VERSION => self.telling.hello(pid),
             Frame::Register(child) => {
                 let answer = self.register(child, fds);
                 self.telling.answer(answer);
@@ -84,6 +84,8 @@ impl Init {
     /// Sends what waits, as far as the socket takes it.
     pub fn talk(&mut self) {
         let interest = match self.send_all() {
+            // What cannot be heard before there is room for an answer must not wake us.
+            Err(Errno::EAGAIN) if !self.telling.can_hear() => Interest::EPOLLOUT,
             Err(Errno::EAGAIN) => Interest::EPOLLIN | Interest::EPOLLOUT,
             // A frame that cannot be sent at all comes again with the next supervisor's Hello.
             Ok(()) | Err(_) => Interest::EPOLLIN,
@@ -99,6 +101,7 @@ impl Init {
             phases: self.phases.len() as u16,
             entries: self.table.entries().len() as u16,
             power: self.power.map(|power| (power.action, power.until.as_micros() as u64)),
+            to: self.telling.to,
         };
         while let Some(next) = self.telling.next(&self.table, &self.phases, welcome) {
             let entry = next.fds_of.and_then(|at| self.table.entries().get(at));

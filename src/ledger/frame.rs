@@ -100,8 +100,10 @@ pub enum Frame {
     Hello {
         oldest: u16,
         newest: u16,
+        pid: i32,
     },
-    /// PID 1's answer, followed by `phases` × Phase, `entries` × Entry.
+    /// PID 1's answer, followed by `phases` × Phase, `entries` × Entry. `to` is the pid of the Hello:
+    /// an answer to one that died before it read it still stands in the queue.
     Welcome {
         starts: u32,
         orphans: u64,
@@ -109,6 +111,7 @@ pub enum Frame {
         phases: u16,
         entries: u16,
         power: Option<(Action, u64)>,
+        to: i32,
     },
     Phase(Phase),
     /// One entry of the table with its fds; `None`: alive.
@@ -293,11 +296,11 @@ impl Frame {
     pub fn encode(&self) -> [u8; FRAME_BYTES] {
         let start = |kind| Writer { bytes: [0; FRAME_BYTES], at: 0 }.u16(VERSION).u16(kind);
         match self {
-            Self::Hello { oldest, newest } => start(1).u16(*oldest).u16(*newest),
-            Self::Welcome { starts, orphans, safe, phases, entries, power } => {
+            Self::Hello { oldest, newest, pid } => start(1).u16(*oldest).u16(*newest).i32(*pid),
+            Self::Welcome { starts, orphans, safe, phases, entries, power, to } => {
                 let (action, deadline) = power.map_or((0, 0), |(action, at)| (action.number(), at));
                 let head = start(2).u32(*starts).u64(*orphans).u16(u16::from(*safe));
-                head.u16(*phases).u16(*entries).u16(action).u64(deadline)
+                head.u16(*phases).u16(*entries).u16(action).u64(deadline).i32(*to)
             }
             Self::Phase(phase) => {
                 start(3).u64(phase.start_us).u64(phase.end_us).i32(phase.errno).put(&phase.label.0)
@@ -337,17 +340,18 @@ impl Frame {
         let mut from = Reader(bytes);
         let _version = from.u16()?;
         Ok(match from.u16()? {
-            1 => Self::Hello { oldest: from.u16()?, newest: from.u16()? },
+            1 => Self::Hello { oldest: from.u16()?, newest: from.u16()?, pid: from.i32()? },
             2 => Self::Welcome {
                 starts: from.u32()?,
                 orphans: from.u64()?,
                 safe: from.u16()? != 0,
                 phases: from.u16()?,
                 entries: from.u16()?,
-                power: match from.u16()? {
-                    0 => None,
-                    action => Some((Action::from_number(action)?, from.u64()?)),
+                power: match (from.u16()?, from.u64()?) {
+                    (0, _) => None,
+                    (action, at) => Some((Action::from_number(action)?, at)),
                 },
+                to: from.i32()?,
             },
             3 => Self::Phase(Phase {
                 start_us: from.u64()?,

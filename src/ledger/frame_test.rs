@@ -11,8 +11,8 @@ fn every_frame_comes_back_as_it_was_sent() {
     let ended = Ended { code: 2, status: 34, user_us: 1, system_us: 2, max_rss: 3, at_us: 4 };
     let phase = Phase { start_us: 5, end_us: 6, errno: 19, label: Label::new("mounts /proc") };
     for frame in [
-        Frame::Hello { oldest: 1, newest: 2 },
-        Frame::Welcome { starts: 3, orphans: 4, safe: true, phases: 5, entries: 6, power: None },
+        Frame::Hello { oldest: 1, newest: 2, pid: 3 },
+        Frame::Welcome { starts: 3, orphans: 4, safe: true, phases: 5, entries: 6, power: None, to: 7 },
         Frame::Welcome {
             starts: 3,
             orphans: 4,
@@ -20,6 +20,7 @@ fn every_frame_comes_back_as_it_was_sent() {
             phases: 5,
             entries: 6,
             power: Some((Action::Reboot, 9)),
+            to: 7,
         },
         Frame::Phase(phase),
         Frame::Entry { child: child(), ended: Some(ended) },

@@ -7,6 +7,8 @@ use super::{Mode, Respawn};
 
 /// A new executable has this long to adopt everything and serve.
 const PROOF: Duration = Duration::from_secs(10);
+/// One that is killed is gone sooner, unless it waits for a device.
+const GOING: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -79,10 +81,17 @@ impl Keeper {
         matches!(self.state, State::Pausing { until } if until <= now)
     }
 
-    /// The one that runs has not proved itself in time, and is to be killed.
+    /// The one that runs has not proved itself in time, and is to be killed: said again when it has
+    /// not gone by then, and not before.
     #[must_use]
-    pub fn is_late(&self, now: Duration) -> bool {
-        matches!(self.trial, Trial::Proving { until } if until <= now)
+    pub fn is_late(&mut self, now: Duration) -> bool {
+        match &mut self.trial {
+            Trial::Proving { until } if *until <= now => {
+                *until = now.saturating_add(GOING);
+                true
+            }
+            Trial::Proving { .. } | Trial::None | Trial::Waiting => false,
+        }
     }
 
     pub fn started(&mut self, pid: i32, now: Duration) {
@@ -180,7 +189,8 @@ mod tests {
             keeper.try_another();
             keeper.died(NOW);
             keeper.started(8, NOW);
-            assert_eq!(keeper.is_late(NOW + PROOF), true);
+            assert!(keeper.is_late(NOW + PROOF));
+            assert!(!keeper.is_late(NOW + PROOF), "it takes a moment to die");
             let later = if hangs { NOW + PROOF } else { NOW };
             assert_eq!(keeper.died(later), After::TakeBack);
             assert!(keeper.wants_start(later), "the old one comes back at once");

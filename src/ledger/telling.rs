@@ -20,6 +20,8 @@ enum Step {
 #[derive(Debug, Default)]
 pub struct Telling {
     step: Step,
+    /// Who said Hello.
+    pub to: i32,
     /// The answer to the last frame.
     answer: Option<Frame>,
     /// Why an executable was taken back.
@@ -40,12 +42,17 @@ impl Telling {
         self.answer = None;
     }
 
-    pub fn hello(&mut self) {
+    pub fn hello(&mut self, pid: i32) {
         self.step = Step::Welcome;
+        self.to = pid;
     }
 
+    /// Nobody waits for an answer to what a dead supervisor had left in the queue; kept, it would
+    /// keep its successor from being heard.
     pub fn answer(&mut self, frame: Frame) {
-        self.answer = Some(frame);
+        if self.step != Step::Silent {
+            self.answer = Some(frame);
+        }
     }
 
     pub fn upgrade_failed(&mut self, code: i32, status: i32) {
@@ -65,6 +72,10 @@ impl Telling {
         match self.step {
             Step::Silent => return None,
             Step::Welcome => return alone(welcome),
+            // Before the table is over, and with that before anybody can ask what became of it.
+            Step::Phase(_) | Step::Entry(_) if self.upgrade_failed.is_some() => {
+                return alone(self.upgrade_failed?);
+            }
             Step::Phase(at) => {
                 if let Some(phase) = phases.get(at) {
                     return alone(Frame::Phase(*phase));
@@ -140,7 +151,7 @@ mod tests {
     use super::*;
 
     const WELCOME: Frame =
-        Frame::Welcome { starts: 1, orphans: 0, safe: false, phases: 1, entries: 2, power: None };
+        Frame::Welcome { starts: 1, orphans: 0, safe: false, phases: 1, entries: 2, power: None, to: 5 };
 
     fn table() -> Table<()> {
         let mut table = Table::new();
@@ -178,7 +189,7 @@ mod tests {
     fn a_new_supervisor_is_told_everything_once_and_ends_as_they_come() {
         let (mut telling, mut table) = (Telling::default(), table());
         table.ended(10, Ended::default()).unwrap();
-        telling.hello();
+        telling.hello(5);
         assert!(!telling.can_hear(), "the table stands still while it is told");
         let frames = drain(&mut telling, &mut table);
         assert_eq!(frames.len(), 4);
@@ -191,7 +202,7 @@ mod tests {
     #[test]
     fn an_empty_table_is_told_too() {
         let mut telling = Telling::default();
-        telling.hello();
+        telling.hello(5);
         assert_eq!(drain(&mut telling, &mut Table::new()).len(), 2);
         assert!(telling.can_hear());
     }
@@ -199,7 +210,7 @@ mod tests {
     #[test]
     fn answers_come_before_ends_and_one_at_a_time() {
         let (mut telling, mut table) = (Telling::default(), table());
-        telling.hello();
+        telling.hello(5);
         drain(&mut telling, &mut table);
         table.ended(20, Ended::default()).unwrap();
         telling.answer(Frame::Registered { cookie: 3 });
@@ -210,14 +221,34 @@ mod tests {
     }
 
     #[test]
+    fn what_a_dead_one_had_asked_does_not_silence_its_successor() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        telling.stop();
+        telling.answer(Frame::Registered { cookie: 3 });
+        assert!(telling.can_hear());
+        telling.hello(5);
+        assert!(!drain(&mut telling, &mut table).contains(&Frame::Registered { cookie: 3 }));
+    }
+
+    #[test]
+    fn one_that_comes_back_hears_of_the_failed_upgrade_with_the_table() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        telling.upgrade_failed(1, 7);
+        telling.hello(5);
+        let frames = drain(&mut telling, &mut table);
+        assert_eq!(frames[1], Frame::UpgradeFailed { code: 1, status: 7 });
+        assert_eq!(frames.len(), 5, "and once");
+    }
+
+    #[test]
     fn a_successor_is_told_again_what_the_last_one_heard() {
         let (mut telling, mut table) = (Telling::default(), table());
         table.ended(10, Ended::default()).unwrap();
-        telling.hello();
+        telling.hello(5);
         drain(&mut telling, &mut table);
         telling.stop();
         table.forget_told();
-        telling.hello();
+        telling.hello(5);
         assert_eq!(drain(&mut telling, &mut table).len(), 4);
     }
 }

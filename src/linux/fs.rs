@@ -67,10 +67,11 @@ pub enum Node {
 }
 
 /// Opens `path` inside `root` as a place to mount on, making what is missing, component by
-/// component on descriptors. What is made belongs to `owner`.
+/// component on descriptors. What is made belongs to `owner`. Where a link that is followed leads to
+/// nothing, that is made.
 ///
 /// # Errors
-/// ENOTDIR when a component is no directory, EROFS when it would have to be made there.
+/// ENOTDIR when a component is no directory, EROFS when it would have to be made there, ELOOP.
 pub fn make_in_root(
     root: BorrowedFd<'_>,
     path: &str,
@@ -78,30 +79,65 @@ pub fn make_in_root(
     owner: (u32, u32),
     links: Links,
 ) -> Result<OwnedFd> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_TO_NOTHING {
+        match make_or_meet_link(root, &path, node, owner, links)? {
+            Met::Place(place) => return Ok(place),
+            Met::Link(leads_to) => path = leads_to,
+        }
+    }
+    Err(Errno::ELOOP)
+}
+
+/// One after the other; the kernel itself follows 40.
+const LINKS_TO_NOTHING: u32 = 8;
+
+enum Met {
+    Place(OwnedFd),
+    /// The path, with a link to nothing replaced by what it says.
+    Link(String),
+}
+
+fn make_or_meet_link(
+    root: BorrowedFd<'_>,
+    path: &str,
+    node: Node,
+    owner: (u32, u32),
+    links: Links,
+) -> Result<Met> {
     let open = |path: &str, flags| match links {
         Links::Follow => open_in_root(root, path, flags),
         Links::Refuse => open_without_links(root, path, flags),
     };
     match open(path, libc::O_PATH) {
         Err(Errno::ENOENT) => {}
-        other => return other,
+        other => return other.map(Met::Place),
     }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let mut so_far = String::from("/");
     let mut at = open("/", libc::O_PATH | libc::O_DIRECTORY)?;
     for (index, part) in parts.iter().enumerate() {
-        let last = index + 1 == parts.len();
-        so_far.push_str(part);
-        at = match open(&so_far, libc::O_PATH) {
+        let rest = parts.get(index + 1..).unwrap_or_default();
+        let here = format!("{so_far}{part}");
+        at = match open(&here, libc::O_PATH) {
             Err(Errno::ENOENT) => {
-                make_below(at.as_fd(), part, if last { node } else { Node::Directory }, owner)?;
-                open(&so_far, libc::O_PATH)?
+                let node = if rest.is_empty() { node } else { Node::Directory };
+                match make_below(at.as_fd(), part, node, owner) {
+                    Err(Errno::EEXIST) if links == Links::Follow => {
+                        let link = nix::fcntl::readlinkat(&at, *part)?;
+                        let link = link.to_str().ok_or(Errno::EILSEQ)?;
+                        let from = if link.starts_with('/') { "" } else { &so_far };
+                        return Ok(Met::Link(format!("{from}{link}/{}", rest.join("/"))));
+                    }
+                    made => made?,
+                }
+                open(&here, libc::O_PATH)?
             }
             other => other?,
         };
-        so_far.push('/');
+        so_far = format!("{here}/");
     }
-    Ok(at)
+    Ok(Met::Place(at))
 }
 
 fn make_below(parent: BorrowedFd<'_>, name: &str, node: Node, (uid, gid): (u32, u32)) -> Result<()> {
@@ -156,7 +192,7 @@ pub fn open_regular(path: &str) -> Result<OwnedFd> {
 /// As chown(2).
 pub fn copy_owner(from: BorrowedFd<'_>, path: &str, first_id: u32) -> Result<()> {
     let stat = fstat(from)?;
-    let id = |outside: u32| outside.checked_sub(first_id).unwrap_or_default();
+    let id = |outside: u32| outside.saturating_sub(first_id);
     let (uid, gid) = (id(stat.st_uid).into(), id(stat.st_gid).into());
     nix::unistd::chown(path, Some(uid), Some(gid))?;
     let mode = Mode::from_bits_truncate(stat.st_mode & 0o7777);
@@ -276,4 +312,40 @@ pub fn block_device(path: &str) -> Result<(u32, u32)> {
         return Err(Errno::ENOTBLK);
     }
     Ok((major(stat.st_rdev) as u32, minor(stat.st_rdev) as u32))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn check(link: &str, expected: Result<&str>) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("etc")).unwrap();
+        symlink(link, folder.path().join("etc/resolv.conf")).unwrap();
+        let root = open_directory(folder.path().to_str().unwrap()).unwrap();
+        let owner = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
+        let place = make_in_root(root.as_fd(), "/etc/resolv.conf", Node::File, owner, Links::Follow);
+        assert_eq!(place.map(drop), expected.map(drop), "{link}");
+        if let Ok(made) = expected {
+            assert!(std::fs::symlink_metadata(folder.path().join(made)).unwrap().is_file(), "{link}");
+        }
+    }
+
+    #[test]
+    fn what_a_link_to_nothing_names_is_made_inside_the_root() {
+        check("../run/resolve/stub.conf", Ok("run/resolve/stub.conf"));
+        check("/run/resolve/stub.conf", Ok("run/resolve/stub.conf"));
+        check("../../../../nowhere/orlop-test", Ok("nowhere/orlop-test"));
+        check("resolv.conf", Err(Errno::ELOOP));
+    }
+
+    #[test]
+    fn a_place_that_refuses_links_refuses_those_to_nothing_too() {
+        let folder = tempfile::tempdir().unwrap();
+        symlink("nowhere", folder.path().join("proc")).unwrap();
+        let root = open_directory(folder.path().to_str().unwrap()).unwrap();
+        let place = make_in_root(root.as_fd(), "/proc", Node::Directory, (0, 0), Links::Refuse);
+        assert_eq!(place.map(drop), Err(Errno::ELOOP));
+    }
 }

@@ -7,12 +7,15 @@ use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsFd, IntoRawFd};
 
 /// Printed by the kernel itself from here on: emergencies, alerts, critical. Our most urgent
 /// lines are errors (3).
 const CONSOLE_LEVEL: libc::c_int = 3;
 const SYSLOG_ACTION_CONSOLE_LEVEL: libc::c_int = 8;
+
+/// Above the numbers that programs of ours are handed descriptors at.
+const LOWEST_FD: i32 = 16;
 
 static KMSG: AtomicI32 = AtomicI32::new(-1);
 
@@ -34,7 +37,10 @@ pub fn quiet_console() {
 /// Opens /dev/kmsg for [`write()`]; without it nothing is said.
 pub fn open_log() {
     if let Ok(fd) = open("/dev/kmsg", OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY, Mode::empty()) {
-        KMSG.store(fd.into_raw_fd(), Ordering::Relaxed);
+        // A child about to exec puts what it hands on at low numbers, and may still have to speak.
+        if let Ok(fd) = super::fd::duplicate_above(fd.as_fd(), LOWEST_FD) {
+            KMSG.store(fd.into_raw_fd(), Ordering::Relaxed);
+        }
     }
 }
 
@@ -68,24 +74,27 @@ pub fn write(level: Level, text: &[u8]) {
     unsafe { libc::write(fd, line.as_ptr().cast(), at) };
 }
 
+/// As [`write()`], formatted without allocation, for PID 1; what is longer than 256 bytes is cut.
+pub fn write_args(level: Level, args: core::fmt::Arguments<'_>) {
+    write(level, Line::format(args).bytes());
+}
+
 /// A line without allocation, for PID 1.
-pub struct Line {
+struct Line {
     bytes: [u8; 256],
     at: usize,
 }
 
 impl Line {
     /// Formats into 256 bytes; what is longer is cut.
-    #[must_use]
-    pub fn format(args: core::fmt::Arguments<'_>) -> Self {
+    fn format(args: core::fmt::Arguments<'_>) -> Self {
         let mut line = Self { bytes: [0; 256], at: 0 };
         // Only `write_str` below can fail, and it does not.
         let _ = core::fmt::Write::write_fmt(&mut line, args);
         line
     }
 
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.at).unwrap_or_default()
     }
 }

@@ -117,9 +117,11 @@ pub fn set_umask(mask: u32) {
 }
 
 /// How many descriptors a process may have open.
+#[allow(clippy::unnecessary_cast, reason = "an int in musl, unsigned in glibc")]
 pub const NOFILE: u32 = libc::RLIMIT_NOFILE as u32;
 
 /// The number of a resource limit by its name in setrlimit(2).
+#[allow(clippy::unnecessary_cast, reason = "an int in musl, unsigned in glibc")]
 #[must_use]
 pub fn limit_number(name: &str) -> Option<u32> {
     let number = match name {

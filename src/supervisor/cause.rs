@@ -131,7 +131,10 @@ fn and_then(what: &str, end: Option<Exit>) -> String {
 fn exit_text(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exited with code {code}"),
-        Exit::Signal(signal) => format!("was killed by {}", signal::name(signal)),
+        Exit::Signal(signal) => match signal::name(signal) {
+            name if name.starts_with("SIG") => format!("was killed by {name}"),
+            number => format!("was killed by signal {number}"),
+        },
     }
 }
 

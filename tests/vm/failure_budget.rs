@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::common::{Booted, container, world};
+use crate::common::{container, world};
 
 #[test]
 fn failure_budget() {
@@ -23,7 +23,7 @@ fn failure_budget() {
         holds["restarts"].as_u64() >= Some(2) && holds["state"] == "backoff"
     });
     // Two doublings would be 400 ms; the jitter is a tenth.
-    assert!(pause(&machine, &holds) > Duration::from_secs(4), "{holds}");
+    assert!(pause(&holds) > Duration::from_secs(4), "{holds}");
     machine.until("holds", "the next restart", |holds| {
         holds["restarts"].as_u64() >= Some(3) && holds["state"] == "backoff"
     });
@@ -36,7 +36,7 @@ fn failure_budget() {
 }
 
 /// Between its last start and the next. It ended at once, so that this is about the pause.
-fn pause(_: &Booted, container: &Value) -> Duration {
+fn pause(container: &Value) -> Duration {
     let time = |key: &str| seconds(container[key].as_str().unwrap());
     Duration::from_secs_f64(time("next_start") - time("started_at"))
 }

@@ -1,7 +1,5 @@
 //! The machine stops what depends on something before the thing itself, each one gone first.
 
-use serde_json::json;
-
 use crate::common::{container, world};
 
 #[test]

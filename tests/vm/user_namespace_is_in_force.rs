@@ -28,7 +28,7 @@ const REFUSED: [(&str, &str); 20] = [
 
 #[test]
 fn root_of_a_container_is_nobody_on_the_machine() {
-    let tasks = "each stat /machine/config/test.toml , try-host /machine/config/test.toml , procs , ids";
+    let tasks = "each stat /machine/config/test.toml , procs , ids , try-host /machine/config/test.toml";
     let all = "volumes = [\"/orlop:/machine\"]\ncap_add = [\"ALL\"]";
     let plain = container("plain", tasks, "volumes = [\"/orlop:/machine\"]");
     let machine = world(&(plain + &container("every-capability", tasks, all))).boot();

@@ -26,6 +26,8 @@ struct Made {
 /// Runs all steps. Returns only when one fails.
 pub fn run(job: &Job<'_>, env: &[String], report: &OwnedFd) -> Failure {
     process::set_name(c"orlop-container");
+    // Setup's session lies outside of the process namespace, where ours would have the number 0.
+    let _ = process::new_session();
     let root = match own_root() {
         Ok(root) => root,
         Err(errno) => return Failure::new("root", ROOT, errno),

@@ -64,10 +64,7 @@ pub fn send_container(to: BorrowedFd<'_>, pid: i32, pidfd: BorrowedFd<'_>) -> Re
 /// EAGAIN when nothing is.
 pub fn receive(from: BorrowedFd<'_>) -> Result<Report> {
     let mut buffer = [0u8; 4096];
-    let (size, mut fds) = match seqpacket::receive(from, &mut buffer) {
-        Err(Errno::ECONNRESET) => return Ok(Report::Closed),
-        other => other?,
-    };
+    let (size, mut fds) = seqpacket::receive(from, &mut buffer)?;
     let text = String::from_utf8_lossy(buffer.get(..size).unwrap_or_default());
     if size == 0 {
         return Ok(Report::Closed);

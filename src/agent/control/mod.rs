@@ -25,7 +25,6 @@ mod varlink_test;
 
 pub(crate) use server::Server;
 
-use std::fmt;
 use std::time::Duration;
 
 use orlop::control::{MAX_REQUEST, Request};
@@ -61,15 +60,6 @@ pub(crate) enum Peer {
     Process(Credentials),
     /// Behind a virtio port of this name: who owns the machine's memory.
     Port(String),
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Process(Credentials { pid, uid, .. }) => write!(f, "process {pid} of user {uid}"),
-            Self::Port(name) => write!(f, "port {name}"),
-        }
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,7 +71,7 @@ pub(crate) fn pause_for_ever() -> ! {
 
 /// At least so long, unless a signal comes.
 pub(crate) fn sleep(time: std::time::Duration) {
-    let seconds = libc::time_t::try_from(time.as_secs()).unwrap_or(libc::time_t::MAX);
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
     let time = libc::timespec { tv_sec: seconds, tv_nsec: time.subsec_nanos().into() };
     // SAFETY: `time` lives through the call, and what is left is not asked for.
     unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) };

@@ -188,8 +188,16 @@ impl Booted {
 
     /// A container's facts that must not change while nobody touches it.
     pub(crate) fn identity(&self, name: &str) -> Value {
-        let found = self.machine.container(name).unwrap_or_else(|error| panic!("{error}"));
-        json!([found["state"], found["pid"], found["started_at"], found["restarts"]])
+        self.identities(&[name])[0].take()
+    }
+
+    pub(crate) fn identities(&self, names: &[&str]) -> Value {
+        let all = self.machine.ps().unwrap_or_else(|error| panic!("{error}"));
+        let of = |name: &&str| {
+            let found = all.iter().find(|one| one["name"] == *name).unwrap();
+            json!([found["state"], found["pid"], found["started_at"], found["restarts"]])
+        };
+        names.iter().map(of).collect()
     }
 
     pub(crate) fn power_off(&self) {

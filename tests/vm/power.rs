@@ -1,0 +1,100 @@
+//! The machine ends as it was asked to, in order and in time, whoever asks and whoever does not listen.
+
+use orlop_vm::End;
+use serde_json::json;
+
+use crate::common::{Booted, container, world};
+
+/// Three that depend on one another, each of which takes a moment to stop.
+fn chain() -> String {
+    let after = |name: &str| format!("depends_on = [{name:?}]");
+    [
+        container("bottom", "sleep", ""),
+        container("middle", "sleep", &after("bottom")),
+        container("top", "sleep", &after("middle")),
+    ]
+    .join("\n")
+}
+
+#[track_caller]
+fn ends(machine: &Booted, expected: End) {
+    let end = machine.wait_for_end().unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(end, expected);
+}
+
+/// All of the chain were stopped, from the top to the bottom.
+#[track_caller]
+fn check_stopped(machine: &Booted) {
+    let console = machine.console();
+    let line = |name| format!("{name}: stopping -> exited");
+    let places = ["top", "middle", "bottom"].map(|name| console.find(&line(name)));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "stopped at {places:?}");
+}
+
+#[test]
+fn a_reboot_is_a_reboot() {
+    let machine = world(&chain()).boot();
+    machine.wait("top", "running");
+    machine.ok("Power", json!({ "action": "reboot" }));
+    ends(&machine, End::Rebooted);
+    check_stopped(&machine);
+}
+
+#[test]
+fn control_alt_delete_stops_everything_and_reboots() {
+    let machine = world(&chain()).boot();
+    machine.wait("top", "running");
+    machine.control_alt_delete().unwrap();
+    ends(&machine, End::Rebooted);
+    check_stopped(&machine);
+}
+
+#[test]
+fn the_power_button_stops_everything_and_powers_off() {
+    let machine = world(&chain()).boot();
+    machine.wait("top", "running");
+    machine.power_button().unwrap();
+    ends(&machine, End::PoweredOff);
+    check_stopped(&machine);
+}
+
+/// Longer than any test lasts: whoever waited for it would be seen.
+const LONG: &str = r#"stop_grace_period = "1h""#;
+
+const MUCH_LATER: &str = r#"restart = "always"
+restart_policy = { delay = "1h", max_delay = "1h" }"#;
+
+/// One in each state that a container can be kept in, none of which ends when it is asked to.
+fn deaf_in_every_state() -> String {
+    let deaf = |name: &str, more: &str| container(name, "ignore-term", &format!("{LONG}\n{more}"));
+    let ended = |name: &str, code: u8, more: &str| container(name, &format!("exit {code}"), more);
+    [
+        "[host]\nfault_injection = true\npoweroff_timeout = \"5s\"".to_owned(),
+        deaf("running", ""),
+        deaf("stopping", ""),
+        deaf("held", "depends_on = [\"running\"]"),
+        deaf("waiting", "depends_on = [\"backoff\"]"),
+        // It never runs, so that whoever depends on it waits.
+        container("backoff", "sleep", MUCH_LATER).replace("[\"/payload\"]", "[\"/nothing\"]"),
+        ended("exited", 0, "restart = \"no\""),
+        ended("failed", 1, "restart = \"no\""),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn whoever_does_not_listen_is_gone_by_the_deadline_in_every_state() {
+    let machine = world(&deaf_in_every_state()).boot();
+    machine.wait("stopping", "running");
+    machine.ok("Stop", json!({ "name": "stopping" }));
+    for state in ["running", "stopping", "waiting", "backoff", "exited", "failed"] {
+        machine.wait(state, state);
+    }
+    machine.wait("held", "running");
+    machine.ok("Power", json!({ "action": "poweroff" }));
+    // Nobody changes the machine's mind now, and the supervisor is not what it hangs on.
+    let refused = machine.call("Power", json!({ "action": "reboot" }));
+    assert!(refused.is_ok() || refused.is_err_and(|error| error.refusal().is_some()));
+    machine.crash("supervisor", "SIGKILL");
+    ends(&machine, End::PoweredOff);
+}

@@ -1,0 +1,31 @@
+//! PID 1 reaps every orphan, while a supervisor is there and while there is none.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::common::{container, count, world};
+
+/// Looking costs the machine as much as some dozens of orphans.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+
+#[test]
+fn reaps_every_orphan() {
+    let toml = format!("[host]\nfault_injection = true\n{}", container("still", "sleep", ""));
+    let machine = world(&toml).boot();
+    machine.wait("still", "running");
+    let before = machine.identity("still");
+    let reaped = || machine.ok("Version", json!({}))["orphans"].as_u64().unwrap();
+    let at_boot = reaped();
+    let made = count(20_000);
+    machine.ok("DebugOrphans", json!({ "count": made }));
+    // PID 1 alone has to see to them for a while.
+    machine.crash("supervisor", "SIGKILL");
+    machine.supervisor(2);
+    while reaped() < at_boot + made {
+        assert!(machine.has_not_ended_after(BETWEEN_LOOKS));
+    }
+    assert_eq!(reaped(), at_boot + made, "more reaped than made");
+    assert_eq!(machine.identity("still"), before);
+    machine.power_off();
+}
