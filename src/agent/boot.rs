@@ -99,6 +99,13 @@ impl Boot {
         self.phase("sysctls", || sysctls(config));
     }
 
+    /// When helpers are started at the latest: not before the first containers, which need the
+    /// processor, unless those take their time. Output waits in its pipes meanwhile.
+    pub fn helpers_first(&self, now: Duration) -> Duration {
+        const PATIENCE: Duration = Duration::from_millis(200);
+        if self.complete { Duration::ZERO } else { now.saturating_add(PATIENCE) }
+    }
+
     /// The containers are being started, and the rest of the modules loaded.
     pub fn containers_begin(&mut self, config: &Config) {
         if self.complete {

@@ -31,11 +31,11 @@ pub struct Consoles {
 }
 
 impl Consoles {
-    /// Goes on where the kernel's log was left, or begins it.
+    /// Goes on where the kernel's log was left, or begins it; the helper is started at `first`.
     ///
     /// # Errors
     /// ENOENT without /dev/kmsg.
-    pub fn new(kept: Option<OwnedFd>, level: LogLevel, ledger: &mut Ledger) -> Result<Self> {
+    pub fn new(kept: Option<OwnedFd>, level: LogLevel, ledger: &mut Ledger, first: Duration) -> Result<Self> {
         let kmsg = match kept {
             Some(kmsg) => kmsg,
             None => {
@@ -52,7 +52,13 @@ impl Consoles {
             LogLevel::Debug => 7,
         };
         let (ours, _) = seqpacket::pair()?;
-        Ok(Self { helper: Helper::new(c"console"), console: Console::new(ours), kmsg, level, spawned: COUNT })
+        Ok(Self {
+            helper: Helper::new(c"console", first),
+            console: Console::new(ours),
+            kmsg,
+            level,
+            spawned: COUNT,
+        })
     }
 
     pub fn kmsg(&self) -> BorrowedFd<'_> {

@@ -126,7 +126,9 @@ impl Agent {
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
-        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &mut ledger)?;
+        let helpers = boot.helpers_first(now);
+        let kmsg = serving::kept(&table, consoles::KMSG)?;
+        let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
         epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
         let server = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
@@ -146,7 +148,7 @@ impl Agent {
             dies_after: None,
             unsaved: BTreeSet::new(),
             server,
-            logs: Logs::new()?,
+            logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),
             buttons: Vec::new(),
@@ -210,6 +212,8 @@ impl Agent {
         self.settle(now);
         if self.boot.is_starting_containers() && self.core.statuses().all(|status| has_come_up(&status)) {
             self.boot.containers_end(now);
+            self.logs.helper().hurry(now);
+            self.consoles.helper().hurry(now);
         }
         Ok(())
     }
