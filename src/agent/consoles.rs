@@ -28,6 +28,14 @@ pub struct Consoles {
     kmsg: OwnedFd,
     level: u8,
     spawned: u16,
+    reading: Reading,
+}
+
+/// Of the kernel's log: begins with the first helper, so that what was said before is printed too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    NotYet,
+    Begun,
 }
 
 impl Consoles {
@@ -58,6 +66,7 @@ impl Consoles {
             kmsg,
             level,
             spawned: COUNT,
+            reading: Reading::NotYet,
         })
     }
 
@@ -67,6 +76,15 @@ impl Consoles {
 
     pub fn helper(&mut self) -> &mut Helper {
         &mut self.helper
+    }
+
+    /// `true` once: there is somebody to print for, and [`Consoles::kmsg`] is to be watched.
+    pub fn begins_reading(&mut self) -> bool {
+        let begins = self.reading == Reading::NotYet && self.helper.is_up();
+        if begins {
+            self.reading = Reading::Begun;
+        }
+        begins
     }
 
     pub fn deadline(&self) -> Option<Duration> {

@@ -97,6 +97,13 @@ impl Helper {
         }
     }
 
+    pub fn is_up(&self) -> bool {
+        match self.state {
+            State::Registering { .. } | State::Running { .. } => true,
+            State::Pausing { .. } => false,
+        }
+    }
+
     pub fn deadline(&self) -> Option<Duration> {
         match self.state {
             State::Pausing { until } => Some(until),

@@ -129,7 +129,6 @@ impl Agent {
         let helpers = boot.helpers_first(now);
         let kmsg = serving::kept(&table, consoles::KMSG)?;
         let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
-        epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
         let server = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
@@ -163,6 +162,7 @@ impl Agent {
         }
         agent.adopt(table, now);
         agent.watch_buttons();
+        agent.watch_kmsg();
         agent.settle(now);
         agent.ledger.send(Frame::Alive);
         Ok(agent)
@@ -220,10 +220,19 @@ impl Agent {
 
     fn look_after_helpers(&mut self, now: Duration) {
         self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
+        self.watch_kmsg();
         if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
             && let Err(errno) = self.watch_log()
         {
             say(Level::Error, &format!("log: {}", errno.desc()));
+        }
+    }
+
+    fn watch_kmsg(&mut self) {
+        if self.consoles.begins_reading()
+            && let Err(errno) = self.epoll.add(self.consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())
+        {
+            say(Level::Error, &format!("console: {}", errno.desc()));
         }
     }
 
