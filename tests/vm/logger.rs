@@ -22,9 +22,10 @@ fn check_whole(text: &str, written: u64) {
 #[test]
 fn a_logger_killed_under_load_loses_nothing() {
     let task = format!("write {WRITTEN} line");
-    let machine =
-        world(&format!("{FAULTS}{}", container("web", &task, "restart = \"no\"\nlog = { memory = \"8M\" }")))
-            .boot();
+    // So slow that it writes from the first kill to the last.
+    let slow = "restart = \"no\"\nlog = { memory = \"8M\" }\nlimits = { cpus = 0.05 }";
+    let machine = world(&format!("{FAULTS}{}", container("web", &task, slow))).boot();
+    machine.until("web", "to write", |_| !machine.logs("web").is_empty());
     let kills = count(6);
     for number in 1..=kills {
         machine.crash("log", ["SIGKILL", "SIGSEGV"][(number % 2) as usize]);
@@ -34,6 +35,8 @@ fn a_logger_killed_under_load_loses_nothing() {
             machine.supervisor(number / 3 + 1);
         }
     }
+    let web = machine.container("web").unwrap();
+    assert_eq!(web["state"], "running", "it wrote all before the last kill");
     machine.wait("web", "exited");
     whole(&machine, "web", WRITTEN);
     machine.power_off();
