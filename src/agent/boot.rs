@@ -2,6 +2,7 @@
 //!
 //! A phase that fails is shown and the boot goes on.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use orlop::config::{self, Config, KernelWords, Source};
@@ -19,8 +20,9 @@ pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
 /// Told by a file, so that a restarted supervisor does not do these things again.
 const DONE: &str = "/run/orlop/boot.json";
-/// The phase beside that of the containers.
-const DEVICES: &str = "device modules";
+/// For containers that come up slowly, helpers and devices wait no longer: a container that takes
+/// so long waits for something else than the processor.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// One phase of the boot.
 #[derive(Debug, Clone)]
@@ -42,8 +44,15 @@ pub struct Boot {
     pub complete: bool,
     /// Begun but not over.
     containers_since: Option<Duration>,
-    /// The modules that no container waits for, while they are being loaded.
-    pub beside: Option<modules::Beside>,
+    /// The modules that no container waits for.
+    devices: Devices,
+}
+
+/// The last phase: it gives way to the containers, of which the first wants the whole processor.
+enum Devices {
+    Waiting { until: Duration },
+    Loading(modules::Loading),
+    Over,
 }
 
 /// What a later supervisor wants to know of the boot.
@@ -67,7 +76,7 @@ impl Boot {
             starts: table.starts,
             complete: false,
             containers_since: None,
-            beside: None,
+            devices: Devices::Over,
         };
         let start = boot.phases.last().map_or(now, |last| last.end);
         boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
@@ -102,20 +111,15 @@ impl Boot {
     /// When helpers are started at the latest: not before the first containers, which need the
     /// processor, unless those take their time. Output waits in its pipes meanwhile.
     pub fn helpers_first(&self, now: Duration) -> Duration {
-        const PATIENCE: Duration = Duration::from_millis(200);
         if self.complete { Duration::ZERO } else { now.saturating_add(PATIENCE) }
     }
 
-    /// The containers are being started, and the rest of the modules loaded.
-    pub fn containers_begin(&mut self, config: &Config) {
-        if self.complete {
-            return;
-        }
-        let now = time::since_boot();
-        self.containers_since = Some(now);
-        match modules::Beside::begin(config, now) {
-            Ok(beside) => self.beside = Some(beside),
-            Err(errno) => self.phase(DEVICES, || Err(text(errno))),
+    /// The containers are being started.
+    pub fn containers_begin(&mut self) {
+        if !self.complete {
+            let now = time::since_boot();
+            self.containers_since = Some(now);
+            self.devices = Devices::Waiting { until: now.saturating_add(PATIENCE) };
         }
     }
 
@@ -123,25 +127,54 @@ impl Boot {
     pub fn containers_end(&mut self, now: Duration) {
         let Some(start) = self.containers_since.take() else { return };
         self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
-        self.complete_if_done(now);
+        if let Devices::Waiting { until } = &mut self.devices {
+            *until = now;
+        }
     }
 
-    /// Whether the rest of the modules is loaded since this was asked last.
-    pub fn has_new_devices(&mut self, now: Duration) -> bool {
-        let Some(result) = self.beside.as_ref().and_then(modules::Beside::hear) else { return false };
-        let Some(beside) = self.beside.take() else { return false };
-        let error = result.err();
-        if let Some(error) = &error {
-            say(Level::Error, &format!("boot: {DEVICES}: {error}"));
+    /// When [`Boot::load_devices`] has something to do.
+    pub fn deadline(&self) -> Option<Duration> {
+        match self.devices {
+            Devices::Waiting { until } => Some(until),
+            Devices::Loading(_) | Devices::Over => None,
         }
-        self.phases.push(Phase { name: DEVICES.into(), start: beside.since, end: now, error });
-        self.complete_if_done(now);
+    }
+
+    /// Begins to load the other modules when it is time: what to wait for.
+    pub fn load_devices(&mut self, config: &Config, now: Duration) -> Option<BorrowedFd<'_>> {
+        if self.deadline().is_none_or(|until| until > now) {
+            return None;
+        }
+        match modules::Loading::begin(config, now) {
+            Ok(loading) => self.devices = Devices::Loading(loading),
+            Err(errno) => self.devices_end(now, Some(text(errno)), now),
+        }
+        match &self.devices {
+            Devices::Loading(loading) => Some(loading.as_fd()),
+            Devices::Waiting { .. } | Devices::Over => None,
+        }
+    }
+
+    /// Whether the other modules are loaded since this was asked last.
+    pub fn has_new_devices(&mut self, now: Duration) -> bool {
+        let Devices::Loading(loading) = &self.devices else { return false };
+        let Some(result) = loading.hear() else { return false };
+        self.devices_end(loading.since, result.err(), now);
         true
     }
 
-    /// The boot is complete, and said to be.
-    fn complete_if_done(&mut self, now: Duration) {
-        if self.containers_since.is_some() || self.beside.is_some() {
+    fn devices_end(&mut self, start: Duration, error: Option<String>, now: Duration) {
+        const NAME: &str = "device modules";
+        if let Some(error) = &error {
+            say(Level::Error, &format!("boot: {NAME}: {error}"));
+        }
+        self.devices = Devices::Over;
+        self.phases.push(Phase { name: NAME.into(), start, end: now, error });
+    }
+
+    /// The boot is complete once both are over, and said to be.
+    pub fn complete_if_done(&mut self, now: Duration) {
+        if self.complete || self.containers_since.is_some() || !matches!(self.devices, Devices::Over) {
             return;
         }
         self.complete = true;

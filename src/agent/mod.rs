@@ -156,10 +156,7 @@ impl Agent {
             clock: Clock::new(),
             versions: VecDeque::new(),
         };
-        agent.boot.containers_begin(&agent.config);
-        if let Some(beside) = &agent.boot.beside {
-            agent.epoll.add(beside.as_fd(), Interest::EPOLLIN, Token::Modules.number())?;
-        }
+        agent.boot.containers_begin();
         agent.adopt(table, now);
         agent.watch_buttons();
         agent.watch_kmsg();
@@ -193,9 +190,7 @@ impl Agent {
                     let woken = self.logs.hear(&mut self.ledger);
                     self.wake_streams(&woken);
                 }
-                // The power button's is one of them.
-                Some(Token::Modules) if self.boot.has_new_devices(now) => self.watch_buttons(),
-                Some(Token::Modules) => {}
+                Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -215,6 +210,8 @@ impl Agent {
             self.logs.helper().hurry(now);
             self.consoles.helper().hurry(now);
         }
+        self.load_devices(now);
+        self.boot.complete_if_done(now);
         Ok(())
     }
 
@@ -253,7 +250,12 @@ impl Agent {
 
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
-        let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
+        let helpers = self
+            .logs
+            .helper_deadline()
+            .into_iter()
+            .chain(self.consoles.deadline())
+            .chain(self.boot.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 

@@ -1,5 +1,5 @@
 //! Loads the kernel modules that the machine needs, dependencies first: some before the first
-//! container, the others in a process of their own while containers start.
+//! container, the others later in a process of their own.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -9,7 +9,10 @@ use orlop::config::Config;
 use orlop::image::module_turns::turns;
 use orlop::image::modules::{Deps, NEEDED};
 
+use super::{Agent, Token, say};
 use crate::linux::clone::{Cloned, Parent, clone3};
+use crate::linux::epoll::Interest;
+use crate::linux::kmsg::Level;
 use crate::linux::module::load_module;
 use crate::linux::{Errno, Result, fd, process, seqpacket, signal};
 
@@ -29,13 +32,13 @@ pub fn load_first(config: &Config) -> core::result::Result<(), String> {
 }
 
 /// The process that loads the rest.
-pub struct Beside {
+pub struct Loading {
     report: OwnedFd,
     pub since: Duration,
 }
 
-impl Beside {
-    /// Starts it. It gives way to everything else: containers are starting.
+impl Loading {
+    /// Starts it. It gives way to everything else.
     ///
     /// # Errors
     /// As clone3(2); EMFILE.
@@ -50,7 +53,7 @@ impl Beside {
                 // What else is open is other starts', which must see each other's ends.
                 fd::close_from(REPORT_FD + 1);
                 process::give_way();
-                let result = load(&[], &turns(config).beside, &[]);
+                let result = load(&[], &turns(config).after, &[]);
                 let text = result.err().unwrap_or_else(|| DONE.to_owned());
                 if let Ok(report) = fd::inherited(REPORT_FD) {
                     let cut = text.len().min(LONGEST_REPORT);
@@ -77,6 +80,24 @@ impl Beside {
             },
             Err(Errno::EAGAIN) => None,
             Err(errno) => Some(Err(errno.desc().to_owned())),
+        }
+    }
+}
+
+impl Agent {
+    /// Begins with the rest once the containers are up.
+    pub fn load_devices(&mut self, now: Duration) {
+        if let Some(loading) = self.boot.load_devices(&self.config, now)
+            && let Err(errno) = self.epoll.add(loading, Interest::EPOLLIN, Token::Modules.number())
+        {
+            say(Level::Error, &format!("device modules: {}", errno.desc()));
+        }
+    }
+
+    /// The power button's is one of them.
+    pub fn devices_loaded(&mut self, now: Duration) {
+        if self.boot.has_new_devices(now) {
+            self.watch_buttons();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which modules the first container waits for, and which are loaded while containers start.
+//! Which modules the first container waits for, and which are loaded once it is up.
 
 use alloc::vec::Vec;
 
@@ -10,7 +10,7 @@ use crate::config::{Config, NetworkMode};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Turns {
     pub before: Vec<&'static str>,
-    pub beside: Vec<&'static str>,
+    pub after: Vec<&'static str>,
 }
 
 /// The network's first when the machine has one to configure, or a container that looks for it
@@ -22,7 +22,7 @@ pub fn turns(config: &Config) -> Turns {
     let disks = config.containers.values().any(|container| !container.limits.io.is_empty());
     let mut turns = Turns::default();
     for (names, first) in [(NETWORK, network || disks), (DEVICES, disks)] {
-        let turn = if first { &mut turns.before } else { &mut turns.beside };
+        let turn = if first { &mut turns.before } else { &mut turns.after };
         turn.extend(names);
     }
     turns
@@ -33,10 +33,10 @@ mod tests {
     use super::*;
     use crate::config::{Source, read};
 
-    fn check(toml: &str, before: &[&[&'static str]], beside: &[&[&'static str]]) {
+    fn check(toml: &str, before: &[&[&'static str]], after: &[&[&'static str]]) {
         let reading = read(&[Source { path: "a.toml".into(), text: toml.into() }]);
         assert!(reading.diagnostics.is_empty(), "{:?}", reading.diagnostics);
-        let expected = Turns { before: before.concat(), beside: beside.concat() };
+        let expected = Turns { before: before.concat(), after: after.concat() };
         assert_eq!(turns(&reading.config), expected, "{toml}");
     }
 
