@@ -23,6 +23,8 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
     let (chain, crash) = (bench.machine("chain", &toml)?, bench.machine("crash", &crash)?);
 
     let machine = boot(&chain, "", "/init")?;
+    // Nothing is asked before: an answer takes instructions.
+    machine.wait_for_console("boot complete")?;
     let mut firsts = Vec::new();
     for number in 0..CHAIN {
         let name = format!("link{number}");
