@@ -11,9 +11,12 @@ use object::build::Id;
 use object::build::elf::{Builder, Relocation, Section, SectionData, SectionId};
 use object::elf;
 
-/// For unwinding exactly (ORC), and types (BTF); the kernel does without where a module has none.
-const FOR_DEBUGGERS: &[&[u8]] =
-    &[b".orc_header", b".orc_unwind", b".orc_unwind_ip", b".BTF", b".BTF_ids", b".comment"];
+/// For unwinding exactly; without them the kernel marks the frames of a module as guessed.
+const FOR_DEBUGGERS: &[&[u8]] = &[b".orc_header", b".orc_unwind", b".orc_unwind_ip", b".comment"];
+/// The module's types, and the list of those by which it offers functions to BPF programs: a module
+/// that has such a list registers it, and the kernel then wants the types.
+const TYPES: &[u8] = b".BTF";
+const TYPES_USED: &[u8] = b".BTF_ids";
 const DWARF: &[u8] = b".debug_";
 /// Where each function that can be traced calls [`TRACER`].
 const TRACED: &[u8] = b"__mcount_loc";
@@ -38,7 +41,12 @@ pub(crate) fn slim(module: &[u8]) -> Option<Vec<u8>> {
         remove_calls(&mut elf, &calls);
         delete(&mut elf, |section| *section.name == *TRACED);
     }
-    delete(&mut elf, |section| FOR_DEBUGGERS.contains(&&*section.name) || section.name.starts_with(DWARF));
+    let offers_types = elf.sections.iter().any(|section| *section.name == *TYPES_USED);
+    delete(&mut elf, |section| {
+        FOR_DEBUGGERS.contains(&&*section.name)
+            || section.name.starts_with(DWARF)
+            || (*section.name == *TYPES && !offers_types)
+    });
     delete_symbols(&mut elf);
     close_gaps(&mut elf);
     let mut bytes = Vec::new();
@@ -104,9 +112,14 @@ fn remove_calls(elf: &mut Builder<'_>, calls: &Places) {
     }
 }
 
-/// These sections go, and those that relocate them.
+/// These sections go, and those that relocate them; not one that something refers to which stays.
 fn delete(elf: &mut Builder<'_>, goes: impl Fn(&Section<'_>) -> bool) {
-    let gone: Vec<SectionId> = elf.sections.iter().filter(|section| goes(section)).map(Section::id).collect();
+    let mut gone: Vec<SectionId> =
+        elf.sections.iter().filter(|section| goes(section)).map(Section::id).collect();
+    let stays = elf.sections.iter().filter_map(relocations).filter(|(target, _)| !gone.contains(target));
+    let symbols = stays.flat_map(|(_, relocations)| relocations).filter_map(|relocation| relocation.symbol);
+    let needed: Vec<SectionId> = symbols.filter_map(|symbol| elf.symbols.get(symbol).section).collect();
+    gone.retain(|section| !needed.contains(section));
     for section in elf.sections.iter_mut() {
         let target = section.sh_info_section;
         section.delete = gone.contains(&section.id()) || target.is_some_and(|target| gone.contains(&target));
@@ -150,8 +163,8 @@ mod tests {
 
     const STRING: elf::SectionType = elf::SHT_STRTAB;
 
-    /// `.text` of two functions, which call the tracer and one another, and what belongs to it.
-    fn module(code: &[u8]) -> Vec<u8> {
+    /// `.text` of two functions, which call the tracer and a third, or refer to one section more.
+    fn module(code: &[u8], more: Option<&'static str>) -> Vec<u8> {
         let mut elf = Builder::new(object::Endianness::Little, true);
         elf.header.e_type = elf::ET_REL;
         elf.header.e_machine = elf::EM_X86_64;
@@ -176,6 +189,7 @@ mod tests {
         let text = section(&mut elf, ".text", elf::SHT_PROGBITS, elf::SHF_ALLOC, data(code));
         let traced = section(&mut elf, "__mcount_loc", elf::SHT_PROGBITS, elf::SHF_ALLOC, data(&[0; 16]));
         section(&mut elf, ".BTF", elf::SHT_PROGBITS, none, data(b"types"));
+        let more = more.map(|name| section(&mut elf, name, elf::SHT_PROGBITS, elf::SHF_ALLOC, data(&[0; 8])));
         let table = section(&mut elf, ".symtab", elf::SHT_SYMTAB, none, SectionData::Symbol);
         let strings = section(&mut elf, ".strtab", STRING, none, SectionData::String);
         section(&mut elf, ".shstrtab", STRING, none, SectionData::SectionString);
@@ -187,6 +201,7 @@ mod tests {
             symbol.set_st_info(bind, kind);
             symbol.id()
         };
+        let types = more.map(|more| symbol("list", Some(more), elf::STT_OBJECT, elf::STB_LOCAL));
         let start = symbol("", Some(text), elf::STT_SECTION, elf::STB_LOCAL);
         symbol("one", Some(text), elf::STT_FUNC, elf::STB_LOCAL);
         symbol("__pfx_one", Some(text), elf::STT_FUNC, elf::STB_LOCAL);
@@ -204,7 +219,11 @@ mod tests {
             (
                 ".rela.text",
                 text,
-                vec![relocation(1, tracer, -4), relocation(6, other, -4), relocation(12, tracer, -4)],
+                vec![
+                    relocation(1, tracer, -4),
+                    relocation(6, types.unwrap_or(other), -4),
+                    relocation(12, tracer, -4),
+                ],
             ),
             (".rela__mcount_loc", traced, vec![relocation(0, start, 0), relocation(8, start, 11)]),
         ];
@@ -222,8 +241,13 @@ mod tests {
     }
 
     /// Sections, symbols, and the code with the number of its relocations.
-    fn check(code: &[u8], sections: &[&str], symbols: &[&str], expected: (&[u8], usize)) {
-        let slim = slim(&module(code)).unwrap();
+    fn check(
+        (code, more): (&[u8], Option<&'static str>),
+        sections: &[&str],
+        symbols: &[&str],
+        expected: (&[u8], usize),
+    ) {
+        let slim = slim(&module(code, more)).unwrap();
         let elf = Builder::read64(slim.as_slice()).unwrap();
         let found: Vec<_> = elf.sections.iter().map(|section| section.name.to_string()).collect();
         assert_eq!(found, sections);
@@ -241,7 +265,12 @@ mod tests {
     fn takes_out_what_only_tracers_and_debuggers_read() {
         let sections = [".text", ".symtab", ".strtab", ".shstrtab", ".rela.text"];
         let traceless = [0x0f, 0x1f, 0x44, 0, 0, 0xe8, 0, 0, 0, 0, 0xc3, 0x0f, 0x1f, 0x44, 0, 0, 0xc3];
-        check(CODE, &sections, &["one", "printk"], (&traceless, 1));
+        check((CODE, None), &sections, &["one", "printk"], (&traceless, 1));
+        // The module's own code refers to it.
+        for (more, stay) in [(".BTF_ids", &[".BTF", ".BTF_ids"][..]), (".comment", &[".comment"])] {
+            let sections = [&sections[..1], stay, &sections[1..]].concat();
+            check((CODE, Some(more)), &sections, &["list", "one"], (&traceless, 1));
+        }
     }
 
     #[test]
@@ -250,7 +279,7 @@ mod tests {
             [".text", "__mcount_loc", ".symtab", ".strtab", ".shstrtab", ".rela.text", ".rela__mcount_loc"];
         let mut code = CODE.to_vec();
         code[11] = 0xe9;
-        check(&code, &sections, &["", "one", "__fentry__", "printk"], (&code, 3));
+        check((&code, None), &sections, &["", "one", "__fentry__", "printk"], (&code, 3));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //!
 //! A phase that fails is shown and the boot goes on.
 
-use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use orlop::config::{self, Config, KernelWords, Source};
@@ -11,6 +10,7 @@ use orlop::ledger::Label;
 
 use serde::{Deserialize, Serialize};
 
+use super::devices::Devices;
 use super::ledger::Table;
 use super::{container, modules, network, records, say};
 use crate::linux::kmsg::Level;
@@ -23,6 +23,9 @@ const DONE: &str = "/run/orlop/boot.json";
 /// For containers that come up slowly, helpers and devices wait no longer: a container that takes
 /// so long waits for something else than the processor.
 const PATIENCE: Duration = Duration::from_millis(200);
+/// Between the last container's exec and what gave way to it: else the first container's first
+/// instructions wait for them where there is one processor. Nobody sees so short a pause.
+const LEAD: Duration = Duration::from_millis(5);
 
 /// One phase of the boot.
 #[derive(Debug, Clone)]
@@ -45,14 +48,7 @@ pub struct Boot {
     /// Begun but not over.
     containers_since: Option<Duration>,
     /// The modules that no container waits for.
-    devices: Devices,
-}
-
-/// The last phase: it gives way to the containers, of which the first wants the whole processor.
-enum Devices {
-    Waiting { until: Duration },
-    Loading(modules::Loading),
-    Over,
+    pub devices: Devices,
 }
 
 /// What a later supervisor wants to know of the boot.
@@ -76,7 +72,7 @@ impl Boot {
             starts: table.starts,
             complete: false,
             containers_since: None,
-            devices: Devices::Over,
+            devices: Devices::default(),
         };
         let start = boot.phases.last().map_or(now, |last| last.end);
         boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
@@ -119,62 +115,23 @@ impl Boot {
         if !self.complete {
             let now = time::since_boot();
             self.containers_since = Some(now);
-            self.devices = Devices::Waiting { until: now.saturating_add(PATIENCE) };
+            self.devices.wait(now.saturating_add(PATIENCE));
         }
     }
 
-    /// The last one that could has come up.
-    pub fn containers_end(&mut self, now: Duration) {
-        let Some(start) = self.containers_since.take() else { return };
-        self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
-        if let Devices::Waiting { until } = &mut self.devices {
-            *until = now;
+    /// The last one that could has come up: when what gave way to them may begin.
+    pub fn containers_end(&mut self, now: Duration) -> Duration {
+        let next = now.saturating_add(LEAD);
+        if let Some(start) = self.containers_since.take() {
+            self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
+            self.devices.hurry(next);
         }
-    }
-
-    /// When [`Boot::load_devices`] has something to do.
-    pub fn deadline(&self) -> Option<Duration> {
-        match self.devices {
-            Devices::Waiting { until } => Some(until),
-            Devices::Loading(_) | Devices::Over => None,
-        }
-    }
-
-    /// Begins to load the other modules when it is time: what to wait for.
-    pub fn load_devices(&mut self, config: &Config, now: Duration) -> Option<BorrowedFd<'_>> {
-        if self.deadline().is_none_or(|until| until > now) {
-            return None;
-        }
-        match modules::Loading::begin(config, now) {
-            Ok(loading) => self.devices = Devices::Loading(loading),
-            Err(errno) => self.devices_end(now, Some(text(errno)), now),
-        }
-        match &self.devices {
-            Devices::Loading(loading) => Some(loading.as_fd()),
-            Devices::Waiting { .. } | Devices::Over => None,
-        }
-    }
-
-    /// Whether the other modules are loaded since this was asked last.
-    pub fn has_new_devices(&mut self, now: Duration) -> bool {
-        let Devices::Loading(loading) = &self.devices else { return false };
-        let Some(result) = loading.hear() else { return false };
-        self.devices_end(loading.since, result.err(), now);
-        true
-    }
-
-    fn devices_end(&mut self, start: Duration, error: Option<String>, now: Duration) {
-        const NAME: &str = "device modules";
-        if let Some(error) = &error {
-            say(Level::Error, &format!("boot: {NAME}: {error}"));
-        }
-        self.devices = Devices::Over;
-        self.phases.push(Phase { name: NAME.into(), start, end: now, error });
+        next
     }
 
     /// The boot is complete once both are over, and said to be.
     pub fn complete_if_done(&mut self, now: Duration) {
-        if self.complete || self.containers_since.is_some() || !matches!(self.devices, Devices::Over) {
+        if self.complete || self.containers_since.is_some() || self.devices.are_waited_for() {
             return;
         }
         self.complete = true;
@@ -203,10 +160,15 @@ impl Boot {
     pub fn phase(&mut self, name: &str, work: impl FnOnce() -> Result<(), String>) {
         let start = time::since_boot();
         let error = work().err();
-        if let Some(error) = &error {
-            say(Level::Error, &format!("boot: {name}: {error}"));
+        self.ended(Phase { name: name.into(), start, end: time::since_boot(), error });
+    }
+
+    /// Keeps one that is over.
+    pub fn ended(&mut self, phase: Phase) {
+        if let Some(error) = &phase.error {
+            say(Level::Error, &format!("boot: {}: {error}", phase.name));
         }
-        self.phases.push(Phase { name: name.into(), start, end: time::since_boot(), error });
+        self.phases.push(phase);
     }
 }
 

@@ -56,12 +56,12 @@ impl Helper {
         Self { role, cookie: 0, state: State::Pausing { until: first }, deaths: 0 }
     }
 
-    /// What its first start gave way to is done.
-    pub fn hurry(&mut self, now: Duration) {
+    /// What its first start gave way to is done: it is made at `next`, if that is earlier.
+    pub fn hurry(&mut self, next: Duration) {
         if let State::Pausing { until } = &mut self.state
             && self.deaths == 0
         {
-            *until = now.min(*until);
+            *until = next.min(*until);
         }
     }
 

@@ -15,6 +15,7 @@ pub mod console;
 mod consoles;
 mod container;
 mod control;
+mod devices;
 mod ending;
 mod fault;
 mod files;
@@ -206,9 +207,9 @@ impl Agent {
         }
         self.settle(now);
         if self.boot.is_starting_containers() && self.core.statuses().all(|status| has_come_up(&status)) {
-            self.boot.containers_end(now);
-            self.logs.helper().hurry(now);
-            self.consoles.helper().hurry(now);
+            let next = self.boot.containers_end(now);
+            self.logs.helper().hurry(next);
+            self.consoles.helper().hurry(next);
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
@@ -255,7 +256,7 @@ impl Agent {
             .helper_deadline()
             .into_iter()
             .chain(self.consoles.deadline())
-            .chain(self.boot.deadline());
+            .chain(self.boot.devices.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 

@@ -9,10 +9,7 @@ use orlop::config::Config;
 use orlop::image::module_turns::turns;
 use orlop::image::modules::{Deps, NEEDED};
 
-use super::{Agent, Token, say};
 use crate::linux::clone::{Cloned, Parent, clone3};
-use crate::linux::epoll::Interest;
-use crate::linux::kmsg::Level;
 use crate::linux::module::load_module;
 use crate::linux::{Errno, Result, fd, process, seqpacket, signal};
 
@@ -80,24 +77,6 @@ impl Loading {
             },
             Err(Errno::EAGAIN) => None,
             Err(errno) => Some(Err(errno.desc().to_owned())),
-        }
-    }
-}
-
-impl Agent {
-    /// Begins with the rest once the containers are up.
-    pub fn load_devices(&mut self, now: Duration) {
-        if let Some(loading) = self.boot.load_devices(&self.config, now)
-            && let Err(errno) = self.epoll.add(loading, Interest::EPOLLIN, Token::Modules.number())
-        {
-            say(Level::Error, &format!("device modules: {}", errno.desc()));
-        }
-    }
-
-    /// The power button's is one of them.
-    pub fn devices_loaded(&mut self, now: Duration) {
-        if self.boot.has_new_devices(now) {
-            self.watch_buttons();
         }
     }
 }
