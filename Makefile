@@ -7,8 +7,8 @@ MEMORY ?= 256M
 .DEFAULT_GOAL := help
 # What is below shares cargo's lock and the machine's two emulators: one after the other.
 .NOTPARALLEL:
-.PHONY: help setup build images demo run test soak soak-kills soak-orphans soak-histories soak-properties soak-fuzz soak-deny \
-	bench fuzz deny advisories doc clean
+.PHONY: help setup build images demo run test soak soak-kills soak-steps soak-logger soak-orphans soak-histories soak-properties \
+	soak-fuzz soak-deny bench fuzz deny advisories doc clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,12 +32,18 @@ run: demo ## boot the demo: http://localhost:8080; Ctrl-C ends it
 test: setup images ## format, lints, and every test, the ones in virtual machines included
 	@scripts/test
 
-soak: soak-kills soak-orphans soak-histories soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
+soak: soak-kills soak-steps soak-logger soak-orphans soak-histories soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
 
 soak-kills: setup images ## … the supervisor killed 10,000 times under load
 	@scripts/soak kills
 
-soak-orphans: setup images ## … orphans reaped
+soak-steps: setup images ## … the supervisor dies between every two steps, 1,000 times
+	@scripts/soak steps
+
+soak-logger: setup images ## … the logger killed 5,000 times while it reads
+	@scripts/soak logger
+
+soak-orphans: setup images ## … 200,000 orphans reaped
 	@scripts/soak orphans
 
 soak-histories: setup ## … half a million random histories of the supervisor's core

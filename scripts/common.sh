@@ -4,6 +4,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 logs="$root/build/logs"
 target="${CARGO_TARGET_DIR:-$root/target}"
 musl="$(uname -m)-unknown-linux-musl"
+# Of an architecture that this is not: only ever checked.
+foreign_musl="aarch64-unknown-linux-musl"
+[ "$(uname -m)" != aarch64 ] || foreign_musl="x86_64-unknown-linux-musl"
 mkdir -p "$logs"
 cd "$root"
 # Tools that are unpacked here instead of being installed; see scripts/setup.

@@ -10,7 +10,7 @@ const SIGNALS: [&str; 3] = ["SIGKILL", "SIGSEGV", "SIGABRT"];
 /// Writes one line and ends, so that its log counts its runs.
 pub(crate) const ONE_LINE: &str = "write 1 run";
 pub(crate) const OFTEN: &str = r#"restart = "always"
-restart_policy = { delay = "100ms", max_delay = "100ms" }"#;
+restart_policy = { delay = "500ms", max_delay = "500ms" }"#;
 /// A load, and not a machine that does nothing else.
 const BUSY: &str = r#"limits = { cpus = 0.2 }
 log = { memory = "256K" }"#;
