@@ -15,6 +15,7 @@ pub mod console;
 mod consoles;
 mod container;
 mod control;
+mod devices;
 mod ending;
 mod fault;
 mod files;
@@ -127,8 +128,9 @@ impl Agent {
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
-        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &mut ledger)?;
-        epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
+        let helpers = boot.helpers_first(now);
+        let kmsg = serving::kept(&table, consoles::KMSG)?;
+        let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
         let server = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
@@ -147,7 +149,7 @@ impl Agent {
             dies_after: None,
             saving: Saving::default(),
             server,
-            logs: Logs::new()?,
+            logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),
             buttons: Vec::new(),
@@ -156,9 +158,10 @@ impl Agent {
             clock: Clock::new(),
             versions: VecDeque::new(),
         };
-        agent.boot.containers_begin(now);
+        agent.boot.containers_begin();
         agent.adopt(table, now);
         agent.watch_buttons();
+        agent.watch_kmsg();
         agent.settle(now);
         // Whoever dies of what waits for it has not served.
         agent.turn_within(Some(Duration::ZERO))?;
@@ -195,6 +198,7 @@ impl Agent {
                     let woken = self.logs.hear(&mut self.ledger);
                     self.wake_streams(&woken);
                 }
+                Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -211,17 +215,30 @@ impl Agent {
         }
         self.settle(now);
         if self.boot.is_starting_containers() && self.core.statuses().all(|status| has_come_up(&status)) {
-            self.boot.containers_end(now);
+            let next = self.boot.containers_end(now);
+            self.logs.helper().hurry(next);
+            self.consoles.helper().hurry(next);
         }
+        self.load_devices(now);
+        self.boot.complete_if_done(now);
         Ok(())
     }
 
     fn look_after_helpers(&mut self, now: Duration) {
         self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
+        self.watch_kmsg();
         if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
             && let Err(errno) = self.watch_log()
         {
             say(Level::Error, &format!("log: {}", errno.desc()));
+        }
+    }
+
+    fn watch_kmsg(&mut self) {
+        if self.consoles.begins_reading()
+            && let Err(errno) = self.epoll.add(self.consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())
+        {
+            say(Level::Error, &format!("console: {}", errno.desc()));
         }
     }
 
@@ -243,7 +260,8 @@ impl Agent {
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
         let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
-        let helpers = helpers.chain(self.saving.deadline());
+        let devices = self.boot.devices.deadline();
+        let helpers = helpers.chain(self.saving.deadline()).chain(devices);
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
