@@ -18,7 +18,7 @@ const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// After a short life that served; it doubles, too, with each that follows.
 const FIRST_BREATH: Duration = Duration::from_millis(10);
 /// Whoever waits for an answer has one within a second, and a loop of deaths leaves the CPU to others.
-const LONGEST_BREATH: Duration = Duration::from_millis(200);
+const LONGEST_BREATH: Duration = Duration::from_millis(100);
 
 /// How a supervisor lived, as far as its successor's start depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,7 @@ mod tests {
             respawn.served();
             respawn.died(Life::Served { lasted: Duration::from_millis(millis) }).as_millis()
         };
-        assert_eq!([1, 999, 0, 0, 0, 0, 0].map(&mut pause), [10, 20, 40, 80, 160, 200, 200]);
+        assert_eq!([1, 999, 0, 0, 0, 0, 0].map(&mut pause), [10, 20, 40, 80, 100, 100, 100]);
         assert_eq!([1000, 999].map(&mut pause), [0, 10], "a longer life ends the row");
         assert_eq!(respawn.mode(), Mode::Normal);
     }
