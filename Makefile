@@ -3,11 +3,13 @@
 SHELL := bash
 MUSL := $(shell uname -m)-unknown-linux-musl
 MEMORY ?= 256M
+PORT ?= 8080
+PREFIX ?= /usr/local
 
 .DEFAULT_GOAL := help
 # What is below shares cargo's lock and the machine's two emulators: one after the other.
 .NOTPARALLEL:
-.PHONY: help setup build images demo run test soak soak-kills soak-steps soak-logger soak-orphans soak-histories soak-properties \
+.PHONY: help setup build install images demo run test soak soak-kills soak-steps soak-logger soak-orphans soak-histories soak-properties \
 	soak-fuzz soak-deny bench fuzz deny advisories doc clean
 
 help: ## this list
@@ -17,8 +19,15 @@ setup: ## install what is missing (root or sudo)
 	@scripts/setup
 
 build: setup ## the machine's static binary, orlop-image and orlop-vm, in release form
-	cargo build --locked --release --target $(MUSL) -p orlop
+	ORLOP_COMMIT=$$(git describe --always --dirty --abbrev=12 --match '' 2>/dev/null) \
+	    cargo build --locked --release --target $(MUSL) -p orlop
 	cargo build --locked --release -p orlop-image -p orlop-vm
+
+install: ## orlop, orlop-image, orlop-vm, completions and manual page, once built, into PREFIX (/usr/local)
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin target/$(MUSL)/release/orlop target/release/orlop-image target/release/orlop-vm
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	target/$(MUSL)/release/orlop man > $(DESTDIR)$(PREFIX)/share/man/man1/orlop.1
+	target/$(MUSL)/release/orlop completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/orlop
 
 images: setup ## the OCI images of the demo and the tests, from Debian's packages (cached)
 	@scripts/images
@@ -26,8 +35,9 @@ images: setup ## the OCI images of the demo and the tests, from Debian's package
 demo: build images ## the bootable files of the demo, in build/demo
 	target/release/orlop-image build config/demo -o build/demo
 
-run: demo ## boot the demo: http://localhost:8080; Ctrl-C ends it
-	target/release/orlop-vm run build/demo --memory $(MEMORY) --publish 8080:80
+run: demo ## boot the demo: http://localhost:8080 (PORT=, MEMORY=); Ctrl-C ends it
+	@echo "The page: http://localhost:$(PORT)   From another terminal: target/$(MUSL)/release/orlop --host unix:build/demo.sock ps"
+	target/release/orlop-vm run build/demo --memory $(MEMORY) --publish $(PORT):80 --control build/demo.sock
 
 test: setup images ## format, lints, and every test, the ones in virtual machines included
 	@scripts/test

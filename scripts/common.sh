@@ -41,10 +41,12 @@ explain() {
 # programs through sudo; the build itself stays theirs.
 as_root_runner() {
     [ "$(id -u)" -ne 0 ] || return 0
-    if ! sudo -n true 2>/dev/null; then
-        echo "The tests make namespaces and cgroups: run this as root, or let sudo work without a password (sudo -v)." >&2
+    if ! { command -v sudo >/dev/null && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; }; then
+        printf 'The tests make namespaces and cgroups; as root, or after `sudo -v`:\n\n    make test\n\n' >&2
         return 1
     fi
+    # A password counts for some minutes only; the tests take longer.
+    (while kill -0 $$ 2>/dev/null && sudo -n -v 2>/dev/null; do sleep 60; done) >/dev/null &
     local host
     host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
     export "CARGO_TARGET_${host}_RUNNER=sudo -n -E env PATH=$PATH"

@@ -17,12 +17,41 @@ fn main() -> ExitCode {
     if nix::unistd::getpid().as_raw() == 1 && program.ends_with("init") {
         init::run();
     }
+    if let Some(why) = arguments.get(1).and_then(|role| refused(role, arguments.get(2))) {
+        eprintln!("error: {why}");
+        return exit(WRONG_USAGE);
+    }
     match arguments.get(1).map(String::as_str) {
         Some("init") => init::run(),
         Some("log") => exit(agent::log::run()),
         Some("console") => exit(agent::console::run()),
         Some("supervisor") => exit(agent::run()),
         _ => cli::run(std::env::args_os()),
+    }
+}
+
+const WRONG_USAGE: i32 = 2;
+
+/// Where every role but init has its socket; who starts it puts it there.
+const ROLE_FD: i32 = 3;
+
+/// Why this role does not run here. Typed by a person, as root, it would make the computer its own:
+/// host name, console, kernel parameters.
+fn refused(role: &str, word: Option<&String>) -> Option<&'static str> {
+    match role {
+        "init" if nix::unistd::getpid().as_raw() == 1 => None,
+        "init" if word.is_some_and(|word| word == "--under-another-init") => None,
+        "init" => Some(
+            "`orlop init` takes the whole computer over, and this one has another init; `orlop-vm run DIR` boots a machine",
+        ),
+        "supervisor" | "log" | "console" if linux::fd::is_socket(ROLE_FD) => None,
+        "log" => Some(
+            "`orlop log` is a part of a machine, started by it; `orlop logs` prints what containers wrote",
+        ),
+        "supervisor" | "console" => {
+            Some("this is a part of a machine, started by it; `orlop --help` lists the commands")
+        }
+        _ => None,
     }
 }
 

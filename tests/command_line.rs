@@ -36,6 +36,19 @@ fn exit_codes_are_zero_one_and_two() {
 }
 
 #[test]
+fn a_role_typed_by_a_person_is_refused_and_changes_nothing() {
+    for (role, expected) in [
+        ("init", "`orlop-vm run DIR` boots a machine"),
+        ("log", "`orlop logs` prints what containers wrote"),
+        ("supervisor", "`orlop --help` lists the commands"),
+        ("console", "`orlop --help` lists the commands"),
+    ] {
+        let (out, err) = check(orlop(&[role]).output().unwrap(), 2);
+        assert!(out.is_empty() && err.starts_with("error: ") && err.contains(expected), "{role}: {err}");
+    }
+}
+
+#[test]
 fn no_escape_sequence_goes_into_a_pipe() {
     for words in [&["--help"][..], &["logs", "--help"], &["frobnicate"], &["man"], &["check", "/nonexistent"]]
     {

@@ -351,9 +351,23 @@ fn on_failure_with_a_count_is_a_budget_that_ends_in_failed() {
     )]);
     assert_eq!(reading.diagnostics, []);
     let policy = |name: &str| reading.config.containers[name].restart_policy;
-    assert_eq!((policy("a").max_attempts, policy("a").then), (Some(3), Exhausted::Fail));
-    assert_eq!((policy("b").max_attempts, policy("b").then), (Some(3), Exhausted::Hold));
-    assert_eq!(policy("b").window.as_secs(), 3600);
+    // Three restarts, as Docker counts: the fourth failure is one too many.
+    assert_eq!((policy("a").max_attempts, policy("a").then), (Some(4), Exhausted::Fail));
+    assert_eq!(policy("a").window, None);
+    assert_eq!((policy("b").max_attempts, policy("b").then), (Some(4), Exhausted::Hold));
+    assert_eq!(policy("b").window.unwrap().as_secs(), 3600);
+}
+
+#[test]
+fn a_count_beyond_what_a_window_can_remember_has_no_window() {
+    let check = |count: u32, more: &str, expected: usize| {
+        let text = format!("[container.a]\nimage = 'dir:a'\nrestart = 'on-failure:{count}'\n{more}");
+        let reading = read_texts(&[("a.toml", &text)]);
+        assert_eq!(reading.diagnostics.len(), expected, "{text}");
+    };
+    check(100_000, "", 0);
+    check(255, "restart_policy = { window = '1h' }", 0);
+    check(256, "restart_policy = { window = '1h' }", 1);
 }
 
 #[test]

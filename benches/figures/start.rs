@@ -7,6 +7,10 @@ use crate::table::{Table, median};
 /// As many links as make a middle worth naming.
 const CHAIN: usize = 12;
 const CRASHES: u64 = 12;
+/// Started at once, none waits for another.
+const MANY: usize = 100;
+/// Before a start that follows a crash: the shortest that a configuration may have, in ms.
+const PAUSE: u32 = 10;
 
 pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
     let mut toml = container("link0", &["stamp-and-stay"], "");
@@ -14,12 +18,15 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
         let more = format!("depends_on = [\"link{}\"]", number - 1);
         toml += &container(&format!("link{number}"), &["stamp-and-stay"], &more);
     }
-    // It lives long enough to count as healthy, and is started again without a pause.
-    let restart = "restart = \"always\"\nrestart_policy = { delay = \"0ms\", healthy_after = \"10ms\" }";
-    let crash = container("crash", &["stamps", "50"], restart);
+    // It lives long enough to count as healthy, so that every pause is the first.
+    let restart =
+        format!("restart = \"always\"\nrestart_policy = {{ delay = \"{PAUSE}ms\", healthy_after = \"1s\" }}");
+    let crash = container("crash", &["stamps", "1500"], &restart);
     let (chain, crash) = (bench.machine("chain", &toml)?, bench.machine("crash", &crash)?);
 
     let machine = boot(&chain, "", "/init")?;
+    // Nothing is asked before: an answer takes instructions.
+    machine.wait_for_console("boot complete")?;
     let mut firsts = Vec::new();
     for number in 0..CHAIN {
         let name = format!("link{number}");
@@ -39,6 +46,8 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
     drop(machine);
     let pairs = lasts.iter().zip(firsts.iter().skip(1));
     let restarts = pairs.map(|(last, first)| milliseconds(first.saturating_sub(*last))).collect();
+
+    let many = many_at_once(bench)?;
 
     let peer = boot(&bench.peer(&BUSYBOX, &chain)?, "", BUSYBOX.init)?;
     let mut crun = Vec::new();
@@ -63,9 +72,26 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
         median(starts).unwrap_or(f64::NAN),
     );
     table.number(
-        "orlop: last instruction before a crash, to its replacement's",
+        "orlop: a crash to its replacement, with the pause of 10 ms",
         median(restarts).unwrap_or(f64::NAN),
     );
+    table.number("orlop: 100 at once, for each, from the first's first instruction", many);
     table.number("crun run from a shell (no user namespace, no overlay)", median(crun).unwrap_or(f64::NAN));
     Ok(())
+}
+
+/// From the first container's first instruction to the last one's, for each of the others.
+fn many_at_once(bench: &Bench) -> Result<f64> {
+    let name = |number: usize| format!("one{number}");
+    let toml: String = (0..MANY).map(|number| container(&name(number), &["stamp-and-stay"], "")).collect();
+    let machine = boot(&bench.machine("many", &toml)?, "", "/init")?;
+    machine.wait_for_console("boot complete")?;
+    let mut firsts = Vec::new();
+    for number in 0..MANY {
+        machine.wait_for(&name(number), "running")?;
+        firsts.extend(stamps(&machine, &name(number), "first")?);
+    }
+    let first = firsts.iter().min().copied().unwrap_or_default();
+    let last = firsts.iter().max().copied().unwrap_or_default();
+    Ok(milliseconds(last.saturating_sub(first)) / (MANY - 1) as f64)
 }

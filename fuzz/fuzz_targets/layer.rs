@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use orlop::image::erofs::Image;
+use orlop::image::erofs::{Image, Packed};
 use orlop::image::layer::Builder;
 use orlop::image::{Digest, Error};
 
@@ -21,6 +21,6 @@ fuzz_target!(|input: (u16, &[u8])| {
     }
     if let Ok(layer) = builder.finish(&mut spool) {
         assert_eq!(layer.spooled, spooled);
-        let _ = Image::plan(&layer.tree, &Digest::of(b"fuzz"));
+        let _ = Image::plan(&layer.tree, &Packed::default(), &Digest::of(b"fuzz"));
     }
 });

@@ -15,8 +15,8 @@ use crate::progress::Progress;
 use crate::source::{Added, add_image};
 use crate::store::StoreWriter;
 
-/// The layers are not compressed themselves: the archive that holds them is.
-const COMPRESSION: Compression = Compression::Lz4;
+/// The layers are compressed themselves, and stay so on the machine.
+const COMPRESSION: Compression = Compression::None;
 
 /// The store of one machine.
 #[derive(Debug)]

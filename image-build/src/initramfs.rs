@@ -2,7 +2,7 @@
 //!
 //! Two archives one after the other, and the kernel unpacks both into the same root. The first is
 //! the system (`/init`, configuration, modules), always compressed. The second is the store with
-//! the images' layers: compressed while the layers are not, stored plain once they are.
+//! the images' layers, which are compressed themselves: stored plain, the kernel only copies it.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -34,7 +34,6 @@ const FOLDERS: &[(&str, u32)] = &[
 pub(crate) enum Compression {
     Lz4,
     /// For layers that are compressed themselves.
-    #[cfg_attr(not(test), expect(dead_code, reason = "layers are not compressed yet"))]
     None,
 }
 

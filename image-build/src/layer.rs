@@ -5,6 +5,7 @@
 
 mod below;
 mod decompress;
+mod pack;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Read, Write};
@@ -125,12 +126,15 @@ impl<'a> Conversion<'a> {
 }
 
 fn write(layer: &Layer, diff_id: &Digest, spool: &File, to: &Path) -> Result<(), Error> {
-    let image = Image::plan(&layer.tree, diff_id)?;
     let dir = to.parent().unwrap_or(to);
+    let (packed, blocks) = pack::pack(&layer.tree, spool, dir)?;
+    let image = Image::plan(&layer.tree, &packed, diff_id)?;
     let file = tempfile::NamedTempFile::new_in(dir).map_err(at(dir))?;
     let mut out = BufWriter::with_capacity(CHUNK, file);
     let mut chunk = vec![0; CHUNK];
-    image.write(&mut |piece: Piece<'_>| one_piece(piece, spool, &mut out, &mut chunk).map_err(at(to)))?;
+    image.write(&mut |piece: Piece<'_>| {
+        one_piece(piece, spool, &blocks, &mut out, &mut chunk).map_err(at(to))
+    })?;
     let file = out.into_inner().map_err(|error| problem(&to.display().to_string(), error.error()))?;
     // The same for every umask.
     file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(at(to))?;
@@ -138,7 +142,14 @@ fn write(layer: &Layer, diff_id: &Digest, spool: &File, to: &Path) -> Result<(),
     Ok(())
 }
 
-fn one_piece(piece: Piece<'_>, spool: &File, out: &mut impl Write, chunk: &mut [u8]) -> io::Result<()> {
+/// Writes one piece; `chunk` is where bytes of files pass through.
+fn one_piece(
+    piece: Piece<'_>,
+    spool: &File,
+    blocks: &File,
+    out: &mut impl Write,
+    chunk: &mut [u8],
+) -> io::Result<()> {
     match piece {
         Piece::Bytes(bytes) => out.write_all(bytes),
         Piece::Zeros(mut left) => {
@@ -150,17 +161,21 @@ fn one_piece(piece: Piece<'_>, spool: &File, out: &mut impl Write, chunk: &mut [
             }
             Ok(())
         }
-        Piece::Spool { mut from, len: mut left } => {
-            while left > 0 {
-                let part = part(chunk, left);
-                spool.read_exact_at(part, from)?;
-                out.write_all(part)?;
-                from += part.len() as u64;
-                left -= part.len() as u64;
-            }
-            Ok(())
-        }
+        Piece::Spool { from, len } => copy(spool, from, len, out, chunk),
+        Piece::Packed { from, len } => copy(blocks, from, len, out, chunk),
     }
+}
+
+fn copy(file: &File, mut from: u64, len: u64, out: &mut impl Write, chunk: &mut [u8]) -> io::Result<()> {
+    let mut left = len;
+    while left > 0 {
+        let part = part(chunk, left);
+        file.read_exact_at(part, from)?;
+        out.write_all(part)?;
+        from += part.len() as u64;
+        left -= part.len() as u64;
+    }
+    Ok(())
 }
 
 fn part(chunk: &mut [u8], left: u64) -> &mut [u8] {

@@ -18,6 +18,7 @@ pub mod layer;
 mod lz4;
 pub mod manifest;
 mod module_file;
+mod module_slim;
 mod modules;
 mod output;
 mod progress;

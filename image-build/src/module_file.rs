@@ -1,8 +1,9 @@
 //! One kernel module's file: what it says about itself, and the form in which it is shipped.
 //!
-//! A module goes into the initramfs unpacked, and by default without its signature: the archive
-//! as a whole is compressed better than its pieces, and checking signatures is by far the slowest
-//! thing that a machine does at boot. `docs/decisions/modules.md` has the figures.
+//! A module goes into the initramfs unpacked, and by default without its signature, and without what
+//! only tracers and debuggers read: the archive as a whole is compressed better than its pieces, and
+//! checking signatures is by far the slowest thing that a machine does at boot.
+//! `docs/decisions/modules.md` has the figures.
 
 use std::fs;
 use std::io::{self, Read};
@@ -13,11 +14,13 @@ use object::read::elf::ElfFile64;
 use object::{Endianness, Object, ObjectSection};
 
 use crate::error::{At, Error, Result};
+use crate::module_slim;
 
 /// Whether a module keeps the signature that Debian put on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Signatures {
-    /// For machines whose kernel is locked down: it takes no module without one.
+    /// For machines whose kernel is locked down: it takes no module without one. They go in as they
+    /// are, whatever is in them.
     Keep,
     #[default]
     Strip,
@@ -59,12 +62,14 @@ pub(crate) fn needs(path: &Path, module: &[u8]) -> Result<Vec<String>> {
 
 /// The module as it is shipped, and whether it is still signed.
 pub(crate) fn shipped(path: &Path, mut module: Vec<u8>, signatures: Signatures) -> Result<(Vec<u8>, bool)> {
-    let Some(body) = module.strip_suffix(SIGNED) else {
-        return Ok((module, false));
-    };
+    let body = module.strip_suffix(SIGNED);
     if signatures == Signatures::Keep {
-        return Ok((module, true));
+        let signed = body.is_some();
+        return Ok((module, signed));
     }
+    let Some(body) = body else {
+        return Ok((module_slim::slim(&module).unwrap_or(module), false));
+    };
     let unsigned = body
         .split_last_chunk::<4>()
         .and_then(|(_, length)| {
@@ -72,7 +77,7 @@ pub(crate) fn shipped(path: &Path, mut module: Vec<u8>, signatures: Signatures) 
         })
         .ok_or_else(|| wrong(path, "has a damaged signature".to_owned()))?;
     module.truncate(unsigned);
-    Ok((module, false))
+    Ok((module_slim::slim(&module).unwrap_or(module), false))
 }
 
 fn unpack(bytes: &[u8]) -> io::Result<Vec<u8>> {

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Often enough to look alive.
 const TICK: Duration = Duration::from_millis(200);
 
-/// A bar on standard error, if that is a terminal and the build takes longer than [`PATIENCE`].
+/// A bar on standard error, if that is a terminal and the build takes longer than `PATIENCE`.
 pub struct Bar {
     started: Instant,
     terminal: bool,

@@ -11,6 +11,7 @@ use std::path::Path;
 use common::{add, sh, temp};
 use orlop::config::ImageSource;
 use orlop::image::Digest;
+use orlop::image::erofs::FORMAT_VERSION;
 
 /// A layout with one image of one layer, as hand-made as it can be: `$layer` is its tar.
 fn layout(dir: &Path, layer: &[u8]) {
@@ -60,7 +61,7 @@ fn refused(dir: &Path, source: ImageSource, expected: &str) {
         .map(|word| if word.len() == 65 { format!("HEX{}", &word[64..]) } else { word.to_string() })
         .collect();
     assert_eq!(message, expected);
-    let left: Vec<_> = fs::read_dir(dir.join("cache/layers-1")).unwrap().collect();
+    let left: Vec<_> = fs::read_dir(dir.join(format!("cache/layers-{FORMAT_VERSION}"))).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     assert!(!dir.join("store/index.json").exists());
 }

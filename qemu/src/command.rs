@@ -5,9 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use orlop_vm::{Accelerator, ConsoleCopy, Options, Publish, parse_memory};
 
+const EXAMPLES: &str = "\
+Examples:
+  orlop-vm run machine                                        until Ctrl-C
+  orlop-vm run machine --publish 8080:80                      its port 80 is http://localhost:8080
+  orlop-vm run machine --headless --control machine.sock &    for orlop --host unix:machine.sock ps";
+
 /// Boots Orlop machines under QEMU.
 #[derive(Parser)]
-#[command(name = "orlop-vm", version, disable_help_subcommand = true)]
+#[command(name = "orlop-vm", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub(crate) struct CommandLine {
     #[command(subcommand)]
     pub(crate) task: Task,
@@ -27,6 +33,7 @@ pub(crate) enum Task {
 ///
 /// Exit codes: 0 powered off or rebooted; 1 anything else; 2 wrong usage.
 #[derive(Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Run {
     /// Folder with vmlinuz, initrd.img and cmdline, as orlop-image builds it
     #[arg(value_name = "DIR")]

@@ -30,6 +30,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// QEMU was killed: the kernel needs a moment only.
 const KILLED: Duration = Duration::from_secs(10);
 
+/// With less, firmware and kernel find no place for themselves, and say nothing at all.
+const LEAST_MEMORY: u64 = 32 << 20;
+
 /// The part of the console that an error shows.
 const SHOWN_LINES: usize = 200;
 
@@ -50,8 +53,9 @@ impl Machine {
         let mut options = options.clone();
         let cmdline = check(&options)?;
         for publish in &mut options.publish {
-            if publish.host == 0 {
-                publish.host = free_port(publish.address)?;
+            match publish.host {
+                0 => publish.host = free_port(publish.address)?,
+                port => is_free(publish.address, port)?,
             }
         }
         let accelerator = accelerator::choose(options.accelerator, &options.directory.join("vmlinuz"))?;
@@ -266,10 +270,15 @@ fn check(options: &Options) -> Result<String> {
     let text = |text: String| Err(Error::Options { text });
     for name in ["vmlinuz", "initrd.img"] {
         let path = options.directory.join(name);
-        std::fs::File::open(&path).map_err(|e| Error::host(format!("open {}", path.display()), e))?;
+        if let Err(e) = std::fs::File::open(&path) {
+            let folder = options.directory.display();
+            let hint = format!("`orlop-image build CONFIG -o {folder}` makes such a folder");
+            return text(format!("open {}: {e}: {hint}", path.display()));
+        }
     }
-    if options.memory < 1 << 20 {
-        return text(format!("{} bytes of memory are less than 1 MiB", options.memory));
+    if options.memory < LEAST_MEMORY {
+        let (given, least) = (options.memory >> 20, LEAST_MEMORY >> 20);
+        return text(format!("{given} MiB of memory are too few: a kernel needs {least} MiB to begin with"));
     }
     match (options.accelerator, options.cpus) {
         (_, 0) => return text("a machine has at least one CPU".to_owned()),
@@ -299,6 +308,14 @@ fn free_port(address: std::net::IpAddr) -> Result<u16> {
     let listener = TcpListener::bind((address, 0)).map_err(|e| Error::host("find a free port", e))?;
     let found = listener.local_addr().map_err(|e| Error::host("find a free port", e))?;
     Ok(found.port())
+}
+
+/// QEMU's own word for a port that is taken does not say so.
+fn is_free(address: std::net::IpAddr, port: u16) -> Result<()> {
+    match TcpListener::bind((address, port)) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Error::host(format!("publish on {address}:{port}"), e)),
+    }
 }
 
 fn socket_pair() -> Result<(UnixStream, OwnedFd)> {

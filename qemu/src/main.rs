@@ -17,6 +17,9 @@ use command::{CommandLine, Run, Task};
 /// it has half of that again.
 const POWER_OFF: Duration = Duration::from_secs(90);
 
+/// How long somebody who asked for the end may look at a machine that forgot it.
+const PRESS_AGAIN: Duration = Duration::from_secs(2);
+
 fn main() -> ExitCode {
     let CommandLine { task: Task::Run(run) } = CommandLine::parse();
     match boot(&run) {
@@ -88,12 +91,21 @@ fn end_on_signals<'scope>(mut signals: Signals, scope: &'scope Scope<'scope, '_>
         }
         asked = Some(Instant::now());
         eprintln!("\norlop-vm: asked the machine to power off; once more cuts its power");
-        // Without this thread only the deadline is lost.
-        let _ = std::thread::Builder::new().spawn_scoped(scope, || {
-            if machine.has_not_ended_after(POWER_OFF) {
-                eprintln!("orlop-vm: not off after {} s; cuts its power", POWER_OFF.as_secs());
-                machine.cut_power();
-            }
-        });
+        // Without this thread only the deadline is lost, and the second press.
+        let _ = std::thread::Builder::new().spawn_scoped(scope, || see_it_off(machine));
+    }
+}
+
+/// A kernel that is still starting forgets a press, so it is repeated; a machine that ends does not mind.
+fn see_it_off(machine: &Machine) {
+    let began = Instant::now();
+    while machine.has_not_ended_after(PRESS_AGAIN) {
+        if began.elapsed() >= POWER_OFF {
+            eprintln!("orlop-vm: not off after {} s; cuts its power", POWER_OFF.as_secs());
+            machine.cut_power();
+            return;
+        }
+        // QEMU that does not answer is ended by the deadline.
+        let _ = machine.power_button();
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use orlop::ledger::{Ended, Frame, Kind};
 use orlop::supervisor::{Event, Found, Record};
 
+use super::blame::Handling;
 use super::cgroups::Cgroups;
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::Table;
@@ -25,12 +26,19 @@ struct Entry {
 
 impl Agent {
     pub fn adopt(&mut self, table: Table, now: Duration) {
-        if table.safe {
-            self.events.push_back(Event::SafeMode);
-            say(
-                Level::Error,
-                "safe mode: three supervisors in a row died before they served; `orlop resume` leaves it",
-            );
+        match (table.safe, self.blamed.culprit()) {
+            (false, _) => {}
+            (true, Some(name)) => {
+                say(Level::Error, &format!("no safe mode: {name} is left alone, and the others go on"));
+                self.ledger.send(Frame::Resume);
+            }
+            (true, None) => {
+                self.events.push_back(Event::SafeMode);
+                say(
+                    Level::Error,
+                    "safe mode: three supervisors in a row died before they served; `orlop resume` leaves it",
+                );
+            }
         }
         if let Some((action, deadline_us)) = table.power {
             self.shut_down(action, Duration::from_micros(deadline_us), now);
@@ -79,17 +87,20 @@ impl Agent {
     fn adopt_containers(&mut self, mut entries: BTreeMap<u64, Entry>, now: Duration) {
         let mut recorded = BTreeSet::new();
         for (name, text) in records::read_all() {
-            let record = text.map_err(|errno| errno.desc().to_owned());
-            match record.and_then(|text| Record::parse(&text).map_err(|error| error.to_string())) {
-                Ok(record) => {
-                    recorded.insert(record.name.clone());
-                    self.adopt_one(record, &mut entries, now);
+            let deadly = self.blamed.is_too_often(Handling::Adopt, &name);
+            self.handling(Handling::Adopt, &name, |agent| {
+                let text = if deadly { Err("supervisors died of it".to_owned()) } else { text.map_err(desc) };
+                match text.and_then(|text| Record::parse(&text).map_err(|error| error.to_string())) {
+                    Ok(record) => {
+                        recorded.insert(record.name.clone());
+                        agent.adopt_one(record, &mut entries, now);
+                    }
+                    Err(reason) => {
+                        let aside = records::set_aside(&name);
+                        say(Level::Error, &format!("{name}: {reason}; its record is now {aside}"));
+                    }
                 }
-                Err(reason) => {
-                    let aside = records::set_aside(&name);
-                    say(Level::Error, &format!("{name}: {reason}; its record is now {aside}"));
-                }
-            }
+            });
         }
         // The newest generation of each first: older ones have only output left to be read.
         while let Some((cookie, entry)) = entries.pop_last() {
@@ -143,7 +154,7 @@ impl Agent {
         self.runs.insert(
             key,
             Run {
-                name,
+                name: name.clone(),
                 generation,
                 cookie,
                 slot,
@@ -157,7 +168,7 @@ impl Agent {
         self.events.push_back(Event::Adopted { record: Box::new(record), found });
         if was_ended {
             self.settle(now);
-            self.logs.recorded(slot, generation, cookie, &mut self.ledger);
+            self.recorded(&name, slot, generation, cookie);
         }
     }
 
@@ -191,4 +202,8 @@ impl Agent {
             (None, None) => {}
         }
     }
+}
+
+fn desc(errno: Errno) -> String {
+    errno.desc().to_owned()
 }

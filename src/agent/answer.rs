@@ -30,7 +30,7 @@ impl Agent {
                 ControlEvent::Call(call, request) => self.answer(call, request, now),
                 ControlEvent::Gone(client) => {
                     self.streams.retain(|stream| stream.call.client != client);
-                    self.uploads.remove(&client);
+                    self.forget_upload(client);
                 }
             }
         }
@@ -213,7 +213,7 @@ impl Agent {
     fn version(&self, now: Duration) -> VersionReply {
         VersionReply {
             version: env!("CARGO_PKG_VERSION").into(),
-            commit: option_env!("ORLOP_COMMIT").map(str::to_owned),
+            commit: option_env!("ORLOP_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_owned),
             protocol: PROTOCOL,
             uptime_ms: now.as_millis() as u64,
             supervisor_starts: u64::from(self.boot.starts),

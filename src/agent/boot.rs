@@ -10,6 +10,7 @@ use orlop::ledger::Label;
 
 use serde::{Deserialize, Serialize};
 
+use super::devices::Devices;
 use super::ledger::Table;
 use super::{container, modules, network, records, say};
 use crate::linux::kmsg::Level;
@@ -19,6 +20,12 @@ pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
 /// Told by a file, so that a restarted supervisor does not do these things again.
 const DONE: &str = "/run/orlop/boot.json";
+/// For containers that come up slowly, helpers and devices wait no longer: a container that takes
+/// so long waits for something else than the processor.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// Between the last container's exec and what gave way to it: else the first container's first
+/// instructions wait for them where there is one processor. Nobody sees so short a pause.
+const LEAD: Duration = Duration::from_millis(5);
 
 /// One phase of the boot.
 #[derive(Debug, Clone)]
@@ -40,6 +47,8 @@ pub struct Boot {
     pub complete: bool,
     /// Begun but not over.
     containers_since: Option<Duration>,
+    /// The modules that no container waits for.
+    pub devices: Devices,
 }
 
 /// What a later supervisor wants to know of the boot.
@@ -63,6 +72,7 @@ impl Boot {
             starts: table.starts,
             complete: false,
             containers_since: None,
+            devices: Devices::default(),
         };
         let start = boot.phases.last().map_or(now, |last| last.end);
         boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
@@ -87,24 +97,43 @@ impl Boot {
     fn prepare(&mut self, config: &Config) {
         let self_memory = self.memory;
         self.phase("hostname", || nix::unistd::sethostname(&config.host.hostname).map_err(text));
-        self.phase("modules", || modules::load(&config.host.modules));
+        self.phase("modules", || modules::load_first(config));
         self.phase("devices", devices);
         self.phase("memory", || reserve(self_memory));
         self.phase("network", || configure_network(config));
         self.phase("sysctls", || sysctls(config));
     }
 
+    /// When helpers are started at the latest: not before the first containers, which need the
+    /// processor, unless those take their time. Output waits in its pipes meanwhile.
+    pub fn helpers_first(&self, now: Duration) -> Duration {
+        if self.complete { Duration::ZERO } else { now.saturating_add(PATIENCE) }
+    }
+
     /// The containers are being started.
-    pub fn containers_begin(&mut self, now: Duration) {
+    pub fn containers_begin(&mut self) {
         if !self.complete {
+            let now = time::since_boot();
             self.containers_since = Some(now);
+            self.devices.wait(now.saturating_add(PATIENCE));
         }
     }
 
-    /// The last one that could has come up: the boot is complete, and said to be.
-    pub fn containers_end(&mut self, now: Duration) {
-        let Some(start) = self.containers_since.take() else { return };
-        self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
+    /// The last one that could has come up: when what gave way to them may begin.
+    pub fn containers_end(&mut self, now: Duration) -> Duration {
+        let next = now.saturating_add(LEAD);
+        if let Some(start) = self.containers_since.take() {
+            self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
+            self.devices.hurry(next);
+        }
+        next
+    }
+
+    /// The boot is complete once both are over, and said to be.
+    pub fn complete_if_done(&mut self, now: Duration) {
+        if self.complete || self.containers_since.is_some() || self.devices.are_waited_for() {
+            return;
+        }
         self.complete = true;
         let text = serde_json::to_string(&Kept { phases: self.phase_words() }).unwrap_or_default();
         if let Err(errno) = records::write_file(DONE, &text) {
@@ -131,10 +160,15 @@ impl Boot {
     pub fn phase(&mut self, name: &str, work: impl FnOnce() -> Result<(), String>) {
         let start = time::since_boot();
         let error = work().err();
-        if let Some(error) = &error {
-            say(Level::Error, &format!("boot: {name}: {error}"));
+        self.ended(Phase { name: name.into(), start, end: time::since_boot(), error });
+    }
+
+    /// Keeps one that is over.
+    pub fn ended(&mut self, phase: Phase) {
+        if let Some(error) = &phase.error {
+            say(Level::Error, &format!("boot: {}: {error}", phase.name));
         }
-        self.phases.push(Phase { name: name.into(), start, end: time::since_boot(), error });
+        self.phases.push(phase);
     }
 }
 

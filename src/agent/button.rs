@@ -25,7 +25,7 @@ const NAME: &str = "Power Button";
 /// # Errors
 /// The folder (`/dev/input`) cannot be read; that it is not there means that there are none. A device
 /// that cannot be opened or asked is none of ours.
-pub(crate) fn find_power_buttons(folder: &Path) -> io::Result<Vec<OwnedFd>> {
+fn find_power_buttons(folder: &Path) -> io::Result<Vec<OwnedFd>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -48,6 +48,7 @@ pub(crate) fn find_power_buttons(folder: &Path) -> io::Result<Vec<OwnedFd>> {
 }
 
 impl Agent {
+    /// Whoever was watched before is no longer.
     pub fn watch_buttons(&mut self) {
         self.buttons = find_power_buttons(Path::new("/dev/input")).unwrap_or_default();
         for (number, fd) in self.buttons.iter().enumerate() {

@@ -28,14 +28,22 @@ pub struct Consoles {
     kmsg: OwnedFd,
     level: u8,
     spawned: u16,
+    reading: Reading,
+}
+
+/// Of the kernel's log: begins with the first helper, so that what was said before is printed too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    NotYet,
+    Begun,
 }
 
 impl Consoles {
-    /// Goes on where the kernel's log was left, or begins it.
+    /// Goes on where the kernel's log was left, or begins it; the helper is started at `first`.
     ///
     /// # Errors
     /// ENOENT without /dev/kmsg.
-    pub fn new(kept: Option<OwnedFd>, level: LogLevel, ledger: &mut Ledger) -> Result<Self> {
+    pub fn new(kept: Option<OwnedFd>, level: LogLevel, ledger: &mut Ledger, first: Duration) -> Result<Self> {
         let kmsg = match kept {
             Some(kmsg) => kmsg,
             None => {
@@ -52,7 +60,14 @@ impl Consoles {
             LogLevel::Debug => 7,
         };
         let (ours, _) = seqpacket::pair()?;
-        Ok(Self { helper: Helper::new(c"console"), console: Console::new(ours), kmsg, level, spawned: COUNT })
+        Ok(Self {
+            helper: Helper::new(c"console", first),
+            console: Console::new(ours),
+            kmsg,
+            level,
+            spawned: COUNT,
+            reading: Reading::NotYet,
+        })
     }
 
     pub fn kmsg(&self) -> BorrowedFd<'_> {
@@ -61,6 +76,15 @@ impl Consoles {
 
     pub fn helper(&mut self) -> &mut Helper {
         &mut self.helper
+    }
+
+    /// `true` once: there is somebody to print for, and [`Consoles::kmsg`] is to be watched.
+    pub fn begins_reading(&mut self) -> bool {
+        let begins = self.reading == Reading::NotYet && self.helper.is_up();
+        if begins {
+            self.reading = Reading::Begun;
+        }
+        begins
     }
 
     pub fn deadline(&self) -> Option<Duration> {

@@ -6,9 +6,8 @@ use orlop::supervisor::Event;
 
 use super::cgroups::{self, Cgroups};
 use super::launch::Stage;
-use super::{Agent, Token, records, say};
+use super::{Agent, Token};
 use crate::linux::epoll::Interest;
-use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
 
 impl Agent {
@@ -77,22 +76,6 @@ impl Agent {
             Ok(()) => Event::Emptied { name, generation },
             Err(errno) => Event::CleanFailed { name, generation, text: format!("rmdir: {}", errno.desc()) },
         });
-    }
-
-    /// Writes what must outlive this supervisor.
-    pub fn save(&mut self, name: &str) {
-        let Some(record) = self.core.record(name) else { return };
-        let written = record
-            .to_json()
-            .map_err(|error| error.to_string())
-            .and_then(|text| records::write(name, &text).map_err(|errno| errno.desc().to_owned()));
-        match written {
-            Ok(()) => drop(self.unsaved.remove(name)),
-            Err(reason) => {
-                say(Level::Error, &format!("{name}: cannot write its record: {reason}"));
-                self.unsaved.insert(name.to_owned());
-            }
-        }
     }
 }
 

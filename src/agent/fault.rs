@@ -67,6 +67,7 @@ impl Agent {
             Process::Supervisor if steps > 0 => self.dies_after = Some((steps, number)),
             Process::Supervisor => signal::die_of(number),
             Process::Log => self.logs.crash(number),
+            Process::Init => signal::send_to_parent(number),
         }
     }
 
@@ -76,7 +77,7 @@ impl Agent {
             *left = left.saturating_sub(1);
             if *left == 0 {
                 // Told to, it is not the container's fault.
-                self.blamed.done();
+                self.blamed.acquit();
                 signal::die_of(*number);
             }
         }

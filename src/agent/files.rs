@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use orlop::config::{Config, Container, IoLimit, NetworkMode};
-use orlop::container::assign_ids;
+use orlop::config::{self, Config, Container, IoLimit, NetworkMode};
+use orlop::container::seccomp::{Seccomp, read_profile};
+use orlop::container::{assign_ids, capabilities};
 
 use super::container::Failure;
 use super::{boot, records, say};
@@ -12,6 +13,8 @@ use crate::linux::{Result, fs};
 
 const SLOTS: &str = "/run/orlop/ids.json";
 const SLOTS_LIMIT: usize = 1 << 20;
+/// Docker's own profile has 17 KiB.
+const PROFILE_LIMIT: usize = 1 << 20;
 
 /// Slots given out earlier in this boot stay; new names get their own.
 pub fn load_slots(config: &Config) -> BTreeMap<String, u32> {
@@ -47,6 +50,23 @@ pub fn write_etc(container: &Container, directory: &str, no_servers: bool) -> Re
         NetworkMode::Host | NetworkMode::None => String::new(),
     };
     records::write_file(&format!("{directory}/resolv.conf"), &machine)
+}
+
+/// The profile that a container's `seccomp` names.
+///
+/// # Errors
+/// [`Failure`] naming the file, and what is wrong in it.
+pub fn seccomp(container: &Container, config_dir: &str) -> core::result::Result<Option<Seccomp>, Failure> {
+    use std::os::fd::AsFd;
+    let path = match &container.seccomp {
+        config::Seccomp::Default | config::Seccomp::Unconfined => return Ok(None),
+        config::Seccomp::File(path) => path,
+    };
+    let bytes = fs::open_regular(&format!("{config_dir}/{path}"))
+        .and_then(|fd| fs::read_regular(fd.as_fd(), PROFILE_LIMIT))
+        .map_err(|errno| Failure::new("seccomp", path, errno))?;
+    let profile = read_profile(&bytes, capabilities(container));
+    profile.map(Some).map_err(|error| Failure::said("seccomp", format!("{path}: {error}")))
 }
 
 /// The device numbers that io limits are written with.

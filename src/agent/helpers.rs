@@ -51,9 +51,18 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// One that is started as soon as it is looked after.
-    pub fn new(role: &'static std::ffi::CStr) -> Self {
-        Self { role, cookie: 0, state: State::Pausing { until: Duration::ZERO }, deaths: 0 }
+    /// One that is started at `first`, or when it is looked after in a [`Helper::hurry`].
+    pub fn new(role: &'static std::ffi::CStr, first: Duration) -> Self {
+        Self { role, cookie: 0, state: State::Pausing { until: first }, deaths: 0 }
+    }
+
+    /// What its first start gave way to is done: it is made at `next`, if that is earlier.
+    pub fn hurry(&mut self, next: Duration) {
+        if let State::Pausing { until } = &mut self.state
+            && self.deaths == 0
+        {
+            *until = next.min(*until);
+        }
     }
 
     pub fn name(&self) -> &'static str {
@@ -85,6 +94,13 @@ impl Helper {
                 Some(Heard::Ended)
             }
             _ => None,
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        match self.state {
+            State::Registering { .. } | State::Running { .. } => true,
+            State::Pausing { .. } => false,
         }
     }
 

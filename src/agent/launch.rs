@@ -7,6 +7,7 @@ use orlop::container::{Facts, Root, compile, first_id, plan, settings};
 use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
+use super::blame::Handling;
 use super::cgroups::Cgroups;
 use super::container::{self, Failure, Job, Report, Starting};
 use super::ledger::exit_of;
@@ -98,12 +99,9 @@ impl Agent {
     }
 
     pub fn launch(&mut self, name: &str, generation: u64, now: Duration) {
-        if self.unsaved.contains(name) {
-            return self.start_failed(
-                name,
-                generation,
-                Failure::new("record", records::directory(name), Errno::ENOSPC),
-            );
+        if let Some(errno) = self.saving.trouble(name) {
+            let failure = Failure::new("record", records::directory(name), errno);
+            return self.start_failed(name, generation, failure);
         }
         let Some(container) = self.config.containers.get(name) else { return };
         let image = match store::find(&container.image) {
@@ -140,11 +138,13 @@ impl Agent {
                 .values()
                 .filter_map(|volume| Some((volume.name.clone(), volume.size?)))
                 .collect(),
+            seccomp: files::seccomp(container, &self.boot.config_dir)?,
         };
         let spec = compile(container, &image.defaults, &facts);
         let quarter = self.boot.memory / 4;
         let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
-        let plan = plan(&spec, &Root { layers: image.layers.clone(), upper_size });
+        let plan = plan(&spec, &Root { layers: image.layers.clone(), upper_size })
+            .map_err(|refused| Failure::said("seccomp", refused.to_string()))?;
         let (cgroups, entrances) = Cgroups::make(name, &settings(&spec.linux.resources))?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
@@ -200,14 +200,18 @@ impl Agent {
                 | Stage::Executing { starting, .. } => starting,
                 Stage::Running { .. } | Stage::Over => return,
             };
-            let received = starting.receive();
+            let (received, name) = (starting.receive(), run.name.clone());
             if received.is_ok() {
                 self.step();
             }
             match received {
                 Ok(Report::Failed(failure)) => return self.fail(key, failure),
-                Ok(Report::Container { pid, pidfd }) => self.created(key, pid, pidfd),
-                Ok(Report::Closed) => return self.report_closed(key),
+                Ok(Report::Container { pid, pidfd }) => {
+                    self.handling(Handling::Created, &name, |agent| agent.created(key, pid, pidfd));
+                }
+                Ok(Report::Closed) => {
+                    return self.handling(Handling::Started, &name, |agent| agent.report_closed(key));
+                }
                 Err(Errno::EAGAIN) => return,
                 Err(errno) => return self.fail(key, Failure::new("report", "", errno)),
             }
@@ -248,9 +252,16 @@ impl Agent {
         }
     }
 
-    /// PID 1 keeps it: record it, then open the barrier.
+    /// PID 1 keeps it.
     pub fn registered(&mut self, cookie: u64) {
         let Some((key, run)) = self.by_cookie(cookie) else { return };
+        let name = run.name.clone();
+        self.handling(Handling::Registered, &name, |agent| agent.let_go(key));
+    }
+
+    /// Records it, then opens the barrier.
+    fn let_go(&mut self, key: u32) {
+        let Some(run) = self.runs.get_mut(&key) else { return };
         let Stage::Registering { pid, pidfd, .. } = &run.stage else { return };
         let (pid, pidfd_inode) = (*pid, pidfd::inode(pidfd.as_fd()).unwrap_or_default());
         let (name, generation) = (run.name.clone(), run.generation);
@@ -310,37 +321,44 @@ impl Agent {
 
     /// A main process is reaped, and its end is in PID 1's table until we have recorded it.
     pub fn ended(&mut self, cookie: u64, ended: Ended) {
-        let at = Duration::from_micros(ended.at_us);
-        if let Some((key, run)) = self.by_cookie(cookie) {
-            // The report first: that the program was executed, or which step failed.
-            if !matches!(run.stage, Stage::Running { .. } | Stage::Over) {
-                self.report(key, at);
-            }
-            // Setup may hold the report a moment longer than the container lived.
-            if self.runs.get(&key).is_some_and(|run| run.deadline().is_some()) {
-                self.report_closed(key);
-            }
-            if let Some(run) = self.runs.get_mut(&key)
-                && matches!(run.stage, Stage::Running { .. })
-            {
-                let oom = run.cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
-                let (name, generation) = (run.name.clone(), run.generation);
-                run.stage = Stage::Over;
-                let exit = exit_of(ended);
-                self.events.push_back(
-                    if run.starting_until.is_some_and(|until| at <= until) && never_ran(ended) {
-                        Event::StartFailed { name, generation, failure: cut_off() }
-                    } else {
-                        Event::Ended { name, generation, exit, oom, at }
-                    },
-                );
-            }
-            let now = crate::linux::time::since_boot();
-            self.settle(now);
-        }
         let (slot, generation) = parts(cookie);
+        let Some((key, run)) = self.by_cookie(cookie) else {
+            return self.logs.recorded(slot, generation, cookie, &mut self.ledger);
+        };
+        let name = run.name.clone();
+        self.handling(Handling::Ended, &name, |agent| agent.judge_end(key, ended));
         self.step();
-        self.logs.recorded(slot, generation, cookie, &mut self.ledger);
+        self.recorded(&name, slot, generation, cookie);
+    }
+
+    fn judge_end(&mut self, key: u32, ended: Ended) {
+        let at = Duration::from_micros(ended.at_us);
+        // The report first: that the program was executed, or which step failed.
+        let running = |run: &Run| matches!(run.stage, Stage::Running { .. } | Stage::Over);
+        if self.runs.get(&key).is_some_and(|run| !running(run)) {
+            self.report(key, at);
+        }
+        // Setup may hold the report a moment longer than the container lived.
+        if self.runs.get(&key).is_some_and(|run| run.deadline().is_some()) {
+            self.report_closed(key);
+        }
+        if let Some(run) = self.runs.get_mut(&key)
+            && matches!(run.stage, Stage::Running { .. })
+        {
+            let oom = run.cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
+            let (name, generation) = (run.name.clone(), run.generation);
+            run.stage = Stage::Over;
+            let exit = exit_of(ended);
+            self.events.push_back(
+                if run.starting_until.is_some_and(|until| at <= until) && never_ran(ended) {
+                    Event::StartFailed { name, generation, failure: cut_off() }
+                } else {
+                    Event::Ended { name, generation, exit, oom, at }
+                },
+            );
+        }
+        let now = crate::linux::time::since_boot();
+        self.settle(now);
     }
 
     pub fn start_deadlines(&mut self, now: Duration) {

@@ -29,11 +29,13 @@ pub struct Logs {
 }
 
 impl Logs {
+    /// The logger is started at `first`.
+    ///
     /// # Errors
     /// EMFILE.
-    pub fn new() -> Result<Self> {
+    pub fn new(first: Duration) -> Result<Self> {
         let (ours, _) = seqpacket::pair()?;
-        Ok(Self { helper: Helper::new(c"log"), link: Link::new(ours), owed: Vec::new(), spawned: 0 })
+        Ok(Self { helper: Helper::new(c"log", first), link: Link::new(ours), owed: Vec::new(), spawned: 0 })
     }
 
     pub fn socket(&self) -> BorrowedFd<'_> {

@@ -15,6 +15,7 @@ pub mod console;
 mod consoles;
 mod container;
 mod control;
+mod devices;
 mod ending;
 mod fault;
 mod files;
@@ -26,13 +27,14 @@ mod logs;
 mod modules;
 mod network;
 mod records;
+mod saving;
 mod serving;
 mod store;
 mod streams;
 mod token;
 mod upgrade;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -45,14 +47,15 @@ use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, process, signal, time};
 
-use blame::Blame;
+use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
 use consoles::Consoles;
-use control::{CallId, ClientId, Server};
+use control::{CallId, Server};
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
+use saving::Saving;
 use streams::LogStream;
 use token::Token;
 use upgrade::Upload;
@@ -74,14 +77,13 @@ struct Agent {
     blamed: Blame,
     /// Steps until it dies, as it was told, and of which signal.
     dies_after: Option<(u32, i32)>,
-    /// Containers whose record could not be written: they are not started.
-    unsaved: BTreeSet<String>,
+    saving: Saving,
     server: Server,
     logs: Logs,
     consoles: Consoles,
     streams: Vec<LogStream>,
     buttons: Vec<OwnedFd>,
-    uploads: BTreeMap<ClientId, Upload>,
+    upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
     /// Who asked for the version, in the order in which PID 1 will answer.
@@ -126,8 +128,9 @@ impl Agent {
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
-        let consoles = Consoles::new(serving::kept(&table, consoles::KMSG)?, boot.words.log, &mut ledger)?;
-        epoll.add(consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())?;
+        let helpers = boot.helpers_first(now);
+        let kmsg = serving::kept(&table, consoles::KMSG)?;
+        let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
         let server = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
@@ -144,21 +147,24 @@ impl Agent {
             power: None,
             blamed: Blame::open()?,
             dies_after: None,
-            unsaved: BTreeSet::new(),
+            saving: Saving::default(),
             server,
-            logs: Logs::new()?,
+            logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),
             buttons: Vec::new(),
-            uploads: BTreeMap::new(),
+            upload: None,
             upgrade: upgrade::last(),
             clock: Clock::new(),
             versions: VecDeque::new(),
         };
-        agent.boot.containers_begin(now);
+        agent.boot.containers_begin();
         agent.adopt(table, now);
         agent.watch_buttons();
+        agent.watch_kmsg();
         agent.settle(now);
+        // Whoever dies of what waits for it has not served.
+        agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
         Ok(agent)
     }
@@ -171,6 +177,10 @@ impl Agent {
         } else {
             self.deadline().map(|at| at.saturating_sub(now))
         };
+        self.turn_within(timeout)
+    }
+
+    fn turn_within(&mut self, timeout: Option<Duration>) -> Result<()> {
         self.flush_logs()?;
         let interest =
             if self.ledger.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
@@ -188,6 +198,7 @@ impl Agent {
                     let woken = self.logs.hear(&mut self.ledger);
                     self.wake_streams(&woken);
                 }
+                Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -198,22 +209,36 @@ impl Agent {
         self.look_after_helpers(now);
         self.serve_streams(now);
         self.start_deadlines(now);
+        self.save_again(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
             self.events.push_back(Event::Tick);
         }
         self.settle(now);
         if self.boot.is_starting_containers() && self.core.statuses().all(|status| has_come_up(&status)) {
-            self.boot.containers_end(now);
+            let next = self.boot.containers_end(now);
+            self.logs.helper().hurry(next);
+            self.consoles.helper().hurry(next);
         }
+        self.load_devices(now);
+        self.boot.complete_if_done(now);
         Ok(())
     }
 
     fn look_after_helpers(&mut self, now: Duration) {
         self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
+        self.watch_kmsg();
         if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
             && let Err(errno) = self.watch_log()
         {
             say(Level::Error, &format!("log: {}", errno.desc()));
+        }
+    }
+
+    fn watch_kmsg(&mut self) {
+        if self.consoles.begins_reading()
+            && let Err(errno) = self.epoll.add(self.consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())
+        {
+            say(Level::Error, &format!("console: {}", errno.desc()));
         }
     }
 
@@ -235,6 +260,8 @@ impl Agent {
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
         let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
+        let devices = self.boot.devices.deadline();
+        let helpers = helpers.chain(self.saving.deadline()).chain(devices);
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
@@ -337,16 +364,12 @@ impl Agent {
         self.step();
         match effect {
             Effect::Start { name, generation } => {
-                self.blamed.begin(&name);
-                self.launch(&name, generation, now);
-                self.blamed.done();
+                self.handling(Handling::Launch, &name, |agent| agent.launch(&name, generation, now));
             }
             Effect::Signal { name, generation, signal } => self.signal(&name, generation, signal),
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => {
-                self.blamed.begin(&name);
-                self.clean(&name, generation);
-                self.blamed.done();
+                self.handling(Handling::Clean, &name, |agent| agent.clean(&name, generation));
             }
             Effect::Save { name } => self.save(&name),
             Effect::Changed { name, from, to, cause } => {

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use orlop::control::{DropReason, Dropped, Entry, LogsReply, Stream as StreamWord, rfc3339};
-use orlop::log::{Gone, Item, Reader, Stamp, Stream, Tail};
+use orlop::log::{Cursor, Gone, Item, Reader, Stamp, Stream, Tail};
 
 use super::Agent;
 use super::control::CallId;
-use super::log::RingFile;
 
 /// An answer carries at most one read of this size; base64 and JSON make it twice as large.
 const READ: usize = 32 << 10;
@@ -15,8 +14,9 @@ const READ: usize = 32 << 10;
 const ROOM: usize = 3 * READ;
 /// Answers for one client in one turn, so that it does not keep the loop.
 const ANSWERS_PER_TURN: usize = 16;
-/// Pieces looked at to find the last lines: all of the largest ring.
-const TAIL_STEPS: usize = 1 << 16;
+/// Pieces looked at in one turn to find where a container's last lines begin. One with nothing but
+/// short lines takes a few hundred turns, between which everybody else is served.
+const STEPS_PER_TURN: usize = 64;
 
 /// A client that reads logs.
 pub struct LogStream {
@@ -28,11 +28,17 @@ pub struct LogStream {
 struct Source {
     name: String,
     slot: u32,
-    reader: Reader,
+    place: Place,
     /// Nothing more for now.
     at_end: bool,
     /// The next entry, read ahead to put several containers in order of time.
     next: Option<Entry>,
+}
+
+enum Place {
+    /// Looks for where the last lines begin.
+    Finding(Tail),
+    Reading(Reader),
 }
 
 impl Agent {
@@ -53,8 +59,11 @@ impl Agent {
             // One that is invalid has written nothing.
             let Some(slot) = self.slots.get(&name).copied() else { continue };
             let Some(ring) = self.logs.ring(slot) else { continue };
-            let reader = Reader::new(ring.layout(), tail(ring, lines));
-            sources.push(Source { name, slot, reader, at_end: false, next: None });
+            let place = match lines {
+                Some(lines) => Place::Finding(Tail::new(ring.layout(), lines)),
+                None => Place::Reading(Reader::new(ring.layout(), Cursor::default())),
+            };
+            sources.push(Source { name, slot, place, at_end: false, next: None });
         }
         self.streams.push(LogStream { call, follow, sources });
         self.serve_streams(now);
@@ -87,6 +96,14 @@ impl Agent {
 
     /// `false`: this stream is over.
     fn serve_stream(&mut self, stream: &mut LogStream, now: Duration) -> bool {
+        for source in &mut stream.sources {
+            self.find_last_lines(source);
+        }
+        // What is oldest is known when all of them have been found.
+        let is_looking = |source: &Source| matches!(source.place, Place::Finding(_)) && !source.at_end;
+        if stream.sources.iter().any(is_looking) {
+            return self.server.room(stream.call).is_some();
+        }
         for _ in 0..ANSWERS_PER_TURN {
             match self.server.room(stream.call) {
                 None => return false,
@@ -115,17 +132,35 @@ impl Agent {
         true
     }
 
-    fn read_ahead(&mut self, source: &mut Source, now: Duration) {
+    /// Goes on looking for where the last lines begin.
+    fn find_last_lines(&self, source: &mut Source) {
+        let Place::Finding(tail) = &mut source.place else { return };
         let Some(ring) = self.logs.ring(source.slot) else {
             source.at_end = true;
             return;
         };
         let mut buffer = [0u8; READ];
-        match source.reader.next(ring, &mut buffer) {
+        let found = (0..STEPS_PER_TURN).find_map(|_| match tail.step(ring, &mut buffer) {
+            Ok(cursor) => cursor,
+            // The reader says what is wrong with it.
+            Err(_) => Some(Cursor::default()),
+        });
+        if let Some(cursor) = found {
+            source.place = Place::Reading(Reader::new(ring.layout(), cursor));
+        }
+    }
+
+    fn read_ahead(&mut self, source: &mut Source, now: Duration) {
+        let (Some(ring), Place::Reading(reader)) = (self.logs.ring(source.slot), &mut source.place) else {
+            source.at_end = true;
+            return;
+        };
+        let mut buffer = [0u8; READ];
+        match reader.next(ring, &mut buffer) {
             Ok(Some(item)) => source.next = Some(entry(&source.name, &item)),
             Ok(None) => {
                 source.at_end = true;
-                let seen = source.reader.seen();
+                let seen = reader.seen();
                 self.logs.follow(source.slot, seen);
             }
             Err(_) => {
@@ -137,20 +172,6 @@ impl Agent {
             }
         }
     }
-}
-
-fn tail(ring: &RingFile, lines: Option<u64>) -> orlop::log::Cursor {
-    let Some(lines) = lines else { return orlop::log::Cursor::default() };
-    let mut tail = Tail::new(ring.layout(), lines);
-    let mut buffer = [0u8; READ];
-    for _ in 0..TAIL_STEPS {
-        match tail.step(ring, &mut buffer) {
-            Ok(Some(cursor)) => return cursor,
-            Ok(None) => {}
-            Err(_) => break,
-        }
-    }
-    orlop::log::Cursor::default()
 }
 
 fn time_of(stamp: Stamp) -> String {

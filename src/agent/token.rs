@@ -12,6 +12,8 @@ pub enum Token {
     Kmsg,
     /// Somebody pressed the power button.
     Button(u32),
+    /// The modules that no container waits for are loaded.
+    Modules,
     /// A start reports; the number is the run's.
     Report(u32),
     /// A cgroup emptied.
@@ -28,6 +30,7 @@ impl Token {
             Self::Button(button) => (5, button),
             Self::Log => (6, 0),
             Self::Kmsg => (7, 0),
+            Self::Modules => (8, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -42,6 +45,7 @@ impl Token {
             5 => Some(Self::Button(which)),
             6 => Some(Self::Log),
             7 => Some(Self::Kmsg),
+            8 => Some(Self::Modules),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use orlop::control::{CommitReply, Empty, Error, Upgrade, UploadReply};
 use orlop::image::{Digest, Hasher};
 
-use super::control::CallId;
+use super::control::{CallId, ClientId};
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{fs, program};
@@ -16,8 +16,15 @@ const SIZE_LIMIT: u64 = 64 << 20;
 /// What became of the last upgrade, for whoever asks after it.
 const OUTCOME: &str = "/run/orlop/upgrade.json";
 
+/// One at a time: each takes as much memory as it is large.
+const UPLOADS: u64 = 1;
+/// A client that sends nothing for so long makes way for another.
+const STALLED: Duration = Duration::from_secs(30);
+
 /// A binary on its way.
 pub struct Upload {
+    client: ClientId,
+    heard_at: Duration,
     file: OwnedFd,
     hasher: Hasher,
     size: u64,
@@ -30,10 +37,16 @@ impl Agent {
         if size == 0 || size > SIZE_LIMIT {
             return self.server.fail(now, call, &Error::TooLarge { limit: SIZE_LIMIT });
         }
+        if self.upload.as_ref().is_some_and(|upload| upload.keeps_out(call.client, now)) {
+            let error = Error::Busy { what: "upgrades".into(), limit: UPLOADS };
+            return self.server.fail(now, call, &error);
+        }
+        // First the room that an earlier one took.
+        self.upload = None;
         match program::executable(c"orlop") {
             Ok(file) => {
-                let upload = Upload { file, hasher: Hasher::default(), size, received: 0, sha256 };
-                self.uploads.insert(call.client, upload);
+                let (client, hasher) = (call.client, Hasher::default());
+                self.upload = Some(Upload { client, heard_at: now, file, hasher, size, received: 0, sha256 });
                 self.server.reply(now, call, &Empty {});
             }
             Err(errno) => self.server.fail(now, call, &Error::Failed { reason: errno.desc().into() }),
@@ -41,9 +54,10 @@ impl Agent {
     }
 
     pub fn upgrade_chunk(&mut self, call: CallId, data: &[u8], now: Duration) {
-        let Some(upload) = self.uploads.get_mut(&call.client) else {
+        let Some(upload) = self.upload.as_mut().filter(|upload| upload.client == call.client) else {
             return self.server.fail(now, call, &Error::NotNow { reason: "no upgrade has begun".into() });
         };
+        upload.heard_at = now;
         upload.received = upload.received.saturating_add(data.len() as u64);
         let written = if upload.received > upload.size {
             Err("more bytes than announced".to_owned())
@@ -55,7 +69,7 @@ impl Agent {
         match written {
             Ok(()) => self.server.reply(now, call, &UploadReply { received }),
             Err(reason) => {
-                self.uploads.remove(&call.client);
+                self.upload = None;
                 self.server.fail(now, call, &Error::UpgradeRefused { reason });
             }
         }
@@ -63,7 +77,7 @@ impl Agent {
 
     /// Checks the whole file; what runs now goes on until PID 1 replaces it.
     pub fn upgrade_commit(&mut self, call: CallId, now: Duration) {
-        let Some(upload) = self.uploads.remove(&call.client) else {
+        let Some(upload) = self.upload.take_if(|upload| upload.client == call.client) else {
             return self.server.fail(now, call, &Error::NotNow { reason: "no upgrade has begun".into() });
         };
         let file = match check(upload) {
@@ -86,6 +100,11 @@ impl Agent {
         }
     }
 
+    /// A client is no more, and what it sent is of no use to anybody.
+    pub fn forget_upload(&mut self, client: ClientId) {
+        self.upload.take_if(|upload| upload.client == client);
+    }
+
     /// PID 1 took the new executable back.
     pub fn upgrade_failed(&mut self, code: i32, status: i32) {
         let how = match code {
@@ -99,6 +118,12 @@ impl Agent {
             upgrade.error = Some(format!("it {how}"));
             keep(upgrade);
         }
+    }
+}
+
+impl Upload {
+    fn keeps_out(&self, client: ClientId, now: Duration) -> bool {
+        self.client != client && now.saturating_sub(self.heard_at) < STALLED
     }
 }
 

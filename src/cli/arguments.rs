@@ -147,8 +147,8 @@ Examples:
   orlop check config/
   orlop check --no-files gateway.toml
 
-A folder stands for all *.toml in it; everything named is one document. Files are looked for from the
-first folder named, or from where the first file is.")]
+A folder stands for all *.toml in it; everything named is one document. Files are looked for from
+the first folder named, or from where the first file is.")]
     Check(CheckArguments),
 
     /// Print the JSON Schema of the configuration, for editors
@@ -165,7 +165,10 @@ Examples:
     #[command(after_help = "\
 Examples:
   orlop completions bash > /etc/bash_completion.d/orlop")]
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
 
     /// Print a manual page
     #[command(after_help = "\
@@ -185,9 +188,12 @@ pub(crate) enum DebugCommand {
 Examples:
   orlop debug crash supervisor
   orlop debug crash log --signal KILL
+  orlop debug crash init --signal PWR
 
+PID 1 survives every signal: TERM and PWR power the machine off, INT reboots it, others change nothing.
 Needs `[host] fault_injection = true` in the machine's configuration.")]
     Crash {
+        /// Which of them
         process: CrashProcess,
         /// How it dies
         #[arg(short, long, default_value = "SEGV", value_parser = signal_number)]
@@ -207,13 +213,17 @@ Examples:
   orlop version                  how many were reaped
 
 Needs `[host] fault_injection = true` in the machine's configuration.")]
-    Orphans { count: u32 },
+    Orphans {
+        /// How many
+        count: u32,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum CrashProcess {
     Supervisor,
     Log,
+    Init,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -225,6 +235,7 @@ pub(crate) struct Json {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
+    /// The container
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) json: Json,
@@ -239,7 +250,7 @@ pub(crate) struct LogsArguments {
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Begin with the last LINES lines of each
-    #[arg(short = 'n', long, value_name = "LINES")]
+    #[arg(short = 'n', long, value_name = "LINES", value_parser = count, allow_hyphen_values = true)]
     pub(crate) lines: Option<u64>,
     /// Begin each line with the time at which it was read
     #[arg(short, long, conflicts_with = "json")]
@@ -251,6 +262,7 @@ pub(crate) struct LogsArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ChangeArguments {
+    /// The containers
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
     /// Return as soon as the machine has taken the request
@@ -269,6 +281,7 @@ pub(crate) struct ChangeArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct KillArguments {
+    /// The containers
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
     /// A name (TERM, SIGTERM, RTMIN+3) or a number
@@ -303,6 +316,10 @@ fn socket_path(text: &str) -> Result<PathBuf, String> {
 
 fn signal_number(text: &str) -> Result<i32, String> {
     orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| String::from("write a whole number"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

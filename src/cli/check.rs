@@ -49,7 +49,8 @@ pub(crate) fn check(screen: &mut Screen<'_>, arguments: &CheckArguments) -> Resu
             tell(screen, found.severity, &found.to_string())?;
         }
         for file in &missing {
-            let text = format!("{}: {}\n --> {}", Severity::Error, file.why, file.needed.key);
+            let FileUse { key, declared_at, .. } = &file.needed;
+            let text = format!("{}: {}\n --> {declared_at}: {key}", Severity::Error, file.why);
             tell(screen, Severity::Error, &text)?;
         }
         if errors == 0 {
@@ -97,8 +98,8 @@ fn findings<'a>(diagnostics: &'a [Diagnostic], missing: &'a [Missing]) -> Vec<Fi
     });
     let files = missing.iter().map(|file| Finding {
         severity: Severity::Error.to_string(),
-        file: None,
-        line: None,
+        file: place(&file.needed).map(|(file, _)| file),
+        line: place(&file.needed).and_then(|(_, line)| line.parse().ok()),
         column: None,
         key: &file.needed.key,
         message: file.why.clone(),
@@ -107,6 +108,11 @@ fn findings<'a>(diagnostics: &'a [Diagnostic], missing: &'a [Missing]) -> Vec<Fi
         container: Some(&file.needed.container),
     });
     written.chain(files).collect()
+}
+
+/// Of the container that needs it: file and line.
+fn place(needed: &FileUse) -> Option<(&str, &str)> {
+    needed.declared_at.rsplit_once(':')
 }
 
 /// Every file named, and every *.toml of the folders named, in the order of their names.

@@ -31,10 +31,10 @@ fn says_where_the_mistakes_are() {
 fn looks_for_files_beside_the_configuration() {
     let expected = "\
 error: the image `root` cannot be found: there is no such file
- --> container.web.image
+ --> {}/a.toml:1: container.web.image
 
 error: the environment file `web.env` cannot be found: there is no such file
- --> container.web.env_file
+ --> {}/a.toml:1: container.web.env_file
 
 ";
     for words in ["{}", "{}/a.toml"] {
@@ -56,6 +56,9 @@ fn json_is_a_list_of_mistakes() {
     assert_eq!(found[0]["line"], 2);
     assert_eq!(found[0]["key"], "container.web.image");
     assert_eq!(judge(&[("a.toml", "")], "--json {}").1, "[]\n");
+    let (_, out, _) = judge(&[("a.toml", "\n[container.web]\nimage = \"dir:root\"\n")], "--json {}");
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&found[0]["file"], &found[0]["line"]), (&"{}/a.toml".into(), &2.into()));
 }
 
 #[test]

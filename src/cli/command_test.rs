@@ -43,14 +43,14 @@ web   running  yes    2         3m 12s  oci-archive:images/web.tar
 }
 
 #[test]
-fn ps_on_a_narrow_terminal_has_colours_and_cuts_what_explains() {
+fn ps_on_a_narrow_terminal_has_colours_and_makes_room_for_what_explains() {
     let mut sick = failed("web", State::Running);
     sick.health = Health::Unhealthy;
     let machine = Machine::new(vec![list(&[sick])]);
     let outcome = machine.run_on("ps", Colours::On, Some(84));
     let bold = |text: &str| format!("\x1b[1m{text}\x1b[0m");
     let head = format!(
-        "{}  {}                {}  {}  {}  {}                       {}\n",
+        "{}  {}                {}  {}  {}  {}             {}\n",
         bold("NAME"),
         bold("STATE"),
         bold("READY"),
@@ -59,7 +59,7 @@ fn ps_on_a_narrow_terminal_has_colours_and_cuts_what_explains() {
         bold("IMAGE"),
         bold("CAUSE")
     );
-    let row = "web   \x1b[31mrunning (unhealthy)\x1b[0m  yes    2         3m 12s  oci-archive:images/web.tar  exited wi…\n";
+    let row = "web   \x1b[31mrunning (unhealthy)\x1b[0m  yes    2         3m 12s  …:images/web.tar  exited with c…\n";
     assert_eq!(outcome.out, head + row);
 }
 
@@ -103,7 +103,7 @@ web: running
   started     2026-11-21T22:46:01.000000Z
   restarts    2
   exit code   3
-  memory      12.0 MiB of 64.0 MiB, 30.0 MiB at most
+  memory      12.0 MiB of 64.0 MiB, 30.0 MiB at its peak
   cpu time    1s
   processes   5
   image       oci-archive:images/web.tar
@@ -418,7 +418,7 @@ fn wrong_usage_is_two_and_help_is_none() {
         "--host tcp:1 ps",
         "--host unix: ps",
         "debug",
-        "debug crash init",
+        "debug crash kernel",
         "start --timeout 1 --no-wait a",
         "logs -t --json a",
         "start",

@@ -131,7 +131,7 @@ fn memory(status: &StatusReply) -> Option<String> {
         text += &format!(" of {}", units::bytes(limit));
     }
     if let Some(peak) = details.memory_peak_bytes {
-        text += &format!(", {} at most", units::bytes(peak));
+        text += &format!(", {} at its peak", units::bytes(peak));
     }
     Some(text)
 }

@@ -115,9 +115,15 @@ pub(crate) fn crash(
     let (process, name) = match process {
         CrashProcess::Supervisor => (Process::Supervisor, "supervisor"),
         CrashProcess::Log => (Process::Log, "logger"),
+        CrashProcess::Init => (Process::Init, "init"),
     };
     let Empty {} = client.call(&Request::DebugCrash { process, signal: number, starts, steps })?;
-    screen.line(&format!("the {name} dies of {}", signal::name(number)))
+    match process {
+        Process::Supervisor | Process::Log => {
+            screen.line(&format!("the {name} dies of {}", signal::name(number)))
+        }
+        Process::Init => screen.line(&format!("{name} is sent {}", signal::name(number))),
+    }
 }
 
 pub(crate) fn orphans(client: &mut Client, screen: &mut Screen<'_>, count: u32) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Which files beside the configuration a container needs, for whoever can look whether they are there.
 
-use super::model::{Config, ImageSource};
+use super::model::{Config, ImageSource, Seccomp};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +11,8 @@ pub struct FileUse {
     pub container: String,
     /// `container.db.image`
     pub key: String,
+    /// Where the container is declared, `gateway.toml:3`.
+    pub declared_at: String,
     /// Relative to the config folder; an absolute one is on the machine, except an image's.
     pub path: String,
     /// Whether the container cannot start without it.
@@ -23,7 +25,8 @@ pub fn files(config: &Config) -> Vec<FileUse> {
     for (name, container) in &config.containers {
         let mut add = |key: &str, path: &str, required| {
             let key = format!("container.{name}.{key}");
-            files.push(FileUse { container: name.clone(), key, path: path.into(), required });
+            let declared_at = container.declared_at.clone();
+            files.push(FileUse { container: name.clone(), key, declared_at, path: path.into(), required });
         };
         match &container.image {
             ImageSource::Registry(_) => {}
@@ -34,6 +37,10 @@ pub fn files(config: &Config) -> Vec<FileUse> {
         }
         for file in &container.env_file {
             add("env_file", &file.path, file.required);
+        }
+        match &container.seccomp {
+            Seccomp::Default | Seccomp::Unconfined => {}
+            Seccomp::File(path) => add("seccomp", path, true),
         }
     }
     files

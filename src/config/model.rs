@@ -101,6 +101,7 @@ pub struct Container {
     /// Beside the default set. No capability is in both: `ALL` in one leaves out what the other names.
     pub cap_add: Capabilities,
     pub cap_drop: Capabilities,
+    pub seccomp: Seccomp,
     pub limits: Limits,
     pub ulimits: BTreeMap<Rlimit, Ulimit>,
     pub shm_size: u64,
@@ -113,6 +114,18 @@ pub struct Container {
 /// A set of capabilities: bit N is capability number N of linux/capability.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities(pub u64);
+
+/// Which system calls a container may make.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Seccomp {
+    /// Those that programs need, and those that its capabilities are for.
+    #[default]
+    Default,
+    /// All.
+    Unconfined,
+    /// A profile in a file, relative to the config folder.
+    File(String),
+}
 
 /// Where an image comes from. Files are relative to the config folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,11 +207,16 @@ pub struct RestartPolicy {
     pub max_delay: Duration,
     /// Failures within `window` that are one too many. `None`: no budget.
     pub max_attempts: Option<u32>,
-    pub window: Duration,
+    /// `None`: all failures count, up to the next healthy run.
+    pub window: Option<Duration>,
     /// A run this long is healthy: what went before is forgotten.
     pub healthy_after: Duration,
     pub then: Exhausted,
 }
+
+/// The most that `max_attempts` may be with a window: the time of each failure is remembered, and a
+/// container's record stays small.
+pub const MOST_ATTEMPTS: u32 = 256;
 
 /// What happens when the failure budget is spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -316,7 +334,7 @@ impl Default for RestartPolicy {
             delay: Duration::from_millis(500),
             max_delay: Duration::from_secs(30),
             max_attempts: None,
-            window: Duration::from_secs(60),
+            window: Some(Duration::from_secs(60)),
             healthy_after: Duration::from_secs(60),
             then: Exhausted::Hold,
         }

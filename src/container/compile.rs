@@ -10,11 +10,12 @@ use alloc::vec::Vec;
 
 use super::RANGE;
 use super::resources::resources;
+use super::seccomp::{self, Seccomp};
 use super::spec::{
     CapabilitySets, IdMapping, Linux, Mount, Namespace, NamespaceKind, Process, RlimitSpec, Spec, SpecRoot,
     User,
 };
-use crate::config::{Container, NetworkMode, Rlimit, VolumeSource};
+use crate::config::{self, Container, NetworkMode, Rlimit, VolumeSource};
 
 /// CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE: podman's default
 /// set less SYS_CHROOT and SETFCAP.
@@ -71,6 +72,8 @@ pub struct Facts {
     pub volumes: String,
     /// Bytes that a `[volume.X]` may hold in memory.
     pub volume_sizes: BTreeMap<String, u64>,
+    /// What the file says that `seccomp` names.
+    pub seccomp: Option<Seccomp>,
 }
 
 /// Compiles what the container gets.
@@ -101,18 +104,37 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
             uid_mappings: range.clone(),
             gid_mappings: range,
             cgroups_path: format!("/containers/{}", container.name),
+            sysctl: sysctls(capabilities, &container.seccomp),
             resources: resources(&container.limits, &facts.devices),
             masked_paths: MASKED.map(ToString::to_string).to_vec(),
             readonly_paths: READ_ONLY.map(ToString::to_string).to_vec(),
+            seccomp: match &container.seccomp {
+                config::Seccomp::Default => Some(seccomp::allowed(capabilities)),
+                config::Seccomp::Unconfined => None,
+                config::Seccomp::File(_) => facts.seccomp.clone(),
+            },
         },
         annotations: container.labels.clone(),
     }
 }
 
 /// Drop everything, then add: what is added stays. Else what is dropped goes.
-fn capabilities(container: &Container) -> u64 {
+#[must_use]
+pub fn capabilities(container: &Container) -> u64 {
     let (add, drop) = (container.cap_add.0, container.cap_drop.0);
     if drop & ALL_CAPABILITIES == ALL_CAPABILITIES { add } else { (DEFAULT_CAPABILITIES | add) & !drop }
+}
+
+/// CAP_SYS_ADMIN of linux/capability.h.
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// A user namespace gives its maker every capability over the kernel's rarely tried corners. Whoever has
+/// SYS_ADMIN anyway gains nothing by it, and may be a builder of containers; whoever chose its system
+/// calls itself has decided.
+fn sysctls(capabilities: u64, profile: &config::Seccomp) -> BTreeMap<String, String> {
+    let none = ("user.max_user_namespaces".to_owned(), "0".to_owned());
+    let is_closed = capabilities & SYS_ADMIN == 0 && *profile == config::Seccomp::Default;
+    is_closed.then_some(none).into_iter().collect()
 }
 
 /// The program and its arguments. Compose's rule: an entrypoint of one's own takes the image's
@@ -269,6 +291,16 @@ fn file_name(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn user_namespaces_are_for_those_with_sys_admin() {
+        let of = |capabilities, profile| sysctls(capabilities, profile).into_values().next();
+        let none = |capabilities| of(capabilities, &config::Seccomp::Default);
+        assert_eq!(of(DEFAULT_CAPABILITIES, &config::Seccomp::Unconfined), None);
+        assert_eq!(none(DEFAULT_CAPABILITIES).as_deref(), Some("0"));
+        assert_eq!(none(DEFAULT_CAPABILITIES | SYS_ADMIN), None);
+        assert_eq!(none(ALL_CAPABILITIES), None);
+    }
 
     #[test]
     fn no_two_anonymous_volumes_of_a_container_are_one() {

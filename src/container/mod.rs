@@ -7,10 +7,11 @@ mod compile;
 mod environment;
 mod plan;
 mod resources;
+pub mod seccomp;
 pub mod spec;
 mod users;
 
-pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, arguments, compile};
+pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, arguments, capabilities, compile};
 pub use environment::{BadLine, environment, parse_env_file};
 pub use plan::{Attach, Devices, InsideStep, Plan, Root, SetupStep, plan};
 pub use resources::{Place, Setting, settings};

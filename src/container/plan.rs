@@ -8,6 +8,7 @@ use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::seccomp::{self, Flag, Instruction, Refused};
 use super::spec::{IdMapping, Mount, NamespaceKind, RlimitSpec, Spec, User};
 
 /// What the container's file system is made of: EROFS files below, memory above.
@@ -90,6 +91,11 @@ pub enum SetupStep {
 pub enum InsideStep {
     /// Becomes root of the user namespace.
     BecomeRoot,
+    /// Writes a parameter of the namespaces that it is in by now, below the machine's /proc.
+    Sysctl {
+        key: String,
+        value: String,
+    },
     Mount {
         kind: String,
         at: String,
@@ -115,6 +121,13 @@ pub enum InsideStep {
     WorkingDirectory(String),
     /// Waits until PID 1 keeps this process.
     Barrier,
+    /// Signals, descriptors and umask as the program is to find them.
+    Prepare,
+    /// The last step but the program: nothing of ours has to pass the filter.
+    Seccomp {
+        program: Vec<Instruction>,
+        flags: Vec<Flag>,
+    },
     Execute {
         args: Vec<String>,
     },
@@ -128,8 +141,10 @@ pub struct Plan {
 }
 
 /// Orders everything that a start does.
-#[must_use]
-pub fn plan(spec: &Spec, root: &Root) -> Plan {
+///
+/// # Errors
+/// [`Refused`] for a filter that the kernel would not take.
+pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
     let namespaces: Vec<NamespaceKind> =
         spec.linux.namespaces.iter().map(|namespace| namespace.kind).collect();
     let map = spec.linux.uid_mappings.first().copied();
@@ -162,12 +177,14 @@ pub fn plan(spec: &Spec, root: &Root) -> Plan {
         soft: *soft,
         hard: *hard,
     }));
-    Plan { setup, inside: inside(spec, &namespaces), namespaces }
+    Ok(Plan { setup, inside: inside(spec, &namespaces)?, namespaces })
 }
 
-fn inside(spec: &Spec, namespaces: &[NamespaceKind]) -> Vec<InsideStep> {
+fn inside(spec: &Spec, namespaces: &[NamespaceKind]) -> Result<Vec<InsideStep>, Refused> {
     let mut steps = Vec::new();
     steps.push(InsideStep::BecomeRoot);
+    let sysctls = spec.linux.sysctl.iter();
+    steps.extend(sysctls.map(|(key, value)| InsideStep::Sysctl { key: key.clone(), value: value.clone() }));
     steps.extend(spec.mounts.iter().filter_map(inside_mount));
     let paths = |list: &[String], step: fn(String) -> InsideStep| -> Vec<InsideStep> {
         list.iter().cloned().map(step).collect()
@@ -191,8 +208,13 @@ fn inside(spec: &Spec, namespaces: &[NamespaceKind]) -> Vec<InsideStep> {
     steps.push(InsideStep::Capabilities(spec.process.capabilities.effective));
     steps.push(InsideStep::WorkingDirectory(spec.process.cwd.clone()));
     steps.push(InsideStep::Barrier);
+    steps.push(InsideStep::Prepare);
+    if let Some(filter) = &spec.linux.seccomp {
+        let program = seccomp::compile(filter)?;
+        steps.push(InsideStep::Seccomp { program, flags: filter.flags.clone() });
+    }
     steps.push(InsideStep::Execute { args: spec.process.args.clone() });
-    steps
+    Ok(steps)
 }
 
 /// What belongs to the container's own namespaces, it must mount itself.

@@ -278,7 +278,7 @@ mod tests {
             ("Kill", r#"{"name":"web","signal":"FOO"}"#, "signal"),
             ("Kill", r#"{"name":"web","signal":9}"#, "signal"),
             ("Power", r#"{"action":"halt"}"#, "action"),
-            ("DebugCrash", r#"{"process":"init"}"#, "process"),
+            ("DebugCrash", r#"{"process":"kernel"}"#, "process"),
             ("DebugCrash", r#"{"process":"log","starts":-1}"#, "starts"),
             ("DebugOrphans", "{}", "count"),
             ("UpgradeBegin", r#"{"size":1,"sha256":"00"}"#, "sha256"),

@@ -66,7 +66,7 @@ words! {
     DropReason { Overwritten = "overwritten", Refused = "refused" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.
-    Process { Supervisor = "supervisor", Log = "log" }
+    Process { Supervisor = "supervisor", Log = "log", Init = "init" }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ mod error;
 mod json;
 pub mod layer;
 mod manifest;
+pub mod module_turns;
 pub mod modules;
 mod store;
 #[deny(clippy::arithmetic_side_effects)]

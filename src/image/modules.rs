@@ -16,17 +16,21 @@ pub const NEEDED: &[&str] = &[
     "overlay", // the root of every container
 ];
 
-/// Loaded where the kernel has them, in this order. A kernel without one of them boots a machine
-/// that lacks the device.
-pub const DEVICES: &[&str] = &[
+/// Loaded where the kernel has them, in this order: what the machine's network stands on. A kernel
+/// without one of them boots a machine that lacks the device.
+pub const NETWORK: &[&str] = &[
     "virtio_mmio", // the bus of machines without PCI; before the drivers that sit on it
     "virtio_net",  // the network of a virtual machine
-    "virtio_blk",  // its disks
-    "virtio_rng",  // its entropy: early random numbers do not wait for interrupts
-    "i6300esb",    // the watchdog that QEMU emulates
-    "softdog",     // the watchdog where there is no other; after the real one, which is then /dev/watchdog
-    "button",      // ACPI's power button …
-    "evdev",       // … and how its press reaches us
+];
+
+/// As above: everything else. After the network's, for the sake of the bus.
+pub const DEVICES: &[&str] = &[
+    "virtio_blk", // the disks of a virtual machine
+    "virtio_rng", // its entropy: early random numbers do not wait for interrupts
+    "i6300esb",   // the watchdog that QEMU emulates
+    "softdog",    // the watchdog where there is no other; after the real one, which is then /dev/watchdog
+    "button",     // ACPI's power button …
+    "evdev",      // … and how its press reaches us
 ];
 
 /// `modules.dep` and `modules.builtin` of one kernel, read.
@@ -63,23 +67,22 @@ impl Deps {
         Self { modules: modules.collect(), builtin: lines(modules_builtin).map(name_of).collect() }
     }
 
-    /// All that a machine loads at boot: [`NEEDED`], those of [`DEVICES`] that there are, and what
-    /// the configuration adds; dependencies first, each path once.
+    /// All that a machine loads at boot: [`NEEDED`], those of [`NETWORK`] and [`DEVICES`] that
+    /// there are, and what the configuration adds; dependencies first, each path once.
     pub fn boot(&self, added: &[String]) -> Result<Vec<&str>, UnknownModule> {
-        self.order(self.wanted_at_boot(added))
+        let optional = NETWORK.iter().chain(DEVICES).filter(|name| self.knows(name));
+        self.order(NEEDED.iter().chain(optional).copied().chain(added.iter().map(String::as_str)))
     }
 
-    /// The same on a machine that has to boot with what there is: what can be loaded, and what
-    /// cannot be because it, or something that it needs, is not there.
-    pub fn boot_with_what_there_is(&self, added: &[String]) -> (Vec<&str>, Vec<UnknownModule>) {
+    /// As [`Deps::order`], on a machine that has to boot with what there is: what can be loaded, and
+    /// what cannot be because it, or something that it needs, is not there.
+    pub fn order_of_what_there_is<'a>(
+        &self,
+        wanted: impl IntoIterator<Item = &'a str>,
+    ) -> (Vec<&str>, Vec<UnknownModule>) {
         let mut order = Order { deps: self, seen: BTreeSet::new(), paths: Vec::new() };
-        let unknown = self.wanted_at_boot(added).filter_map(|name| order.add(name).err()).collect();
+        let unknown = wanted.into_iter().filter_map(|name| order.add(name).err()).collect();
         (order.paths, unknown)
-    }
-
-    fn wanted_at_boot<'a>(&'a self, added: &'a [String]) -> impl Iterator<Item = &'a str> {
-        let devices = DEVICES.iter().filter(|name| self.knows(name));
-        NEEDED.iter().chain(devices).copied().chain(added.iter().map(String::as_str))
     }
 
     /// The files to load for `wanted`, in an order in which each finds what it needs. What is
@@ -274,8 +277,7 @@ kernel/b.ko: kernel/a.ko
     #[test]
     fn loads_the_rest_when_some_are_not_there() {
         let deps = Deps::parse("kernel/fs/erofs/erofs.ko:\nkernel/a.ko: kernel/gone.ko\nkernel/b.ko:", "");
-        let added = ["a", "nothing", "b"].map(String::from);
-        let (paths, unknown) = deps.boot_with_what_there_is(&added);
+        let (paths, unknown) = deps.order_of_what_there_is(["erofs", "a", "nothing", "b"]);
         assert_eq!(paths, ["kernel/fs/erofs/erofs.ko", "kernel/b.ko"]);
         let unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
         assert!(unknown.contains(&"the kernel has no module `gone`".to_owned()), "{unknown:?}");

@@ -85,9 +85,9 @@ impl Init {
         kmsg::open_log();
         // Refused in a container, where nobody presses those keys.
         let _ = machine::catch_ctrl_alt_del();
-        let null = fd::null()?;
-        for number in 0..=2 {
-            fd::install(null.as_fd(), number)?;
+        // A machine without /dev/null keeps what stands there since the first line.
+        if let Ok(null) = fd::null() {
+            (0..=2).try_for_each(|number| fd::install(null.as_fd(), number))?;
         }
         let _ = process::set_oom_score(-1000);
         let _ = process::set_limit(process::NOFILE, DESCRIPTORS, DESCRIPTORS);

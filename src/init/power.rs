@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use orlop::ledger::{Action, Due, Frame, Power};
 
-use super::{Init, Place, talk};
+use super::{Init, Place};
 use crate::linux::clone::in_child;
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{cgroup, mount, power as machine, process};
@@ -22,15 +22,16 @@ pub fn action_of(number: i32) -> Option<Action> {
     }
 }
 
+/// For killed processes to be gone: the child that unmounts has three times that in all.
+const GOING: Duration = Duration::from_secs(5);
+
 impl Init {
     /// Latches what is asked; the first request decides what is done at the end.
     pub fn ask_for_power(&mut self, action: Action, now: Duration) {
         if self.power.is_none() {
             let power = Power::asked(action, None, now);
             self.power = Some(power);
-            let frame = Frame::Power { action, deadline_us: power.until.as_micros() as u64 };
-            // A supervisor that cannot take it now reads it in its Welcome, or the deadline decides.
-            let _ = talk::send(self.ours.as_fd(), &frame, None);
+            self.telling.power(Frame::Power { action, deadline_us: power.until.as_micros() as u64 });
         }
     }
 
@@ -73,6 +74,8 @@ fn reboot(action: Action) {
 fn unmount_all() {
     if let Ok(containers) = cgroup::open_path("containers") {
         let _ = cgroup::kill(containers.as_fd());
+        // What they still had open would be busy, and what they still wrote would not be synced.
+        let _ = cgroup::wait_until_empty(containers.as_fd(), GOING);
     }
     machine::sync();
     for target in mount::points().iter().rev() {

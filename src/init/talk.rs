@@ -112,11 +112,8 @@ impl Init {
     }
 }
 
-/// Sends a frame with the fds of an entry.
-///
-/// # Errors
-/// EAGAIN when the supervisor is behind.
-pub fn send(to: BorrowedFd<'_>, frame: &Frame, fds: Option<&Fds>) -> Result<()> {
+/// Sends a frame with the fds of an entry; EAGAIN when the supervisor is behind.
+fn send(to: BorrowedFd<'_>, frame: &Frame, fds: Option<&Fds>) -> Result<()> {
     let mut borrowed = [to; seqpacket::MAX_FDS];
     let present = fds.into_iter().flatten().flatten();
     let count = borrowed.iter_mut().zip(present).map(|(place, fd)| *place = fd.as_fd()).count();

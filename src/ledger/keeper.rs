@@ -3,7 +3,7 @@
 
 use core::time::Duration;
 
-use super::{Mode, Respawn};
+use super::{Life, Mode, Respawn};
 
 /// A new executable has this long to adopt everything and serve.
 const PROOF: Duration = Duration::from_secs(10);
@@ -12,7 +12,7 @@ const GOING: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Running { pid: i32, served: bool },
+    Running { pid: i32, since: Duration, served: bool },
     Pausing { until: Duration },
 }
 
@@ -95,7 +95,7 @@ impl Keeper {
     }
 
     pub fn started(&mut self, pid: i32, now: Duration) {
-        self.state = State::Running { pid, served: false };
+        self.state = State::Running { pid, since: now, served: false };
         self.starts = self.starts.saturating_add(1);
         if self.trial == Trial::Waiting {
             self.trial = Trial::Proving { until: now.saturating_add(PROOF) };
@@ -104,14 +104,15 @@ impl Keeper {
 
     /// None could be started.
     pub fn not_started(&mut self, now: Duration) {
-        let pause = self.respawn.died(false);
+        let pause = self.respawn.died(Life::Unserved);
         self.state = State::Pausing { until: now.saturating_add(pause) };
     }
 
     pub fn died(&mut self, now: Duration) -> After {
-        let State::Running { served, .. } = self.state else { return After::Next };
+        let State::Running { served, since, .. } = self.state else { return After::Next };
+        let life = if served { Life::Served { lasted: now.saturating_sub(since) } } else { Life::Unserved };
         let (pause, after) = match self.trial {
-            Trial::None => (self.respawn.died(served), After::Next),
+            Trial::None => (self.respawn.died(life), After::Next),
             // It made way, as it was told.
             Trial::Waiting => (Duration::ZERO, After::Next),
             Trial::Proving { .. } => {
@@ -166,8 +167,17 @@ mod tests {
     #[test]
     fn one_that_served_is_replaced_at_once() {
         let mut keeper = serving();
+        let later = NOW + Duration::from_secs(1);
+        assert_eq!(keeper.died(later), After::Next);
+        assert!(keeper.wants_start(later));
+    }
+
+    #[test]
+    fn one_that_served_and_died_young_is_replaced_after_a_breath() {
+        let mut keeper = serving();
         assert_eq!(keeper.died(NOW), After::Next);
-        assert!(keeper.wants_start(NOW));
+        assert!(!keeper.wants_start(NOW));
+        assert!(keeper.wants_start(NOW + Duration::from_millis(10)));
     }
 
     #[test]

@@ -16,6 +16,6 @@ pub use frame::{
 };
 pub use keeper::{After, Keeper};
 pub use power::{Due, Power};
-pub use respawn::{Mode, Respawn};
+pub use respawn::{Life, Mode, Respawn};
 pub use table::{Entry, Full, State, TABLE_ENTRIES, Table};
 pub use telling::{Next, Telling};

@@ -4,8 +4,9 @@ use core::time::Duration;
 
 use super::Action;
 
-/// For the supervisor to stop everything, until it names a deadline of its own.
-const ORDERLY: Duration = Duration::from_secs(60);
+/// For the supervisor to name its own deadline; one that has not by then is stopped or hangs, and
+/// nobody answers. A machine that is just being prepared needs seconds of it.
+const ANSWER: Duration = Duration::from_secs(15);
 /// For the last processes to die and the disks to be written and unmounted.
 const UNMOUNT: Duration = Duration::from_secs(15);
 /// For reboot(2) in a child; after that PID 1 asks itself.
@@ -46,7 +47,7 @@ impl Power {
     /// Asked for by a signal, or by the supervisor, which names its own deadline.
     #[must_use]
     pub fn asked(action: Action, deadline: Option<Duration>, now: Duration) -> Self {
-        let until = deadline.unwrap_or(now.saturating_add(ORDERLY)).max(now);
+        let until = deadline.unwrap_or(now.saturating_add(ANSWER)).max(now);
         Self { action, until, stage: Stage::Stopping }
     }
 
@@ -120,7 +121,7 @@ mod tests {
     fn every_stage_ends_although_nobody_answers() {
         let mut power = Power::asked(Action::Reboot, None, NOW);
         let mut now = NOW;
-        for (wait, due) in [(ORDERLY, Due::Unmount), (UNMOUNT, Due::Reboot), (REBOOT, Due::RebootItself)] {
+        for (wait, due) in [(ANSWER, Due::Unmount), (UNMOUNT, Due::Reboot), (REBOOT, Due::RebootItself)] {
             now += wait;
             assert_eq!(power.due(now), Some(due));
         }
@@ -130,7 +131,7 @@ mod tests {
     fn a_deadline_that_comes_late_does_not_hold_up_the_end() {
         let mut power = Power::asked(Action::Reboot, Some(NOW), NOW);
         assert_eq!(power.due(NOW), Some(Due::Unmount));
-        power.deadline(NOW + ORDERLY);
+        power.deadline(NOW + ANSWER);
         assert_eq!(power.due(NOW + UNMOUNT), Some(Due::Reboot));
     }
 }

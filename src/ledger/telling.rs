@@ -26,6 +26,8 @@ pub struct Telling {
     answer: Option<Frame>,
     /// Why an executable was taken back.
     upgrade_failed: Option<Frame>,
+    /// That the machine is to end. A supervisor that has yet to be welcomed learns it then.
+    power: Option<Frame>,
 }
 
 /// The next thing to send, and which entry's fds go with it.
@@ -40,6 +42,7 @@ impl Telling {
     pub fn stop(&mut self) {
         self.step = Step::Silent;
         self.answer = None;
+        self.power = None;
     }
 
     pub fn hello(&mut self, pid: i32) {
@@ -57,6 +60,12 @@ impl Telling {
 
     pub fn upgrade_failed(&mut self, code: i32, status: i32) {
         self.upgrade_failed = Some(Frame::UpgradeFailed { code, status });
+    }
+
+    pub fn power(&mut self, frame: Frame) {
+        if self.step != Step::Silent {
+            self.power = Some(frame);
+        }
     }
 
     /// Whether the next frame may be heard: its answer has a place, and the table stands still
@@ -91,7 +100,7 @@ impl Telling {
             }
             Step::Done => {}
         }
-        if let Some(frame) = self.answer.or(self.upgrade_failed) {
+        if let Some(frame) = self.answer.or(self.upgrade_failed).or(self.power) {
             return alone(frame);
         }
         let untold = table.entries().iter().filter(|entry| !entry.told);
@@ -118,6 +127,7 @@ impl Telling {
             }
             Frame::Ended { cookie, .. } => told(table, cookie, true),
             Frame::UpgradeFailed { .. } => self.upgrade_failed = None,
+            Frame::Power { .. } => self.power = None,
             _ => self.answer = None,
         }
         let over = match self.step {
@@ -238,6 +248,20 @@ mod tests {
         let frames = drain(&mut telling, &mut table);
         assert_eq!(frames[1], Frame::UpgradeFailed { code: 1, status: 7 });
         assert_eq!(frames.len(), 5, "and once");
+    }
+
+    #[test]
+    fn the_end_of_the_machine_is_told_as_soon_as_there_is_room_and_once() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        let power = Frame::Power { action: super::super::Action::PowerOff, deadline_us: 7 };
+        telling.power(power);
+        telling.hello(5);
+        assert!(!drain(&mut telling, &mut table).contains(&power), "the Welcome says it");
+        telling.power(power);
+        // What does not fit is asked for again.
+        assert_eq!(telling.next(&table, &phases(), WELCOME).map(|next| next.frame), Some(power));
+        assert_eq!(drain(&mut telling, &mut table), [power]);
+        assert_eq!(drain(&mut telling, &mut table), []);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! cgroup v2: directories and the small files in them, relative to a directory's descriptor.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, mkdirat};
@@ -76,6 +77,29 @@ pub fn keyed(text: &str, key: &str) -> Option<u64> {
 /// ENODEV when the cgroup is gone.
 pub fn kill(cgroup: BorrowedFd<'_>) -> Result<()> {
     write(cgroup, "cgroup.kill", "1")
+}
+
+/// Waits until no process is left in it and below it, at most so long. For a child: it blocks.
+///
+/// # Errors
+/// ETIMEDOUT; ENODEV when the cgroup is gone.
+pub fn wait_until_empty(cgroup: BorrowedFd<'_>, patience: Duration) -> Result<()> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let events = watch(cgroup, "cgroup.events")?;
+    let deadline = super::time::since_boot().saturating_add(patience);
+    while keyed(&reread(events.as_fd())?, "populated") != Some(0) {
+        let left = deadline.saturating_sub(super::time::since_boot());
+        if left.is_zero() {
+            return Err(Errno::ETIMEDOUT);
+        }
+        // Rounded up: the last fraction of a millisecond is not spent in a loop.
+        let left = PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(events.as_fd(), PollFlags::POLLPRI)], left) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
 }
 
 /// Removes an empty cgroup.

@@ -54,6 +54,15 @@ pub fn inherited(number: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Whether a socket is open there.
+pub fn is_socket(number: RawFd) -> bool {
+    // SAFETY: a number alone; the struct is as large as the kernel's, and only read when it was filled.
+    let mut found = unsafe { core::mem::zeroed::<libc::stat>() };
+    // SAFETY: as above.
+    let status = unsafe { libc::fstat(number, &mut found) };
+    status == 0 && found.st_mode & libc::S_IFMT == libc::S_IFSOCK
+}
+
 /// Closes every descriptor from `first` on (close_range(2)).
 ///
 /// For a forked child that will exec or `_exit`: values of the parent that own such descriptors

@@ -186,17 +186,25 @@ pub fn open_regular(path: &str) -> Result<OwnedFd> {
     open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// Gives the directory at `path` the mode and owner of another, whose ids begin at `first_id`.
+/// The mode of a new directory whose owner is still to be decided: one that nobody would choose.
+pub const UNCLAIMED: u32 = 0o1000;
+
+/// Gives the directory at `path`, if it is [`UNCLAIMED`], the owner and mode of another, whose ids begin
+/// at `first_id`. Whoever is killed in the middle leaves it unclaimed.
 ///
 /// # Errors
 /// As chown(2).
-pub fn copy_owner(from: BorrowedFd<'_>, path: &str, first_id: u32) -> Result<()> {
+pub fn claim(from: BorrowedFd<'_>, path: &str, first_id: u32) -> Result<()> {
+    let directory = open_directory(path)?;
+    lock(directory.as_fd())?;
+    if fstat(&directory)?.st_mode & 0o7777 != UNCLAIMED {
+        return Ok(());
+    }
     let stat = fstat(from)?;
     let id = |outside: u32| outside.saturating_sub(first_id);
     let (uid, gid) = (id(stat.st_uid).into(), id(stat.st_gid).into());
-    nix::unistd::chown(path, Some(uid), Some(gid))?;
-    let mode = Mode::from_bits_truncate(stat.st_mode & 0o7777);
-    nix::sys::stat::fchmodat(nix::fcntl::AT_FDCWD, path, mode, nix::sys::stat::FchmodatFlags::FollowSymlink)
+    nix::unistd::fchown(&directory, Some(uid), Some(gid))?;
+    nix::sys::stat::fchmod(&directory, Mode::from_bits_truncate(stat.st_mode & 0o7777))
 }
 
 /// Opens a directory of the machine itself.
@@ -329,6 +337,27 @@ mod tests {
         assert_eq!(place.map(drop), expected.map(drop), "{link}");
         if let Ok(made) = expected {
             assert!(std::fs::symlink_metadata(folder.path().join(made)).unwrap().is_file(), "{link}");
+        }
+    }
+
+    #[test]
+    fn a_directory_takes_the_mode_of_another_once_and_whole() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (folder.path().join("volume"), folder.path().join("image"));
+        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let set = |path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        for path in [&ours, &theirs] {
+            std::fs::create_dir(path).unwrap();
+        }
+        set(&theirs, 0o2750);
+        for (before, after) in [(UNCLAIMED, 0o2750), (0o700, 0o700), (0o1777, 0o1777)] {
+            set(&ours, before);
+            let from = open_directory(theirs.to_str().unwrap()).unwrap();
+            claim(from.as_fd(), ours.to_str().unwrap(), 0).unwrap();
+            assert_eq!(mode(&ours), after, "{before:o}");
         }
     }
 

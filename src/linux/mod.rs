@@ -24,6 +24,7 @@ pub mod pidfd;
 pub mod power;
 pub mod process;
 pub mod program;
+pub mod seccomp;
 pub mod seqpacket;
 pub mod signal;
 pub mod socket;

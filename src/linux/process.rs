@@ -178,6 +178,13 @@ pub fn set_oom_score(score: i32) -> Result<()> {
     nix::unistd::write(fd, score.to_string().as_bytes()).map(drop)
 }
 
+/// Runs only when nobody else wants to.
+pub fn give_way() {
+    const LOWEST: libc::c_int = 19;
+    // SAFETY: passes numbers; it cannot fail for a process that makes itself less important.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LOWEST) };
+}
+
 /// A session keyring of our own, so that no key is shared with whoever started us.
 pub fn new_keyring() {
     const KEYCTL_JOIN_SESSION_KEYRING: libc::c_int = 1;

@@ -1,14 +1,11 @@
 //! SOCK_SEQPACKET pairs that carry one frame and a few fds a message, and never block.
 
-use std::io::{IoSlice, IoSliceMut};
+use std::io::IoSlice;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
-use nix::sys::socket::{
-    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg,
-    socketpair,
-};
+use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
 
-use super::{Errno, Result};
+use super::{Errno, Result, check};
 
 /// As many as one message may carry.
 pub const MAX_FDS: usize = 4;
@@ -42,12 +39,13 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Res
 /// The fds that came with a message.
 pub type Fds = [Option<OwnedFd>; MAX_FDS];
 
-/// Receives one message into `buffer`: its size and its fds. Size 0: the other side has gone.
+/// Receives one message into `buffer`: its size and its fds, or none of them when there is no room for
+/// all. Size 0: the other side has gone.
 ///
 /// # Errors
 /// EAGAIN when there is none.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(usize, Fds)> {
-    receive_with(socket, buffer, MsgFlags::MSG_DONTWAIT)
+    receive_with(socket, buffer, libc::MSG_DONTWAIT)
 }
 
 /// As [`receive`], but waits.
@@ -81,41 +79,66 @@ pub fn wait_writable(socket: BorrowedFd<'_>) -> Result<()> {
     }
 }
 
-fn receive_with(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: MsgFlags) -> Result<(usize, Fds)> {
-    // Space for MAX_FDS descriptors and one cmsghdr, as CMSG_SPACE computes it; no allocation.
-    let mut space = [0u8; 64];
-    let mut parts = [IoSliceMut::new(buffer)];
-    let flags = flags | MsgFlags::MSG_CMSG_CLOEXEC;
-    match receive_message(socket, &mut parts, &mut space, flags) {
+fn receive_with(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: libc::c_int) -> Result<(usize, Fds)> {
+    match receive_message(socket, buffer, flags) {
         // Said once, before all that waits, when the other side went with something of ours unread
         // (unix_release_sock): what it sent last must be heard, and its end comes after that.
-        Err(Errno::ECONNRESET) => receive_message(socket, &mut parts, &mut space, flags),
+        Err(Errno::ECONNRESET) => receive_message(socket, buffer, flags),
         other => other,
     }
 }
 
-fn receive_message(
-    socket: BorrowedFd<'_>,
-    parts: &mut [IoSliceMut<'_>],
-    space: &mut [u8],
-    flags: MsgFlags,
-) -> Result<(usize, Fds)> {
-    let message = recvmsg::<()>(socket.as_raw_fd(), parts, Some(space), flags)?;
-    let mut fds: Fds = [const { None }; MAX_FDS];
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(received) = control {
-            let mut places = fds.iter_mut();
-            for raw in received {
-                // SAFETY: the kernel has just installed this descriptor for us; one that finds no
-                // place is closed here.
-                let fd = unsafe { OwnedFd::from_raw_fd(raw) };
-                if let Some(place) = places.next() {
-                    *place = Some(fd);
+/// Room for MAX_FDS descriptors and their cmsghdr, aligned as one.
+#[repr(C, align(8))]
+struct Space([u8; 64]);
+
+/// recvmsg(2) itself: nix's reports descriptors that were cut off as an error, and leaves those that
+/// came open for ever.
+fn receive_message(socket: BorrowedFd<'_>, buffer: &mut [u8], flags: libc::c_int) -> Result<(usize, Fds)> {
+    let mut space = Space([0; 64]);
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    // SAFETY: all-zero is a valid msghdr: no name, no parts, no control data.
+    let mut message: libc::msghdr = unsafe { core::mem::zeroed() };
+    message.msg_iov = &raw mut part;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut space).cast();
+    message.msg_controllen = core::mem::size_of::<Space>() as _;
+    let flags = flags | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: `message` describes `buffer` and `space`, which live across the call.
+    let size = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) };
+    let size = usize::try_from(check(size as libc::c_long)?).unwrap_or_default();
+    // SAFETY: the kernel has filled `message`, and nobody has taken its descriptors yet.
+    let fds = unsafe { take_fds(&message) };
+    // More than fit, or than we may have open: half of what a frame needs is as good as nothing.
+    Ok((size, if message.msg_flags & libc::MSG_CTRUNC == 0 { fds } else { Fds::default() }))
+}
+
+/// The first descriptors of a message; what finds no place is closed.
+///
+/// # Safety
+/// `message` is as recvmsg(2) left it, and its descriptors are nobody's yet.
+#[allow(clippy::unnecessary_cast, reason = "32 bits in musl, 64 in glibc")]
+unsafe fn take_fds(message: &libc::msghdr) -> Fds {
+    let mut fds = Fds::default();
+    let mut places = fds.iter_mut();
+    // SAFETY: the kernel made the control data; these are cmsg(3)'s own ways through it.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while let Some(control) = header.as_ref() {
+            if (control.cmsg_level, control.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let data = libc::CMSG_DATA(header).cast::<RawFd>();
+                let bytes = (control.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
+                for index in 0..bytes / core::mem::size_of::<RawFd>() {
+                    let fd = OwnedFd::from_raw_fd(data.add(index).read_unaligned());
+                    if let Some(place) = places.next() {
+                        *place = Some(fd);
+                    }
                 }
             }
+            header = libc::CMSG_NXTHDR(message, header);
         }
     }
-    Ok((message.bytes, fds))
+    fds
 }
 
 #[cfg(test)]
@@ -134,5 +157,29 @@ mod tests {
         assert_eq!(receive(ours.as_fd(), &mut buffer).unwrap().0, 3);
         assert_eq!(buffer.get(..3), Some(&b"why"[..]));
         assert_eq!(receive(ours.as_fd(), &mut buffer).unwrap().0, 0);
+    }
+
+    #[test]
+    fn descriptors_that_are_too_many_come_not_at_all_and_stay_open_nowhere() {
+        for count in [1, MAX_FDS, 5, 20] {
+            let (ours, theirs) = pair().unwrap();
+            let (read, write) = super::super::fd::pipe().unwrap();
+            let raw = vec![write.as_raw_fd(); count];
+            let rights = [ControlMessage::ScmRights(&raw)];
+            let parts = [IoSlice::new(b"x")];
+            sendmsg::<()>(theirs.as_raw_fd(), &parts, &rights, MsgFlags::empty(), None).unwrap();
+            drop(write);
+            let (size, fds) = receive(ours.as_fd(), &mut [0; 8]).unwrap();
+            let wanted = if count > 12 { 0 } else { count.min(MAX_FDS) };
+            assert_eq!((size, fds.iter().flatten().count()), (1, wanted), "{count}");
+            drop(fds);
+            // With a writer left this would wait for it.
+            fcntl_nonblocking(&read);
+            assert_eq!(nix::unistd::read(&read, &mut [0; 1]), Ok(0), "{count}: one is still open");
+        }
+    }
+
+    fn fcntl_nonblocking(fd: &OwnedFd) {
+        nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
     }
 }

@@ -80,6 +80,12 @@ pub fn ignore(signal: i32) {
     unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
+/// Sends one to our parent. PID 1 takes only those that it waits for; the kernel drops the others.
+pub fn send_to_parent(signal: i32) {
+    // SAFETY: plain numbers.
+    unsafe { libc::kill(libc::getppid(), signal) };
+}
+
 /// Dies of a signal as if it had come from outside, whatever was done about it before.
 pub fn die_of(signal: i32) -> ! {
     reset();

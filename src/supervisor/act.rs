@@ -45,6 +45,9 @@ impl Unit {
         }
         let (to, cause) = now.clone();
         let (from, _) = core::mem::replace(&mut self.told, now);
+        // Why it was down says nothing about one on its way up.
+        let is_up = matches!(to, StateKind::Starting | StateKind::Running);
+        let cause = cause.filter(|_| !is_up);
         Some(Effect::Changed { name: self.name.clone(), from, to, cause })
     }
 

@@ -9,6 +9,7 @@ use alloc::string::ToString;
 use core::time::Duration;
 
 use super::Supervisor;
+use super::backoff::Failures;
 use super::cause::{Cause, CauseKind};
 use super::event::{Fault, Found, Outcome, StartFailure};
 use super::record::{CLEAN, EndRecord, HELD, KILL, Record, TERM};
@@ -112,7 +113,10 @@ impl Unit {
         self.ran = record.ran;
         self.end = record.end.map(EndRecord::end);
         self.streak = record.streak;
-        self.failures = record.failures_us.into_iter().map(Duration::from_micros).collect();
+        self.failures = Failures {
+            count: record.failures,
+            at: record.failures_us.into_iter().map(Duration::from_micros).collect(),
+        };
         self.held = record.held;
         self.restarts = record.restarts;
         self.restarts_asked = record.restarts_asked;

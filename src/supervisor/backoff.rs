@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::RestartPolicy;
+use crate::config::{MOST_ATTEMPTS, RestartPolicy};
 
 /// What doubling starts from when `delay` is shorter: from zero it would never grow, and a container
 /// that ends at once would take every turn that the governor gives.
@@ -12,10 +12,6 @@ const SMALLEST_STEP: Duration = Duration::from_millis(100);
 /// Jitter, in thousandths of the pause, to either side: containers that fell together (their
 /// dependency went away) do not come back together for ever.
 const JITTER: u32 = 100;
-
-/// Failures that are remembered, so that a record stays small; a larger `max_attempts` counts as
-/// this one.
-pub const MAX_REMEMBERED: u32 = 256;
 
 /// The pause before the next start after `streak` ends in a row, `streak` ≥ 1.
 pub(super) fn pause(policy: &RestartPolicy, streak: u32, held: bool) -> Duration {
@@ -44,17 +40,32 @@ pub(super) fn jittered(pause: Duration, seed: u64, name: &str, generation: u64) 
     }
 }
 
-/// Keeps `at` among the failures, and says whether the budget is spent by it.
-pub(super) fn spends_budget(policy: &RestartPolicy, failures: &mut Vec<Duration>, at: Duration) -> bool {
-    let Some(attempts) = policy.max_attempts else {
-        failures.clear();
-        return false;
-    };
-    let attempts = attempts.clamp(1, MAX_REMEMBERED);
-    failures.push(at);
-    let oldest = at.saturating_sub(policy.window);
-    failures.retain(|failure| *failure >= oldest);
-    failures.len() >= usize::try_from(attempts).unwrap_or(usize::MAX)
+/// Failures without a healthy run between them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Failures {
+    /// How many there were, however long ago.
+    pub(super) count: u32,
+    /// When, oldest first; no more of them than a window asks about.
+    pub(super) at: Vec<Duration>,
+}
+
+impl Failures {
+    /// Keeps this failure, and says whether the budget is spent by it.
+    pub(super) fn spend_budget(&mut self, policy: &RestartPolicy, at: Duration) -> bool {
+        self.count = self.count.saturating_add(1);
+        let (attempts, window) = match (policy.max_attempts, policy.window) {
+            (None, _) => {
+                self.at.clear();
+                return false;
+            }
+            (Some(attempts), None) => return self.count >= attempts,
+            (Some(attempts), Some(window)) => (attempts.clamp(1, MOST_ATTEMPTS), window),
+        };
+        self.at.push(at);
+        let oldest = at.saturating_sub(window);
+        self.at.retain(|failure| *failure >= oldest);
+        self.at.len() >= usize::try_from(attempts).unwrap_or(usize::MAX)
+    }
 }
 
 /// FNV-1a: enough to tell names apart, the same on every machine.
@@ -123,14 +134,12 @@ mod tests {
         let check = |attempts, times: &[u64], expected: &[bool]| {
             let policy = RestartPolicy {
                 max_attempts: attempts,
-                window: Duration::from_secs(10),
+                window: Some(Duration::from_secs(10)),
                 ..RestartPolicy::default()
             };
-            let mut failures = Vec::new();
-            let spent: Vec<_> = times
-                .iter()
-                .map(|at| spends_budget(&policy, &mut failures, Duration::from_secs(*at)))
-                .collect();
+            let mut failures = Failures::default();
+            let spent: Vec<_> =
+                times.iter().map(|at| failures.spend_budget(&policy, Duration::from_secs(*at))).collect();
             assert_eq!(spent, expected, "{attempts:?} {times:?}");
         };
         check(Some(3), &[20, 21, 22], &[false, false, true]);
@@ -138,5 +147,19 @@ mod tests {
         check(Some(1), &[20], &[true]);
         check(Some(0), &[20], &[true]);
         check(None, &[20, 20, 20, 20], &[false; 4]);
+    }
+
+    #[test]
+    fn without_a_window_every_failure_counts_and_none_is_kept() {
+        for attempts in [1, 2, MOST_ATTEMPTS, 100_000] {
+            let policy =
+                RestartPolicy { max_attempts: Some(attempts), window: None, ..RestartPolicy::default() };
+            let mut failures = Failures::default();
+            let mut at = Duration::ZERO;
+            while !failures.spend_budget(&policy, at) {
+                at += Duration::from_secs(86_400);
+            }
+            assert_eq!((failures.count, failures.at.len()), (attempts, 0));
+        }
     }
 }

@@ -110,7 +110,7 @@ impl Unit {
     }
 
     fn fail(&mut self, court: Court) {
-        if !backoff::spends_budget(&self.spec.policy, &mut self.failures, court.now) {
+        if !self.failures.spend_budget(&self.spec.policy, court.now) {
             return self.back_off(court);
         }
         match self.spec.policy.then {

@@ -45,7 +45,6 @@ use core::time::Duration;
 
 use crate::config::Config;
 
-pub use backoff::MAX_REMEMBERED;
 pub use cause::{Cause, CauseKind};
 pub use event::{Effect, Event, Exit, Fault, Found, Outcome, Refusal, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};

@@ -56,6 +56,9 @@ pub struct Record {
     pub invalid: Option<Cause>,
     #[serde(default)]
     pub streak: u32,
+    /// Since the last healthy run.
+    #[serde(default)]
+    pub failures: u32,
     #[serde(default)]
     pub failures_us: Vec<u64>,
     #[serde(default)]
@@ -138,7 +141,8 @@ impl Record {
             cause: unit.cause.clone(),
             invalid: unit.invalid.clone(),
             streak: unit.streak,
-            failures_us: unit.failures.iter().copied().map(micros).collect(),
+            failures: unit.failures.count,
+            failures_us: unit.failures.at.iter().copied().map(micros).collect(),
             held: unit.held,
             restarts: unit.restarts,
             restarts_asked: unit.restarts_asked,

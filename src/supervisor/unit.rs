@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::config::{Condition, Container, Restart, RestartPolicy};
 
+use super::backoff::Failures;
 use super::cause::{Cause, CauseKind};
 use super::event::{Exit, Outcome, StartFailure};
 use super::state::{By, Phase, State, StateKind, Step, Wait, Wanted, Why};
@@ -53,8 +54,7 @@ pub(super) struct Unit {
     pub(super) cause: Option<Cause>,
     /// Ends in a row without a healthy run between them.
     pub(super) streak: u32,
-    /// When it failed, oldest first; no more of them than the budget asks about.
-    pub(super) failures: Vec<Duration>,
+    pub(super) failures: Failures,
     /// The failure budget was spent, and `hold` keeps it at the longest pause.
     pub(super) held: bool,
     pub(super) restarts: u32,
@@ -155,7 +155,7 @@ impl Unit {
             ran: false,
             end: None,
             streak: 0,
-            failures: Vec::new(),
+            failures: Failures::default(),
             held: false,
             restarts: 0,
             restarts_asked: 0,
@@ -202,7 +202,7 @@ impl Unit {
     /// A person's word ends all history: neither pause nor budget counts what went before.
     pub(super) fn pardon(&mut self) {
         self.streak = 0;
-        self.failures.clear();
+        self.failures = Failures::default();
         self.held = false;
     }
 

@@ -82,7 +82,7 @@ fn policy() -> impl Strategy<Value = RestartPolicy> {
         select(vec![ms(0), ms(100), ms(500)]),
         select(vec![s(10), s(30)]),
         option::of(1..5_u32),
-        select(vec![s(5), s(60)]),
+        select(vec![Some(s(5)), Some(s(60)), None]),
         select(vec![s(2), s(60)]),
         select(vec![Exhausted::Hold, Exhausted::Fail]),
     )

@@ -36,7 +36,7 @@ fn failure_budget() {
 }
 
 /// Between its last start and the next. It ended at once, so that this is about the pause.
-fn pause(container: &Value) -> Duration {
+pub(crate) fn pause(container: &Value) -> Duration {
     let time = |key: &str| seconds(container[key].as_str().unwrap());
     Duration::from_secs_f64(time("next_start") - time("started_at"))
 }

@@ -39,7 +39,26 @@ fn a_logger_killed_under_load_loses_nothing() {
     assert_eq!(web["state"], "running", "it wrote all before the last kill");
     machine.wait("web", "exited");
     whole(&machine, "web", WRITTEN);
+    // From the end, over many thousand pieces, and beyond the beginning.
+    let lines = WRITTEN / 16;
+    for wanted in [0, 1, lines / 2, 2 * lines] {
+        assert_eq!(last(&machine, "web", wanted).lines().count() as u64, wanted.min(lines), "{wanted}");
+    }
     machine.power_off();
+}
+
+/// The last so many lines, as the machine finds them.
+fn last(machine: &Booted, name: &str, lines: u64) -> String {
+    let mut text = String::new();
+    let parameters = json!({ "names": [name], "lines": lines, "follow": false });
+    let taken = machine.stream("Logs", parameters, |answer| {
+        for entry in answer["entries"].as_array().into_iter().flatten() {
+            text.push_str(entry["text"].as_str().unwrap_or_default());
+        }
+        true
+    });
+    taken.unwrap_or_else(|error| panic!("{error}"));
+    text
 }
 
 /// The logger may still be reading what its container left in the pipe.

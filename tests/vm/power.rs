@@ -59,6 +59,34 @@ fn the_power_button_stops_everything_and_powers_off() {
 }
 
 #[test]
+fn pid_1_ends_the_machine_at_the_signals_for_it_and_survives_all_others() {
+    for (signal, end) in
+        [("SIGTERM", End::PoweredOff), ("SIGPWR", End::PoweredOff), ("SIGINT", End::Rebooted)]
+    {
+        let machine = world(&format!("[host]\nfault_injection = true\n{}", chain())).boot();
+        machine.wait("top", "running");
+        for other in ["SIGKILL", "SIGSEGV", "SIGHUP", "SIGSTOP", "SIGUSR1", "SIGRTMIN"] {
+            machine.crash("init", other);
+        }
+        assert_eq!(machine.ok("Version", json!({}))["supervisor_starts"], 1);
+        machine.wait("top", "running");
+        machine.crash("init", signal);
+        ends(&machine, end);
+        check_stopped(&machine);
+    }
+}
+
+#[test]
+fn a_stopped_supervisor_does_not_hold_up_the_end() {
+    let deaf = container("deaf", "ignore-term", LONG);
+    let machine = world(&format!("[host]\nfault_injection = true\n{deaf}")).boot();
+    machine.wait("deaf", "running");
+    machine.crash("supervisor", "SIGSTOP");
+    machine.control_alt_delete().unwrap();
+    ends(&machine, End::Rebooted);
+}
+
+#[test]
 fn a_machine_that_was_cut_off_boots_again() {
     let machine = world(&chain()).boot();
     machine.wait("top", "running");

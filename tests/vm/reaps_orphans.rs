@@ -16,6 +16,8 @@ const SETTLED: Duration = Duration::from_secs(3);
 fn reaps_every_orphan() {
     let toml = format!("[host]\nfault_injection = true\n{}", container("still", "sleep", ""));
     let machine = world(&toml).boot();
+    // The process that loads the devices' modules is an orphan too.
+    machine.wait_for_console("boot complete").unwrap_or_else(|error| panic!("{error}"));
     machine.wait("still", "running");
     let before = machine.identity("still");
     let reaped = || machine.ok("Version", json!({}))["orphans"].as_u64().unwrap();

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::common::{container, world};
+use crate::failure_budget::pause;
 
 #[test]
 fn restarts_a_crashed_container() {
@@ -32,6 +33,29 @@ fn restarts_a_crashed_container() {
     check(&machine.wait("once", "failed"), ("up", "failed"), ("exit", "exited with code 4"));
     check(&machine.wait("over", "exited"), ("up", "exited"), ("exit", "exited with code 0"));
     assert_eq!(machine.wait("once", "failed")["restarts"], 0);
+    machine.power_off();
+    // Why it was down is said when it goes down, and not again when it comes up.
+    let console = machine.console();
+    assert!(console.contains("exits: backoff -> starting\n"), "{console}");
+    assert!(!console.contains("-> starting:") && !console.contains("-> running:"), "{console}");
+}
+
+#[test]
+fn pauses_double_up_to_the_longest() {
+    let policy = "restart = \"always\"\nrestart_policy = { delay = \"1s\", max_delay = \"4s\" }";
+    let machine = world(&container("exits", "exit 1", policy)).boot();
+    let mut next = 0;
+    for _ in 0..4 {
+        let exits = machine.until("exits", "its next pause", |exits| {
+            exits["restarts"].as_u64() >= Some(next) && exits["state"] == "backoff"
+        });
+        let restarts = exits["restarts"].as_u64().unwrap();
+        let pause = pause(&exits).as_secs_f64();
+        let whole = f64::from(1 << restarts.min(2));
+        // A tenth to either side, and above it the run itself, on a machine that others slow down.
+        assert!((whole * 0.9..whole * 1.1 + 0.7).contains(&pause), "{pause} s after {restarts} restarts");
+        next = restarts + 1;
+    }
     machine.power_off();
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::programs::{orlop, payload};
 use crate::common::{Booted, container, world};
@@ -100,4 +100,23 @@ fn place(program: &[u8], address: u64) -> usize {
         }
     }
     panic!("no part of the program holds {address:#x}");
+}
+
+#[test]
+fn one_upgrade_at_a_time_takes_memory() {
+    let machine = world("").boot();
+    let begin = json!({ "size": 5, "sha256": "0".repeat(64) });
+    let mut first = machine.connect().unwrap();
+    first.send("UpgradeBegin", &begin, false).unwrap();
+    let answer = machine.receive(&mut first).unwrap();
+    assert!(answer["error"].is_null(), "{answer}");
+    let error = machine.call("UpgradeBegin", begin.clone()).unwrap_err().to_string();
+    assert!(error.contains("upgrades"), "{error}");
+    // Whoever has begun may begin again, and whoever leaves makes room.
+    first.send("UpgradeBegin", &begin, false).unwrap();
+    let answer = machine.receive(&mut first).unwrap();
+    assert!(answer["error"].is_null(), "{answer}");
+    drop(first);
+    assert!((0..100).any(|_| machine.call("UpgradeBegin", begin.clone()).is_ok()));
+    machine.power_off();
 }

@@ -17,7 +17,8 @@ use orlop_image::source::{Added, Error, add_image};
 use orlop_image::store::StoreWriter;
 use tempfile::TempDir;
 
-/// One of each: types, modes, owners, times, links, names, sizes around a block, xattrs, holes.
+/// One of each: types, modes, owners, times, links, names, sizes around a block, xattrs, holes, and
+/// contents that can be compressed, partly, or not at all.
 pub(crate) const ODD_FILES: &str = r#"
     mkdir -p tree/dir/empty "tree/$(printf 'sp ace\303\244')" tree/wide
     cd tree
@@ -41,12 +42,21 @@ pub(crate) const ODD_FILES: &str = r#"
     truncate -s 3M only-hole
     printf 'first' > many-holes; i=1; while [ $i -lt 40 ]; do printf "piece $i" | dd of=many-holes bs=1 seek=$((i*150000)) conv=notrunc status=none; i=$((i+1)); done
     truncate -s 40M large-chunks; for at in 3 17 18 30; do dd if=/dev/urandom of=large-chunks bs=100k count=1 seek=$((at*10)) conv=notrunc status=none; done
+    mkdir packed
+    for size in 4096 4097 5000 8192 8193 16384 16385 70000 300000 4194305; do
+        seq 1 2000000 | head -c $size > packed/lines-$size
+    done
+    for size in 4097 300000; do yes x | head -c $size > packed/same-$size; done
+    (seq 1 50000; head -c 70001 /dev/urandom; seq 1 50000; head -c 5000 /dev/zero; head -c 33 /dev/urandom) > packed/mixed
+    seq 1 3000 > packed/with-a-hole; truncate -s 200000 packed/with-a-hole; seq 1 300000 >> packed/with-a-hole
+    cp packed/lines-70000 packed/with-an-attribute
     cp file capable; setcap cap_net_bind_service,cap_net_raw+ep capable
     python3 - <<'PY'
 import os
 os.setxattr('file', 'user.plain', b'value')
 os.setxattr('file', 'user.empty', b'')
 os.setxattr('file', 'trusted.some', bytes(range(256)))
+os.setxattr('packed/with-an-attribute', 'user.odd', b'123456')
 os.setxattr('dir', 'user.on-a-directory', b'yes')
 os.setxattr('dir/size-4095', 'user.large', b'L' * 3000)
 os.setxattr('dir/size-8191', 'user.' + 'n' * 250, b'')

@@ -3,13 +3,14 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
+use orlop::container::seccomp::{Flag, Instruction};
 use orlop::container::{InsideStep, Resolved, resolve};
 
 use super::report::{self, Failure};
 use super::setup::attributes;
 use super::{Job, ROOT};
 use crate::linux::mount::{self, Attributes, Filesystem};
-use crate::linux::{Errno, Result, capability, fd, fs, namespace, process, signal};
+use crate::linux::{Errno, Result, capability, fd, fs, namespace, process, seccomp, signal, sysctl};
 
 /// More of /etc/passwd or /etc/group is not read.
 const USERS_LIMIT: usize = 1 << 20;
@@ -63,6 +64,9 @@ fn execute(
     };
     match step {
         InsideStep::BecomeRoot => process::become_user(0, 0, &[]).map_err(fail("become root", "")),
+        InsideStep::Sysctl { key, value } => {
+            sysctl::write_sysctl(key, value).map_err(|error| Failure::said("sysctl", error.to_string()))
+        }
         InsideStep::Mount { kind, at, options, attach } => {
             mount_fresh(kind, at, options, attributes(*attach), made).map_err(fail("mount", at))
         }
@@ -107,7 +111,13 @@ fn execute(
                 process::exit_now(126)
             }
         }
-        InsideStep::Execute { args } => Err(become_program(args, made, job)),
+        InsideStep::Prepare => prepare(job).map_err(fail("output", "")),
+        InsideStep::Seccomp { program, flags } => {
+            let program: Vec<_> = program.iter().map(instruction).collect();
+            let flags = flags.iter().fold(0, |all, flag| all | seccomp_flag(*flag));
+            seccomp::install(&program, flags).map_err(fail("seccomp", ""))
+        }
+        InsideStep::Execute { args } => Err(become_program(args, made)),
     }
 }
 
@@ -190,8 +200,31 @@ fn enter(path: &str, made: &Made) -> Result<()> {
     if here.has_root() { Ok(()) } else { Err(Errno::EXDEV) }
 }
 
+/// What a program finds that is not its own doing.
+fn prepare(job: &Job<'_>) -> Result<()> {
+    signal::reset();
+    process::set_umask(0o022);
+    fd::cloexec_from(3);
+    fd::install(job.stdout.as_fd(), 1)?;
+    fd::install(job.stderr.as_fd(), 2)
+}
+
+fn instruction(it: &Instruction) -> seccomp::Instruction {
+    seccomp::Instruction { code: it.code, jt: it.jump_true, jf: it.jump_false, k: it.value }
+}
+
+/// SECCOMP_FILTER_FLAG_*, linux/seccomp.h.
+fn seccomp_flag(flag: Flag) -> u64 {
+    match flag {
+        Flag::Tsync => 1,
+        Flag::Log => 1 << 1,
+        Flag::SpecAllow => 1 << 2,
+        Flag::WaitKillableRecv => 1 << 5,
+    }
+}
+
 /// Looks the program up in PATH as execvp(3) does, and becomes it.
-fn become_program(args: &[String], made: &Made, job: &Job<'_>) -> Failure {
+fn become_program(args: &[String], made: &Made) -> Failure {
     let Some(program) = args.first() else {
         return Failure::said("execute", "neither the image nor the configuration names a program");
     };
@@ -202,14 +235,6 @@ fn become_program(args: &[String], made: &Made, job: &Job<'_>) -> Failure {
         (Ok(argv), Ok(env)) => (argv, env),
         (Err(errno), _) | (_, Err(errno)) => return Failure::new("execute", program, errno),
     };
-    signal::reset();
-    process::set_umask(0o022);
-    fd::cloexec_from(3);
-    for (output, number) in [(&job.stdout, 1), (&job.stderr, 2)] {
-        if let Err(errno) = fd::install(output.as_fd(), number) {
-            return Failure::new("output", number.to_string(), errno);
-        }
-    }
     let path = made.env.iter().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
     let candidates: Vec<String> = if program.contains('/') {
         vec![program.clone()]

@@ -27,8 +27,6 @@ struct Made {
     user_namespace: Option<OwnedFd>,
     /// Where ids begin outside.
     first_id: u32,
-    /// Volumes that this start has made.
-    fresh: Vec<String>,
     /// The container's root, attached in our mount namespace.
     root: Option<OwnedFd>,
 }
@@ -91,11 +89,7 @@ fn execute(step: &SetupStep, made: &mut Made) -> core::result::Result<(), Failur
     };
     match step {
         SetupStep::MountLayer { diff_id } => mount_layer(diff_id).map_err(fail("layer", diff_id)),
-        SetupStep::MountVolume { path, size } => {
-            let fresh = mount_volume(path, *size).map_err(fail("volume", path))?;
-            made.fresh.extend(fresh.then(|| path.clone()));
-            Ok(())
-        }
+        SetupStep::MountVolume { path, size } => mount_volume(path, *size).map_err(fail("volume", path)),
         SetupStep::NewMountNamespace => {
             namespace::new_mount().and_then(|()| mount::make_private()).map_err(fail("mount namespace", ""))
         }
@@ -152,20 +146,19 @@ fn mount_layer(diff_id: &str) -> Result<()> {
     mount::attach(mounted.as_fd(), directory.as_fd())
 }
 
-/// A volume without a disk is memory, kept while the machine runs. Whether it is new.
-fn mount_volume(path: &str, size: u64) -> Result<bool> {
+/// A volume without a disk is memory, kept while the machine runs.
+fn mount_volume(path: &str, size: u64) -> Result<()> {
     fs::make_directory(path, 0o755)?;
     let parent = fs::open_directory(&format!("{path}/.."))?;
     fs::lock(parent.as_fd())?;
     let directory = fs::open_directory(path)?;
     if !fs::same_device(parent.as_fd(), directory.as_fd())? {
-        return Ok(false);
+        return Ok(());
     }
     let memory = Filesystem::open(c"tmpfs")?;
-    memory.set("size", &size.to_string())?.set("mode", "0755")?;
+    memory.set("size", &size.to_string())?.set("mode", &format!("{:o}", fs::UNCLAIMED))?;
     let mounted = memory.mount(Attributes::NO_DEV.and(Attributes::NO_SUID))?;
-    mount::attach(mounted.as_fd(), directory.as_fd())?;
-    Ok(true)
+    mount::attach(mounted.as_fd(), directory.as_fd())
 }
 
 /// A user namespace with nobody in it: a child makes it, and ends once it is mapped and open.
@@ -227,9 +220,9 @@ fn bind(path: &str, at: &str, attach: Attach, idmap: bool, made: &Made) -> Resul
     let source = fs::open_path(path)?;
     let node = if fs::is_directory(source.as_fd())? { Node::Directory } else { Node::File };
     let target = fs::make_in_root(made.root()?.as_fd(), at, node, made.owner(), Links::Follow)?;
-    if made.fresh.iter().any(|fresh| fresh == path) {
+    if idmap {
         // As Docker has it: a new volume belongs to whom the image's directory belongs to.
-        fs::copy_owner(target.as_fd(), path, made.first_id)?;
+        fs::claim(target.as_fd(), path, made.first_id)?;
     }
     let tree = mount::clone_one(source.as_fd(), "")?;
     if idmap {

@@ -2,7 +2,7 @@
 
 use super::super::diagnostic::Mistake;
 use super::super::model::{
-    Capabilities, Container, ContainerLog, ImageSource, Limits, NetworkMode, Restart, RestartPolicy,
+    Capabilities, Container, ContainerLog, ImageSource, Limits, NetworkMode, Restart, RestartPolicy, Seccomp,
 };
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node};
@@ -164,7 +164,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             Shape::Text(&restart::RESTART),
             "restart = \"always\"",
             "What happens when the program ends: `no`; `always`; `on-failure`, when it ended badly; `on-failure:5`, \
-             at most 5 failures in a row; `unless-stopped`, which is `always` here: a stop by a person holds until \
+             at most 5 times in a row; `unless-stopped`, which is `always` here: a stop by a person holds until \
              the next boot either way.",
             restart::take_restart,
         )
@@ -211,6 +211,16 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             process::take_cap_drop,
         )
         .default("[]"),
+        Key::new(
+            "seccomp",
+            Shape::Text(&kinds::SECCOMP),
+            "seccomp = \"profile.json\"",
+            "Which system calls it may make: `default`, what programs need and what its capabilities are for; \
+             `unconfined`, all; or a file with a profile as the OCI runtime specification or Docker writes it, \
+             relative to the config folder.",
+            |node, container: &mut Container| container.seccomp = process::seccomp(node),
+        )
+        .default("\"default\""),
         Key::new(
             "limits",
             Shape::Table(&limits::LIMITS),
@@ -288,6 +298,7 @@ impl Container {
             stop_grace_period: DEFAULT_GRACE,
             cap_add: Capabilities::default(),
             cap_drop: Capabilities::default(),
+            seccomp: Seccomp::Default,
             limits: Limits { pids: Some(DEFAULT_PIDS), ..Limits::default() },
             ulimits: BTreeMap::new(),
             shm_size: DEFAULT_SHM,

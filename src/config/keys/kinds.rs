@@ -60,6 +60,8 @@ pub(crate) static MODE: Text =
 pub(crate) static SIGNAL: Text = text("a signal's name or number", "", |text| signal::parse(text).map(drop));
 pub(crate) static CAPABILITY: Text =
     text("a capability's name", "", |text| capability::parse(text).map(drop));
+pub(crate) static SECCOMP: Text =
+    text("`default`, `unconfined`, or a path beside the config", "", |text| path::beside(text).map(drop));
 pub(crate) static RLIMIT: Text = text("a resource limit's name", rlimit::PATTERN, rlimit::check);
 pub(crate) static CPUSET: Text = text("a list of CPUs like \"0-1,4\"", cpuset::PATTERN, cpuset::check);
 pub(crate) static DEVICE: Text = text("a device like \"/dev/vda\"", "^/dev/.", |text| {

@@ -1,7 +1,7 @@
 //! The program: `command`, `environment`, `env_file`, `user`, capabilities.
 
 use super::super::diagnostic::Mistake;
-use super::super::model::{Capabilities, Container, EnvFile};
+use super::super::model::{Capabilities, Container, EnvFile, Seccomp};
 use super::super::shape::{Key, Keys, Problem, Shape, refused};
 use super::super::tree::{Map, Node, Step};
 use super::super::value::{capability, environment, path, words};
@@ -122,6 +122,14 @@ pub(crate) fn take_cap_drop(node: &Node, container: &mut Container) {
             container.cap_drop = drop;
         }
         add => container.cap_drop = drop.without(add),
+    }
+}
+
+pub(crate) fn seccomp(node: &Node) -> Seccomp {
+    match node.text() {
+        None | Some("default") => Seccomp::Default,
+        Some("unconfined") => Seccomp::Unconfined,
+        Some(_) => node.read(path::beside).map_or(Seccomp::Default, Seccomp::File),
     }
 }
 

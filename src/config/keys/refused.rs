@@ -86,7 +86,7 @@ pub(crate) const CONTAINER: &[Refused] = &[
         "privileged",
         "no container has the machine's powers in this version: name what it needs in cap_add",
     ),
-    refused("security_opt", "no_new_privs is always on; the rest cannot be set in this version"),
+    refused("security_opt", "seccomp has a key of its own, `seccomp`; no_new_privs is always on"),
     refused("userns_mode", "every container has its own range of ids: leave it out"),
     refused("pid", SHARED),
     refused("ipc", SHARED),

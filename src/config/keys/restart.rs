@@ -1,7 +1,9 @@
 //! `restart`, `restart_policy`, `depends_on` of a container.
 
 use super::super::diagnostic::Mistake;
-use super::super::model::{Condition, Container, Dependency, Exhausted, Restart, RestartPolicy};
+use super::super::model::{
+    Condition, Container, Dependency, Exhausted, MOST_ATTEMPTS, Restart, RestartPolicy,
+};
 use super::super::nearest::nearest;
 use super::super::shape::{Key, Keys, Problem, Shape, Text, refused, word};
 use super::super::tree::{Map, Node, Step};
@@ -18,9 +20,6 @@ const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_secs(86_400);
 /// Failures older than a year are history.
 const LONGEST_WINDOW: Duration = Duration::from_secs(365 * 86_400);
-
-/// A spent budget of `on-failure:n` counts failures since the last healthy run, however long ago.
-const ALL_FAILURES: Duration = LONGEST_WINDOW;
 
 pub(crate) static RESTART: Text = Text {
     what: "a restart policy",
@@ -49,7 +48,7 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
         .default("\"30s\""),
         Key::new(
             "max_attempts",
-            Shape::Integer { min: 1, max: 1_000_000 },
+            Shape::Integer { min: 1, max: MOST_ATTEMPTS as i64 },
             "restart_policy = { max_attempts = 5 }",
             "The failure budget: how many failures within `window` are one too many. Without it: no budget.",
             |node, policy: &mut RestartPolicy| policy.max_attempts = node.number(),
@@ -59,7 +58,7 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
             time_from(Duration::from_secs(1), LONGEST_WINDOW),
             "restart_policy = { max_attempts = 5, window = \"10m\" }",
             "How far back failures count.",
-            |node, policy: &mut RestartPolicy| policy.window = node.time().unwrap_or(policy.window),
+            |node, policy: &mut RestartPolicy| policy.window = node.time().or(policy.window),
         )
         .default("\"60s\""),
         Key::new(
@@ -163,11 +162,11 @@ fn read(text: &str) -> Result<(Restart, Option<u32>), Mistake> {
 pub(crate) fn take_restart(node: &Node, container: &mut Container) {
     let Some((restart, count)) = node.read(read) else { return };
     container.restart = restart;
-    if count.is_some() {
-        // As Docker has it: after so many failures in a row it stays down.
+    if let Some(restarts) = count {
+        // As Docker has it: restarted so many times in a row, it stays down when it fails once more.
+        let max_attempts = Some(restarts.saturating_add(1));
         let policy = &mut container.restart_policy;
-        *policy =
-            RestartPolicy { max_attempts: count, then: Exhausted::Fail, window: ALL_FAILURES, ..*policy };
+        *policy = RestartPolicy { max_attempts, then: Exhausted::Fail, window: None, ..*policy };
     }
 }
 
@@ -198,6 +197,13 @@ pub(crate) fn one_budget(container: &Map, problems: &mut Vec<Problem>) {
         let mistake =
             Mistake::new("`restart` and `restart_policy.max_attempts` both give the failure budget");
         problems.push(Problem::error("restart", mistake.help("write restart = \"on-failure\"")));
+    }
+    if let Some((_, Some(count))) = restart
+        && count >= MOST_ATTEMPTS
+        && policy.has("window")
+    {
+        let mistake = Mistake::new(format!("with a `window`, the count is at most {}", MOST_ATTEMPTS - 1));
+        problems.push(Problem::error("restart", mistake.help("leave `window` out: all failures count then")));
     }
     for key in ["then", "window"] {
         if policy.get(key).is_some() && !count && !policy.has("max_attempts") {

@@ -41,6 +41,11 @@ pub(crate) fn mount_point(text: &str) -> Result<String, Mistake> {
     if path.starts_with("/proc/") || path.starts_with("/sys/") {
         return Err(Mistake::new(format!("nothing can be mounted on {path}: the kernel answers there")));
     }
+    if path.starts_with("/dev/") {
+        let message =
+            format!("nothing can be mounted on {path}: a container's /dev is its own, and read-only");
+        return Err(Mistake::new(message).help("choose a place outside of /dev"));
+    }
     Ok(path)
 }
 
@@ -106,5 +111,7 @@ mod tests {
         check(mount_point("/proc/"), "mounted on /proc");
         check(mount_point("/sys/fs"), "the kernel answers");
         check(mount_point("/dev/shm"), "/dev/shm");
+        check(mount_point("/dev//snd/"), "mounted on /dev/snd: a container's /dev is its own");
+        assert_eq!(mount_point("/device").unwrap(), "/device");
     }
 }

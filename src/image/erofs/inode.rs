@@ -22,6 +22,8 @@ pub(super) enum Layout {
         tail: u64,
     },
     Chunks(Chunks),
+    /// In extents of LZ4, with an index behind the inode.
+    Compressed,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Inode {
     pub(super) fn encode(&self, node: &Node, number: u32) -> Vec<u8> {
         let layout: u16 = match self.layout {
             Layout::Plain => 0,
+            Layout::Compressed => 1,
             Layout::Inline { .. } => 2,
             Layout::Chunks(_) => 4,
         };
@@ -86,6 +89,7 @@ impl Inode {
             (Content::Char { major, minor } | Content::Block { major, minor }, _) => device(*major, *minor),
             (Content::Fifo, _) => 0,
             (_, Layout::Chunks(chunks)) => chunks.bits,
+            (_, Layout::Compressed) => u32::try_from(self.blocks).unwrap_or(u32::MAX),
             (_, Layout::Plain | Layout::Inline { .. }) if self.blocks == 0 => NO_BLOCK,
             (_, Layout::Plain | Layout::Inline { .. }) => self.start,
         }

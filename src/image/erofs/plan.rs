@@ -9,8 +9,9 @@ use super::BLOCK;
 use super::chunk::Chunks;
 use super::directory::{Fill, names};
 use super::inode::{COMPACT, EXTENDED, Inode, Layout, fits_compact};
+use super::pack::Packed;
 use super::place::{Placer, SLOT};
-use super::xattr;
+use super::{index, xattr};
 use crate::image::layer::{Content, Node, NodeId, Tree};
 use crate::image::tar::Time;
 use crate::image::{Digest, Error};
@@ -18,6 +19,7 @@ use crate::image::{Digest, Error};
 /// A planned file system; [`Image::write`] gives its bytes.
 pub struct Image<'a> {
     pub(super) tree: &'a Tree,
+    pub(super) packed: &'a Packed,
     pub(super) inodes: Vec<Inode>,
     /// By node: its place in `inodes`, and the parent of a directory.
     pub(super) index: Vec<Option<usize>>,
@@ -28,12 +30,13 @@ pub struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// The name of the layer goes into the file system's UUID.
-    pub fn plan(tree: &'a Tree, diff_id: &Digest) -> Result<Self, Error> {
+    /// The name of the layer goes into the file system's UUID. What is not `packed` is not compressed.
+    pub fn plan(tree: &'a Tree, packed: &'a Packed, diff_id: &Digest) -> Result<Self, Error> {
         let order = tree.walk();
         let time = commonest_time(tree, &order);
         let mut image = Self {
             tree,
+            packed,
             inodes: Vec::with_capacity(order.len()),
             index: vec![None; tree.nodes.len()],
             parents: parents(tree, &order),
@@ -45,7 +48,7 @@ impl<'a> Image<'a> {
         for id in order {
             let Some(node) = tree.node(id) else { continue };
             let mut inode = image.inode(id, node)?;
-            inode.offset = placer.place(inode.head() + inode.xattrs as u64 + inode.behind(node));
+            inode.offset = placer.place(inode.before() + inode.behind(node));
             if let Some(place) = image.index.get_mut(id) {
                 *place = Some(image.inodes.len());
             }
@@ -80,8 +83,13 @@ impl<'a> Image<'a> {
         let is_extended = !fits_compact(node, size, self.time);
         let xattrs = xattr::encode(&node.meta.xattrs).len();
         let head = if is_extended { EXTENDED } else { COMPACT };
-        let layout = layout(&node.content, size, head + xattrs as u64);
+        let packed = self.packed.file(id);
+        let layout = match packed {
+            Some(_) => Layout::Compressed,
+            None => layout(&node.content, size, head + xattrs as u64),
+        };
         let blocks = match (layout, &node.content) {
+            (Layout::Compressed, _) => packed.map_or(0, |packed| packed.blocks),
             (Layout::Chunks(chunks), Content::File(data)) => chunks.stored(data),
             (Layout::Inline { .. }, _) => size / BLOCK,
             (Layout::Plain | Layout::Chunks(_), _) => size.div_ceil(BLOCK),
@@ -103,11 +111,17 @@ impl<'a> Image<'a> {
 }
 
 impl Inode {
+    /// Bytes of the inode and its xattrs.
+    pub(super) fn before(&self) -> u64 {
+        self.head() + self.xattrs as u64
+    }
+
     /// Bytes behind the inode and its xattrs.
     fn behind(&self, node: &Node) -> u64 {
         match (self.layout, &node.content) {
             (Layout::Inline { tail }, _) => tail,
             (Layout::Chunks(chunks), Content::File(data)) => chunks.table(data),
+            (Layout::Compressed, _) => index::padding(self.before()) + index::len(self.size),
             (Layout::Plain | Layout::Chunks(_), _) => 0,
         }
     }

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::BLOCK;
+use super::pack::EXTENT_BLOCKS;
 use crate::image::tar::Time;
 
 pub(super) const MAGIC: u32 = 0xe0f5_e1e2;
@@ -13,6 +14,16 @@ const BLOCK_BITS: u8 = 12;
 const COMPATIBLE: u32 = 0x1 | 0x2;
 /// EROFS_FEATURE_INCOMPAT_CHUNKED_FILE.
 pub(super) const CHUNKED_FILE: u32 = 0x4;
+/// EROFS_FEATURE_INCOMPAT_ZERO_PADDING and _BIG_PCLUSTER; the second says as well that the algorithms
+/// are described behind the superblock.
+pub(super) const COMPRESSED: u32 = 0x1 | 0x2;
+
+/// Bytes of the superblock.
+const LEN: usize = 128;
+/// Z_EROFS_COMPRESSION_LZ4, as a bit.
+const LZ4: u16 = 1;
+/// As far as LZ4 can look back at all.
+const LZ4_DISTANCE: u16 = u16::MAX;
 
 pub(super) struct Superblock {
     pub(super) root: u16,
@@ -38,6 +49,12 @@ impl Superblock {
         rest.extend(self.uuid);
         rest.extend([0; 16]); // volume_name
         rest.extend(self.incompatible.to_le_bytes());
+        if self.incompatible & COMPRESSED != 0 {
+            rest.extend(LZ4.to_le_bytes());
+            rest.resize(LEN - 8, 0);
+            // z_erofs_lz4_cfgs, after its length.
+            [14, LZ4_DISTANCE, EXTENT_BLOCKS].iter().for_each(|field| rest.extend(field.to_le_bytes()));
+        }
         rest.resize(BLOCK as usize - OFFSET - 8, 0);
 
         // The checksum is taken with its own field empty.

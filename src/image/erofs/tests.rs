@@ -6,6 +6,7 @@ use crate::image::layer::{BLOCK as BLOCK_SIZE, Builder, Layer, Meta};
 use crate::image::tar::Time;
 use crate::image::tar::tests::{header, member, pax, put};
 use crate::image::{Digest, Error};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -19,17 +20,40 @@ fn layer(archive: &[u8]) -> (Layer, Vec<u8>) {
     (builder.finish(&mut write).unwrap(), spool)
 }
 
+fn put_piece(piece: Piece<'_>, spool: &[u8], blocks: &[u8], bytes: &mut Vec<u8>) {
+    let part = |all: &[u8], from: u64, len: u64| all[from as usize..(from + len) as usize].to_vec();
+    match piece {
+        Piece::Bytes(piece) => bytes.extend_from_slice(piece),
+        Piece::Zeros(len) => bytes.resize(bytes.len() + len as usize, 0),
+        Piece::Spool { from, len } => bytes.extend(part(spool, from, len)),
+        Piece::Packed { from, len } => bytes.extend(part(blocks, from, len)),
+    }
+}
+
+/// What there is to keep of the compressed files, and their blocks.
+fn packed(layer: &Layer, spool: &[u8]) -> (Packed, Vec<u8>) {
+    let (mut packed, mut blocks) = (Packed::default(), Vec::new());
+    for segment in segments(&layer.tree) {
+        let mut bytes = Vec::new();
+        let mut write = |piece: Piece<'_>| {
+            put_piece(piece, spool, &[], &mut bytes);
+            Ok::<(), Error>(())
+        };
+        segment.read(&layer.tree, &mut write).unwrap();
+        assert_eq!(bytes.len(), segment.len);
+        let compressed = compress(&bytes);
+        blocks.truncate(packed.add(&layer.tree, &segment, &compressed) as usize);
+        blocks.extend(compressed.blocks);
+    }
+    (packed, blocks)
+}
+
 fn bytes(layer: &Layer, spool: &[u8]) -> Vec<u8> {
-    let image = Image::plan(&layer.tree, &Digest::of(b"layer")).unwrap();
+    let (packed, blocks) = packed(layer, spool);
+    let image = Image::plan(&layer.tree, &packed, &Digest::of(b"layer")).unwrap();
     let mut bytes = Vec::new();
     let mut write = |piece: Piece<'_>| {
-        match piece {
-            Piece::Bytes(piece) => bytes.extend_from_slice(piece),
-            Piece::Zeros(len) => bytes.resize(bytes.len() + len as usize, 0),
-            Piece::Spool { from, len } => {
-                bytes.extend_from_slice(&spool[from as usize..(from + len) as usize])
-            }
-        }
+        put_piece(piece, spool, &blocks, &mut bytes);
         Ok::<(), Error>(())
     };
     image.write(&mut write).unwrap();
@@ -130,10 +154,79 @@ fn small_files_share_blocks() {
     assert_eq!(image(&archive).len(), 6 * BLOCK_SIZE);
 }
 
+fn text(len: usize) -> Vec<u8> {
+    (0..).flat_map(|line: usize| format!("line {} of many\n", line * line).into_bytes()).take(len).collect()
+}
+
+/// What a hash of its place has: nothing repeats.
+fn noise(len: usize) -> Vec<u8> {
+    (0..len.div_ceil(32)).flat_map(|at| *Digest::of(&at.to_le_bytes()).bytes()).take(len).collect()
+}
+
+#[test]
+fn files_are_compressed_where_that_spares_something() {
+    fn check(contents: &[u8], expected: usize) {
+        let blocks = image(&member("file", b'0', contents)).len() / BLOCK_SIZE - 2;
+        assert_eq!(blocks, expected, "{} bytes", contents.len());
+    }
+    check(&text(4096), 1);
+    check(&text(40_000), 3);
+    check(&noise(40_960), 10);
+    check(&[text(200_000), noise(8192), text(5000)].concat(), 17);
+    check(&vec![b'x'; 300_000], 2);
+    // Its index is longer than a block.
+    check(&text(5 << 20), 425);
+}
+
+#[test]
+fn a_file_that_stays_plain_leaves_no_blocks_behind() {
+    let archive = [member("noise", b'0', &noise(50_000)), member("text", b'0', &text(50_000))].concat();
+    let (layer, spool) = layer(&archive);
+    let (_, blocks) = packed(&layer, &spool);
+    assert!(blocks.len() < 50_000, "{}", blocks.len());
+}
+
+#[test]
+fn extents_hold_what_went_in() {
+    let contents = [noise(5000), text(100_000), noise(20_000), vec![0; 700_000], noise(10)].concat();
+    comes_back(&contents);
+    // Ends in every place of a block, after an extent that does not end with one.
+    for len in (0..9000).step_by(333) {
+        comes_back(&[text(30_000), noise(len)].concat());
+    }
+}
+
+fn comes_back(contents: &[u8]) {
+    let Compressed { extents, blocks } = compress(contents);
+    let (mut found, mut rest): (Vec<u8>, _) = (Vec::new(), blocks.as_slice());
+    for extent in extents {
+        let len = extent.len as usize;
+        match extent.stored {
+            pack::Stored::Lz4(count) => {
+                let (stored, after) = rest.split_at(usize::from(count) * BLOCK_SIZE);
+                let start = stored.iter().position(|byte| *byte != 0).unwrap();
+                assert!(start < BLOCK_SIZE && len > stored.len());
+                found.extend(lz4::tests::decode(&stored[start..], len));
+                rest = after;
+            }
+            pack::Stored::Plain => {
+                let (stored, after) = rest.split_at(len.next_multiple_of(BLOCK_SIZE));
+                let last = (len - 1) % BLOCK_SIZE + 1;
+                let begins = (found.len() + len - last) % BLOCK_SIZE;
+                let is_end = found.len() + len == contents.len();
+                assert!(!is_end || begins + last <= BLOCK_SIZE, "refused at {begins}");
+                found.extend_from_slice(&stored[..len]);
+                rest = after;
+            }
+        }
+    }
+    assert!(rest.is_empty() && found == contents);
+}
+
 #[test]
 fn devices_that_linux_cannot_number_are_refused() {
     let (layer, _) = layer(&header("dev", b'3', 0, |block| put(block, 329, b"0010000\0")));
-    let error = Image::plan(&layer.tree, &Digest::of(b"")).err().unwrap();
+    let error = Image::plan(&layer.tree, &Packed::default(), &Digest::of(b"")).err().unwrap();
     assert_eq!(error.to_string(), "layer: device 4096:0, beyond the 12 and 20 bits that Linux has");
 }
 

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use super::chunk::{Chunks, HOLE};
 use super::directory::{Fill, block};
 use super::inode::{Inode, Layout};
-use super::superblock::{CHUNKED_FILE, Superblock};
-use super::{BLOCK, Image, xattr};
+use super::pack::PackedFile;
+use super::superblock::{CHUNKED_FILE, COMPRESSED, Superblock};
+use super::{BLOCK, Image, index, xattr};
 use crate::image::Error;
 use crate::image::layer::{Content, Data, Node, Tree};
 
@@ -20,12 +21,17 @@ pub enum Piece<'a> {
         from: u64,
         len: u64,
     },
+    /// From where the blocks of [`super::Packed`] are.
+    Packed {
+        from: u64,
+        len: u64,
+    },
 }
 
 /// Counts what goes out, so that nothing can land beside its place unseen.
-struct Out<'f, F> {
-    at: u64,
-    write: &'f mut F,
+pub(super) struct Out<'f, F> {
+    pub(super) at: u64,
+    pub(super) write: &'f mut F,
 }
 
 impl Image<'_> {
@@ -59,7 +65,11 @@ impl Image<'_> {
     }
 
     fn superblock(&self) -> Superblock {
-        let is_chunked = |inode: &Inode| matches!(inode.layout, Layout::Chunks(_));
+        let features = self.inodes.iter().map(|inode| match inode.layout {
+            Layout::Plain | Layout::Inline { .. } => 0,
+            Layout::Chunks(_) => CHUNKED_FILE,
+            Layout::Compressed => COMPRESSED,
+        });
         Superblock {
             // The root is placed first, at the beginning of the second block.
             root: u16::try_from(self.nid(Tree::ROOT)).unwrap_or(0),
@@ -67,7 +77,7 @@ impl Image<'_> {
             time: self.time,
             blocks: self.blocks,
             uuid: self.uuid,
-            incompatible: if self.inodes.iter().any(is_chunked) { CHUNKED_FILE } else { 0 },
+            incompatible: features.fold(0, |all, feature| all | feature),
         }
     }
 
@@ -80,8 +90,17 @@ impl Image<'_> {
         match (inode.layout, &node.content) {
             (Layout::Inline { tail }, _) => self.contents(inode, node, inode.size - tail, inode.size, out),
             (Layout::Chunks(chunks), Content::File(data)) => out.bytes(&table(chunks, data, inode.start)),
+            (Layout::Compressed, _) => {
+                out.zeros_to(out.at + index::padding(inode.before()))?;
+                self.packed_file(inode)
+                    .map_or(Ok(()), |file| out.bytes(&index::encode(file, inode.size, inode.start)))
+            }
             (Layout::Plain | Layout::Chunks(_), _) => Ok(()),
         }
+    }
+
+    fn packed_file(&self, inode: &Inode) -> Option<&PackedFile> {
+        self.packed.file(inode.node)
     }
 
     fn blocks<F, E>(&self, inode: &Inode, node: &Node, out: &mut Out<'_, F>) -> Result<(), E>
@@ -95,6 +114,9 @@ impl Image<'_> {
                     file(data, first * chunks.len(), (chunks.end(data, last) * BLOCK).min(data.size), out)?;
                     out.zeros_to(out.at.next_multiple_of(BLOCK))
                 })
+            }
+            (Layout::Compressed, _) => {
+                self.packed_file(inode).map_or(Ok(()), |file| out.packed(file.from, file.blocks * BLOCK))
             }
             (Layout::Plain | Layout::Inline { .. } | Layout::Chunks(_), _) => {
                 self.contents(inode, node, 0, (inode.blocks * BLOCK).min(inode.size), out)
@@ -148,7 +170,7 @@ impl Image<'_> {
 }
 
 /// Bytes of a file, holes as zeros.
-fn file<F, E>(data: &Data, from: u64, to: u64, out: &mut Out<'_, F>) -> Result<(), E>
+pub(super) fn file<F, E>(data: &Data, from: u64, to: u64, out: &mut Out<'_, F>) -> Result<(), E>
 where
     F: FnMut(Piece<'_>) -> Result<(), E>,
     E: From<Error>,
@@ -197,6 +219,11 @@ where
     fn spool(&mut self, from: u64, len: u64) -> Result<(), E> {
         self.at += len;
         (self.write)(Piece::Spool { from, len })
+    }
+
+    fn packed(&mut self, from: u64, len: u64) -> Result<(), E> {
+        self.at += len;
+        (self.write)(Piece::Packed { from, len })
     }
 
     fn zeros_to(&mut self, offset: u64) -> Result<(), E> {

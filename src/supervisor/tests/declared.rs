@@ -60,6 +60,7 @@ fn container(name: &str) -> Container {
         stop_grace_period: s(10),
         cap_add: Default::default(),
         cap_drop: Default::default(),
+        seccomp: Default::default(),
         limits: Default::default(),
         ulimits: BTreeMap::new(),
         shm_size: 64 << 20,

@@ -132,7 +132,7 @@ fn a_spent_budget_fails_or_holds_at_the_longest_pause() {
 
 #[test]
 fn hold_lasts_when_failures_leave_the_window() {
-    let policy = RestartPolicy { max_attempts: Some(2), window: s(5), ..RestartPolicy::default() };
+    let policy = RestartPolicy { max_attempts: Some(2), window: Some(s(5)), ..RestartPolicy::default() };
     let mut world = world(Restart::Always, policy, &[crashing()]);
     world.run_until(s(110));
     check_pauses(&world, &[500, 30_000, 30_000, 30_000]);
@@ -142,7 +142,7 @@ fn hold_lasts_when_failures_leave_the_window() {
 fn failures_further_apart_than_the_window_spend_nothing() {
     let policy = RestartPolicy {
         max_attempts: Some(2),
-        window: s(5),
+        window: Some(s(5)),
         then: Exhausted::Fail,
         ..RestartPolicy::default()
     };

@@ -4,6 +4,7 @@
 //! Lines on the console begin with `witness:`. The observer is a process of the machine like any
 //! other, with a mount namespace and a /proc of its own; it works once the boot is long over.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::fs;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::system::{self, Fork, check, fork};
 const BEGIN: Duration = Duration::from_secs(60);
 /// After the last orphan: PID 1 has reaped whatever it will.
 const SETTLED: Duration = Duration::from_secs(5);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// `[TASK…] then INIT [ARGUMENT]…`
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
@@ -76,14 +78,14 @@ fn own_proc() -> Result<(), String> {
     Ok(())
 }
 
-/// Every process with memory of its own: what it is called, KiB of PSS, of anonymous memory, RSS.
+/// Every process with memory of its own: what it is called, KiB of PSS, of anonymous memory, RSS; the
+/// nanoseconds it has run, and how often it woke up in a minute in which nobody asked it anything.
 fn memory() -> Result<(), String> {
     let own = std::process::id().to_string();
-    for entry in fs::read_dir("/proc").map_err(|e| format!("/proc: {e}"))?.flatten() {
-        let pid = entry.file_name().to_string_lossy().into_owned();
-        if !pid.bytes().all(|byte| byte.is_ascii_digit()) || pid == own {
-            continue;
-        }
+    let before = wakes();
+    system::sleep(MINUTE);
+    let after = wakes();
+    for (pid, wakes) in after.into_iter().filter(|(pid, _)| *pid != own) {
         // A kernel thread has none, and a process may end while it is looked at.
         let Ok(rollup) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else { continue };
         let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -93,7 +95,10 @@ fn memory() -> Result<(), String> {
         };
         let figures = [field("Pss:"), field("Pss_Anon:"), field("Rss:")].map(Option::unwrap_or_default);
         let [pss, anonymous, rss] = figures;
-        say(&format!("memory {pid} {} {pss} {anonymous} {rss}", name.trim().replace(' ', "_")));
+        let ran = time_of(&pid).unwrap_or_default();
+        let woke = wakes.saturating_sub(before.get(&pid).copied().unwrap_or_default());
+        let name = name.trim().replace(' ', "_");
+        say(&format!("memory {pid} {name} {pss} {anonymous} {rss} {ran} {woke}"));
     }
     let info = fs::read_to_string("/proc/meminfo").map_err(|e| format!("/proc/meminfo: {e}"))?;
     for line in info.lines().filter(|line| line.starts_with("MemTotal") || line.starts_with("MemAvailable")) {
@@ -102,19 +107,31 @@ fn memory() -> Result<(), String> {
     Ok(())
 }
 
+/// How often each process has given up the processor by itself.
+fn wakes() -> BTreeMap<String, u64> {
+    let count = |pid: String| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        Some((pid, line.trim().parse().ok()?))
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).filter_map(count).collect()
+}
+
 /// What PID 1's time on the CPU grew by while it got `count` orphans, in nanoseconds.
 fn reaping(name: &str, count: u32, make: fn(u32) -> Result<(), String>) -> Result<(), String> {
-    let before = time_of_pid_1()?;
+    let before = time_of("1")?;
     make(count)?;
     system::sleep(SETTLED);
-    let took = time_of_pid_1()?.saturating_sub(before);
+    let took = time_of("1")?.saturating_sub(before);
     say(&format!("reaping {name} {count} {took} left {}", zombies()?));
     Ok(())
 }
 
 /// The first of schedstat's figures, see the kernel's sched-stats.rst.
-fn time_of_pid_1() -> Result<u64, String> {
-    let text = fs::read_to_string("/proc/1/schedstat").map_err(|e| format!("schedstat: {e}"))?;
+fn time_of(pid: &str) -> Result<u64, String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).map_err(|e| format!("schedstat: {e}"))?;
     text.split_whitespace().next().and_then(|word| word.parse().ok()).ok_or_else(|| text.clone())
 }
 

@@ -1,0 +1,186 @@
+//! What a container may ask of the kernel that says nothing else.
+//!
+//! Written as what is *not* for containers, with the reason: everything that is known and not named
+//! here is allowed, and what is not known yet does not exist for a container (ENOSYS). The verdicts
+//! are those of Docker's profile; a capability that a container was given opens what it is for.
+
+use alloc::borrow::ToOwned;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::architecture::Table;
+use super::{Action, Condition, NATIVE, Operator, Rule, Seccomp};
+
+const ENOSYS: u32 = 38;
+
+/// Numbers of capabilities, linux/capability.h.
+mod capability {
+    pub(super) const DAC_READ_SEARCH: u32 = 2;
+    pub(super) const SYS_MODULE: u32 = 16;
+    pub(super) const SYS_RAWIO: u32 = 17;
+    pub(super) const SYS_CHROOT: u32 = 18;
+    pub(super) const SYS_PTRACE: u32 = 19;
+    pub(super) const SYS_PACCT: u32 = 20;
+    pub(super) const SYS_ADMIN: u32 = 21;
+    pub(super) const SYS_BOOT: u32 = 22;
+    pub(super) const SYS_NICE: u32 = 23;
+    pub(super) const SYS_TIME: u32 = 25;
+    pub(super) const SYS_TTY_CONFIG: u32 = 26;
+    pub(super) const SYSLOG: u32 = 34;
+    pub(super) const PERFMON: u32 = 38;
+    pub(super) const BPF: u32 = 39;
+}
+use capability as cap;
+
+/// Calls that only these capabilities open, each of which is enough.
+const CLOSED: &[(&[u32], &[&str])] = &[
+    // Mounts, and other namespaces.
+    (
+        &[cap::SYS_ADMIN],
+        &[
+            "fsconfig",
+            "fsmount",
+            "fsopen",
+            "fspick",
+            "mount",
+            "mount_setattr",
+            "move_mount",
+            "open_tree",
+            "open_tree_attr",
+            "pivot_root",
+            "setns",
+            "umount",
+            "umount2",
+            "unshare",
+        ],
+    ),
+    // The machine's own: names, quotas, file events of everybody.
+    (
+        &[cap::SYS_ADMIN],
+        &["fanotify_init", "lookup_dcookie", "quotactl", "quotactl_fd", "setdomainname", "sethostname"],
+    ),
+    (&[cap::SYS_ADMIN, cap::BPF], &["bpf"]),
+    (&[cap::SYS_ADMIN, cap::PERFMON], &["perf_event_open"]),
+    (&[cap::SYS_CHROOT], &["chroot"]),
+    (&[cap::DAC_READ_SEARCH], &["open_by_handle_at"]),
+    (&[cap::SYS_MODULE], &["delete_module", "finit_module", "init_module"]),
+    (&[cap::SYS_BOOT], &["kexec_file_load", "kexec_load", "reboot"]),
+    (&[cap::SYS_PACCT], &["acct"]),
+    (&[cap::SYS_TIME], &["clock_settime", "clock_settime64", "settimeofday", "stime"]),
+    (&[cap::SYS_RAWIO], &["ioperm", "iopl"]),
+    (&[cap::SYS_TTY_CONFIG], &["vhangup"]),
+    (&[cap::SYSLOG], &["syslog"]),
+    // Other processes' insides, beyond what ptrace(2) may.
+    (&[cap::SYS_PTRACE], &["kcmp", "pidfd_getfd", "process_madvise"]),
+    // Where memory lies.
+    (&[cap::SYS_NICE], &["get_mempolicy", "mbind", "set_mempolicy", "set_mempolicy_home_node"]),
+    // Keys have no namespace; the others have had more holes than users.
+    (
+        &[],
+        &[
+            "add_key",
+            "io_uring_enter",
+            "io_uring_register",
+            "io_uring_setup",
+            "keyctl",
+            "request_key",
+            "userfaultfd",
+        ],
+    ),
+    // Of all CPUs, all memory, all processes.
+    (&[], &["migrate_pages", "move_pages", "swapoff", "swapon"]),
+    // Labels are given by us.
+    (&[], &["lsm_set_self_attr"]),
+    // Left over from other times.
+    (
+        &[],
+        &[
+            "_sysctl",
+            "afs_syscall",
+            "create_module",
+            "epoll_ctl_old",
+            "epoll_wait_old",
+            "get_kernel_syms",
+            "getpmsg",
+            "nfsservctl",
+            "putpmsg",
+            "query_module",
+            "security",
+            "sysfs",
+            "tuxcall",
+            "uselib",
+            "ustat",
+            "vm86",
+            "vm86old",
+            "vserver",
+        ],
+    ),
+];
+
+/// Flags of clone(2) that make namespaces: NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
+const NEW_NAMESPACES: u64 = 0x7e02_0000;
+/// Sockets that have no namespace: into the kernel's cryptography, and to the hypervisor.
+const AF_ALG: u64 = 38;
+const AF_VSOCK: u64 = 40;
+/// Of personality(2): Linux, its 32-bit sibling, either without randomised addresses, and asking.
+const PERSONALITIES: [u64; 5] = [0, 0x0008, 0x0002_0000, 0x0002_0008, 0xffff_ffff];
+
+/// The filter of a container with these capabilities (bit N is capability number N), for programs of
+/// the machine's own architecture.
+#[must_use]
+pub fn allowed(capabilities: u64) -> Seccomp {
+    let has = |number: &u32| capabilities & (1 << number) != 0;
+    let is_closed = |name: &str| {
+        let mut groups = CLOSED.iter().filter(|(_, names)| names.contains(&name));
+        groups.any(|(open_to, _)| !open_to.iter().any(has))
+    };
+    let namespaces = has(&cap::SYS_ADMIN);
+    let mut rules = conditional(namespaces);
+    let special: Vec<&str> = rules.iter().flat_map(|rule| &rule.names).map(|name| name.as_str()).collect();
+    let known = NATIVE.table().map(names).unwrap_or_default();
+    let plain = known.into_iter().filter(|name| !is_closed(name) && !special.contains(name));
+    let names = plain.map(ToOwned::to_owned).collect();
+    rules.insert(0, Rule { names, action: Action::Allow, errno_ret: None, args: Vec::new() });
+    Seccomp {
+        default_action: Action::Errno,
+        default_errno_ret: None,
+        architectures: vec![NATIVE],
+        flags: Vec::new(),
+        listener_path: None,
+        listener_metadata: None,
+        syscalls: rules,
+    }
+}
+
+fn names(table: Table) -> Vec<&'static str> {
+    (0..=table.last).filter_map(table.name_of).collect()
+}
+
+/// Calls whose arguments decide.
+fn conditional(namespaces: bool) -> Vec<Rule> {
+    let rule = |name: &str, args: Vec<Condition>| Rule {
+        names: vec![name.to_string()],
+        action: Action::Allow,
+        errno_ret: None,
+        args,
+    };
+    let first = |op, value, value_two| Condition { index: 0, value, value_two, op };
+    let mut rules = vec![
+        // A rule for each range: of conditions for one argument any is enough.
+        rule("socket", vec![first(Operator::Less, AF_ALG, 0)]),
+        rule("socket", vec![first(Operator::Equal, AF_ALG + 1, 0)]),
+        rule("socket", vec![first(Operator::Greater, AF_VSOCK, 0)]),
+    ];
+    rules.extend(PERSONALITIES.map(|value| rule("personality", vec![first(Operator::Equal, value, 0)])));
+    if namespaces {
+        rules.push(rule("clone", Vec::new()));
+        rules.push(rule("clone3", Vec::new()));
+    } else {
+        rules.push(rule("clone", vec![first(Operator::MaskedEqual, NEW_NAMESPACES, 0)]));
+        // Its flags are in memory, where a filter cannot look: libraries then take clone(2).
+        let clone3 = Rule { action: Action::Errno, errno_ret: Some(ENOSYS), ..rule("clone3", Vec::new()) };
+        rules.push(clone3);
+    }
+    rules
+}

@@ -1,0 +1,20 @@
+//! A filter over the system calls of the calling process (seccomp(2)).
+
+use super::{Result, check};
+
+/// One instruction of classic BPF, as the kernel takes it.
+pub type Instruction = libc::sock_filter;
+
+/// Puts the filter in force, for ever and for all that this process executes and clones.
+/// `flags` are `SECCOMP_FILTER_FLAG_*`.
+///
+/// # Errors
+/// EACCES without no_new_privs or CAP_SYS_ADMIN; EINVAL for a program that the kernel refuses.
+pub fn install(program: &[Instruction], flags: u64) -> Result<()> {
+    let len = u16::try_from(program.len()).map_err(|_| super::Errno::EINVAL)?;
+    let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
+    // SAFETY: the kernel reads `len` instructions, which outlive the call, and writes none.
+    let value =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    check(value).map(drop)
+}
