@@ -137,7 +137,8 @@ fn a_folder_with_odd_files_survives() {
     sh(dir.path(), "truncate -s 9G tree/huge; echo end >> tree/huge; mkdir 'tree/socketless'");
     let source = ImageSource::Dir { path: text("tree") };
     let added = add(dir.path(), "store", std::slice::from_ref(&source)).unwrap();
-    assert!(added[0].layers[0].size < 4 << 20, "{:?}", added[0].layers);
+    // Of nine GiB that are nothing, nothing is stored.
+    assert!(added[0].layers[0].size < 16 << 20, "{:?}", added[0].layers);
     let mounted = Mounted::new(&dir.path().join("store").join("layers").join(&added[0].layers[0].file));
     sh(
         dir.path(),
