@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use orlop::control::session::Opening;
+use orlop::control::session::{Opened, Opening};
 use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
@@ -46,15 +46,25 @@ impl Client {
             let mut opening = Opening::new(nonce());
             stream.write_all(&opening.hello()).map_err(|e| Error::host("open a session", e))?;
             let until = deadline.min(Instant::now() + patience);
+            let mut closed = false;
             while let Some(bytes) = read(&mut stream, until, alive)? {
-                if let Some(rest) = opening.receive(&bytes) {
-                    return Ok(Some(Self { stream, received: rest.to_vec(), _lease: lease }));
+                match opening.receive(&bytes) {
+                    Opened::Waiting => {}
+                    Opened::Closed => {
+                        closed = true;
+                        break;
+                    }
+                    Opened::Begun(rest) => {
+                        return Ok(Some(Self { stream, received: rest.to_vec(), _lease: lease }));
+                    }
                 }
             }
             if Instant::now() >= deadline {
                 return Ok(None);
             }
-            patience = patience.saturating_mul(2).min(LAST_PATIENCE);
+            if !closed {
+                patience = patience.saturating_mul(2).min(LAST_PATIENCE);
+            }
         }
     }
 

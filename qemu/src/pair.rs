@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::poll::PollFlags;
-use orlop::control::session::Opening;
+use orlop::control::session::{Opened, Opening};
 
 use crate::client::{FIRST_PATIENCE, LAST_PATIENCE, nonce};
 use crate::ports::Lease;
@@ -126,9 +126,16 @@ impl Pair {
             self.to_client.extend_from_slice(bytes);
             return;
         };
-        if let Some(rest) = knock.opening.receive(bytes) {
-            self.to_client = rest.to_vec();
-            self.opening = None;
+        match knock.opening.receive(bytes) {
+            Opened::Waiting => {}
+            Opened::Closed => {
+                let patience = knock.patience;
+                self.knock(patience);
+            }
+            Opened::Begun(rest) => {
+                self.to_client = rest.to_vec();
+                self.opening = None;
+            }
         }
     }
 }

@@ -123,7 +123,7 @@ impl Boot {
     pub fn containers_end(&mut self, now: Duration) -> Duration {
         let next = now.saturating_add(LEAD);
         if let Some(start) = self.containers_since.take() {
-            self.phases.push(Phase { name: "containers".into(), start, end: now, error: None });
+            self.keep(Phase { name: "containers".into(), start, end: now, error: None });
             self.devices.hurry(next);
         }
         next
@@ -168,7 +168,13 @@ impl Boot {
         if let Some(error) = &phase.error {
             say(Level::Error, &format!("boot: {}: {error}", phase.name));
         }
+        self.keep(phase);
+    }
+
+    /// In the order in which they began: some go on beside one another.
+    fn keep(&mut self, phase: Phase) {
         self.phases.push(phase);
+        self.phases.sort_by_key(|phase| phase.start);
     }
 }
 

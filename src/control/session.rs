@@ -6,7 +6,7 @@
 //! `{"method":"org.orlop.Session.Begin","parameters":{"nonce":"<hex>"}}` and a NUL. The machine drops
 //! all it had for the client before, and answers with a NUL, `{"parameters":{"nonce":"<same>"}}`
 //! and a NUL. Both throw away what precedes these. A client sends nothing more until it has the
-//! answer, and begins again when none comes. Within a session both speak as on the socket.
+//! answer, and begins again when none comes or it hears that there is no session. Within a session both speak as on the socket.
 //!
 //! A machine that has no session (it was restarted, or it gave the client up) says so to whoever
 //! speaks to it: a NUL, [`CLOSED`] and a NUL.
@@ -136,6 +136,17 @@ pub fn closed_notice() -> Vec<u8> {
     between_nuls(CLOSED)
 }
 
+/// What a client that waits for its session has heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened<'a> {
+    /// No answer yet.
+    Waiting,
+    /// The machine has no session, and perhaps never heard of ours: begin again.
+    Closed,
+    /// It has begun; these bytes are its first.
+    Begun(&'a [u8]),
+}
+
 /// The client's half, until its session has begun. After that both speak plain Varlink; a client
 /// whose session ends meanwhile is told so by [`CLOSED_ERROR`].
 #[derive(Debug)]
@@ -159,10 +170,10 @@ impl Opening {
         between_nuls(&format!(r#"{{"method":"{BEGIN}","parameters":{{"nonce":"{}"}}}}"#, self.nonce))
     }
 
-    /// Takes what came from the port. Once the machine has answered: the bytes after its answer,
-    /// which are the session's already.
-    pub fn receive<'a>(&mut self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    /// Takes what came from the port.
+    pub fn receive<'a>(&mut self, bytes: &'a [u8]) -> Opened<'a> {
         let mut left = bytes;
+        let mut opened = Opened::Waiting;
         while let Some((byte, rest)) = left.split_first() {
             left = rest;
             if *byte != 0 {
@@ -172,14 +183,16 @@ impl Opening {
                 }
                 continue;
             }
-            let answered = !self.skip && is_answer(&self.message, &self.nonce);
+            if !self.skip && is_answer(&self.message, &self.nonce) {
+                return Opened::Begun(rest);
+            }
+            if !self.skip && self.message == CLOSED.as_bytes() {
+                opened = Opened::Closed;
+            }
             self.message.clear();
             self.skip = false;
-            if answered {
-                return Some(rest);
-            }
         }
-        None
+        opened
     }
 }
 

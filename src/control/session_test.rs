@@ -117,7 +117,12 @@ fn check_client(input: &[u8], expected: Option<&str>) {
         for piece in input.chunks(size) {
             match &mut out {
                 Some(out) => out.extend_from_slice(piece),
-                None => out = client.receive(piece).map(<[u8]>::to_vec),
+                None => {
+                    out = match client.receive(piece) {
+                        Opened::Begun(rest) => Some(rest.to_vec()),
+                        Opened::Waiting | Opened::Closed => None,
+                    }
+                }
             }
         }
         let found = out.as_deref().map(String::from_utf8_lossy);
@@ -156,6 +161,17 @@ fn a_client_takes_nothing_else_for_an_answer() {
 }
 
 #[test]
+fn a_client_begins_again_when_nobody_has_heard_it() {
+    let check = |input: &[u8], expected| assert_eq!(Opening::new(1).receive(input), expected);
+    check(&closed_notice(), Opened::Closed);
+    check(&[b"half a mess", &closed_notice()[..], b"and"].concat(), Opened::Closed);
+    check(&closed_notice()[..30], Opened::Waiting);
+    // An answer that came behind it is one.
+    let mine = answer("0000000000000001");
+    check(&[&closed_notice()[..], &mine[..], b"a"].concat(), Opened::Begun(b"a"));
+}
+
+#[test]
 fn two_halves_agree_after_any_number_of_quick_reconnects() {
     let mut machine = ServerSession::new(300);
     let mut wire = Vec::new();
@@ -169,7 +185,7 @@ fn two_halves_agree_after_any_number_of_quick_reconnects() {
         assert_eq!(messages(&mut machine), ["{\"method\":\"a.B\"}"]);
         let mine = format!("{{\"parameters\":{{\"round\":{round}}}}}\0");
         wire.extend_from_slice(mine.as_bytes());
-        let heard = client.receive(&wire).unwrap();
+        let Opened::Begun(heard) = client.receive(&wire) else { panic!("{round}") };
         assert_eq!(String::from_utf8_lossy(heard), mine);
         wire.extend_from_slice(b"{\"parameters\":{\"half");
     }

@@ -113,7 +113,8 @@ fn says_what_qemu_says_when_it_cannot_start() {
 #[test]
 fn refuses_a_folder_without_a_kernel_by_name() {
     let error = Machine::boot(&Options::new("/no/such/folder")).err().map(|e| e.to_string());
-    let expected = "open /no/such/folder/vmlinuz: No such file or directory (os error 2)";
+    let expected = "open /no/such/folder/vmlinuz: No such file or directory (os error 2): \
+                    `orlop-image build CONFIG -o /no/such/folder` makes such a folder";
     assert_eq!(error.as_deref(), Some(expected));
 }
 
