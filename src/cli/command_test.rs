@@ -327,7 +327,10 @@ fn the_machine_is_asked_to_end_to_resume_and_to_crash() {
     assert_eq!(machine.calls(), [r#"Power {"action":"poweroff"}"#]);
     let machine = check("reboot", vec![done()], 0, "the machine stops everything and boots again\n", "");
     assert_eq!(machine.calls(), [r#"Power {"action":"reboot"}"#]);
-    check("resume", vec![done()], 0, "the machine starts what is wanted\n", "");
+    let safe = reply(&VersionReply { safe: true, ..version() });
+    check("resume", vec![safe, done()], 0, "the machine starts what is wanted\n", "");
+    let not = "the machine was not in safe mode: nothing changes\n";
+    check("resume", vec![reply(&version()), done()], 0, not, "");
     let machine = check("debug crash log --signal KILL", vec![done()], 0, "the logger dies of SIGKILL\n", "");
     assert_eq!(machine.calls(), [r#"DebugCrash {"process":"log","signal":"SIGKILL","starts":0,"steps":0}"#]);
     let dies = "the supervisor dies of SIGSEGV\n";

@@ -102,8 +102,12 @@ pub(crate) fn power(
 }
 
 pub(crate) fn resume(client: &mut Client, screen: &mut Screen<'_>) -> Result<(), Failure> {
+    let version: VersionReply = client.call(&Request::Version)?;
     let Empty {} = client.call(&Request::Resume)?;
-    screen.line("the machine starts what is wanted")
+    screen.line(match version.safe {
+        true => "the machine starts what is wanted",
+        false => "the machine was not in safe mode: nothing changes",
+    })
 }
 
 pub(crate) fn crash(

@@ -20,7 +20,7 @@ use crate::linux::{Errno, Result, fd, power as machine, process, seqpacket, sign
 
 use supervisor::Executable;
 
-/// What wakes PID 1. A supervisor's death also does, as a token of its own that nobody looks at.
+/// What wakes PID 1.
 const SIGNALS: u64 = 0;
 const LEDGER: u64 = 1;
 const SUPERVISOR: u64 = 2;
@@ -127,7 +127,8 @@ impl Init {
                 match token {
                     SIGNALS => self.read_signals(now),
                     LEDGER => self.hear(now),
-                    _ => {}
+                    // Before all others: it must not wait behind a burst of orphans.
+                    _ => self.reap_supervisor(now),
                 }
             }
             self.reap(now);
@@ -135,7 +136,7 @@ impl Init {
     }
 
     fn read_signals(&mut self, now: Duration) {
-        while let Ok((number, from)) = signal::read(&self.signals) {
+        for (number, from) in signal::read(&self.signals) {
             if let Some(action) = power::action_of(number) {
                 kmsg::write_args(Level::Info, format_args!("signal {number} from pid {from}"));
                 self.ask_for_power(action, now);
@@ -143,12 +144,13 @@ impl Init {
         }
     }
 
-    /// Reaps whatever is dead, the supervisor first: it must not wait behind a burst of orphans.
-    fn reap(&mut self, now: Duration) {
-        let supervisor = self.pidfd.as_ref().filter(|pidfd| !wait::is_running(pidfd.as_fd()));
-        if let Some(Ok(Some(reaped))) = supervisor.map(|pidfd| wait::wait_for(pidfd.as_fd())) {
-            self.supervisor_died(reaped.code, reaped.status, now);
+    fn reap_supervisor(&mut self, now: Duration) {
+        if let Some(Ok(Some(dead))) = self.pidfd.as_ref().map(|pidfd| wait::reap_one(pidfd.as_fd())) {
+            self.supervisor_died(dead.code, dead.status, now);
         }
+    }
+
+    fn reap(&mut self, now: Duration) {
         for _ in 0..REAPS_PER_WAKE {
             match wait::reap_any() {
                 Ok(Some(reaped)) => self.reaped(reaped, now),

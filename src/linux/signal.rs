@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
-use super::{Errno, Result, check};
+use super::{Result, check};
 
 /// The highest signal number of Linux on the architectures we run on.
 pub const LAST: i32 = 64;
@@ -36,20 +36,19 @@ pub fn block_all_and_read(signals: &[i32]) -> Result<OwnedFd> {
     }
 }
 
-/// The next pending signal: its number and the pid of who sent it.
-///
-/// # Errors
-/// EAGAIN when none is pending.
-pub fn read(fd: &OwnedFd) -> Result<(i32, u32)> {
+/// As many as are waited for at most: a standard signal is pending once.
+const PENDING: usize = 4;
+
+/// What is pending, by one call: of each its number and the pid of who sent it. Nothing when nothing
+/// is; whatever comes later makes the descriptor ready again.
+pub fn read(fd: &OwnedFd) -> impl Iterator<Item = (i32, u32)> + use<> {
     // SAFETY: plain data that the kernel fills.
-    let mut info: libc::signalfd_siginfo = unsafe { core::mem::zeroed() };
-    let size = core::mem::size_of::<libc::signalfd_siginfo>();
-    // SAFETY: the buffer is `size` bytes.
-    let got = check(unsafe { libc::read(fd.as_raw_fd(), (&raw mut info).cast(), size) as i64 })?;
-    if got as usize != size {
-        return Err(Errno::EIO);
-    }
-    Ok((info.ssi_signo as i32, info.ssi_pid))
+    let mut infos: [libc::signalfd_siginfo; PENDING] = unsafe { core::mem::zeroed() };
+    let size = core::mem::size_of_val(&infos);
+    // SAFETY: the buffer is `size` bytes, and the kernel writes whole structures.
+    let got = check(unsafe { libc::read(fd.as_raw_fd(), (&raw mut infos).cast(), size) as i64 });
+    let count = got.unwrap_or_default() as usize / core::mem::size_of::<libc::signalfd_siginfo>();
+    infos.into_iter().take(count).map(|info| (info.ssi_signo as i32, info.ssi_pid))
 }
 
 /// Every disposition default, nothing blocked: what a program expects to start with, and what std

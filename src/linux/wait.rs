@@ -48,6 +48,15 @@ pub fn reap_any() -> Result<Option<Reaped>> {
     waitid(libc::P_ALL, 0, libc::WEXITED | libc::WNOHANG | libc::__WALL)
 }
 
+/// Reaps this child if it is dead, without blocking.
+///
+/// # Errors
+/// As [`wait_for`].
+pub fn reap_one(pidfd: BorrowedFd<'_>) -> Result<Option<Reaped>> {
+    let options = libc::WEXITED | libc::WNOHANG | libc::__WALL;
+    waitid(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t, options)
+}
+
 /// Waits until this child ends, and reaps it.
 ///
 /// # Errors
@@ -61,11 +70,4 @@ pub fn wait_for(pidfd: BorrowedFd<'_>) -> Result<Option<Reaped>> {
 pub fn is_our_child(pidfd: BorrowedFd<'_>) -> bool {
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
     waitid(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t, options).is_ok()
-}
-
-/// Whether this child has not ended yet.
-#[must_use]
-pub fn is_running(pidfd: BorrowedFd<'_>) -> bool {
-    let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-    matches!(waitid(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t, options), Ok(None))
 }

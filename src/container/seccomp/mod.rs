@@ -1,6 +1,6 @@
 //! Which system calls a container may make: the specification's filter, and the program for the kernel.
 //!
-//! Names are the specification's (runtime-spec 1.3, config-linux.md, Seccomp). [`compile`] turns a
+//! Names are the specification's (runtime-spec 1.3, config-linux.md, Seccomp). [`compile()`] turns a
 //! filter into classic BPF without looking at anything; [`allowed`] is what a container gets that
 //! says nothing else.
 

@@ -34,7 +34,7 @@ const MAX_FILE: u64 = 4 << 30;
 pub struct Segment {
     node: NodeId,
     at: u64,
-    /// Bytes, [`SEGMENT`] at most.
+    /// Bytes, 4 MiB at most.
     pub len: usize,
     is_last: bool,
 }
