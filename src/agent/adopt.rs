@@ -166,8 +166,9 @@ impl Agent {
             },
         );
         self.events.push_back(Event::Adopted { record: Box::new(record), found });
+        // Now: who dies of what follows from it dies of this record.
+        self.settle(now);
         if was_ended {
-            self.settle(now);
             self.recorded(&name, slot, generation, cookie);
         }
     }

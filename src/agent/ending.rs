@@ -4,6 +4,7 @@ use std::os::fd::AsFd;
 
 use orlop::supervisor::Event;
 
+use super::blame::Handling;
 use super::cgroups::{self, Cgroups};
 use super::launch::Stage;
 use super::{Agent, Token};
@@ -34,8 +35,17 @@ impl Agent {
         }
     }
 
-    /// Waits for the empty cgroup, then removes it.
+    /// Waits for the empty cgroup, then removes it; or leaves it, and the container stuck, when
+    /// supervisors died of that: else they would for ever, at each adoption.
     pub fn clean(&mut self, name: &str, generation: u64) {
+        if self.blamed.is_too_often(Handling::Clean, name) {
+            let (name, text) = (name.to_owned(), "three supervisors died of it".to_owned());
+            return self.events.push_back(Event::CleanFailed { name, generation, text });
+        }
+        self.handling(Handling::Clean, name, |agent| agent.clean_up(name, generation));
+    }
+
+    fn clean_up(&mut self, name: &str, generation: u64) {
         let key = self
             .runs
             .iter()

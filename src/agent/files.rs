@@ -1,6 +1,7 @@
 //! Small files that the supervisor writes: what containers find in /etc, and the id slots.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use orlop::config::{self, Config, Container, IoLimit, NetworkMode};
 use orlop::container::seccomp::{Seccomp, read_profile};
@@ -52,6 +53,11 @@ pub fn write_etc(container: &Container, directory: &str, no_servers: bool) -> Re
     records::write_file(&format!("{directory}/resolv.conf"), &machine)
 }
 
+/// Where a file stands that the configuration names: beside it, or anywhere on the machine.
+pub fn beside(config_dir: &str, path: &str) -> String {
+    Path::new(config_dir).join(path).to_string_lossy().into_owned()
+}
+
 /// The profile that a container's `seccomp` names.
 ///
 /// # Errors
@@ -62,7 +68,7 @@ pub fn seccomp(container: &Container, config_dir: &str) -> core::result::Result<
         config::Seccomp::Default | config::Seccomp::Unconfined => return Ok(None),
         config::Seccomp::File(path) => path,
     };
-    let bytes = fs::open_regular(&format!("{config_dir}/{path}"))
+    let bytes = fs::open_regular(&beside(config_dir, path))
         .and_then(|fd| fs::read_regular(fd.as_fd(), PROFILE_LIMIT))
         .map_err(|errno| Failure::new("seccomp", path, errno))?;
     let profile = read_profile(&bytes, capabilities(container));
@@ -79,4 +85,15 @@ pub fn devices(limits: &[IoLimit]) -> core::result::Result<BTreeMap<String, (u32
         Err(errno) => Err(Failure::new("limits.io", &limit.device, errno)),
     };
     limits.iter().map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absolute_path_is_the_machines_own() {
+        assert_eq!(beside("/orlop/config", "env/web.env"), "/orlop/config/env/web.env");
+        assert_eq!(beside("/orlop/config", "/etc/web.env"), "/etc/web.env");
+    }
 }

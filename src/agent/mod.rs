@@ -368,9 +368,7 @@ impl Agent {
             }
             Effect::Signal { name, generation, signal } => self.signal(&name, generation, signal),
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
-            Effect::Clean { name, generation } => {
-                self.handling(Handling::Clean, &name, |agent| agent.clean(&name, generation));
-            }
+            Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
             Effect::Changed { name, from, to, cause } => {
                 let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));

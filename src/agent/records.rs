@@ -44,7 +44,8 @@ pub fn write(name: &str, text: &str) -> Result<Place> {
 
 /// Writes over an old file, in the pages that it has.
 fn overwrite(path: &str, text: &str) -> Result<()> {
-    let fd = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    // Without an old one it is still for want of room that there is none.
+    let fd = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(|_| Errno::ENOSPC)?;
     let old = usize::try_from(nix::sys::stat::fstat(&fd)?.st_size).unwrap_or_default();
     // First the room: what is half written is neither the old nor the new.
     let size = i64::try_from(text.len()).map_err(|_| Errno::EFBIG)?;
@@ -122,6 +123,7 @@ mod tests {
             assert_eq!(overwrite(path, new), expected.map(drop));
             assert_eq!(std::fs::read_to_string(path).unwrap(), expected.unwrap_or(old));
             assert!(!folder.path().join("record.json.new").exists());
+            assert_eq!(overwrite(&format!("{path}.of-another"), new), Err(Errno::ENOSPC));
         });
     }
 

@@ -1,5 +1,6 @@
 //! `Logs`: reads rings for clients, as fast as each of them takes it, and follows when asked.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orlop::control::{DropReason, Dropped, Entry, LogsReply, Stream as StreamWord, rfc3339};
@@ -14,8 +15,8 @@ const READ: usize = 32 << 10;
 const ROOM: usize = 3 * READ;
 /// Answers for one client in one turn, so that it does not keep the loop.
 const ANSWERS_PER_TURN: usize = 16;
-/// Pieces looked at in one turn to find where a container's last lines begin. One with nothing but
-/// short lines takes a few hundred turns, between which everybody else is served.
+/// Pieces looked at in one turn to find where the last lines of one client's containers begin. A
+/// container with nothing but short lines takes a few hundred turns, between which everybody else is served.
 const STEPS_PER_TURN: usize = 64;
 
 /// A client that reads logs.
@@ -52,7 +53,8 @@ impl Agent {
     ) {
         let names = if names.is_empty() { self.config.containers.keys().cloned().collect() } else { names };
         let mut sources = Vec::new();
-        for name in names {
+        // One that is named again has nothing more to say.
+        for name in names.into_iter().collect::<BTreeSet<_>>() {
             if self.core.status(&name).is_none() {
                 return self.unknown(call, name, now);
             }
@@ -96,8 +98,9 @@ impl Agent {
 
     /// `false`: this stream is over.
     fn serve_stream(&mut self, stream: &mut LogStream, now: Duration) -> bool {
+        let mut steps = STEPS_PER_TURN;
         for source in &mut stream.sources {
-            self.find_last_lines(source);
+            self.find_last_lines(source, &mut steps);
         }
         // What is oldest is known when all of them have been found.
         let is_looking = |source: &Source| matches!(source.place, Place::Finding(_)) && !source.at_end;
@@ -133,20 +136,24 @@ impl Agent {
     }
 
     /// Goes on looking for where the last lines begin.
-    fn find_last_lines(&self, source: &mut Source) {
+    fn find_last_lines(&self, source: &mut Source, steps: &mut usize) {
         let Place::Finding(tail) = &mut source.place else { return };
         let Some(ring) = self.logs.ring(source.slot) else {
             source.at_end = true;
             return;
         };
         let mut buffer = [0u8; READ];
-        let found = (0..STEPS_PER_TURN).find_map(|_| match tail.step(ring, &mut buffer) {
-            Ok(cursor) => cursor,
-            // The reader says what is wrong with it.
-            Err(_) => Some(Cursor::default()),
-        });
-        if let Some(cursor) = found {
-            source.place = Place::Reading(Reader::new(ring.layout(), cursor));
+        while let Some(left) = steps.checked_sub(1) {
+            *steps = left;
+            let found = match tail.step(ring, &mut buffer) {
+                Ok(cursor) => cursor,
+                // The reader says what is wrong with it.
+                Err(_) => Some(Cursor::default()),
+            };
+            if let Some(cursor) = found {
+                source.place = Place::Reading(Reader::new(ring.layout(), cursor));
+                return;
+            }
         }
     }
 

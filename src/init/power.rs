@@ -31,7 +31,7 @@ impl Init {
         if self.power.is_none() {
             let power = Power::asked(action, None, now);
             self.power = Some(power);
-            self.telling.power(Frame::Power { action, deadline_us: power.until.as_micros() as u64 });
+            self.telling.power(Frame::Power { action, deadline_us: power.until_us() });
         }
     }
 

@@ -100,7 +100,7 @@ impl Init {
             safe: self.keeper.mode() == Mode::Safe,
             phases: self.phases.len() as u16,
             entries: self.table.entries().len() as u16,
-            power: self.power.map(|power| (power.action, power.until.as_micros() as u64)),
+            power: self.power.map(|power| (power.action, power.until_us())),
             to: self.telling.to,
         };
         while let Some(next) = self.telling.next(&self.table, &self.phases, welcome) {

@@ -14,6 +14,8 @@ const REBOOT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// The supervisor has yet to answer.
+    Asked,
     /// The supervisor stops the containers.
     Stopping,
     /// A child kills what is left, writes the disks and unmounts.
@@ -47,15 +49,24 @@ impl Power {
     /// Asked for by a signal, or by the supervisor, which names its own deadline.
     #[must_use]
     pub fn asked(action: Action, deadline: Option<Duration>, now: Duration) -> Self {
+        let stage = if deadline.is_some() { Stage::Stopping } else { Stage::Asked };
         let until = deadline.unwrap_or(now.saturating_add(ANSWER)).max(now);
-        Self { action, until, stage: Stage::Stopping }
+        Self { action, until, stage }
     }
 
     /// The supervisor names the deadline of the configuration.
     pub fn deadline(&mut self, until: Duration) {
-        if self.stage == Stage::Stopping {
+        if matches!(self.stage, Stage::Asked | Stage::Stopping) {
             self.until = until;
+            self.stage = Stage::Stopping;
         }
+    }
+
+    /// How long the supervisor has for the containers, as far as that is known: the time for its answer
+    /// is not theirs.
+    #[must_use]
+    pub fn until_us(&self) -> u64 {
+        if self.stage == Stage::Asked { u64::MAX } else { self.until.as_micros() as u64 }
     }
 
     /// Everything has been stopped in order.
@@ -77,7 +88,7 @@ impl Power {
                 self.until = now;
                 true
             }
-            Stage::Unmounting { .. } | Stage::Stopping | Stage::Rebooting => false,
+            Stage::Asked | Stage::Stopping | Stage::Unmounting { .. } | Stage::Rebooting => false,
         }
     }
 
@@ -87,7 +98,7 @@ impl Power {
             return None;
         }
         let (due, stage, time) = match self.stage {
-            Stage::Stopping => (Due::Unmount, Stage::Unmounting { pid: 0 }, UNMOUNT),
+            Stage::Asked | Stage::Stopping => (Due::Unmount, Stage::Unmounting { pid: 0 }, UNMOUNT),
             Stage::Unmounting { .. } => (Due::Reboot, Stage::Rebooting, REBOOT),
             Stage::Rebooting => (Due::RebootItself, Stage::Rebooting, REBOOT),
         };
@@ -125,6 +136,14 @@ mod tests {
             now += wait;
             assert_eq!(power.due(now), Some(due));
         }
+    }
+
+    #[test]
+    fn the_time_for_an_answer_is_not_what_the_containers_have() {
+        let mut power = Power::asked(Action::Reboot, None, NOW);
+        assert_eq!(power.until_us(), u64::MAX);
+        power.deadline(NOW + REBOOT);
+        assert_eq!(power.until_us(), (NOW + REBOOT).as_micros() as u64);
     }
 
     #[test]

@@ -192,11 +192,15 @@ pub const UNCLAIMED: u32 = 0o1000;
 /// Gives the directory at `path`, if it is [`UNCLAIMED`], the owner and mode of another, whose ids begin
 /// at `first_id`. Whoever is killed in the middle leaves it unclaimed.
 ///
+/// What is locked meanwhile is the directory above it: on its own, whoever has it mounted could hold a
+/// lock for ever.
+///
 /// # Errors
 /// As chown(2).
 pub fn claim(from: BorrowedFd<'_>, path: &str, first_id: u32) -> Result<()> {
+    let above = open_directory(&format!("{path}/.."))?;
+    lock(above.as_fd())?;
     let directory = open_directory(path)?;
-    lock(directory.as_fd())?;
     if fstat(&directory)?.st_mode & 0o7777 != UNCLAIMED {
         return Ok(());
     }
@@ -353,6 +357,9 @@ mod tests {
             std::fs::create_dir(path).unwrap();
         }
         set(&theirs, 0o2750);
+        // Of somebody who has it mounted.
+        let theirs_too = open_directory(ours.to_str().unwrap()).unwrap();
+        lock(theirs_too.as_fd()).unwrap();
         for (before, after) in [(UNCLAIMED, 0o2750), (0o700, 0o700), (0o1777, 0o1777)] {
             set(&ours, before);
             let from = open_directory(theirs.to_str().unwrap()).unwrap();

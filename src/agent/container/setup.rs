@@ -9,6 +9,7 @@ use orlop::container::{Attach, Devices, SetupStep, environment, parse_env_file, 
 
 use super::report::{self, Failure};
 use super::{DEVICES, Job, LAYERS, ROOT, SCRATCH, STORE_LAYERS, inside};
+use crate::agent::files::beside;
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
@@ -63,7 +64,7 @@ fn steps(job: &Job<'_>, report: &OwnedFd) -> core::result::Result<(), Failure> {
 fn read_environment(job: &Job<'_>) -> core::result::Result<Vec<String>, Failure> {
     let mut over = Vec::new();
     for file in job.env_files {
-        let path = format!("{}/{}", job.config_dir, file.path);
+        let path = beside(job.config_dir, &file.path);
         let bytes = fs::open_regular(&path).and_then(|fd| fs::read_regular(fd.as_fd(), ENV_FILE_LIMIT));
         match bytes {
             Ok(bytes) => {

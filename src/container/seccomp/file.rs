@@ -77,7 +77,8 @@ struct Filter {
 /// Where the file is wrong, for a person.
 pub fn read_profile(bytes: &[u8], capabilities: u64) -> Result<Seccomp, String> {
     let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if file.listener_path.is_some() || file.syscalls.iter().any(|rule| rule.action == Action::Notify) {
+    let mut actions = file.syscalls.iter().map(|rule| rule.action).chain([file.default_action]);
+    if file.listener_path.is_some() || actions.any(|action| action == Action::Notify) {
         return Err("SCMP_ACT_NOTIFY asks somebody who listens, and nobody does here".to_string());
     }
     if !file.architectures.is_empty() && !file.arch_map.is_empty() {
@@ -184,6 +185,7 @@ mod tests {
         check("{", "EOF while parsing an object at line 1 column 1");
         check(r#"{"defaultAction": "SCMP_ACT_MAYBE"}"#, "unknown variant `SCMP_ACT_MAYBE`");
         check(r#"{"defaultAction": "SCMP_ACT_ALLOW", "sycalls": []}"#, "unknown field `sycalls`");
+        check(r#"{"defaultAction": "SCMP_ACT_NOTIFY"}"#, "somebody who listens");
         check(
             r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]}"#,
             "somebody who listens",

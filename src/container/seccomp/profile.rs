@@ -120,9 +120,11 @@ const CLOSED: &[(&[u32], &[&str])] = &[
 
 /// Flags of clone(2) that make namespaces: NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 const NEW_NAMESPACES: u64 = 0x7e02_0000;
-/// Sockets that have no namespace: into the kernel's cryptography, and to the hypervisor.
-const AF_ALG: u64 = 38;
-const AF_VSOCK: u64 = 40;
+/// Families of sockets that have no namespace: AF_ALG, into the kernel's cryptography, and AF_VSOCK, to
+/// the hypervisor.
+const NOT_IN_NAMESPACES: [u64; 2] = [38, 40];
+/// An `int` of the kernel's: what stands above it in the register is not looked at.
+const INT: u64 = 0xffff_ffff;
 /// Of personality(2): Linux, its 32-bit sibling, either without randomised addresses, and asking.
 const PERSONALITIES: [u64; 5] = [0, 0x0008, 0x0002_0000, 0x0002_0008, 0xffff_ffff];
 
@@ -166,12 +168,12 @@ fn conditional(namespaces: bool) -> Vec<Rule> {
         args,
     };
     let first = |op, value, value_two| Condition { index: 0, value, value_two, op };
-    let mut rules = vec![
-        // A rule for each range: of conditions for one argument any is enough.
-        rule("socket", vec![first(Operator::Less, AF_ALG, 0)]),
-        rule("socket", vec![first(Operator::Equal, AF_ALG + 1, 0)]),
-        rule("socket", vec![first(Operator::Greater, AF_VSOCK, 0)]),
-    ];
+    let refused = |family| Rule {
+        action: Action::Errno,
+        ..rule("socket", vec![first(Operator::MaskedEqual, INT, family)])
+    };
+    let mut rules: Vec<Rule> = NOT_IN_NAMESPACES.map(refused).into();
+    rules.push(rule("socket", Vec::new()));
     rules.extend(PERSONALITIES.map(|value| rule("personality", vec![first(Operator::Equal, value, 0)])));
     if namespaces {
         rules.push(rule("clone", Vec::new()));
