@@ -33,6 +33,7 @@ impl Agent {
                 self.ledger.send(Frame::Resume);
             }
             (true, None) => {
+                self.blamed.safe_mode();
                 self.events.push_back(Event::SafeMode);
                 say(
                     Level::Error,

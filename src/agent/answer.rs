@@ -105,6 +105,7 @@ impl Agent {
                 self.shut_down(action, deadline, now);
             }
             Request::Resume => {
+                self.blamed.resume();
                 self.ledger.send(Frame::Resume);
                 self.person(call, Event::Resume, now);
             }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -60,6 +61,8 @@ pub struct Blame {
     busy: OwnedFd,
     /// Where the counts are kept.
     deaths_path: String,
+    /// There while the machine is in safe mode.
+    safe_path: String,
     /// How often supervisors in a row died in this handling of this container.
     deaths: BTreeMap<String, u32>,
     /// The innermost last: what one needs may be done within another.
@@ -87,7 +90,8 @@ impl Blame {
             .ok()
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
-        let mut blame = Self { busy, deaths_path, deaths, handled: Vec::new(), culprit: None };
+        let safe_path = format!("{folder}/safe");
+        let mut blame = Self { busy, deaths_path, safe_path, deaths, handled: Vec::new(), culprit: None };
         let written = String::from_utf8_lossy(&written);
         if let Some((handling, name)) = written.trim_end_matches('\0').split_once(' ') {
             blame.died(handling, name);
@@ -100,7 +104,8 @@ impl Blame {
         say(Level::Error, &format!("{name}: the supervisor died while it handled it ({handling})"));
         let count = self.deaths.entry(format!("{handling} {name}")).or_default();
         *count = count.saturating_add(1);
-        self.culprit = (*count == TOO_OFTEN).then(|| name.to_owned());
+        let explains = *count == TOO_OFTEN && !Path::new(&self.safe_path).exists();
+        self.culprit = explains.then(|| name.to_owned());
         self.keep();
     }
 
@@ -117,9 +122,22 @@ impl Blame {
         too_often.filter_map(|(what, _)| Some(what.split_once(' ')?.1.to_owned())).collect()
     }
 
-    /// Who explains the last deaths, if it is left alone since this one.
+    /// Who explains the last deaths, if it is left alone since this one. It explains no safe mode that
+    /// was there before them.
     pub fn culprit(&self) -> Option<&str> {
         self.culprit.as_deref()
+    }
+
+    /// Safe mode begins, or goes on.
+    pub fn safe_mode(&mut self) {
+        if let Err(errno) = records::write_file(&self.safe_path, "") {
+            say(Level::Error, &format!("{}: {}", self.safe_path, errno.desc()));
+        }
+    }
+
+    /// A person has left safe mode.
+    pub fn resume(&mut self) {
+        let _ = std::fs::remove_file(&self.safe_path);
     }
 
     pub fn is_too_often(&self, handling: Handling, name: &str) -> bool {
@@ -206,6 +224,23 @@ mod tests {
         assert!(blame.is_too_often(Handling::Launch, "web"));
         let blame = check(&[(&[], LAUNCH_WEB), (&[], LAUNCH_WEB), (&[], LAUNCH_WEB), (&[], None)], &["web"]);
         assert_eq!(blame.culprit(), None, "it is left alone already");
+    }
+
+    #[test]
+    fn nobody_explains_a_safe_mode_that_was_there_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Blame::open_in(folder.path().to_str().unwrap()).unwrap();
+        open().safe_mode();
+        for _ in 0..3 {
+            open().begin(Handling::Started, "web");
+        }
+        let mut blame = open();
+        assert_eq!((blame.culprit(), blame.quarantined().len()), (None, 1));
+        blame.resume();
+        for _ in 0..3 {
+            open().begin(Handling::Started, "db");
+        }
+        assert_eq!(open().culprit(), Some("db"));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
 /// Told by a file, so that a restarted supervisor does not do these things again.
 const DONE: &str = "/run/orlop/boot.json";
+/// What was done before the containers, and is not done again by whoever comes before they are up.
+const PREPARED: &str = "/run/orlop/prepared.json";
 /// For containers that come up slowly, helpers and devices wait no longer: a container that takes
 /// so long waits for something else than the processor.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -84,12 +86,13 @@ impl Boot {
             config = read;
             if errors == 0 { Ok(()) } else { Err(format!("{errors} errors")) }
         });
-        match kept() {
-            Some(phases) => {
+        match (kept(DONE), kept(PREPARED)) {
+            (Some(phases), _) => {
                 boot.phases = phases;
                 boot.complete = true;
             }
-            None => boot.prepare(&config),
+            (None, Some(phases)) => boot.phases = phases,
+            (None, None) => boot.prepare(&config),
         }
         (boot, config)
     }
@@ -102,6 +105,15 @@ impl Boot {
         self.phase("memory", || reserve(self_memory));
         self.phase("network", || configure_network(config));
         self.phase("sysctls", || sysctls(config));
+        self.write(PREPARED);
+    }
+
+    /// For a later supervisor.
+    fn write(&self, path: &str) {
+        let text = serde_json::to_string(&Kept { phases: self.phase_words() }).unwrap_or_default();
+        if let Err(errno) = records::write_file(path, &text) {
+            say(Level::Error, &format!("{path}: {}", errno.desc()));
+        }
     }
 
     /// When helpers are started at the latest: not before the first containers, which need the
@@ -135,10 +147,7 @@ impl Boot {
             return;
         }
         self.complete = true;
-        let text = serde_json::to_string(&Kept { phases: self.phase_words() }).unwrap_or_default();
-        if let Err(errno) = records::write_file(DONE, &text) {
-            say(Level::Error, &format!("{DONE}: {}", errno.desc()));
-        }
+        self.write(DONE);
         for phase in &self.phases {
             let took = phase.end.saturating_sub(phase.start).as_secs_f64() * 1000.0;
             let error = phase.error.as_deref().map_or(String::new(), |error| format!(": {error}"));
@@ -178,9 +187,9 @@ impl Boot {
     }
 }
 
-fn kept() -> Option<Vec<Phase>> {
+fn kept(path: &str) -> Option<Vec<Phase>> {
     use std::os::fd::AsFd;
-    let fd = fs::open_regular(DONE).ok()?;
+    let fd = fs::open_regular(path).ok()?;
     let kept: Kept = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
     Some(kept.phases.into_iter().map(Phase::of_word).collect())
 }

@@ -261,7 +261,7 @@ impl Agent {
         let starts = self.runs.values().filter_map(Run::deadline);
         let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
         let devices = self.boot.devices.deadline();
-        let helpers = helpers.chain(self.saving.deadline()).chain(devices);
+        let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orlop::control::{DropReason, Dropped, Entry, LogsReply, Stream as StreamWord, rfc3339};
-use orlop::log::{Cursor, Gone, Item, Reader, Stamp, Stream, Tail};
+use orlop::log::{Cursor, Gone, Item, Reader, Stamp, Step, Stream, Tail};
 
 use super::Agent;
 use super::control::CallId;
@@ -19,6 +19,9 @@ const ANSWERS_PER_TURN: usize = 16;
 /// container with nothing but short lines takes a few hundred turns, between which everybody else is served.
 const STEPS_PER_TURN: usize = 64;
 
+/// A ring that its writer left half written is whole again once the next writer has come.
+const AGAIN: Duration = Duration::from_millis(20);
+
 /// A client that reads logs.
 pub struct LogStream {
     pub call: CallId,
@@ -32,6 +35,8 @@ struct Source {
     place: Place,
     /// Nothing more for now.
     at_end: bool,
+    /// Being written: looked at again then.
+    again: Option<Duration>,
     /// The next entry, read ahead to put several containers in order of time.
     next: Option<Entry>,
 }
@@ -40,6 +45,8 @@ enum Place {
     /// Looks for where the last lines begin.
     Finding(Tail),
     Reading(Reader),
+    /// There is no ring any more.
+    Gone,
 }
 
 impl Agent {
@@ -65,7 +72,7 @@ impl Agent {
                 Some(lines) => Place::Finding(Tail::new(ring.layout(), lines)),
                 None => Place::Reading(Reader::new(ring.layout(), Cursor::default())),
             };
-            sources.push(Source { name, slot, place, at_end: false, next: None });
+            sources.push(Source { name, slot, place, at_end: false, again: None, next: None });
         }
         self.streams.push(LogStream { call, follow, sources });
         self.serve_streams(now);
@@ -90,6 +97,11 @@ impl Agent {
         })
     }
 
+    /// When a ring that was being written is looked at again.
+    pub fn streams_deadline(&self) -> Option<Duration> {
+        self.streams.iter().flat_map(|stream| &stream.sources).filter_map(|source| source.again).min()
+    }
+
     pub fn serve_streams(&mut self, now: Duration) {
         let mut streams = core::mem::take(&mut self.streams);
         streams.retain_mut(|stream| self.serve_stream(stream, now));
@@ -100,10 +112,14 @@ impl Agent {
     fn serve_stream(&mut self, stream: &mut LogStream, now: Duration) -> bool {
         let mut steps = STEPS_PER_TURN;
         for source in &mut stream.sources {
-            self.find_last_lines(source, &mut steps);
+            if source.again.is_some_and(|at| at <= now) {
+                source.again = None;
+                source.at_end = false;
+            }
+            self.find_last_lines(source, &mut steps, now);
         }
         // What is oldest is known when all of them have been found.
-        let is_looking = |source: &Source| matches!(source.place, Place::Finding(_)) && !source.at_end;
+        let is_looking = |source: &Source| matches!(source.place, Place::Finding(_));
         if stream.sources.iter().any(is_looking) {
             return self.server.room(stream.call).is_some();
         }
@@ -136,24 +152,29 @@ impl Agent {
     }
 
     /// Goes on looking for where the last lines begin.
-    fn find_last_lines(&self, source: &mut Source, steps: &mut usize) {
+    fn find_last_lines(&self, source: &mut Source, steps: &mut usize, now: Duration) {
         let Place::Finding(tail) = &mut source.place else { return };
         let Some(ring) = self.logs.ring(source.slot) else {
+            source.place = Place::Gone;
             source.at_end = true;
             return;
         };
         let mut buffer = [0u8; READ];
-        while let Some(left) = steps.checked_sub(1) {
+        while let (false, Some(left)) = (source.at_end, steps.checked_sub(1)) {
             *steps = left;
-            let found = match tail.step(ring, &mut buffer) {
-                Ok(cursor) => cursor,
+            let cursor = match tail.step(ring, &mut buffer) {
+                Ok(Step::Further) => continue,
+                Ok(Step::Busy) => {
+                    source.at_end = true;
+                    source.again = Some(now.saturating_add(AGAIN));
+                    return;
+                }
+                Ok(Step::Found(cursor)) => cursor,
                 // The reader says what is wrong with it.
-                Err(_) => Some(Cursor::default()),
+                Err(_) => Cursor::default(),
             };
-            if let Some(cursor) = found {
-                source.place = Place::Reading(Reader::new(ring.layout(), cursor));
-                return;
-            }
+            source.place = Place::Reading(Reader::new(ring.layout(), cursor));
+            return;
         }
     }
 

@@ -123,7 +123,8 @@ pub enum InsideStep {
     Barrier,
     /// Signals, descriptors and umask as the program is to find them.
     Prepare,
-    /// The last step but the program: nothing of ours has to pass the filter.
+    /// The last step but the program: of ours only execve has to pass the filter, and what says why
+    /// it failed.
     Seccomp {
         program: Vec<Instruction>,
         flags: Vec<Flag>,

@@ -30,7 +30,7 @@ pub use rate::Bucket;
 pub use reader::{Cursor, Gone, Item, ReadError, Reader};
 pub use ring::{Recovered, Ring, Target};
 pub use share::share;
-pub use tail::Tail;
+pub use tail::{Step, Tail};
 pub use text::{LINE_MAX, clean_line};
 
 /// Reads at an offset. Exact: fewer bytes than asked for is an error.

@@ -18,6 +18,18 @@ pub struct Tail {
     followed: [bool; 2],
 }
 
+/// What one step has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Read from here. When less is kept than was asked for, that is the very beginning, so that the
+    /// reader tells what is gone.
+    Found(Cursor),
+    /// There is more to look at.
+    Further,
+    /// The ring is being written, or its writer died in the middle: come again a little later.
+    Busy,
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Place {
     /// The entry that ends at `byte` or holds it.
@@ -32,15 +44,12 @@ impl Tail {
         Self { layout, lines, at: None, followed: [false; 2] }
     }
 
-    /// Looks at one more piece of output, at most `buffer` long (which must not be empty). `Some`:
-    /// where to read from; when less is kept than was asked for, that is the very beginning, so that
-    /// the reader tells what is gone.
-    pub fn step<S: Source>(
-        &mut self,
-        source: &S,
-        buffer: &mut [u8],
-    ) -> Result<Option<Cursor>, ReadError<S::Error>> {
-        let Some(state) = look(source)? else { return Ok(None) };
+    /// Looks at one more piece of output, at most `buffer` long (which must not be empty).
+    ///
+    /// # Errors
+    /// The source's, and [`ReadError::Damaged`].
+    pub fn step<S: Source>(&mut self, source: &S, buffer: &mut [u8]) -> Result<Step, ReadError<S::Error>> {
+        let Some(state) = look(source)? else { return Ok(Step::Busy) };
         let Some(at) = self.at else {
             self.at = Some(Place { next_entry: state.head_entry, byte: state.head_byte });
             let end = Cursor {
@@ -49,10 +58,10 @@ impl Tail {
                 lost_bytes: state.lost_bytes,
                 lost_reads: super::ring::low_half(state.lost_reads),
             };
-            return Ok((self.lines == 0).then_some(end));
+            return Ok(if self.lines == 0 { Step::Found(end) } else { Step::Further });
         };
         if at.byte <= state.tail_byte {
-            return Ok(Some(Cursor::default()));
+            return Ok(Step::Found(Cursor::default()));
         }
         let number = at.next_entry.saturating_sub(1);
         let entry = read_entry(source, &self.layout, number)?;
@@ -64,19 +73,19 @@ impl Tail {
         let len = from.map_or(0, |from| at.byte.saturating_sub(from));
         let buffer = buffer.split_at_mut(usize::try_from(len).unwrap_or(0)).0;
         source.read_at(self.layout.byte_at(from.unwrap_or(0)), buffer)?;
-        let Some(after) = look(source)? else { return Ok(None) };
+        let Some(after) = look(source)? else { return Ok(Step::Busy) };
         if after.tail_byte > from.unwrap_or(0) {
-            return Ok(Some(Cursor::default()));
+            return Ok(Step::Found(Cursor::default()));
         }
         let (Some(entry), Some(from)) = (entry, from) else {
             return Err(ReadError::Damaged);
         };
         if let Some(offset) = self.line_before(entry.stream, buffer) {
-            return Ok(Some(cursor(number, &entry, from.saturating_add(offset))));
+            return Ok(Step::Found(cursor(number, &entry, from.saturating_add(offset))));
         }
         let next_entry = if from == entry.start { number } else { at.next_entry };
         self.at = Some(Place { next_entry, byte: from });
-        Ok(None)
+        Ok(Step::Further)
     }
 
     /// Counts the lines that end in `bytes`; behind the end of the first that is not wanted.

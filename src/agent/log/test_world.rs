@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use orlop::log::{Cursor, FromLogger, Gone, Item, PipeKey, Reader, Stream, Tail};
+use orlop::log::{Cursor, FromLogger, Gone, Item, PipeKey, Reader, Step, Stream, Tail};
 
 use super::{Link, RingFile};
 use crate::linux::forked::Forked;
@@ -129,7 +129,7 @@ impl World {
         let mut buffer = vec![0; 100];
         let mut tail = Tail::new(file.layout(), lines);
         let cursor = loop {
-            if let Some(cursor) = tail.step(file, &mut buffer).unwrap() {
+            if let Step::Found(cursor) = tail.step(file, &mut buffer).unwrap() {
                 break cursor;
             }
         };

@@ -69,14 +69,18 @@ macro_rules! table {
 }
 
 impl Architecture {
-    /// `None` for one whose programs cannot run beside [`NATIVE`]'s: a rule for it is never asked.
+    /// `None` for one whose programs cannot run beside [`NATIVE`]'s, so that no rule for it is ever
+    /// asked, and for 32-bit ARM, whose private calls are in no table: its programs run unconfined only.
     pub(super) fn table(self) -> Option<Table> {
         match self {
-            Self::X86_64 => Some(table!(0xc000_003e, x86_64)),
-            Self::X86 => Some(table!(0x4000_0003, x86)),
-            Self::Aarch64 => Some(table!(0xc000_00b7, aarch64)),
-            Self::Arm => Some(table!(0x4000_0028, arm)),
-            Self::X32
+            Self::X86_64 if NATIVE == Self::X86_64 => Some(table!(0xc000_003e, x86_64)),
+            Self::X86 if NATIVE == Self::X86_64 => Some(table!(0x4000_0003, x86)),
+            Self::Aarch64 if NATIVE == Self::Aarch64 => Some(table!(0xc000_00b7, aarch64)),
+            Self::X86_64
+            | Self::X86
+            | Self::Aarch64
+            | Self::Arm
+            | Self::X32
             | Self::Mips
             | Self::Mips64
             | Self::Mips64N32

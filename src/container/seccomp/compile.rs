@@ -61,6 +61,9 @@ pub fn compile(filter: &Seccomp) -> Result<Vec<Instruction>, Refused> {
     for table in wanted.into_iter().filter_map(Architecture::table) {
         let ranges = ranges(filter, &table)?;
         let root = tree(&mut emitter, &ranges);
+        if emitter.len() > LONGEST {
+            return Err(Refused::TooLong(emitter.len()));
+        }
         entries.push((table.audit, emitter.load_number(root)));
     }
     let choose = entries

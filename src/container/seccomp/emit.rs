@@ -57,7 +57,9 @@ impl Emitter {
     /// Returns this verdict: an instruction that is there already, when one is.
     pub(super) fn verdict(&mut self, value: u32) -> Place {
         let same = |it: &Instruction| it.code == RETURN && it.value == value;
-        let there = self.reversed.iter().rposition(same);
+        // One that is farther away would need a step on the way: no shorter than another of it.
+        let near = self.reversed.len().saturating_sub(usize::from(u8::MAX));
+        let there = self.reversed.iter().skip(near).rposition(same).map(|place| near + place);
         there.unwrap_or_else(|| self.push(RETURN, value, 0, 0))
     }
 

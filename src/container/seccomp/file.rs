@@ -78,7 +78,8 @@ struct Filter {
 pub fn read_profile(bytes: &[u8], capabilities: u64) -> Result<Seccomp, String> {
     let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut actions = file.syscalls.iter().map(|rule| rule.action).chain([file.default_action]);
-    if file.listener_path.is_some() || actions.any(|action| action == Action::Notify) {
+    let waits = file.flags.contains(&Flag::WaitKillableRecv);
+    if waits || file.listener_path.is_some() || actions.any(|action| action == Action::Notify) {
         return Err("SCMP_ACT_NOTIFY asks somebody who listens, and nobody does here".to_string());
     }
     if !file.architectures.is_empty() && !file.arch_map.is_empty() {

@@ -2,7 +2,8 @@
 //!
 //! Written as what is *not* for containers, with the reason: everything that is known and not named
 //! here is allowed, and what is not known yet does not exist for a container (ENOSYS). The verdicts
-//! are those of Docker's profile; a capability that a container was given opens what it is for.
+//! are those of Docker's profile, but that newer calls which give no power are allowed, and io_uring is
+//! not; a capability that a container was given opens what it is for.
 
 use alloc::borrow::ToOwned;
 use alloc::string::ToString;
@@ -70,7 +71,7 @@ const CLOSED: &[(&[u32], &[&str])] = &[
     (&[cap::SYS_TIME], &["clock_settime", "clock_settime64", "settimeofday", "stime"]),
     (&[cap::SYS_RAWIO], &["ioperm", "iopl"]),
     (&[cap::SYS_TTY_CONFIG], &["vhangup"]),
-    (&[cap::SYSLOG], &["syslog"]),
+    (&[cap::SYS_ADMIN, cap::SYSLOG], &["syslog"]),
     // Other processes' insides, beyond what ptrace(2) may.
     (&[cap::SYS_PTRACE], &["kcmp", "pidfd_getfd", "process_madvise"]),
     // Where memory lies.
