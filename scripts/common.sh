@@ -46,7 +46,7 @@ as_root_runner() {
         return 1
     fi
     # A password counts for some minutes only; the tests take longer.
-    (while kill -0 $$ 2>/dev/null && sudo -n -v 2>/dev/null; do sleep 60; done) >/dev/null &
+    (while kill -0 $$ 2>/dev/null && sudo -n -v 2>/dev/null; do sleep 60; done) >/dev/null 2>&1 &
     local host
     host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
     export "CARGO_TARGET_${host}_RUNNER=sudo -n -E env PATH=$PATH"

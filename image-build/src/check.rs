@@ -32,12 +32,19 @@ pub(crate) fn read(path: &Path) -> Result<Checked> {
     let reading = config::read(&sources);
     let (errors, warnings): (Vec<_>, Vec<_>) =
         reading.diagnostics.iter().partition(|diagnostic| diagnostic.severity == Severity::Error);
-    if !errors.is_empty() {
-        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        return Err(Error::Config(texts.join("\n")));
+    let mut mistakes: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    for named in named_files(&reading.config, &folder) {
+        match named {
+            Ok(file) => files.extend(file),
+            Err(mistake) => mistakes.push(format!("error: {mistake}")),
+        }
     }
+    if !mistakes.is_empty() {
+        return Err(Error::Config(mistakes.join("\n")));
+    }
+    files.sort();
+    files.dedup();
     let warnings = warnings.iter().map(ToString::to_string).collect();
-    files.extend(named_files(&reading.config, &folder)?);
     Ok(Checked { config: reading.config, folder, files, warnings })
 }
 
@@ -63,30 +70,28 @@ fn toml_files(path: &Path) -> Result<(PathBuf, Vec<String>)> {
     }
 }
 
-/// Refuses a configuration that names files which are not there, and gives those to take along, by
-/// the name under which the machine finds them: all but images, which go into the store.
-fn named_files(config: &Config, folder: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let mut files = Vec::new();
-    for FileUse { key, path: name, required, .. } in config::files(config) {
-        let image = key.ends_with(".image");
-        let path = folder.join(&name);
-        let named = |why: &str| Error::Named { key: key.clone(), path: path.clone(), why: why.to_owned() };
-        // An absolute path is the machine's own, except an image's, which is used up here.
-        if !image && Path::new(&name).is_absolute() {
-            continue;
-        }
-        match fs::metadata(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound && !required => continue,
-            Err(error) => return Err(named(&error.to_string())),
-            Ok(_) if image => continue,
-            Ok(found) if !found.is_file() => return Err(named("this is no file")),
-            Ok(_) => {}
-        }
-        files.push((name, path));
+/// The files that a configuration names, which are to be taken along by the name under which the machine
+/// finds them, and for each that cannot be, what is wrong. Images go into the store and not along.
+fn named_files(config: &Config, folder: &Path) -> Vec<Result<Option<(String, PathBuf)>, String>> {
+    config::files(config).into_iter().map(|file| named_file(file, folder)).collect()
+}
+
+fn named_file(file: FileUse, folder: &Path) -> Result<Option<(String, PathBuf)>, String> {
+    let FileUse { key, path: name, required, .. } = file;
+    let image = key.ends_with(".image");
+    // An absolute path is the machine's own, except an image's, which is used up here.
+    if !image && Path::new(&name).is_absolute() {
+        return Ok(None);
     }
-    files.sort();
-    files.dedup();
-    Ok(files)
+    let path = folder.join(&name);
+    let wrong = |why: &str| Err(format!("{key}: {}: {why}", path.display()));
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound && !required => Ok(None),
+        Err(error) => wrong(&error.to_string()),
+        Ok(_) if image => Ok(None),
+        Ok(found) if !found.is_file() => wrong("this is no file"),
+        Ok(_) => Ok(Some((name, path))),
+    }
 }
 
 #[cfg(test)]
@@ -136,13 +141,25 @@ mod tests {
     const CONTAINER: &str = "[container.web]\nimage = \"dir:root\"\nenv_file = ";
 
     #[test]
-    fn names_the_key_and_the_path_of_a_file_that_is_missing() {
+    fn names_every_file_that_is_missing_with_key_and_path() {
         let missing = "No such file or directory (os error 2)";
         let web = |file: &str| format!("{CONTAINER}[\"{file}\"]\n");
-        check_refused(&[("a.toml", &web("x"))], &format!("container.web.image: /root: {missing}"));
+        let both = format!(
+            "error: container.web.image: /root: {missing}\nerror: container.web.env_file: /x.env: {missing}"
+        );
+        check_refused(&[("a.toml", &web("x.env"))], &both);
         let with = |file: &str| web(file).replace("dir:root", "oci-archive:a.toml");
-        check_refused(&[("a.toml", &with("x.env"))], &format!("container.web.env_file: /x.env: {missing}"));
-        check_refused(&[("a.toml", &with("x")), ("x/b", "")], "container.web.env_file: /x: this is no file");
+        let no_file = "error: container.web.env_file: /x: this is no file";
+        check_refused(&[("a.toml", &with("x")), ("x/b", "")], no_file);
+    }
+
+    #[test]
+    fn shows_mistakes_and_missing_files_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "[container.db]\nimage = \"dir:db\"\n[container.web]\nimage = 7\n";
+        fs::write(folder.path().join("a.toml"), text).unwrap();
+        let text = read(folder.path()).unwrap_err().to_string();
+        assert!(text.contains("a.toml:4:9") && text.contains("\nerror: container.db.image: "), "{text}");
     }
 
     #[test]

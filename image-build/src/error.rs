@@ -8,14 +8,9 @@ use orlop::image::modules::UnknownModule;
 
 #[derive(Debug)]
 pub enum Error {
-    /// The configuration's mistakes, as every other reader of it shows them.
+    /// The configuration's mistakes, as every other reader of it shows them, and the files that it
+    /// names and the build cannot take in: all of them.
     Config(String),
-    /// The configuration names a file that the build cannot take in.
-    Named {
-        key: String,
-        path: PathBuf,
-        why: String,
-    },
     /// An image that is damaged, missing, or cannot be converted.
     Image {
         key: String,
@@ -53,7 +48,6 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(text) | Self::Kernel(text) | Self::Init(text) => f.write_str(text),
-            Self::Named { key, path, why } => write!(f, "{key}: {}: {why}", path.display()),
             Self::Image { key, why } => write!(f, "{key}: {why}"),
             Self::Module { key: Some(key), unknown } => write!(f, "{key}: {unknown}"),
             Self::Module { key: None, unknown } => unknown.fmt(f),
@@ -71,7 +65,6 @@ impl std::error::Error for Error {
             Self::File { source, .. } => Some(source),
             Self::Module { unknown, .. } => Some(unknown),
             Self::Config(_)
-            | Self::Named { .. }
             | Self::Image { .. }
             | Self::Kernel(_)
             | Self::ModuleFile { .. }

@@ -138,6 +138,8 @@ fn write(layer: &Layer, diff_id: &Digest, spool: &File, to: &Path) -> Result<(),
     let file = out.into_inner().map_err(|error| problem(&to.display().to_string(), error.error()))?;
     // The same for every umask.
     file.as_file().set_permissions(Permissions::from_mode(0o644)).map_err(at(to))?;
+    // A power cut must not leave the name with half a layer behind: it would be taken for the whole.
+    file.as_file().sync_all().map_err(at(to))?;
     file.persist(to).map_err(|error| at(to)(error.error))?;
     Ok(())
 }

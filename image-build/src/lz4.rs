@@ -46,8 +46,15 @@ impl<W: Write> Compressor<W> {
     fn flush_blocks(&mut self) -> io::Result<()> {
         let blocks: Vec<&[u8]> = self.pending.chunks(BLOCK).collect();
         let packed: Vec<io::Result<Vec<u8>>> = thread::scope(|scope| {
-            let workers: Vec<_> = blocks.iter().map(|block| scope.spawn(|| pack(block))).collect();
-            workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| Err(gone()))).collect()
+            let spawn =
+                |block| thread::Builder::new().spawn_scoped(scope, move || pack(block)).map_err(|_| block);
+            let workers: Vec<_> = blocks.iter().copied().map(spawn).collect();
+            let finish = |worker: Result<thread::ScopedJoinHandle<'_, _>, &[u8]>| match worker {
+                Ok(worker) => worker.join().unwrap_or_else(|_| Err(gone())),
+                // There are no threads to be had.
+                Err(block) => pack(block),
+            };
+            workers.into_iter().map(finish).collect()
         });
         for block in packed {
             let block = block?;

@@ -130,7 +130,11 @@ impl Pair {
             Opened::Waiting => {}
             Opened::Closed => {
                 let patience = knock.patience;
-                self.knock(patience);
+                // As above: a request that has not left yet will be heard, and a machine that only says
+                // this and reads nothing must not fill our memory.
+                if self.to_port.is_empty() {
+                    self.knock(patience);
+                }
             }
             Opened::Begun(rest) => {
                 self.to_client = rest.to_vec();
@@ -183,4 +187,26 @@ fn has_hung_up(client: &UnixStream) -> bool {
     let polled = nix::poll::poll(&mut fds, nix::poll::PollTimeout::ZERO);
     let [fd] = fds;
     polled.is_ok() && fd.revents().is_some_and(|flags| flags.contains(PollFlags::POLLHUP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{Ports, socket_path};
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_machine_that_only_says_closed_and_reads_nothing_takes_no_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(socket_path(folder.path(), 0)).unwrap();
+        let (_person, client) = UnixStream::pair().unwrap();
+        client.set_nonblocking(true).unwrap();
+        let mut pair = Pair::new(client, Ports::new(folder.path()).take().unwrap()).unwrap();
+        let (mut machine, _) = listener.accept().unwrap();
+        for _ in 0..20_000 {
+            machine.write_all(&orlop::control::session::closed_notice()).unwrap();
+            assert!(pair.work());
+        }
+        assert!(pair.to_port.len() < BUFFER, "{} bytes", pair.to_port.len());
+    }
 }

@@ -135,10 +135,13 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     Ok(sources)
 }
 
+/// Hidden files are not the configuration's, as `orlop-image` has it: editors leave them.
 fn tomls(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries: io::Result<Vec<_>> = fs::read_dir(folder)?.collect();
     let mut found: Vec<PathBuf> = entries?.iter().map(fs::DirEntry::path).collect();
-    found.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let is_hidden =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && !is_hidden(path));
     found.sort();
     Ok(found)
 }
@@ -169,7 +172,11 @@ fn missing(files: &[FileUse], base: &Path) -> Vec<Missing> {
             continue;
         }
         if let Err(error) = fs::metadata(base.join(&needed.path)) {
-            let what = if is_image { "image" } else { "environment file" };
+            let what = match needed.key.rsplit('.').next() {
+                Some("image") => "image",
+                Some("seccomp") => "seccomp profile",
+                _ => "environment file",
+            };
             let why = format!("the {what} `{}` cannot be found: {}", needed.path, failure::why(&error));
             missing.push(Missing { needed: needed.clone(), why });
         }

@@ -44,6 +44,16 @@ error: the environment file `web.env` cannot be found: there is no such file
     }
     let (code, out, _) = judge(&[("a.toml", WEB), ("root", ""), ("web.env", "")], "{}");
     assert_eq!((code, out.as_str()), (0, GOOD));
+    let web = "[container.web]\nimage = \"dir:a.toml\"\nseccomp = \"own.json\"\n";
+    let expected = "error: the seccomp profile `own.json` cannot be found: there is no such file\n";
+    let (_, out, _) = judge(&[("a.toml", web)], "{}");
+    assert!(out.starts_with(expected), "{out}");
+}
+
+#[test]
+fn leaves_hidden_files_to_their_editors() {
+    let (code, out, _) = judge(&[("a.toml", WEB), (".a.toml", "half of a")], "--no-files {}");
+    assert_eq!((code, out.as_str()), (0, GOOD));
 }
 
 #[test]

@@ -53,7 +53,8 @@ fn portion(segments: &[Segment], bytes: usize) -> (&[Segment], &[Segment]) {
     segments.split_at_checked(count).unwrap_or((segments, &[]))
 }
 
-/// Each core takes the next segment that nobody has yet. The answers are in order.
+/// Each core takes the next segment that nobody has yet, this thread too: where no other can be had, it
+/// does all. The answers are in order.
 fn side_by_side(
     width: usize,
     segments: &[Segment],
@@ -72,8 +73,11 @@ fn side_by_side(
         }
     };
     let mut done: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..width.min(segments.len())).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+        let workers: Vec<_> = (1..width.min(segments.len())).filter_map(spawn).collect();
+        let mut done = work();
+        done.extend(workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()));
+        done
     });
     if done.len() != segments.len() {
         let what = String::from("a compressing thread ended early");
