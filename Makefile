@@ -2,6 +2,7 @@
 
 SHELL := bash
 MUSL := $(shell uname -m)-unknown-linux-musl
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 MEMORY ?= 256M
 PORT ?= 8080
 PREFIX ?= /usr/local
@@ -24,20 +25,20 @@ build: setup ## the machine's static binary, orlop-image and orlop-vm, in releas
 	cargo build --locked --release -p orlop-image -p orlop-vm
 
 install: ## orlop, orlop-image, orlop-vm, completions and manual page, once built, into PREFIX (/usr/local)
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin target/$(MUSL)/release/orlop target/release/orlop-image target/release/orlop-vm
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(TARGET)/$(MUSL)/release/orlop $(TARGET)/release/orlop-image $(TARGET)/release/orlop-vm
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
-	target/$(MUSL)/release/orlop man > $(DESTDIR)$(PREFIX)/share/man/man1/orlop.1
-	target/$(MUSL)/release/orlop completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/orlop
+	$(TARGET)/$(MUSL)/release/orlop man > $(DESTDIR)$(PREFIX)/share/man/man1/orlop.1
+	$(TARGET)/$(MUSL)/release/orlop completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/orlop
 
 images: setup ## the OCI images of the demo and the tests, from Debian's packages (cached)
 	@scripts/images
 
 demo: build images ## the bootable files of the demo, in build/demo
-	target/release/orlop-image build config/demo -o build/demo
+	$(TARGET)/release/orlop-image build config/demo -o build/demo
 
 run: demo ## boot the demo: http://localhost:8080 (PORT=, MEMORY=); Ctrl-C ends it
-	@echo "The page: http://localhost:$(PORT)   From another terminal: target/$(MUSL)/release/orlop --host unix:build/demo.sock ps"
-	target/release/orlop-vm run build/demo --memory $(MEMORY) --publish $(PORT):80 --control build/demo.sock
+	@echo "The page: http://localhost:$(PORT)   From another terminal: $(TARGET)/$(MUSL)/release/orlop --host unix:build/demo.sock ps"
+	$(TARGET)/release/orlop-vm run build/demo --memory $(MEMORY) --publish $(PORT):80 --control build/demo.sock
 
 test: setup images ## format, lints, and every test, the ones in virtual machines included
 	@scripts/test

@@ -12,6 +12,23 @@ cd "$root"
 # Tools that are unpacked here instead of being installed; see scripts/setup.
 export PATH="$root/build/tools/usr/bin:$PATH"
 
+fail() {
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 1
+}
+
+# add_rust_target TARGET
+add_rust_target() {
+    command -v cargo >/dev/null || fail "Rust is missing: see https://rustup.rs"
+    [ -d "$(rustc --print sysroot)/lib/rustlib/$1" ] && return 0
+    command -v rustup >/dev/null || fail "this Rust has no target $1, and there is no rustup to add it"
+    echo "adding the Rust target $1"
+    rustup -q target add "$1" >"$logs/setup-rust.log" 2>&1 || {
+        cat "$logs/setup-rust.log" >&2
+        fail "rustup target add $1"
+    }
+}
+
 # step NAME COMMAND…: output to build/logs/NAME.log, one line when it is done, the log's end when it
 # failed. Returns what the command returned.
 step() {

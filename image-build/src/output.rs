@@ -48,8 +48,9 @@ impl Output {
         let Self { wanted, new } = self;
         for name in FILES {
             let path = new.path().join(name);
-            // The same for everybody, whatever the umask is.
-            fs::set_permissions(&path, Permissions::from_mode(0o644)).at("change the mode of", &path)?;
+            // Whatever the umask is. The archive holds what env files hold, secrets too.
+            let mode = if name == INITRD { 0o600 } else { 0o644 };
+            fs::set_permissions(&path, Permissions::from_mode(mode)).at("change the mode of", &path)?;
             File::open(&path).and_then(|file| file.sync_all()).at("write", &path)?;
         }
         fs::set_permissions(new.path(), Permissions::from_mode(0o755))
