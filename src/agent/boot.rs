@@ -105,6 +105,10 @@ impl Boot {
         self.phase("memory", || reserve(self_memory));
         self.phase("network", || configure_network(config));
         self.phase("sysctls", || sysctls(config));
+    }
+
+    /// The first containers have had their time: from here on this is worth a file.
+    pub fn prepared(&self) {
         self.write(PREPARED);
     }
 

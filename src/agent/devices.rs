@@ -115,6 +115,7 @@ impl Agent {
         match self.boot.devices.step(&self.config, now) {
             Some(phase) => self.boot.ended(phase),
             None => {
+                self.boot.prepared();
                 if let Some(report) = self.boot.devices.report()
                     && let Err(errno) = self.epoll.add(report, Interest::EPOLLIN, Token::Modules.number())
                 {

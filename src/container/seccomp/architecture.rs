@@ -1,6 +1,8 @@
 //! Numbers of system calls, by architecture: with the ELF machine of `linux/program.rs` the only
 //! place that knows which processor this is.
 
+use alloc::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 macro_rules! architectures {
@@ -51,9 +53,15 @@ pub(super) struct Table {
     /// `AUDIT_ARCH_*`, linux/audit.h.
     pub(super) audit: u32,
     pub(super) name_of: fn(u32) -> Option<&'static str>,
-    pub(super) number_of: fn(&str) -> Option<u32>,
     /// The newest that is known.
     pub(super) last: u32,
+}
+
+impl Table {
+    /// Numbers by name: made once for many questions, since the crate's own search compares one by one.
+    pub(super) fn numbers(&self) -> BTreeMap<&'static str, u32> {
+        (0..=self.last).filter_map(|number| Some(((self.name_of)(number)?, number))).collect()
+    }
 }
 
 macro_rules! table {
@@ -62,7 +70,6 @@ macro_rules! table {
         Table {
             audit: $audit,
             name_of: |number| Sysno::new(number as usize).map(|call| call.name()),
-            number_of: |name| name.parse::<Sysno>().ok().map(|call| call.id().unsigned_abs()),
             last: Sysno::last().id().unsigned_abs(),
         }
     }};

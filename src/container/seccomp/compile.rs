@@ -79,10 +79,11 @@ pub fn compile(filter: &Seccomp) -> Result<Vec<Instruction>, Refused> {
 /// Decisions and the numbers that each begins at, in ascending order.
 fn ranges<'a>(filter: &'a Seccomp, table: &Table) -> Result<Vec<(u32, Decision<'a>)>, Refused> {
     let otherwise = verdict(filter.default_action, filter.default_errno_ret)?;
+    let numbers = table.numbers();
     let mut by_number: BTreeMap<u32, Vec<&Rule>> = BTreeMap::new();
     for rule in &filter.syscalls {
-        for number in rule.names.iter().filter_map(|name| (table.number_of)(name)) {
-            by_number.entry(number).or_default().push(rule);
+        for number in rule.names.iter().filter_map(|name| numbers.get(name.as_str())) {
+            by_number.entry(*number).or_default().push(rule);
         }
     }
     // What is newer than all that the filter speaks of did not exist for its author: a program must

@@ -6,7 +6,8 @@
 //! not; a capability that a container was given opens what it is for.
 
 use alloc::borrow::ToOwned;
-use alloc::string::ToString;
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -134,15 +135,13 @@ const PERSONALITIES: [u64; 5] = [0, 0x0008, 0x0002_0000, 0x0002_0008, 0xffff_fff
 #[must_use]
 pub fn allowed(capabilities: u64) -> Seccomp {
     let has = |number: &u32| capabilities & (1 << number) != 0;
-    let is_closed = |name: &str| {
-        let mut groups = CLOSED.iter().filter(|(_, names)| names.contains(&name));
-        groups.any(|(open_to, _)| !open_to.iter().any(has))
-    };
     let namespaces = has(&cap::SYS_ADMIN);
     let mut rules = conditional(namespaces);
-    let special: Vec<&str> = rules.iter().flat_map(|rule| &rule.names).map(|name| name.as_str()).collect();
+    let closed = CLOSED.iter().filter(|(open_to, _)| !open_to.iter().any(has)).flat_map(|(_, names)| *names);
+    let special = rules.iter().flat_map(|rule| &rule.names).map(String::as_str);
+    let not_plain: BTreeSet<&str> = closed.copied().chain(special).collect();
     let known = NATIVE.table().map(names).unwrap_or_default();
-    let plain = known.into_iter().filter(|name| !is_closed(name) && !special.contains(name));
+    let plain = known.into_iter().filter(|name| !not_plain.contains(name));
     let names = plain.map(ToOwned::to_owned).collect();
     rules.insert(0, Rule { names, action: Action::Allow, errno_ret: None, args: Vec::new() });
     Seccomp {
