@@ -184,8 +184,12 @@ impl Boot {
         self.keep(phase);
     }
 
-    /// In the order in which they began: some go on beside one another.
+    /// In the order in which they began: some go on beside one another. What an earlier supervisor has
+    /// ended stays as it was.
     fn keep(&mut self, phase: Phase) {
+        if self.phases.iter().any(|kept| kept.name == phase.name) {
+            return;
+        }
         self.phases.push(phase);
         self.phases.sort_by_key(|phase| phase.start);
     }
@@ -338,4 +342,32 @@ fn memory_total() -> u64 {
         .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
     // A machine that does not say is taken for a small one.
     kib.unwrap_or(64 << 10) * 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_that_an_earlier_supervisor_ended_stays_as_it_was() {
+        let mut boot = Boot {
+            phases: Vec::new(),
+            config_dir: String::new(),
+            words: config::kernel_words(""),
+            memory: 0,
+            starts: 2,
+            complete: false,
+            containers_since: None,
+            devices: Devices::default(),
+        };
+        let seconds = Duration::from_secs;
+        let mut end = |name: &str, start, end| {
+            boot.ended(Phase { name: name.into(), start: seconds(start), end: seconds(end), error: None });
+            boot.phases.iter().map(|phase| (phase.name.clone(), phase.end.as_secs())).collect::<Vec<_>>()
+        };
+        end("device modules", 5, 6);
+        end("containers", 3, 7);
+        let phases = end("containers", 8, 9);
+        assert_eq!(phases, [("containers".to_owned(), 7), ("device modules".to_owned(), 6)]);
+    }
 }
