@@ -53,6 +53,8 @@ fn control_alt_delete_stops_everything_and_reboots() {
 fn the_power_button_stops_everything_and_powers_off() {
     let machine = world(&chain()).boot();
     machine.wait("top", "running");
+    // Its driver is loaded after the containers.
+    machine.wait_for_console("boot complete").unwrap_or_else(|error| panic!("{error}"));
     machine.power_button().unwrap();
     ends(&machine, End::PoweredOff);
     check_stopped(&machine);
