@@ -105,6 +105,7 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
             gid_mappings: range,
             cgroups_path: format!("/containers/{}", container.name),
             sysctl: sysctls(capabilities, &container.seccomp),
+            devices: Vec::new(),
             resources: resources(&container.limits, &facts.devices),
             masked_paths: MASKED.map(ToString::to_string).to_vec(),
             readonly_paths: READ_ONLY.map(ToString::to_string).to_vec(),

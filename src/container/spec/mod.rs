@@ -2,6 +2,8 @@
 //!
 //! Field names are the specification's (runtime-spec 1.3, config.md and config-linux.md).
 
+mod resources;
+
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,6 +11,11 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::seccomp::Seccomp;
+
+pub use resources::{
+    BlockIo, Cpu, Device, DeviceRule, HugepageLimit, InterfacePriority, Memory, Network, Pids, Rdma,
+    Resources, Throttle, WeightDevice,
+};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -93,6 +100,9 @@ pub struct Linux {
     /// Kernel parameters of the container's own namespaces, by their keys with dots.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sysctl: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+    #[serde(default, skip_serializing_if = "Resources::is_empty")]
     pub resources: Resources,
     pub masked_paths: Vec<String>,
     pub readonly_paths: Vec<String>,
@@ -127,65 +137,4 @@ pub struct IdMapping {
     #[serde(rename = "hostID")]
     pub host_id: u32,
     pub size: u32,
-}
-
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Resources {
-    #[serde(default)]
-    pub memory: Memory,
-    #[serde(default)]
-    pub cpu: Cpu,
-    #[serde(default)]
-    pub pids: Pids,
-    #[serde(default, rename = "blockIO")]
-    pub block_io: BlockIo,
-    /// Files of cgroup v2 by name, for what the specification has no field for.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub unified: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Memory {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i64>,
-    /// Memory and swap together, as the specification has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub swap: Option<i64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Cpu {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub quota: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub period: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpus: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Pids {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BlockIo {
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub throttle_read_bps_device: Vec<Throttle>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub throttle_write_bps_device: Vec<Throttle>,
-    #[serde(default, rename = "throttleReadIOPSDevice", skip_serializing_if = "Vec::is_empty")]
-    pub throttle_read_iops_device: Vec<Throttle>,
-    #[serde(default, rename = "throttleWriteIOPSDevice", skip_serializing_if = "Vec::is_empty")]
-    pub throttle_write_iops_device: Vec<Throttle>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Throttle {
-    pub major: u32,
-    pub minor: u32,
-    pub rate: u64,
 }
