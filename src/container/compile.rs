@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::RANGE;
-use super::resources::resources;
+use super::limits::resources;
 use super::seccomp::{self, Seccomp};
 use super::spec::{
     CapabilitySets, IdMapping, Linux, Mount, Namespace, NamespaceKind, Process, RlimitSpec, Spec, SpecRoot,

@@ -5,7 +5,9 @@
 
 mod compile;
 mod environment;
+mod limits;
 mod plan;
+mod refused;
 mod resources;
 pub mod seccomp;
 pub mod spec;
@@ -14,7 +16,8 @@ mod users;
 pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, arguments, capabilities, compile};
 pub use environment::{BadLine, environment, parse_env_file};
 pub use plan::{Attach, Devices, InsideStep, Plan, Root, SetupStep, plan};
-pub use resources::{Place, Setting, settings};
+pub use refused::Refused;
+pub use resources::{Missing, Place, Present, Setting, When, controllers, settings};
 pub use spec::Spec;
 pub use users::{NotFound, Resolved, resolve};
 
