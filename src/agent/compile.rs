@@ -32,6 +32,10 @@ impl Agent {
             seccomp: files::seccomp(container, &self.boot.config_dir)?,
         };
         let spec = compile(container, &image.defaults, &facts);
+        if spec.process.as_ref().is_none_or(|process| process.args.is_empty()) {
+            let why = "neither the image nor the configuration names a program";
+            return Err(Failure::said("execute", why));
+        }
         let quarter = self.boot.memory / 4;
         let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
         let root = root(container, &image.defaults, &facts, &image.layers, upper_size);
