@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::container::{Facts, Root, When, compile, first_id, plan, settings};
+use orlop::container::{Facts, Root, compile, first_id, plan};
 use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
@@ -145,9 +145,7 @@ impl Agent {
         let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
         let plan = plan(&spec, &Root { layers: image.layers.clone(), upper_size })
             .map_err(|refused| Failure::said("seccomp", refused.to_string()))?;
-        let limits = settings(&spec.linux.resources, When::Start)
-            .map_err(|refused| Failure::said("limits", refused.to_string()))?;
-        let (cgroups, entrances) = Cgroups::make(name, &limits)?;
+        let (cgroups, entrances) = Cgroups::make(name, &spec.linux, &mut self.filters)?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
         let job = Job {

@@ -69,6 +69,7 @@ struct Agent {
     /// Living, starting and not yet cleaned containers; the key is in their tokens.
     runs: BTreeMap<u32, Run>,
     next_run: u32,
+    filters: cgroups::Filters,
     /// Slots of the id ranges, by name.
     slots: BTreeMap<String, u32>,
     /// What is still to be told to the core, in order.
@@ -143,6 +144,7 @@ impl Agent {
             boot,
             runs: BTreeMap::new(),
             next_run: 0,
+            filters: cgroups::Filters::default(),
             events: VecDeque::new(),
             power: None,
             blamed: Blame::open()?,
