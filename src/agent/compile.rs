@@ -5,8 +5,16 @@ use orlop::container::seccomp::Programs;
 use orlop::container::{Facts, Plan, Spec, compile, first_id, plan_with, root};
 
 use super::boot::{self, Boot};
+use super::cgroups::Filters;
 use super::{files, records, store};
 use crate::engine::{self, Failure};
+
+/// What one start leaves for the next.
+#[derive(Default)]
+pub struct Compiled {
+    pub programs: Programs,
+    pub filters: Filters,
+}
 
 /// What all containers have in common.
 pub struct Machine<'a> {

@@ -39,7 +39,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::config::Config;
-use orlop::container::seccomp::Programs;
 use orlop::control::Upgrade;
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{Effect, Event, Outcome, StateKind, Status, Supervisor};
@@ -51,6 +50,7 @@ use crate::linux::{Errno, Result, process, signal, time};
 use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
+use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
 use launch::Run;
@@ -70,7 +70,7 @@ struct Agent {
     /// Living, starting and not yet cleaned containers; the key is in their tokens.
     runs: BTreeMap<u32, Run>,
     next_run: u32,
-    programs: Programs,
+    compiled: Compiled,
     /// Slots of the id ranges, by name.
     slots: BTreeMap<String, u32>,
     /// What is still to be told to the core, in order.
@@ -145,7 +145,7 @@ impl Agent {
             boot,
             runs: BTreeMap::new(),
             next_run: 0,
-            programs: Programs::default(),
+            compiled: Compiled::default(),
             events: VecDeque::new(),
             power: None,
             blamed: Blame::open()?,

@@ -4,6 +4,7 @@
 //! (`engine/`). Nothing here looks at a file or asks the kernel.
 
 mod compile;
+pub mod devices;
 mod environment;
 mod limits;
 mod mount_options;
