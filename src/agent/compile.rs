@@ -1,8 +1,8 @@
 //! What a container gets: its spec and the steps to it, from the configuration, the image and the machine.
 
-use orlop::config::{Config, Container};
+use orlop::config::{self, Config, Container};
 use orlop::container::seccomp::Programs;
-use orlop::container::{Facts, Plan, Spec, compile, first_id, plan_with, root};
+use orlop::container::{Facts, Plan, Spec, capabilities, compile, first_id, plan_with, root};
 
 use super::boot::{self, Boot};
 use super::cgroups::Filters;
@@ -45,7 +45,12 @@ impl Machine<'_> {
             dev: engine::DEVICES.into(),
             volumes: boot::VOLUMES.into(),
             volume_sizes: self.config.volumes.values().filter_map(sized).collect(),
-            seccomp: files::seccomp(container, &self.boot.config_dir)?,
+            seccomp: match &container.seccomp {
+                config::Seccomp::Default => Some(programs.allowed(capabilities(container))),
+                config::Seccomp::Unconfined | config::Seccomp::File(_) => {
+                    files::seccomp(container, &self.boot.config_dir)?
+                }
+            },
         };
         let spec = compile(container, &image.defaults, &facts);
         if spec.process.as_ref().is_none_or(|process| process.args.is_empty()) {

@@ -78,7 +78,7 @@ pub struct Facts {
     pub volumes: String,
     /// Bytes that a `[volume.X]` may hold in memory.
     pub volume_sizes: BTreeMap<String, u64>,
-    /// What the file says that `seccomp` names.
+    /// What the file says that `seccomp` names; or the default, when somebody had it made before.
     pub seccomp: Option<Seccomp>,
 }
 
@@ -120,7 +120,9 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
             masked_paths: MASKED.map(ToString::to_string).to_vec(),
             readonly_paths: READ_ONLY.map(ToString::to_string).to_vec(),
             seccomp: match &container.seccomp {
-                config::Seccomp::Default => Some(seccomp::allowed(capabilities)),
+                config::Seccomp::Default => {
+                    Some(facts.seccomp.clone().unwrap_or_else(|| seccomp::allowed(capabilities)))
+                }
                 config::Seccomp::Unconfined => None,
                 config::Seccomp::File(_) => facts.seccomp.clone(),
             },
