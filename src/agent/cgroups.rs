@@ -27,7 +27,11 @@ impl Cgroups {
     ///
     /// # Errors
     /// [`Failure`] naming the file that was refused.
-    pub fn make(name: &str, settings: &[Setting]) -> core::result::Result<(Self, Entrances), Failure> {
+    pub fn make(
+        name: &str,
+        settings: &[Setting],
+        delegated_to: Option<(u32, u32)>,
+    ) -> core::result::Result<(Self, Entrances), Failure> {
         let fail = |object: &str| {
             let object = object.to_owned();
             move |errno| Failure::new("cgroup", object, errno)
@@ -38,6 +42,9 @@ impl Cgroups {
         let main = cgroup::make(outer.as_fd(), "main").map_err(fail("main"))?;
         let setup = cgroup::make(outer.as_fd(), "setup").map_err(fail("setup"))?;
         write(outer.as_fd(), Some(main.as_fd()), settings)?;
+        if let Some((uid, gid)) = delegated_to {
+            cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
+        }
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
         Ok((cgroups, Entrances { main, setup }))
     }

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::container::{When, settings};
+use orlop::container::{When, delegated_to, settings};
 use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
@@ -128,7 +128,7 @@ impl Agent {
         let (spec, plan) = self.plan(container, image, slot)?;
         let limits = settings(&spec.linux.resources, When::Start)
             .map_err(|refused| Failure::said(refused.field, refused.why))?;
-        let (cgroups, entrances) = Cgroups::make(name, &limits)?;
+        let (cgroups, entrances) = Cgroups::make(name, &limits, delegated_to(&spec))?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
         let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));

@@ -20,6 +20,8 @@ pub struct Root {
     pub volumes: Vec<Volume>,
     /// Over the numbers of the spec, and looked up inside the root.
     pub names: Names,
+    /// Whether our own PID 1 stands before the program.
+    pub init: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -295,6 +297,8 @@ pub enum InsideStep {
         /// Whoever listens is told.
         notifies: bool,
     },
+    /// Becomes the container's init, and goes on in a child.
+    Init,
     Execute {
         args: Vec<String>,
     },

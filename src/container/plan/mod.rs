@@ -172,6 +172,10 @@ fn program(spec: &Spec, process: &Process, root: &Root) -> Result<Vec<InsideStep
         steps.push(InsideStep::StartHooks(spec.hooks.start_container.clone()));
     }
     steps.extend(process::last(process, spec.linux.seccomp.as_ref())?);
+    if root.init {
+        // Under the filter and with the capabilities of the program: it is no way around them.
+        steps.insert(steps.len().saturating_sub(1), InsideStep::Init);
+    }
     Ok(steps)
 }
 

@@ -1,5 +1,7 @@
 //! What a container gets: its spec and the steps to it, from the configuration, the image and the machine.
 
+mod hardware;
+
 use orlop::config::Container;
 use orlop::container::{Facts, Plan, Spec, compile, first_id, plan, root};
 
@@ -19,7 +21,9 @@ impl Agent {
             .map_err(|errno| Failure::new("files", &directory, errno))?;
         let facts = Facts {
             first_id: first_id(slot),
-            devices: files::devices(&container.limits.io)?,
+            disks: hardware::disks(&container.limits.io)?,
+            devices: hardware::devices(container)?,
+            thermal: hardware::thermal(),
             files: directory,
             dev: engine::DEVICES.into(),
             volumes: boot::VOLUMES.into(),
