@@ -26,8 +26,8 @@ mod model;
 mod world;
 
 use orlop::config::{
-    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode, Restart,
-    RestartPolicy,
+    self, Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode,
+    Restart, RestartPolicy,
 };
 use orlop::supervisor::*;
 use proptest::test_runner::{Config as Histories, RngAlgorithm, TestRng, TestRunner};

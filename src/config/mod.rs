@@ -21,6 +21,7 @@ mod report;
 mod schema;
 mod shape;
 pub mod signal;
+mod sysctl;
 mod tree;
 mod value;
 
@@ -31,6 +32,7 @@ pub use model::*;
 pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
+pub use sysctl::{SysctlOwner, sysctl_owner};
 
 use alloc::format;
 use alloc::string::String;

@@ -17,7 +17,9 @@ pub mod spec;
 mod steps;
 mod users;
 
-pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, VERSION, arguments, capabilities, compile, root};
+pub use compile::{
+    Defaults, DeviceKind, Facts, HostDevice, VERSION, arguments, capabilities, compile, delegated_to, root,
+};
 pub use environment::{BadLine, environment, parse_env_file};
 pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};
 pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec, plan_with};

@@ -20,6 +20,16 @@ pub struct Root {
     pub volumes: Vec<Volume>,
     /// Over the numbers of the spec, and looked up inside the root.
     pub names: Names,
+    /// Whether our own PID 1 stands before the program.
+    pub init: bool,
+}
+
+impl Root {
+    /// A bundle's: nothing beside what its spec says.
+    #[must_use]
+    pub fn directory(path: String) -> Self {
+        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default(), init: false }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -315,6 +325,8 @@ pub enum InsideStep {
         /// Whoever listens is told.
         notifies: bool,
     },
+    /// Becomes the container's init, and goes on in a child.
+    Init,
     Execute {
         args: Vec<String>,
     },

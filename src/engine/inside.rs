@@ -8,7 +8,7 @@ use orlop::container::{InsideStep, Resolved, Scheduling, Taking};
 
 use super::report::{self, Failure};
 use super::setup::Made as Setup;
-use super::{Gate, Job, hooks, mounts, power, program, root, terminal};
+use super::{Gate, Job, hooks, init, mounts, power, program, root, terminal};
 use crate::linux::clone::flags;
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
@@ -141,6 +141,7 @@ fn execute(
         InsideStep::Seccomp { program, flags, notifies } => {
             power::filter(program, flags, *notifies, made).map_err(fail("seccomp", ""))
         }
+        InsideStep::Init => init::become_init().map_err(fail("init", "")),
         InsideStep::Execute { args } => Err(program::become_it(args, made)),
     }
 }

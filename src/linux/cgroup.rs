@@ -48,6 +48,24 @@ pub fn enable_controllers(cgroup: BorrowedFd<'_>) {
     }
 }
 
+/// Gives a cgroup to somebody who may divide it: the directory, and the files that the kernel names for
+/// that; its limits stay ours.
+///
+/// # Errors
+/// As fchownat(2).
+pub fn delegate(cgroup: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
+    let files = std::fs::read_to_string("/sys/kernel/cgroup/delegate").map_err(super::errno_of)?;
+    let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+    for file in files.lines() {
+        match nix::unistd::fchownat(cgroup, file, Some(uid.into()), Some(gid.into()), flags) {
+            // The list names files of controllers too that are not enabled here.
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    nix::unistd::fchown(cgroup, Some(uid.into()), Some(gid.into()))
+}
+
 /// Writes a file of a cgroup in one write(2).
 ///
 /// # Errors

@@ -58,6 +58,11 @@ fn check_fd(value: libc::c_long) -> Result<std::os::fd::OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// What std says went wrong, as an errno.
+fn errno_of(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
 /// A path as the kernel takes it.
 ///
 /// # Errors

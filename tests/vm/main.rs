@@ -27,6 +27,7 @@ mod machine_is_prepared;
 mod memory_hog_is_killed_alone;
 mod network_modes;
 mod nothing_is_inherited;
+mod opens_as_declared;
 mod power;
 mod real_time_signals;
 mod reaps_orphans;

@@ -1,5 +1,7 @@
 //! What a container gets: its spec and the steps to it, from the configuration, the image and the machine.
 
+mod hardware;
+
 use orlop::config::{self, Config, Container};
 use orlop::container::seccomp::Programs;
 use orlop::container::{Facts, Plan, Spec, capabilities, compile, first_id, plan_with, root};
@@ -40,7 +42,9 @@ impl Machine<'_> {
         let sized = |volume: &orlop::config::Volume| Some((volume.name.clone(), volume.size?));
         let facts = Facts {
             first_id: first_id(slot),
-            devices: files::devices(&container.limits.io)?,
+            disks: hardware::disks(&container.limits.io)?,
+            devices: hardware::devices(container)?,
+            thermal: hardware::thermal(),
             files: directory,
             dev: engine::DEVICES.into(),
             volumes: boot::VOLUMES.into(),
