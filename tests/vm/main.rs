@@ -15,6 +15,8 @@ mod broken_boot;
 mod capabilities_are_bounded;
 mod cpu_quota_holds;
 mod demo;
+mod devices_are_filtered;
+mod every_resource_is_a_file;
 mod failure_budget;
 mod fork_bomb_stays_in_pids;
 mod from_outside;

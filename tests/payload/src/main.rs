@@ -11,6 +11,7 @@ mod guest;
 mod look;
 mod output;
 mod process;
+mod script;
 mod system;
 mod witness;
 
@@ -42,7 +43,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   serve PORT            answers HTTP
   stamp-and-stay | stamps MILLISECONDS
                         says when it began, and goes on for ever; or ends after a while by a signal
-  witness [memory | reaping STREAM BURST] then INIT [ARGUMENT]…
+  witness [memory | reaping STREAM BURST | script FILE] then INIT [ARGUMENT]…
                         measures an init: see `witness`
   reap-for-ever         as the least of all inits";
 
