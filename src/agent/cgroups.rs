@@ -3,10 +3,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use orlop::container::{Missing, Place, Refused, Setting, Spec, When, delegated_to, devices, settings};
+use orlop::container::{Place, Refused, Setting, Spec, When, delegated_to, devices, settings};
 
-use crate::engine::Failure;
-use crate::linux::{Errno, Result, bpf, cgroup};
+use crate::engine::{Failure, limits};
+use crate::linux::{Errno, Result, cgroup};
 
 const PARENT: &str = "containers";
 /// For its processes; the root of its cgroup namespace.
@@ -36,7 +36,7 @@ impl Cgroups {
     ) -> core::result::Result<(Self, OwnedFd), Failure> {
         let linux = &spec.linux;
         let refused = |refused: Refused| Failure::said("limits", refused.to_string());
-        let limits = settings(&linux.resources, When::Start).map_err(refused)?;
+        let wanted = settings(&linux.resources, When::Start).map_err(refused)?;
         let rules = devices::rules(&linux.resources.devices, &linux.devices).map_err(refused)?;
         let filter = devices::program(&rules).map_err(refused)?;
         let fail = |object: &str| {
@@ -47,7 +47,7 @@ impl Cgroups {
         let outer = cgroup::make(parent.as_fd(), name).map_err(fail(name))?;
         cgroup::enable_controllers(outer.as_fd());
         let main = cgroup::make(outer.as_fd(), MAIN).map_err(fail(MAIN))?;
-        write(outer.as_fd(), Some(main.as_fd()), &limits)?;
+        write(outer.as_fd(), Some(main.as_fd()), &wanted)?;
         filters.attach(outer.as_fd(), filter)?;
         if let Some((uid, gid)) = delegated_to(spec) {
             cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
@@ -112,35 +112,17 @@ impl Filters {
         cgroup: BorrowedFd<'_>,
         program: Vec<devices::Instruction>,
     ) -> core::result::Result<(), Failure> {
-        let attach = |filter: &OwnedFd| {
-            bpf::filter_devices(cgroup, filter.as_fd())
-                .map_err(|errno| Failure::new("devices", "filter", errno))
-        };
         match &self.0 {
-            Some((loaded, filter)) if *loaded == program => attach(filter),
-            Some(_) => attach(&load(&program)?),
+            Some((loaded, filter)) if *loaded == program => limits::attach(cgroup, filter),
+            Some(_) => limits::attach(cgroup, &limits::load(&program)?),
             None => {
-                let filter = load(&program)?;
-                attach(&filter)?;
+                let filter = limits::load(&program)?;
+                limits::attach(cgroup, &filter)?;
                 self.0 = Some((program, filter));
                 Ok(())
             }
         }
     }
-}
-
-fn load(program: &[devices::Instruction]) -> core::result::Result<OwnedFd, Failure> {
-    let instruction = |it: &devices::Instruction| bpf::Instruction {
-        code: it.code,
-        registers: it.registers,
-        offset: it.offset,
-        immediate: it.immediate,
-    };
-    let program: Vec<bpf::Instruction> = program.iter().map(instruction).collect();
-    bpf::load_device_filter(&program).map_err(|bpf::NotLoaded { errno, log }| {
-        let reason = log.lines().next_back().unwrap_or_default();
-        Failure::new("devices", format!("filter {reason}").trim_end(), errno)
-    })
 }
 
 /// Writes settings, in their order, to a container's cgroup and the one that is the root inside.
@@ -153,22 +135,12 @@ pub fn write(
     settings: &[Setting],
 ) -> core::result::Result<(), Failure> {
     for setting in settings {
-        let Setting { place, file, value, .. } = setting;
-        let inner = inner.filter(|_| *place == Place::Both);
+        let inner = inner.filter(|_| setting.place == Place::Both);
         for cgroup in [Some(outer), inner].into_iter().flatten() {
-            write_one(cgroup, setting)
-                .map_err(|errno| Failure::new("cgroup", format!("{file} = {value}"), errno))?;
+            limits::write(cgroup, setting)?;
         }
     }
     Ok(())
-}
-
-fn write_one(cgroup: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
-    match (cgroup::write(cgroup, &setting.file, &setting.value), &setting.missing) {
-        (Err(Errno::ENOENT), Missing::Pass) => Ok(()),
-        (Err(Errno::ENOENT), Missing::Instead { file, value }) => cgroup::write(cgroup, file, value),
-        (other, _) => other,
-    }
 }
 
 /// Removes a container's empty cgroups, also what an earlier release or the container made there.
@@ -243,6 +215,6 @@ mod tests {
         };
         let longest = (1..).map_while(|hundreds| of(hundreds * 100).ok()).last().unwrap();
         assert!(longest.len() > 3000, "{}", longest.len());
-        load(&longest).unwrap_or_else(|failure| panic!("{failure}"));
+        limits::load(&longest).unwrap_or_else(|failure| panic!("{failure}"));
     }
 }

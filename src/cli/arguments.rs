@@ -161,6 +161,13 @@ Examples:
     #[command(subcommand, arg_required_else_help = true)]
     Debug(DebugCommand),
 
+    /// Run containers as an OCI runtime, in the place of runc
+    #[command(disable_help_flag = true)]
+    Oci {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+
     /// Print the completions of a shell
     #[command(after_help = "\
 Examples:

@@ -8,7 +8,7 @@ use orlop::control::{
 };
 
 use super::screen::Progress;
-use super::testing::{Machine, TIME, container, done, reply, run_alone};
+use super::testing::{Machine, TIME, container, done, oci, reply, run_alone};
 use super::*;
 
 /// One answer, and all that it makes of a command.
@@ -223,7 +223,7 @@ fn logs_of_one_container_are_its_bytes_and_nothing_else() {
         progress: Progress::Hidden,
     };
     let host = format!("--host=unix:{}", machine.path.display());
-    run_on(&mut screen, ["orlop", &host, "logs", "web"].map(OsString::from));
+    run_on(&mut screen, ["orlop", &host, "logs", "web"].map(OsString::from), oci);
     assert_eq!(out, b"\xff\xfe");
 }
 
@@ -487,6 +487,6 @@ fn a_reader_who_left_is_no_failure() {
         progress: Progress::Hidden,
     };
     let host = format!("--host=unix:{}", machine.path.display());
-    assert_eq!(run_on(&mut screen, ["orlop", &host, "ps"].map(OsString::from)), 0);
+    assert_eq!(run_on(&mut screen, ["orlop", &host, "ps"].map(OsString::from), oci), 0);
     assert!(err.is_empty());
 }

@@ -3,6 +3,7 @@
 //! The spec is the one intermediate form; the steps are data, printable, and executed in one place
 //! (`engine/`). Nothing here looks at a file or asks the kernel.
 
+mod cgroup_path;
 mod compile;
 pub mod devices;
 mod environment;
@@ -17,6 +18,7 @@ pub mod spec;
 mod steps;
 mod users;
 
+pub use cgroup_path::{CgroupNaming, cgroup_path};
 pub use compile::{
     Defaults, DeviceKind, Facts, HostDevice, VERSION, arguments, capabilities, compile, delegated_to, root,
 };

@@ -97,7 +97,7 @@ fn execute(
         }
         InsideStep::Console => terminal::be_console(made).map_err(fail("terminal", "/dev/console")),
         InsideStep::Hooks(hooks) | InsideStep::StartHooks(hooks) => {
-            hooks::run(hooks, &made.state).map_err(|why| Failure::said("hook", why))
+            hooks::run(hooks, &made.state, None).map_err(|why| Failure::said("hook", why))
         }
         InsideStep::AppArmor(profile) => {
             label::set_for_exec(label::Module::AppArmor, &format!("exec {profile}"))

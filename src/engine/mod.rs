@@ -8,6 +8,7 @@ mod copy_up;
 mod hooks;
 mod init;
 mod inside;
+pub mod limits;
 mod mounts;
 mod power;
 mod program;
@@ -153,8 +154,10 @@ fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
         });
     }
     for (number, fd) in numbers.clone().zip(&high) {
-        if let Some(fd) = fd {
-            fd::install(fd.as_fd(), number)?;
+        match fd {
+            Some(fd) => fd::install(fd.as_fd(), number)?,
+            // Whatever of the maker's stands there.
+            None => fd::close(number),
         }
     }
     let given: Vec<Option<i32>> =

@@ -106,10 +106,18 @@ pub fn kill(cgroup: BorrowedFd<'_>) -> Result<()> {
 /// # Errors
 /// ETIMEDOUT; ENODEV when the cgroup is gone.
 pub fn wait_until_empty(cgroup: BorrowedFd<'_>, patience: Duration) -> Result<()> {
+    wait_for(cgroup, "populated", 0, patience)
+}
+
+/// Waits until `key` of cgroup.events is `value`, at most so long. For a process that may block.
+///
+/// # Errors
+/// ETIMEDOUT; ENODEV when the cgroup is gone.
+pub fn wait_for(cgroup: BorrowedFd<'_>, key: &str, value: u64, patience: Duration) -> Result<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let events = watch(cgroup, "cgroup.events")?;
     let deadline = super::time::since_boot().saturating_add(patience);
-    while keyed(&reread(events.as_fd())?, "populated") != Some(0) {
+    while keyed(&reread(events.as_fd())?, key) != Some(value) {
         let left = deadline.saturating_sub(super::time::since_boot());
         if left.is_zero() {
             return Err(Errno::ETIMEDOUT);

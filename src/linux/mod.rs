@@ -9,6 +9,7 @@ pub mod bpf;
 pub mod capability;
 pub mod cgroup;
 pub mod clone;
+pub mod directory;
 pub mod epoll;
 pub mod fd;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub mod netlink;
 pub mod node;
 pub mod pidfd;
 pub mod power;
+pub mod proc;
 pub mod process;
 pub mod program;
 pub mod pty;
@@ -36,6 +38,7 @@ pub mod socket;
 pub mod splice;
 pub mod sysctl;
 pub mod terminal;
+pub mod terminal_mode;
 #[cfg(test)]
 pub mod testing;
 pub mod time;
