@@ -31,6 +31,7 @@ mod saving;
 mod serving;
 mod store;
 mod streams;
+mod tending;
 mod token;
 mod upgrade;
 
@@ -224,39 +225,6 @@ impl Agent {
         Ok(())
     }
 
-    fn look_after_helpers(&mut self, now: Duration) {
-        self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
-        self.watch_kmsg();
-        if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
-            && let Err(errno) = self.watch_log()
-        {
-            say(Level::Error, &format!("log: {}", errno.desc()));
-        }
-    }
-
-    fn watch_kmsg(&mut self) {
-        if self.consoles.begins_reading()
-            && let Err(errno) = self.epoll.add(self.consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())
-        {
-            say(Level::Error, &format!("console: {}", errno.desc()));
-        }
-    }
-
-    /// The logger's socket, also a new one: the old one left the epoll when it was closed.
-    fn watch_log(&self) -> Result<()> {
-        self.epoll.add(self.logs.socket(), Interest::EPOLLIN, Token::Log.number())
-    }
-
-    fn flush_logs(&self) -> Result<()> {
-        let interest =
-            if self.logs.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
-        match self.epoll.change(self.logs.socket(), interest, Token::Log.number()) {
-            // Not started yet.
-            Err(Errno::ENOENT) => Ok(()),
-            other => other,
-        }
-    }
-
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
         let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
@@ -328,24 +296,6 @@ impl Agent {
                 | Frame::Unknown { .. } => {}
             }
         }
-    }
-
-    /// Frames about a helper are its own business.
-    fn is_of_a_helper(&mut self, frame: &Frame, now: Duration) -> bool {
-        let heard = match self.logs.helper().hear(frame, now) {
-            Some(heard) => {
-                if heard == helpers::Heard::Ended {
-                    // PID 1 holds the socket too: closing ours would not take it out.
-                    let _ = self.epoll.remove(self.logs.socket());
-                }
-                Some(heard)
-            }
-            None => self.consoles.helper().hear(frame, now),
-        };
-        if let (Some(helpers::Heard::Ended), Frame::Ended { cookie, .. }) = (&heard, frame) {
-            self.ledger.send(Frame::Recorded { cookie: *cookie });
-        }
-        heard.is_some()
     }
 
     /// Stops everything in order, then lets PID 1 end the machine.
