@@ -17,11 +17,14 @@ mod container;
 mod control;
 mod devices;
 mod ending;
+mod errands;
 mod fault;
+mod figures;
 mod files;
 mod helpers;
 mod launch;
 mod ledger;
+mod live;
 pub mod log;
 mod logs;
 mod modules;
@@ -33,6 +36,7 @@ mod store;
 mod streams;
 mod tending;
 mod token;
+mod top;
 mod upgrade;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -53,6 +57,7 @@ use boot::Boot;
 use clock::Clock;
 use consoles::Consoles;
 use control::{CallId, Server};
+use errands::Errands;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
@@ -83,6 +88,7 @@ struct Agent {
     logs: Logs,
     consoles: Consoles,
     streams: Vec<LogStream>,
+    errands: Errands,
     buttons: Vec<OwnedFd>,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
@@ -153,6 +159,7 @@ impl Agent {
             logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),
+            errands: Errands::default(),
             buttons: Vec::new(),
             upload: None,
             upgrade: upgrade::last(),
@@ -200,6 +207,7 @@ impl Agent {
                     self.wake_streams(&woken);
                 }
                 Some(Token::Modules) => self.devices_loaded(now),
+                Some(Token::Errand(errand)) => self.errand_ready(errand, now),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -209,6 +217,7 @@ impl Agent {
         }
         self.look_after_helpers(now);
         self.serve_streams(now);
+        self.late_errands(now);
         self.start_deadlines(now);
         self.save_again(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
@@ -230,6 +239,7 @@ impl Agent {
         let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
         let devices = self.boot.devices.deadline();
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
+        let helpers = helpers.chain(self.errands.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 

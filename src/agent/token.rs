@@ -18,6 +18,8 @@ pub enum Token {
     Report(u32),
     /// A cgroup emptied.
     Cgroup(u32),
+    /// An errand's answer.
+    Errand(u32),
 }
 
 impl Token {
@@ -31,6 +33,7 @@ impl Token {
             Self::Log => (6, 0),
             Self::Kmsg => (7, 0),
             Self::Modules => (8, 0),
+            Self::Errand(errand) => (9, errand),
         };
         kind << 32 | u64::from(which)
     }
@@ -46,6 +49,7 @@ impl Token {
             6 => Some(Self::Log),
             7 => Some(Self::Kmsg),
             8 => Some(Self::Modules),
+            9 => Some(Self::Errand(which)),
             _ => None,
         }
     }

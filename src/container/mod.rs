@@ -5,10 +5,13 @@
 
 mod compile;
 mod environment;
+pub mod figures;
 mod plan;
+pub mod process;
 mod resources;
 pub mod seccomp;
 pub mod spec;
+mod update;
 mod users;
 
 pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, arguments, capabilities, compile};
@@ -16,7 +19,8 @@ pub use environment::{BadLine, environment, parse_env_file};
 pub use plan::{Attach, Devices, InsideStep, Plan, Root, SetupStep, plan};
 pub use resources::{Place, Setting, settings};
 pub use spec::Spec;
-pub use users::{NotFound, Resolved, resolve};
+pub use update::changed_settings;
+pub use users::{NotFound, Resolved, resolve, user_name};
 
 /// Ids of one container: `0..RANGE` inside is `first..first + RANGE` outside.
 pub const RANGE: u32 = 65_536;

@@ -7,6 +7,7 @@
 pub mod base64;
 mod call;
 mod error;
+mod figures;
 mod frame;
 mod parameters;
 mod reply;
@@ -21,10 +22,11 @@ mod interface_test;
 
 pub use call::{Call, encode_call};
 pub use error::Error;
+pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
 pub use reply::{
-    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, StatusReply, UploadReply, VersionReply,
-    encode_continued, encode_error, encode_reply, read,
+    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, StatsReply, StatusReply, TopReply,
+    UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
 };
 pub use request::Request;
 pub use time::rfc3339;

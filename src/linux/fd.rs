@@ -89,6 +89,16 @@ pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(OFlag::O_CLOEXEC)
 }
 
+/// From here on nobody waits who reads or writes what `fd` stands for (O_NONBLOCK): not who shares it either.
+///
+/// # Errors
+/// EBADF.
+pub fn nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
 /// Opens /dev/null for reading and writing.
 ///
 /// # Errors

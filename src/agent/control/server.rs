@@ -135,6 +135,11 @@ impl Server {
         self.finish(now, call, &encode_error(error));
     }
 
+    /// The answer of a call as a message that is whole already.
+    pub(crate) fn reply_message(&mut self, now: Duration, call: CallId, message: &[u8]) {
+        self.finish(now, call, message);
+    }
+
     /// One of many answers, others follow. Look at [`Server::room`] first: a client with no room
     /// left is closed.
     pub(crate) fn stream<T: Serialize>(&mut self, now: Duration, call: CallId, parameters: &T) {
