@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use orlop::container::{Place, Setting};
 
-use super::container::Failure;
+use crate::engine::{Entrances, Failure};
 use crate::linux::{Errno, Result, cgroup};
 
 const PARENT: &str = "containers";
@@ -20,12 +20,6 @@ pub struct Cgroups {
     pub outer: OwnedFd,
     /// cgroup.events of `outer`: ready (EPOLLPRI) when it changes.
     pub events: OwnedFd,
-}
-
-/// Where a start puts its processes.
-pub struct Entrances {
-    pub main: OwnedFd,
-    pub setup: OwnedFd,
 }
 
 impl Cgroups {

@@ -7,8 +7,8 @@ use orlop::config::{self, Config, Container, IoLimit, NetworkMode};
 use orlop::container::seccomp::{Seccomp, read_profile};
 use orlop::container::{assign_ids, capabilities};
 
-use super::container::Failure;
 use super::{boot, records, say};
+use crate::engine::{EnvFile, Failure};
 use crate::linux::kmsg::Level;
 use crate::linux::{Result, fs};
 
@@ -56,6 +56,16 @@ pub fn write_etc(container: &Container, directory: &str, no_servers: bool) -> Re
 /// Where a file stands that the configuration names: beside it, or anywhere on the machine.
 pub fn beside(config_dir: &str, path: &str) -> String {
     Path::new(config_dir).join(path).to_string_lossy().into_owned()
+}
+
+/// The env files of a container, for setup to read.
+pub fn env_files(container: &Container, config_dir: &str) -> Vec<EnvFile> {
+    let file = |file: &config::EnvFile| EnvFile {
+        path: beside(config_dir, &file.path),
+        name: file.path.clone(),
+        required: file.required,
+    };
+    container.env_file.iter().map(file).collect()
 }
 
 /// The profile that a container's `seccomp` names.

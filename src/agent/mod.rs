@@ -13,7 +13,6 @@ mod cgroups;
 mod clock;
 pub mod console;
 mod consoles;
-mod container;
 mod control;
 mod devices;
 mod ending;

@@ -21,6 +21,7 @@ pub(super) fn resources(limits: &Limits, devices: &BTreeMap<String, (u32, u32)>)
     let memory = Memory {
         limit: limits.memory.map(signed),
         swap: limits.swap.map(|swap| signed(swap.saturating_add(limits.memory.unwrap_or(0)))),
+        ..Memory::default()
     };
     let quota = limits.cpus.map(|thousandths| (u64::from(thousandths) * CPU_PERIOD_US / 1000).max(1000));
     let mut unified = BTreeMap::new();
@@ -45,10 +46,12 @@ pub(super) fn resources(limits: &Limits, devices: &BTreeMap<String, (u32, u32)>)
             quota: quota.map(signed),
             period: quota.map(|_| CPU_PERIOD_US),
             cpus: limits.cpuset.clone(),
+            ..Cpu::default()
         },
         pids: Pids { limit: Some(limits.pids.map_or(PIDS, signed)) },
         block_io: block_io(&limits.io, devices),
         unified,
+        ..Resources::default()
     }
 }
 
@@ -58,7 +61,7 @@ fn block_io(limits: &[IoLimit], devices: &BTreeMap<String, (u32, u32)>) -> Block
             .iter()
             .filter_map(|limit| {
                 let (major, minor) = *devices.get(&limit.device)?;
-                Some(Throttle { major, minor, rate: rate(limit)? })
+                Some(Throttle { major: major.into(), minor: minor.into(), rate: rate(limit)? })
             })
             .collect()
     };
@@ -67,6 +70,7 @@ fn block_io(limits: &[IoLimit], devices: &BTreeMap<String, (u32, u32)>) -> Block
         throttle_write_bps_device: throttles(|limit| limit.wbps),
         throttle_read_iops_device: throttles(|limit| limit.riops),
         throttle_write_iops_device: throttles(|limit| limit.wiops),
+        ..BlockIo::default()
     }
 }
 

@@ -170,6 +170,61 @@ pub fn is_device(fd: BorrowedFd<'_>, major: u64, minor: u64) -> Result<bool> {
     Ok(is_character && stat.st_rdev == nix::sys::stat::makedev(major, minor))
 }
 
+/// Makes a node of this kind (S_IF*) below a directory, with its mode and owner.
+///
+/// # Errors
+/// EEXIST, EPERM without CAP_MKNOD in the first user namespace.
+pub fn make_node(
+    parent: BorrowedFd<'_>,
+    name: &str,
+    kind: u32,
+    mode: u32,
+    (major, minor): (u32, u32),
+    (uid, gid): (u32, u32),
+) -> Result<()> {
+    use nix::sys::stat::{FchmodatFlags, fchmodat, makedev, mknodat};
+    let mode = Mode::from_bits_truncate(mode);
+    let number = makedev(major.into(), minor.into());
+    mknodat(parent, name, SFlag::from_bits_truncate(kind), mode, number)?;
+    let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+    nix::unistd::fchownat(parent, name, Some(uid.into()), Some(gid.into()), flags)?;
+    // Whatever the umask took. The node is new, and nobody else has the directory yet.
+    fchmodat(parent, name, mode, FchmodatFlags::FollowSymlink)
+}
+
+/// Checks that a node of this kind and number is there already.
+///
+/// # Errors
+/// EEXIST when something else is.
+pub fn is_node(parent: BorrowedFd<'_>, name: &str, kind: u32, number: (u32, u32)) -> Result<()> {
+    let found = openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    if is_same_node(found.as_fd(), kind, number)? { Ok(()) } else { Err(Errno::EEXIST) }
+}
+
+/// Whether the descriptor stands for a node of this kind (S_IF*) and number.
+///
+/// # Errors
+/// As fstat(2).
+pub fn is_same_node(fd: BorrowedFd<'_>, kind: u32, (major, minor): (u32, u32)) -> Result<bool> {
+    let stat = fstat(fd)?;
+    let is_device = kind == libc::S_IFCHR || kind == libc::S_IFBLK;
+    let number = nix::sys::stat::makedev(major.into(), minor.into());
+    Ok(stat.st_mode & libc::S_IFMT == kind && (!is_device || stat.st_rdev == number))
+}
+
+/// Whether we may execute the file at `path`, by our effective ids.
+///
+/// # Errors
+/// ENOENT, EACCES; EISDIR for a directory.
+pub fn may_execute(path: &std::ffi::CStr) -> Result<()> {
+    let found = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    if is_directory(found.as_fd())? {
+        return Err(Errno::EISDIR);
+    }
+    let flags = nix::fcntl::AtFlags::AT_EACCESS;
+    nix::unistd::faccessat(nix::fcntl::AT_FDCWD, path, nix::unistd::AccessFlags::X_OK, flags)
+}
+
 /// Whether both stand on one file system.
 ///
 /// # Errors
