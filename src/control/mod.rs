@@ -6,6 +6,7 @@
 
 pub mod base64;
 mod call;
+pub mod cobs;
 mod error;
 mod figures;
 mod frame;
@@ -14,6 +15,7 @@ mod reply;
 mod request;
 pub mod service;
 pub mod session;
+pub mod stream;
 mod time;
 mod words;
 
