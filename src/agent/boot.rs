@@ -15,7 +15,7 @@ use super::ledger::Table;
 use super::{modules, network, records, say};
 use crate::engine;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, cgroup, fs, mount, sysctl, time};
+use crate::linux::{Errno, cgroup, fs, mount, node, sysctl, time};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
@@ -296,7 +296,7 @@ fn devices() -> Result<(), String> {
     let target = fs::open_directory(engine::DEVICES).map_err(fail(engine::DEVICES))?;
     use std::os::fd::AsFd;
     mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(engine::DEVICES))?;
-    fs::fill_dev(engine::DEVICES).map_err(fail(engine::DEVICES))
+    node::fill_dev(engine::DEVICES).map_err(fail(engine::DEVICES))
 }
 
 /// Keeps memory for Orlop itself: what the containers may use together is less than there is.

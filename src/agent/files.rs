@@ -10,7 +10,7 @@ use orlop::container::{assign_ids, capabilities};
 use super::{boot, records, say};
 use crate::engine::{EnvFile, Failure};
 use crate::linux::kmsg::Level;
-use crate::linux::{Result, fs};
+use crate::linux::{Result, fs, node};
 
 const SLOTS: &str = "/run/orlop/ids.json";
 const SLOTS_LIMIT: usize = 1 << 20;
@@ -90,7 +90,7 @@ pub fn seccomp(container: &Container, config_dir: &str) -> core::result::Result<
 /// # Errors
 /// [`Failure`] naming the device that is not there.
 pub fn devices(limits: &[IoLimit]) -> core::result::Result<BTreeMap<String, (u32, u32)>, Failure> {
-    let number = |limit: &IoLimit| match fs::block_device(&limit.device) {
+    let number = |limit: &IoLimit| match node::block_device(&limit.device) {
         Ok(numbers) => Ok((limit.device.clone(), numbers)),
         Err(errno) => Err(Failure::new("limits.io", &limit.device, errno)),
     };

@@ -3,14 +3,14 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::container::{Facts, compile, first_id, plan, root, settings};
+use orlop::container::{When, settings};
 use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
 use super::ledger::exit_of;
-use super::{Agent, Token, boot, files, records, say, store};
+use super::{Agent, Token, files, records, say, store};
 use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting};
 use crate::linux::clone::Parent;
 use crate::linux::epoll::Interest;
@@ -125,29 +125,10 @@ impl Agent {
     ) -> Result<(), Failure> {
         let Some(container) = self.config.containers.get(name) else { return Ok(()) };
         let slot = self.slots.get(name).copied().unwrap_or_default();
-        let directory = records::directory(name);
-        files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
-            .map_err(|errno| Failure::new("files", &directory, errno))?;
-        let facts = Facts {
-            first_id: first_id(slot),
-            devices: files::devices(&container.limits.io)?,
-            files: directory,
-            dev: engine::DEVICES.into(),
-            volumes: boot::VOLUMES.into(),
-            volume_sizes: self
-                .config
-                .volumes
-                .values()
-                .filter_map(|volume| Some((volume.name.clone(), volume.size?)))
-                .collect(),
-            seccomp: files::seccomp(container, &self.boot.config_dir)?,
-        };
-        let spec = compile(container, &image.defaults, &facts);
-        let quarter = self.boot.memory / 4;
-        let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
-        let root = root(container, &image.defaults, &facts, &image.layers, upper_size);
-        let plan = plan(&spec, &root).map_err(|refused| Failure::said(refused.field, refused.why))?;
-        let (cgroups, entrances) = Cgroups::make(name, &settings(&spec.linux.resources))?;
+        let (spec, plan) = self.plan(container, image, slot)?;
+        let limits = settings(&spec.linux.resources, When::Start)
+            .map_err(|refused| Failure::said(refused.field, refused.why))?;
+        let (cgroups, entrances) = Cgroups::make(name, &limits)?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
         let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));

@@ -63,10 +63,12 @@ impl Agent {
             return;
         }
         match live_limits(changes) {
-            Ok(limits) => {
-                let settings = changed_settings(&limits, changes.keys());
-                self.errand(call, now, move || change(&name, &settings));
-            }
+            Ok(limits) => match changed_settings(&limits, changes.keys()) {
+                Ok(settings) => self.errand(call, now, move || change(&name, &settings)),
+                Err(refused) => {
+                    self.server.fail(now, call, &Error::BadLimit { key: refused.field, reason: refused.why });
+                }
+            },
             Err(bad) => {
                 self.server.fail(now, call, &Error::BadLimit { key: bad.key, reason: bad.reason });
             }
@@ -121,13 +123,14 @@ fn change(name: &str, settings: &[Setting]) -> Answer {
     };
     let (outer, main) = (open(&path)?, open(&format!("{path}/main"))?);
     let mut written: Vec<Written<'_>> = Vec::new();
-    for Setting { place, file, value } in settings {
+    for setting in settings {
+        let Setting { place, file, value, .. } = setting;
         let both = [Some(&outer), Some(&main).filter(|_| *place == Place::Both)];
         for group in both.into_iter().flatten().map(AsFd::as_fd) {
             let before = cgroup::read(group, file);
             if let Err(errno) = before.and_then(|before| {
                 written.push(Written { group, file, before });
-                cgroup::write(group, file, value)
+                cgroups::write_one(group, setting)
             }) {
                 for Written { group, file, before } in written.into_iter().rev() {
                     // What cannot be put back was not changed either.

@@ -11,6 +11,7 @@ mod boot;
 mod button;
 mod cgroups;
 mod clock;
+mod compile;
 pub mod console;
 mod consoles;
 mod control;

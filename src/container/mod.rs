@@ -6,6 +6,7 @@
 mod compile;
 mod environment;
 pub mod figures;
+mod limits;
 mod mount_options;
 mod plan;
 pub mod process;
@@ -23,7 +24,7 @@ pub use environment::{BadLine, environment, parse_env_file};
 pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};
 pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec};
 pub use refused::Refused;
-pub use resources::{Place, Setting, settings};
+pub use resources::{Missing, Place, Present, Setting, When, controllers, settings};
 pub use scheduling::{IoClass, MemoryPolicy, Scheduling, memory_policy_names, scheduler_names};
 pub use spec::Spec;
 pub use steps::{

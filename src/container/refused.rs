@@ -11,7 +11,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    pub(crate) fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
+    pub(super) fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self { field: field.into(), why: why.into() }
     }
 }

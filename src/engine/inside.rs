@@ -10,7 +10,7 @@ use super::setup::Made as Setup;
 use super::{Gate, Job, hooks, mounts, power, program, root, terminal};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
-use crate::linux::{Errno, Result, label, namespace, process, scheduling, seqpacket, sysctl};
+use crate::linux::{Errno, Result, label, namespace, node, process, scheduling, seqpacket, sysctl};
 
 /// What the steps so far have made.
 pub struct Made {
@@ -210,7 +210,7 @@ fn mask(path: &str, made: &mut Made) -> Result<()> {
     if !fs::is_directory(target.as_fd())? {
         // The engine's own: nothing that the container could have put in its place.
         let null = fs::open_path("/dev/null")?;
-        if !fs::is_device(null.as_fd(), 1, 3)? {
+        if !node::is_device(null.as_fd(), 1, 3)? {
             return Err(Errno::ENODEV);
         }
         return mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd());

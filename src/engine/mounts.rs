@@ -7,7 +7,7 @@ use orlop::container::{self, Bind, Fresh, IdMap, Manner, NodeKind, Reach};
 use super::setup::{Made, new_user_namespace};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Depth, Filesystem, Propagation};
-use crate::linux::{Errno, Result, c_path};
+use crate::linux::{Errno, Result, c_path, node};
 
 /// The plan's words in the kernel's.
 pub fn propagation(wanted: container::Propagation) -> Propagation {
@@ -149,11 +149,11 @@ pub fn node(node: &container::Node, made: &Made) -> Result<()> {
         NodeKind::Fifo => (libc::S_IFIFO, 0, 0),
     };
     let (uid, gid) = made.ids(node.uid, node.gid)?;
-    match fs::make_node(parent.as_fd(), name, kind, node.mode, (major, minor), (uid, gid)) {
-        Err(Errno::EEXIST) => fs::is_node(parent.as_fd(), name, kind, (major, minor)),
+    match node::make_node(parent.as_fd(), name, kind, node.mode, (major, minor), (uid, gid)) {
+        Err(Errno::EEXIST) => node::is_node(parent.as_fd(), name, kind, (major, minor)),
         Err(Errno::EPERM) => {
             let source = fs::open_path(&node.at)?;
-            if !fs::is_same_node(source.as_fd(), kind, (major, minor))? {
+            if !node::is_same_node(source.as_fd(), kind, (major, minor))? {
                 return Err(Errno::ENXIO);
             }
             let target = place(&node.at, Node::File, Links::Refuse, made)?;

@@ -21,6 +21,7 @@ pub mod module;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;
+pub mod node;
 pub mod pidfd;
 pub mod power;
 pub mod process;

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 mod mounts;
 
 use super::RANGE;
-use super::resources::resources;
+use super::limits::resources;
 use super::seccomp::{self, Seccomp};
 use super::spec::{self, IdMapping, Linux, Namespace, Process, RootPath, Spec, User};
 use super::steps::{Files, Names, NamespaceKind, Root};
@@ -115,6 +115,7 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
             gid_mappings: range,
             cgroups_path: Some(format!("/containers/{}", container.name)),
             sysctl: sysctls(capabilities, &container.seccomp),
+            devices: Vec::new(),
             resources: resources(&container.limits, &facts.devices),
             masked_paths: MASKED.map(ToString::to_string).to_vec(),
             readonly_paths: READ_ONLY.map(ToString::to_string).to_vec(),

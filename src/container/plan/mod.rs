@@ -35,6 +35,9 @@ pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
     {
         return Err(Refused::new("linux.intelRdt", "resource control of the processor is not done here"));
     }
+    if !spec.linux.net_devices.is_empty() && !namespaces.has(super::steps::NamespaceKind::Network) {
+        return Err(Refused::new("linux.netDevices", "they need a namespace of the type network"));
+    }
     let mounts = mounts::order(spec, root, &namespaces)?;
     let mut setup: Vec<SetupStep> = process::first(process)?.into_iter().collect();
     setup.extend(roots(spec, root, &namespaces)?);
