@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orlop::container::arguments;
 use orlop::control::{
-    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Request, StatusReply, VersionReply,
+    self, BootReply, Details, Empty, Error, Exec, ListReply, PowerAction, Request, StatusReply, VersionReply,
 };
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
@@ -31,6 +31,7 @@ impl Agent {
                 ControlEvent::Gone(client) => {
                     self.streams.retain(|stream| stream.call.client != client);
                     self.forget_upload(client);
+                    self.forget_session(client);
                 }
             }
         }
@@ -52,6 +53,10 @@ impl Agent {
             Request::Restart { name } => format!("restart {name}"),
             Request::Kill { name, signal } => {
                 format!("kill {name} with {}", orlop::config::signal::name(*signal))
+            }
+            Request::Exec(Exec { name, command, user, .. }) => {
+                let user = user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
+                format!("execute in {name}{user}: {}", command.join(" "))
             }
             Request::Pause { name } => format!("pause {name}"),
             Request::Unpause { name } => format!("unpause {name}"),
@@ -95,6 +100,7 @@ impl Agent {
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
             Request::Kill { name, signal } => self.person(call, Event::Kill { name, signal }, now),
+            Request::Exec(exec) => self.exec(call, &exec, now),
             Request::Stats { names } => self.stats(call, names, now),
             Request::Top { name } => self.top(call, name, now),
             Request::Pause { name } => self.pause(call, name, now),

@@ -18,6 +18,7 @@ mod control;
 mod devices;
 mod ending;
 mod errands;
+mod exec;
 mod fault;
 mod figures;
 mod files;
@@ -30,8 +31,10 @@ mod logs;
 mod modules;
 mod network;
 mod records;
+pub mod relay;
 mod saving;
 mod serving;
+mod sessions;
 mod store;
 mod streams;
 mod tending;
@@ -62,6 +65,7 @@ use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use saving::Saving;
+use sessions::Sessions;
 use streams::LogStream;
 use token::Token;
 use upgrade::Upload;
@@ -89,6 +93,7 @@ struct Agent {
     consoles: Consoles,
     streams: Vec<LogStream>,
     errands: Errands,
+    sessions: Sessions,
     buttons: Vec<OwnedFd>,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
@@ -160,6 +165,7 @@ impl Agent {
             consoles,
             streams: Vec::new(),
             errands: Errands::default(),
+            sessions: Sessions::default(),
             buttons: Vec::new(),
             upload: None,
             upgrade: upgrade::last(),
@@ -208,6 +214,8 @@ impl Agent {
                 }
                 Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
+                Some(Token::SessionReport(session)) => self.session_report(session, now),
+                Some(Token::Session(session)) => self.session_ready(session),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -218,6 +226,7 @@ impl Agent {
         self.look_after_helpers(now);
         self.serve_streams(now);
         self.late_errands(now);
+        self.late_sessions(now);
         self.start_deadlines(now);
         self.save_again(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
@@ -239,7 +248,7 @@ impl Agent {
         let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
         let devices = self.boot.devices.deadline();
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
-        let helpers = helpers.chain(self.errands.deadline());
+        let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
@@ -276,7 +285,7 @@ impl Agent {
                 Err(Errno::EPIPE | Errno::ECONNRESET) => process::exit_now(1),
                 Err(_) => return,
             };
-            if self.is_of_a_helper(&frame, now) {
+            if self.is_of_a_helper(&frame, now) || self.is_of_a_session(&frame, now) {
                 continue;
             }
             self.step();

@@ -20,6 +20,10 @@ pub enum Token {
     Cgroup(u32),
     /// An errand's answer.
     Errand(u32),
+    /// What is executed for a client reports.
+    SessionReport(u32),
+    /// A relay.
+    Session(u32),
 }
 
 impl Token {
@@ -34,6 +38,8 @@ impl Token {
             Self::Kmsg => (7, 0),
             Self::Modules => (8, 0),
             Self::Errand(errand) => (9, errand),
+            Self::SessionReport(session) => (10, session),
+            Self::Session(session) => (11, session),
         };
         kind << 32 | u64::from(which)
     }
@@ -50,6 +56,8 @@ impl Token {
             7 => Some(Self::Kmsg),
             8 => Some(Self::Modules),
             9 => Some(Self::Errand(which)),
+            10 => Some(Self::SessionReport(which)),
+            11 => Some(Self::Session(which)),
             _ => None,
         }
     }

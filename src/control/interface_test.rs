@@ -84,6 +84,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         upgrade: None,
     };
     let logs = Request::Logs { names: vec![], lines: None, follow: false };
+    let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
@@ -97,6 +98,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Top { name: name() }, keys(&TopReply { processes: vec![], left_out: 0 })),
         (Request::Pause { name: name() }, empty()),
         (Request::Unpause { name: name() }, empty()),
+        (exec, empty()),
         (Request::Update { name: name(), limits: BTreeMap::new() }, empty()),
         (Request::Boot, keys(&BootReply { phases: vec![], complete: true })),
         (Request::Version, keys(&version)),

@@ -8,6 +8,7 @@ pub mod base64;
 mod call;
 pub mod cobs;
 mod error;
+mod exec;
 mod figures;
 mod frame;
 mod parameters;
@@ -24,6 +25,7 @@ mod interface_test;
 
 pub use call::{Call, encode_call};
 pub use error::Error;
+pub use exec::Exec;
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
 pub use reply::{

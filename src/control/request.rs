@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Call, Error, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
+use super::{Call, Error, Exec, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -41,6 +41,8 @@ pub enum Request {
     Pause { name: String },
     #[serde(rename = "org.orlop.Control.Unpause")]
     Unpause { name: String },
+    #[serde(rename = "org.orlop.Control.Exec")]
+    Exec(Exec),
     /// `limits`: keys and values as in the configuration.
     #[serde(rename = "org.orlop.Control.Update")]
     Update { name: String, limits: BTreeMap<String, String> },
@@ -88,10 +90,7 @@ impl Request {
         if interface != INTERFACE_NAME {
             return Err(Error::InterfaceNotFound { interface: interface.into() });
         }
-        if call.upgrade == Some(true) {
-            // No method here hands its connection over.
-            return Err(Error::MethodNotImplemented { method: call.method });
-        }
+        let upgrade = call.upgrade == Some(true);
         let mut parameters = Parameters::new(call.parameters.unwrap_or_default());
         let Some(request) = Self::read(method, &mut parameters)? else {
             return Err(Error::MethodNotFound { method: call.method });
@@ -100,7 +99,18 @@ impl Request {
         if request.is_stream() && call.more != Some(true) {
             return Err(Error::ExpectedMore {});
         }
-        Ok(request)
+        match (request.is_upgrade(), upgrade) {
+            (true, false) => Err(Error::ExpectedUpgrade {}),
+            // Its connection is for nothing else.
+            (false, true) => Err(Error::MethodNotImplemented { method: call.method }),
+            (true, true) | (false, false) => Ok(request),
+        }
+    }
+
+    /// Whether its connection is for frames of [`super::stream`] once it is answered.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        matches!(self, Self::Exec(_))
     }
 
     /// Whether it is answered many times.
@@ -129,6 +139,7 @@ impl Request {
             "Top" => Self::Top { name: parameters.take("name")? },
             "Pause" => Self::Pause { name: parameters.take("name")? },
             "Unpause" => Self::Unpause { name: parameters.take("name")? },
+            "Exec" => Self::Exec(Exec::take(parameters)?),
             "Update" => Self::Update { name: parameters.take("name")?, limits: parameters.take("limits")? },
             "Boot" => Self::Boot,
             "Version" => Self::Version,

@@ -40,6 +40,29 @@ fn requests_have_these_bytes() {
         &Request::Kill { name: name(), signal: 37 },
         r#"{"method":"org.orlop.Control.Kill","parameters":{"name":"web","signal":"SIGRTMIN+3"}}"#,
     );
+    let exec = Request::Exec(Exec {
+        name: name(),
+        command: vec!["/bin/sh".into()],
+        stdin: true,
+        terminal: true,
+        rows: Some(24),
+        columns: Some(80),
+        ..Exec::default()
+    });
+    check(
+        &exec,
+        r#"{"method":"org.orlop.Control.Exec","parameters":{"name":"web","command":["/bin/sh"],"stdin":true,"terminal":true,"user":null,"working_dir":null,"environment":[],"rows":24,"columns":80},"upgrade":true}"#,
+    );
+    let short = r#"{"name":"web","command":["/bin/true"]}"#;
+    let wire = format!(r#"{{"method":"org.orlop.Control.Exec","parameters":{short},"upgrade":true}}"#);
+    let read = Request::from_call(Call::parse(wire.as_bytes()).unwrap());
+    let command = vec!["/bin/true".into()];
+    assert_eq!(read, Ok(Request::Exec(Exec { name: name(), command, ..Exec::default() })));
+    let limits = [("memory", "128M"), ("pids", "64")].map(|(key, value)| (key.into(), value.into()));
+    check(
+        &Request::Update { name: name(), limits: limits.into() },
+        r#"{"method":"org.orlop.Control.Update","parameters":{"name":"web","limits":{"memory":"128M","pids":"64"}}}"#,
+    );
     check(&Request::Boot, r#"{"method":"org.orlop.Control.Boot"}"#);
     check(&Request::Version, r#"{"method":"org.orlop.Control.Version"}"#);
     check(
@@ -138,11 +161,15 @@ fn refuses_a_method_that_is_not_there() {
 }
 
 #[test]
-fn a_stream_must_be_asked_for_and_no_connection_is_handed_over() {
+fn a_stream_must_be_asked_for_and_a_connection_given_only_where_it_is_wanted() {
     let parse = |wire: &str| Request::from_call(Call::parse(wire.as_bytes()).unwrap());
     assert_eq!(
         parse(r#"{"method":"org.orlop.Control.Logs","parameters":{"names":[]}}"#),
         Err(Error::ExpectedMore {})
+    );
+    assert_eq!(
+        parse(r#"{"method":"org.orlop.Control.Exec","parameters":{"name":"web","command":["/bin/sh"]}}"#),
+        Err(Error::ExpectedUpgrade {})
     );
     assert_eq!(
         parse(r#"{"method":"org.orlop.Control.List","upgrade":true}"#),
