@@ -62,8 +62,7 @@ fn steps(spec: &Spec, root: &Root) -> String {
         }
         step => format!("inside  {step:?}\n"),
     });
-    let clone = format!("clone   {:?}\n", plan.namespaces);
-    setup.chain([clone]).chain(inside).collect()
+    setup.chain(inside).collect()
 }
 
 #[test]

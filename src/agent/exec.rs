@@ -7,12 +7,13 @@ use orlop::container::spec::Size;
 use orlop::container::{Names, plan_exec};
 use orlop::control::{Error, Exec};
 
+use super::compile::Machine;
 use super::control::CallId;
 use super::launch::{Run, Stage};
 use super::relay::Parts;
 use super::sessions::{self, Start};
 use super::{Agent, cgroups, files, store};
-use crate::engine::{self, Entrances, Environment, Failure, Gate, Job};
+use crate::engine::{self, Environment, Failure, Gate, Job};
 use crate::linux::clone::Parent;
 use crate::linux::{Errno, Result, cgroup, fd, seqpacket};
 
@@ -44,7 +45,8 @@ impl Agent {
         };
         let slot = self.slots.get(name).copied().unwrap_or_default();
         let image = store::find(&container.image).map_err(|reason| Failure::said("image", reason))?;
-        let (spec, names) = self.spec(container, &image, slot)?;
+        let machine = Machine { config: &self.config, boot: &self.boot };
+        let (spec, names) = machine.spec(container, &image, slot)?;
         let mut process = spec.process.clone().unwrap_or_default();
         process.args.clone_from(&asked.command);
         process.terminal = asked.terminal;
@@ -72,10 +74,7 @@ impl Agent {
             },
             stdio,
             preserved: 0,
-            cgroups: Some(Entrances {
-                setup: fd::duplicate_above(entrance.as_fd(), 0).map_err(fail("cgroup"))?,
-                main: entrance,
-            }),
+            cgroup: Some(entrance),
             parent: Parent::CallersParent,
             gate: Gate::Report,
             joins: Some(self.main_process(name).map_err(fail("join"))?),

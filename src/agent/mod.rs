@@ -58,6 +58,7 @@ use crate::linux::{Errno, Result, process, signal, time};
 use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
+use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
@@ -79,6 +80,7 @@ struct Agent {
     /// Living, starting and not yet cleaned containers; the key is in their tokens.
     runs: BTreeMap<u32, Run>,
     next_run: u32,
+    compiled: Compiled,
     /// Slots of the id ranges, by name.
     slots: BTreeMap<String, u32>,
     /// What is still to be told to the core, in order.
@@ -130,7 +132,7 @@ impl Agent {
     fn start() -> Result<Self> {
         let now = time::since_boot();
         // 64 clients, and a few descriptors for each of a thousand containers.
-        process::set_limit(process::NOFILE, 16_384, 16_384)?;
+        process::set_limit(0, process::NOFILE, 16_384, 16_384)?;
         signal::reset();
         signal::ignore(libc::SIGPIPE);
         let (mut ledger, table) = Ledger::open()?;
@@ -155,6 +157,7 @@ impl Agent {
             boot,
             runs: BTreeMap::new(),
             next_run: 0,
+            compiled: Compiled::default(),
             events: VecDeque::new(),
             power: None,
             blamed: Blame::open()?,

@@ -159,8 +159,13 @@ pub enum SetupStep {
     NewMountNamespace {
         propagation: Propagation,
     },
-    /// Makes a user namespace with these maps, for idmapped mounts and the container.
-    NewUserNamespace {
+    /// Makes the container, in these new namespaces. With a user namespace it waits until the tree is put
+    /// together; else this is the last step.
+    Clone {
+        namespaces: Vec<NamespaceKind>,
+    },
+    /// Maps the container's new user namespace, which idmapped mounts have too.
+    MapIds {
         uids: Vec<IdMapping>,
         gids: Vec<IdMapping>,
     },
@@ -212,12 +217,27 @@ pub enum SetupStep {
         kind: NamespaceKind,
         path: String,
     },
-    /// A time namespace for our children, with clocks that are ahead: `monotonic SECONDS NANOSECONDS`.
-    TimeOffsets(Vec<String>),
+}
+
+/// How a container comes to the root that setup made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// In the mount namespace that it shares with setup.
+    AsItIs,
+    /// In a mount namespace of its own, made with it.
+    Copied,
+    /// As `Copied`, in one that it makes once setup is done.
+    Awaited,
+    /// In a container that runs already.
+    Joined,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InsideStep {
+    /// First of all.
+    TakeRoot(Taking),
+    /// A time namespace for the program, with clocks that are ahead: `monotonic SECONDS NANOSECONDS`.
+    TimeOffsets(Vec<String>),
     /// Becomes root of the user namespace.
     BecomeRoot,
     /// Tells that the namespaces are there, and waits for what is done to them from outside.
@@ -311,8 +331,6 @@ pub struct CapabilitySets {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// To be made with the container; the user namespace is there by then.
-    pub namespaces: Vec<NamespaceKind>,
     pub setup: Vec<SetupStep>,
     pub inside: Vec<InsideStep>,
 }

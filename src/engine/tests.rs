@@ -78,7 +78,7 @@ fn run(spec: &Spec) -> Result<(i32, String), String> {
         environment: Environment { base: &spec.process.as_ref().unwrap().env, files: &[], over: &[] },
         stdio: [fd::null().unwrap(), output(), output()],
         preserved: 0,
-        cgroups: None,
+        cgroup: None,
         parent: Parent::Caller,
         gate: Gate::Report,
         joins: None,
@@ -186,10 +186,7 @@ fn a_failure_names_its_step_and_its_object() {
     let check = |change: fn(&mut Value), expected: &str| {
         assert_eq!(run(&spec("true", change)).unwrap_err(), expected);
     };
-    check(
-        |spec| spec["process"]["args"] = json!(["nothing"]),
-        "execute: nothing: executable file not found in $PATH",
-    );
+    check(|spec| spec["process"]["args"] = json!(["nothing"]), "execute: nothing: No such file or directory");
     check(|spec| spec["process"]["args"] = json!(["/etc"]), "execute: /etc: Is a directory");
     check(
         |spec| spec["mounts"][1]["source"] = json!("/nowhere"),

@@ -38,7 +38,11 @@ pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 
 /// Enables every controller that the kernel has for the cgroups below this one.
 pub fn enable_controllers(cgroup: BorrowedFd<'_>) {
-    for controller in ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"] {
+    let all = ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"];
+    if write(cgroup, "cgroup.subtree_control", &all.join(" ")).is_ok() {
+        return;
+    }
+    for controller in all {
         // One by one: a kernel may lack some, and a limit that needs one is then refused by its file.
         let _ = write(cgroup, "cgroup.subtree_control", controller);
     }
