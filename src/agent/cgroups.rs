@@ -77,6 +77,12 @@ impl Cgroups {
         }
     }
 
+    /// Whether all of it stands still. Not while it is waited for to empty: reading takes the
+    /// announcement away.
+    pub fn is_frozen(&self) -> bool {
+        cgroup::reread(self.events.as_fd()).is_ok_and(|text| cgroup::keyed(&text, "frozen") == Some(1))
+    }
+
     /// Whether the kernel has killed a process of this generation for want of memory.
     pub fn has_oom_kill(&self) -> bool {
         cgroup::read(self.outer.as_fd(), "memory.events")

@@ -33,7 +33,7 @@ pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno),
     }
-    openat(parent, name, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
+    open_below(parent, name)
 }
 
 /// Enables every controller that the kernel has for the cgroups below this one.
@@ -101,6 +101,22 @@ pub fn kill(cgroup: BorrowedFd<'_>) -> Result<()> {
     write(cgroup, "cgroup.kill", "1")
 }
 
+/// Stops every process in it and below it; they stand still some time later (cgroup.freeze, 5.2).
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn freeze(cgroup: BorrowedFd<'_>) -> Result<()> {
+    write(cgroup, "cgroup.freeze", "1")
+}
+
+/// Lets them go on.
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn thaw(cgroup: BorrowedFd<'_>) -> Result<()> {
+    write(cgroup, "cgroup.freeze", "0")
+}
+
 /// Waits until no process is left in it and below it, at most so long. For a child: it blocks.
 ///
 /// # Errors
@@ -154,8 +170,28 @@ fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> 
         Err(Errno::ENOENT) => return Ok(()),
         other => return other,
     }
+    let group = open_below(parent, name)?;
+    for child in below(group.as_fd())? {
+        remove_levels(group.as_fd(), &child, levels - 1)?;
+    }
+    remove(parent, name)
+}
+
+/// Opens a cgroup that is directly below another.
+///
+/// # Errors
+/// ENOENT.
+pub fn open_below(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    openat(parent, name, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
+}
+
+/// The names of the cgroups directly below this one.
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<String>> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let mut dir = nix::dir::Dir::openat(parent, name, flags, Mode::empty())?;
+    let mut dir = nix::dir::Dir::openat(cgroup, ".", flags, Mode::empty())?;
     let mut below = Vec::new();
     for entry in dir.iter() {
         let entry = entry?;
@@ -165,10 +201,7 @@ fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> 
             below.push(child);
         }
     }
-    for child in below {
-        remove_levels(dir.as_fd(), &child, levels - 1)?;
-    }
-    remove(parent, name)
+    Ok(below)
 }
 
 /// Opens a file whose changes are announced by EPOLLPRI (cgroup.events, memory.events). It must be
