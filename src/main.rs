@@ -5,6 +5,7 @@
 
 mod agent;
 mod cli;
+mod engine;
 mod init;
 mod linux;
 

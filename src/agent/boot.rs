@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::devices::Devices;
 use super::ledger::Table;
-use super::{container, modules, network, records, say};
+use super::{modules, network, records, say};
+use crate::engine;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, cgroup, fs, mount, sysctl, time};
+use crate::linux::{Errno, cgroup, fs, mount, node, sysctl, time};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
@@ -237,8 +238,7 @@ fn text(errno: Errno) -> String {
 }
 
 fn directories() -> Result<(), String> {
-    for path in
-        ["/run/orlop", records::DIRECTORY, container::LAYERS, container::DEVICES, container::SCRATCH, VOLUMES]
+    for path in ["/run/orlop", records::DIRECTORY, engine::LAYERS, engine::DEVICES, engine::SCRATCH, VOLUMES]
     {
         fs::make_directory(path, 0o755).map_err(|errno| format!("{path}: {}", errno.desc()))?;
     }
@@ -293,10 +293,10 @@ fn devices() -> Result<(), String> {
     memory.set("mode", "0755").map_err(fail("tmpfs"))?.set("size", "64k").map_err(fail("tmpfs"))?;
     let mounted =
         memory.mount(mount::Attributes::NO_SUID.and(mount::Attributes::NO_EXEC)).map_err(fail("tmpfs"))?;
-    let target = fs::open_directory(container::DEVICES).map_err(fail(container::DEVICES))?;
+    let target = fs::open_directory(engine::DEVICES).map_err(fail(engine::DEVICES))?;
     use std::os::fd::AsFd;
-    mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(container::DEVICES))?;
-    fs::fill_dev(container::DEVICES).map_err(fail(container::DEVICES))
+    mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(engine::DEVICES))?;
+    node::fill_dev(engine::DEVICES).map_err(fail(engine::DEVICES))
 }
 
 /// Keeps memory for Orlop itself: what the containers may use together is less than there is.

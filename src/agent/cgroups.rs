@@ -1,11 +1,11 @@
 //! The cgroups of one container: `containers/NAME` with the limits, `main` for its processes,
 //! `setup` for the process that prepares it.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use orlop::container::{Place, Setting};
+use orlop::container::{Missing, Place, Setting};
 
-use super::container::Failure;
+use crate::engine::{Entrances, Failure};
 use crate::linux::{Errno, Result, cgroup};
 
 const PARENT: &str = "containers";
@@ -20,12 +20,6 @@ pub struct Cgroups {
     pub outer: OwnedFd,
     /// cgroup.events of `outer`: ready (EPOLLPRI) when it changes.
     pub events: OwnedFd,
-}
-
-/// Where a start puts its processes.
-pub struct Entrances {
-    pub main: OwnedFd,
-    pub setup: OwnedFd,
 }
 
 impl Cgroups {
@@ -43,13 +37,7 @@ impl Cgroups {
         cgroup::enable_controllers(outer.as_fd());
         let main = cgroup::make(outer.as_fd(), "main").map_err(fail("main"))?;
         let setup = cgroup::make(outer.as_fd(), "setup").map_err(fail("setup"))?;
-        for Setting { place, file, value } in settings {
-            let object = format!("{file} = {value}");
-            cgroup::write(outer.as_fd(), file, value).map_err(fail(&object))?;
-            if *place == Place::Both {
-                cgroup::write(main.as_fd(), file, value).map_err(fail(&object))?;
-            }
-        }
+        write(outer.as_fd(), Some(main.as_fd()), settings)?;
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
         Ok((cgroups, Entrances { main, setup }))
     }
@@ -92,6 +80,34 @@ impl Cgroups {
             Err(Errno::ENODEV | Errno::ENOENT) => Ok(()),
             other => other,
         }
+    }
+}
+
+/// Writes settings, in their order, to a container's cgroup and the one that is the root inside.
+///
+/// # Errors
+/// [`Failure`] naming the file that was refused, and what was written to it.
+pub fn write(
+    outer: BorrowedFd<'_>,
+    inner: Option<BorrowedFd<'_>>,
+    settings: &[Setting],
+) -> core::result::Result<(), Failure> {
+    for setting in settings {
+        let Setting { place, file, value, .. } = setting;
+        let inner = inner.filter(|_| *place == Place::Both);
+        for cgroup in [Some(outer), inner].into_iter().flatten() {
+            write_one(cgroup, setting)
+                .map_err(|errno| Failure::new("cgroup", format!("{file} = {value}"), errno))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_one(cgroup: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
+    match (cgroup::write(cgroup, &setting.file, &setting.value), &setting.missing) {
+        (Err(Errno::ENOENT), Missing::Pass) => Ok(()),
+        (Err(Errno::ENOENT), Missing::Instead { file, value }) => cgroup::write(cgroup, file, value),
+        (other, _) => other,
     }
 }
 

@@ -7,10 +7,10 @@ use orlop::config::{self, Config, Container, IoLimit, NetworkMode};
 use orlop::container::seccomp::{Seccomp, read_profile};
 use orlop::container::{assign_ids, capabilities};
 
-use super::container::Failure;
 use super::{boot, records, say};
+use crate::engine::{EnvFile, Failure};
 use crate::linux::kmsg::Level;
-use crate::linux::{Result, fs};
+use crate::linux::{Result, fs, node};
 
 const SLOTS: &str = "/run/orlop/ids.json";
 const SLOTS_LIMIT: usize = 1 << 20;
@@ -58,6 +58,16 @@ pub fn beside(config_dir: &str, path: &str) -> String {
     Path::new(config_dir).join(path).to_string_lossy().into_owned()
 }
 
+/// The env files of a container, for setup to read.
+pub fn env_files(container: &Container, config_dir: &str) -> Vec<EnvFile> {
+    let file = |file: &config::EnvFile| EnvFile {
+        path: beside(config_dir, &file.path),
+        name: file.path.clone(),
+        required: file.required,
+    };
+    container.env_file.iter().map(file).collect()
+}
+
 /// The profile that a container's `seccomp` names.
 ///
 /// # Errors
@@ -80,7 +90,7 @@ pub fn seccomp(container: &Container, config_dir: &str) -> core::result::Result<
 /// # Errors
 /// [`Failure`] naming the device that is not there.
 pub fn devices(limits: &[IoLimit]) -> core::result::Result<BTreeMap<String, (u32, u32)>, Failure> {
-    let number = |limit: &IoLimit| match fs::block_device(&limit.device) {
+    let number = |limit: &IoLimit| match node::block_device(&limit.device) {
         Ok(numbers) => Ok((limit.device.clone(), numbers)),
         Err(errno) => Err(Failure::new("limits.io", &limit.device, errno)),
     };

@@ -1,21 +1,33 @@
 //! Container → OCI runtime spec → ordered steps.
 //!
 //! The spec is the one intermediate form; the steps are data, printable, and executed in one place
-//! (`agent/container/`). Nothing here looks at a file or asks the kernel.
+//! (`engine/`). Nothing here looks at a file or asks the kernel.
 
 mod compile;
 mod environment;
+mod limits;
+mod mount_options;
 mod plan;
+mod refused;
 mod resources;
+mod scheduling;
 pub mod seccomp;
 pub mod spec;
+mod steps;
 mod users;
 
-pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, arguments, capabilities, compile};
+pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, VERSION, arguments, capabilities, compile, root};
 pub use environment::{BadLine, environment, parse_env_file};
-pub use plan::{Attach, Devices, InsideStep, Plan, Root, SetupStep, plan};
-pub use resources::{Place, Setting, settings};
+pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};
+pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec};
+pub use refused::Refused;
+pub use resources::{Missing, Place, Present, Setting, When, controllers, settings};
+pub use scheduling::{IoClass, MemoryPolicy, Scheduling, memory_policy_names, scheduler_names};
 pub use spec::Spec;
+pub use steps::{
+    Bind, CapabilitySets, Files, Fresh, IdMap, InsideStep, Manner, Names, NamespaceKind, Node, NodeKind,
+    Plan, Root, SetupStep, Volume,
+};
 pub use users::{NotFound, Resolved, resolve};
 
 /// Ids of one container: `0..RANGE` inside is `first..first + RANGE` outside.

@@ -24,6 +24,19 @@ pub(crate) fn create_of_size(name: &CStr, size: u64) -> Result<OwnedFd> {
     Ok(fd)
 }
 
+/// A file that holds these bytes and is read from their beginning.
+///
+/// # Errors
+/// EMFILE, ENOMEM.
+pub(crate) fn with_contents(name: &CStr, bytes: &[u8]) -> Result<OwnedFd> {
+    let fd = memfd_create(name, MFdFlags::MFD_CLOEXEC)?;
+    let mut done = 0usize;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        done = done.saturating_add(pwrite(&fd, rest, offset(done as u64)?)?);
+    }
+    Ok(fd)
+}
+
 /// Whether the file keeps its size, as one of [`create_of_size`] does.
 ///
 /// # Errors

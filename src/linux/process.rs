@@ -111,6 +111,40 @@ pub fn give(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
     nix::unistd::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
 }
 
+/// The domain of uname(2), of our own UTS namespace.
+///
+/// # Errors
+/// EINVAL when it is longer than 64 bytes.
+pub fn set_domain_name(name: &str) -> Result<()> {
+    // SAFETY: the pointer and length describe the text.
+    check(unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) }.into()).map(drop)
+}
+
+/// Gives a terminal to a user, and leaves its group, which is the one that may write to it.
+///
+/// # Errors
+/// EPERM.
+pub fn give_to_user(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
+    nix::unistd::fchown(fd, Some(Uid::from_raw(uid)), None)
+}
+
+/// Lets a user open anew what was given to it as a stream: pipes and files change their owner, other
+/// things stay whose they are.
+///
+/// # Errors
+/// As fchown(2), but not for a file system on which nobody can own anything.
+pub fn lend(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
+    let stat = nix::sys::stat::fstat(fd)?;
+    let kind = stat.st_mode & libc::S_IFMT;
+    if (kind != libc::S_IFIFO && kind != libc::S_IFREG) || stat.st_uid == uid {
+        return Ok(());
+    }
+    match give(fd, uid, gid) {
+        Err(Errno::EPERM | Errno::EROFS | Errno::EINVAL) => Ok(()),
+        other => other,
+    }
+}
+
 /// Permission bits that new files do not get.
 pub fn set_umask(mask: u32) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));

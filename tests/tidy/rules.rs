@@ -18,8 +18,9 @@ const DECIDE: &[(&str, &[&str])] = &[
 const ACT: &[(&str, &[&str], &[&str])] = &[
     ("linux", &[], &[]),
     ("init", &["ledger"], &["linux"]),
-    ("agent", EVERY_DECIDING_ROOM, &["linux"]),
-    ("oci", EVERY_DECIDING_ROOM, &["linux"]),
+    ("engine", &["container"], &["linux"]),
+    ("agent", EVERY_DECIDING_ROOM, &["linux", "engine"]),
+    ("oci", EVERY_DECIDING_ROOM, &["linux", "engine"]),
     ("cli", &["control", "config"], &["linux"]),
 ];
 

@@ -59,6 +59,13 @@ impl Capabilities {
         self.0.checked_shr(number).is_some_and(|bits| bits & 1 == 1)
     }
 
+    /// The one of that name, as capabilities(7) has it.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let name = name.strip_prefix("CAP_")?;
+        (0..).zip(NAMES).find(|(_, known)| *known == name).map(|(number, _)| Self(1 << number))
+    }
+
     /// `CAP_NET_RAW`, …, by number.
     pub fn names(self) -> impl Iterator<Item = String> {
         let numbered = (0..).zip(NAMES);

@@ -8,14 +8,18 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
+mod mounts;
+
 use super::RANGE;
-use super::resources::resources;
+use super::limits::resources;
 use super::seccomp::{self, Seccomp};
-use super::spec::{
-    CapabilitySets, IdMapping, Linux, Mount, Namespace, NamespaceKind, Process, RlimitSpec, Spec, SpecRoot,
-    User,
-};
-use crate::config::{self, Container, NetworkMode, Rlimit, VolumeSource};
+use super::spec::{self, IdMapping, Linux, Namespace, Process, RootPath, Spec, User};
+use super::steps::{Files, Names, NamespaceKind, Root};
+use crate::config::{self, Capabilities, Container, NetworkMode, Rlimit};
+use mounts::{mounts, volumes};
+
+/// Of the specification.
+pub const VERSION: &str = "1.3.0";
 
 /// CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE: podman's default
 /// set less SYS_CHROOT and SETFCAP.
@@ -68,6 +72,8 @@ pub struct Facts {
     pub devices: BTreeMap<String, (u32, u32)>,
     /// Where hosts, hostname and resolv.conf for this container stand on the machine.
     pub files: String,
+    /// The directory of devices that containers share.
+    pub dev: String,
     /// Where `[volume.X]` and anonymous volumes stand on the machine.
     pub volumes: String,
     /// Bytes that a `[volume.X]` may hold in memory.
@@ -81,30 +87,35 @@ pub struct Facts {
 pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
     let capabilities = capabilities(container);
     let range = vec![IdMapping { container_id: 0, host_id: facts.first_id, size: RANGE }];
+    let process = Process {
+        user: User { umask: Some(0o022), ..User::default() },
+        args: arguments(container, image),
+        env: env(container, image),
+        cwd: container
+            .working_dir
+            .clone()
+            .or_else(|| image.working_dir.clone().filter(|dir| !dir.is_empty()))
+            .unwrap_or_else(|| "/".to_owned()),
+        capabilities: Some(capability_sets(capabilities)),
+        rlimits: rlimits(container),
+        no_new_privileges: true,
+        // The engine's own is less, so that it goes last.
+        oom_score_adj: Some(0),
+        ..Process::default()
+    };
     Spec {
-        oci_version: "1.3.0".to_owned(),
-        hostname: container.hostname.clone(),
-        process: Process {
-            user: user(container, image),
-            args: arguments(container, image),
-            env: env(container, image),
-            cwd: container
-                .working_dir
-                .clone()
-                .or_else(|| image.working_dir.clone().filter(|dir| !dir.is_empty()))
-                .unwrap_or_else(|| "/".to_owned()),
-            capabilities: CapabilitySets { bounding: capabilities, effective: capabilities },
-            rlimits: rlimits(container),
-            no_new_privileges: true,
-        },
-        root: SpecRoot { path: "rootfs".to_owned(), readonly: container.read_only },
+        oci_version: VERSION.to_owned(),
+        hostname: Some(container.hostname.clone()),
+        process: Some(process),
+        root: Some(RootPath { path: "rootfs".to_owned(), readonly: container.read_only }),
         mounts: mounts(container, image, facts),
         linux: Linux {
             namespaces: namespaces(container.network_mode),
             uid_mappings: range.clone(),
             gid_mappings: range,
-            cgroups_path: format!("/containers/{}", container.name),
+            cgroups_path: Some(format!("/containers/{}", container.name)),
             sysctl: sysctls(capabilities, &container.seccomp),
+            devices: Vec::new(),
             resources: resources(&container.limits, &facts.devices),
             masked_paths: MASKED.map(ToString::to_string).to_vec(),
             readonly_paths: READ_ONLY.map(ToString::to_string).to_vec(),
@@ -113,8 +124,42 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
                 config::Seccomp::Unconfined => None,
                 config::Seccomp::File(_) => facts.seccomp.clone(),
             },
+            ..Linux::default()
         },
         annotations: container.labels.clone(),
+        ..Spec::default()
+    }
+}
+
+/// Inheritable and ambient are empty: no program gets more by what its file says, or by nothing.
+fn capability_sets(set: u64) -> spec::Capabilities {
+    let names: Vec<String> = Capabilities(set).names().collect();
+    spec::Capabilities {
+        bounding: names.clone(),
+        effective: names.clone(),
+        permitted: names,
+        ..spec::Capabilities::default()
+    }
+}
+
+/// What the container's files are made of, for the engine beside the spec.
+#[must_use]
+pub fn root(
+    container: &Container,
+    image: &Defaults,
+    facts: &Facts,
+    layers: &[String],
+    upper_size: u64,
+) -> Root {
+    let named = container.user.clone().or_else(|| image.user.clone()).filter(|name| !name.is_empty());
+    Root {
+        files: Files::Layers { names: layers.to_vec(), upper_size },
+        volumes: volumes(container, image, facts, upper_size),
+        names: Names {
+            // Whoever the image calls root belongs to the groups that the image says.
+            user: Some(named.unwrap_or_else(|| "0".to_owned())),
+            groups: container.group_add.clone(),
+        },
     }
 }
 
@@ -159,21 +204,14 @@ fn env(_container: &Container, image: &Defaults) -> Vec<String> {
     env
 }
 
-fn user(container: &Container, image: &Defaults) -> User {
-    let username = container.user.clone().or_else(|| image.user.clone()).filter(|name| !name.is_empty());
-    User { username, groups: container.group_add.clone(), umask: 0o022, ..User::default() }
-}
-
 fn namespaces(network: NetworkMode) -> Vec<Namespace> {
-    use NamespaceKind as Kind;
-    let all =
-        [Kind::User, Kind::Mount, Kind::Pid, Kind::Network, Kind::Ipc, Kind::Uts, Kind::Cgroup, Kind::Time];
-    all.into_iter()
+    NamespaceKind::ALL
+        .into_iter()
         .filter(|kind| match network {
             NetworkMode::None => true,
-            NetworkMode::Host => *kind != Kind::Network,
+            NetworkMode::Host => *kind != NamespaceKind::Network,
         })
-        .map(|kind| Namespace { kind })
+        .map(|kind| Namespace { kind: kind.name().to_owned(), path: None })
         .collect()
 }
 
@@ -199,93 +237,15 @@ fn rlimit_name(rlimit: Rlimit) -> &'static str {
     }
 }
 
-fn rlimits(container: &Container) -> Vec<RlimitSpec> {
+fn rlimits(container: &Container) -> Vec<spec::Rlimit> {
     // No core files where nobody looks for them; 1,024 files for select(2), more for who asks.
     let mut limits = vec![(Rlimit::Core, 0, 0), (Rlimit::Nofile, 1024, 524_288)];
     limits.retain(|(kind, ..)| !container.ulimits.contains_key(kind));
     limits.extend(container.ulimits.iter().map(|(kind, limit)| (*kind, limit.soft, limit.hard)));
     limits
         .into_iter()
-        .map(|(kind, soft, hard)| RlimitSpec { kind: rlimit_name(kind).to_owned(), soft, hard })
+        .map(|(kind, soft, hard)| spec::Rlimit { kind: rlimit_name(kind).to_owned(), soft, hard })
         .collect()
-}
-
-fn mount(destination: &str, kind: &str, options: &[&str]) -> Mount {
-    Mount {
-        destination: destination.to_owned(),
-        kind: kind.to_owned(),
-        source: kind.to_owned(),
-        options: options.iter().map(ToString::to_string).collect(),
-    }
-}
-
-fn bind(source: String, destination: &str, options: &[&str]) -> Mount {
-    let options = options.iter().map(ToString::to_string).collect();
-    Mount { destination: destination.to_owned(), kind: "bind".to_owned(), source, options }
-}
-
-fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> Vec<Mount> {
-    const BARE: [&str; 3] = ["nosuid", "noexec", "nodev"];
-    let shm = format!("size={}", container.shm_size);
-    let mut mounts = vec![mount("/proc", "proc", &BARE), mount("/dev", "dev", &["nosuid", "noexec", "ro"])];
-    mounts.push(match container.network_mode {
-        NetworkMode::None => mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
-        // sysfs shows a network namespace, and the machine's is not ours to mount.
-        NetworkMode::Host => bind("/sys".to_owned(), "/sys", &["nosuid", "noexec", "nodev", "ro"]),
-    });
-    mounts.push(mount("/sys/fs/cgroup", "cgroup2", &["nosuid", "noexec", "nodev", "ro"]));
-    mounts.push(mount(
-        "/dev/pts",
-        "devpts",
-        &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
-    ));
-    mounts.push(mount("/dev/shm", "tmpfs", &["nosuid", "noexec", "nodev", "mode=1777", &shm]));
-    mounts.push(mount("/dev/mqueue", "mqueue", &BARE));
-    for name in ["hosts", "hostname", "resolv.conf"] {
-        mounts.push(bind(
-            format!("{}/{name}", facts.files),
-            &format!("/etc/{name}"),
-            &["nosuid", "noexec", "nodev", "ro"],
-        ));
-    }
-    for tmpfs in &container.tmpfs {
-        let mode = format!("mode={:o}", tmpfs.mode.unwrap_or(0o1777));
-        let size = tmpfs.size.map(|size| format!("size={size}"));
-        let mut options = vec!["nosuid", "nodev", "noexec", &mode];
-        options.extend(size.as_deref());
-        mounts.push(mount(&tmpfs.target, "tmpfs", &options));
-    }
-    let declared = container.volumes.iter().map(|volume| (&volume.source, &volume.target, volume.read_only));
-    let anonymous = VolumeSource::Anonymous;
-    let of_image = image
-        .volumes
-        .iter()
-        .filter(|target| !container.volumes.iter().any(|volume| volume.target == **target))
-        .map(|target| (&anonymous, target, false));
-    for (source, target, read_only) in declared.chain(of_image) {
-        let size = match source {
-            VolumeSource::Named(name) => facts.volume_sizes.get(name).map(|size| format!("size={size}")),
-            VolumeSource::Anonymous | VolumeSource::Bind(_) => None,
-        };
-        let (source, idmap) = match source {
-            VolumeSource::Named(name) => (format!("{}/{name}", facts.volumes), true),
-            VolumeSource::Anonymous => {
-                (format!("{}/{}@{}", facts.volumes, container.name, file_name(target)), true)
-            }
-            VolumeSource::Bind(path) => (path.clone(), false),
-        };
-        let mut options = vec!["nosuid", "nodev"];
-        options.extend(idmap.then_some("idmap"));
-        options.extend(size.as_deref());
-        options.extend(read_only.then_some("ro"));
-        mounts.push(bind(source, target, &options));
-    }
-    mounts
-}
-
-/// A path as the name of one file, and no other path's.
-fn file_name(path: &str) -> String {
-    path.replace('%', "%25").replace('/', "%2F")
 }
 
 #[cfg(test)]
@@ -300,11 +260,5 @@ mod tests {
         assert_eq!(none(DEFAULT_CAPABILITIES).as_deref(), Some("0"));
         assert_eq!(none(DEFAULT_CAPABILITIES | SYS_ADMIN), None);
         assert_eq!(none(ALL_CAPABILITIES), None);
-    }
-
-    #[test]
-    fn no_two_anonymous_volumes_of_a_container_are_one() {
-        let names = ["/a/b", "/a-b", "/a%2Fb", "/a%252Fb"].map(file_name);
-        assert_eq!(names, ["%2Fa%2Fb", "%2Fa-b", "%2Fa%252Fb", "%2Fa%25252Fb"]);
     }
 }
