@@ -15,6 +15,7 @@ use super::ledger::Table;
 use super::{modules, network, records, say};
 use crate::engine;
 use crate::linux::kmsg::Level;
+use crate::linux::mount::Attributes;
 use crate::linux::{Errno, cgroup, fs, mount, node, sysctl, time};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
@@ -242,7 +243,14 @@ fn directories() -> Result<(), String> {
     {
         fs::make_directory(path, 0o755).map_err(|errno| format!("{path}: {}", errno.desc()))?;
     }
-    Ok(())
+    // What runs here is nobody's to write, not even by way of /proc/PID/exe. Under another init the root
+    // is not ours alone.
+    if nix::unistd::getppid().as_raw() != 1 {
+        return Ok(());
+    }
+    let root = fs::open_directory("/");
+    root.and_then(|root| mount::restrict_one(root.as_fd(), Attributes::READ_ONLY))
+        .map_err(|errno| format!("/: {}", errno.desc()))
 }
 
 /// Reads every `*.toml` of the folder; the number of errors, each of which is said.

@@ -11,6 +11,7 @@ pub mod cgroup;
 pub mod clone;
 pub mod directory;
 pub mod epoll;
+pub mod exe;
 pub mod fd;
 #[cfg(test)]
 pub mod forked;
