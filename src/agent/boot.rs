@@ -2,6 +2,7 @@
 //!
 //! A phase that fails is shown and the boot goes on.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use orlop::config::{self, Config, KernelWords, Source};
@@ -198,7 +199,6 @@ impl Boot {
 }
 
 fn kept(path: &str) -> Option<Vec<Phase>> {
-    use std::os::fd::AsFd;
     let fd = fs::open_regular(path).ok()?;
     let kept: Kept = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
     Some(kept.phases.into_iter().map(Phase::of_word).collect())
@@ -302,7 +302,7 @@ fn devices() -> Result<(), String> {
     let mounted =
         memory.mount(mount::Attributes::NO_SUID.and(mount::Attributes::NO_EXEC)).map_err(fail("tmpfs"))?;
     let target = fs::open_directory(engine::DEVICES).map_err(fail(engine::DEVICES))?;
-    use std::os::fd::AsFd;
+
     mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(engine::DEVICES))?;
     node::fill_dev(engine::DEVICES).map_err(fail(engine::DEVICES))
 }
@@ -313,7 +313,7 @@ fn reserve(total: u64) -> Result<(), String> {
     const RESERVE: u64 = 24 << 20;
     /// Below `orlop` nothing is reclaimed until it is larger than this.
     const OURS: u64 = 12 << 20;
-    use std::os::fd::AsFd;
+
     let write = |path: &str, file: &str, value: u64| {
         let group = cgroup::open_path(path).map_err(|errno| format!("{path}: {}", errno.desc()))?;
         cgroup::write(group.as_fd(), file, &value.to_string())
