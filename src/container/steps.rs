@@ -222,6 +222,8 @@ pub enum SetupStep {
         class: IoClass,
         priority: u8,
     },
+    /// Of a process that joins a container, until it is one of its own; bit N of the row is CPU N.
+    Cpus(Vec<u64>),
     /// Checked to be of this kind; a process namespace is our children's.
     JoinNamespace {
         kind: NamespaceKind,
@@ -290,6 +292,8 @@ pub enum InsideStep {
     LoopbackUp,
     Keyring,
     Personality(u32),
+    /// As in setup, from here on.
+    Cpus(Vec<u64>),
     Scheduler(Scheduling),
     MemoryPolicy(MemoryPolicy),
     /// Looks the user up inside the root.

@@ -122,6 +122,7 @@ fn execute(
         InsideStep::Personality(persona) => {
             scheduling::set_personality(*persona).map_err(fail("personality", ""))
         }
+        InsideStep::Cpus(cpus) => scheduling::set_cpus(cpus).map_err(fail("execCPUAffinity", "final")),
         InsideStep::Scheduler(wanted) => schedule(wanted).map_err(fail("scheduler", "")),
         InsideStep::MemoryPolicy(policy) => {
             scheduling::set_memory_policy(policy.mode, &policy.nodes).map_err(fail("memory policy", ""))

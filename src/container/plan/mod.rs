@@ -212,7 +212,11 @@ pub fn plan_exec(spec: &Spec, process: &Process, names: &super::steps::Names) ->
     inside.extend(process::become_it(process, names, filter.clone())?);
     inside.extend([InsideStep::Ready, InsideStep::Barrier]);
     inside.extend(process::last(process, filter));
-    let mut setup = process::setup(process)?;
+    let affinity = process.exec_cpu_affinity.clone().unwrap_or_default();
+    let [initial, last] = scheduling::affinity(&affinity)?;
+    inside.splice(1..1, last.map(InsideStep::Cpus));
+    let mut setup: Vec<SetupStep> = initial.map(SetupStep::Cpus).into_iter().collect();
+    setup.extend(process::setup(process)?);
     setup.extend(process::rlimits(process)?);
     setup.push(SetupStep::Clone { namespaces: Vec::new() });
     Ok(Plan { setup, inside })
