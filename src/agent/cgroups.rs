@@ -3,8 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use orlop::container::spec::Linux;
-use orlop::container::{Place, Refused, Setting, When, devices, settings};
+use orlop::container::{Place, Refused, Setting, Spec, When, delegated_to, devices, settings};
 
 use crate::engine::{Failure, limits};
 use crate::linux::{Errno, Result, cgroup};
@@ -32,9 +31,10 @@ impl Cgroups {
     /// [`Failure`] naming the field or the file that was refused.
     pub fn make(
         name: &str,
-        linux: &Linux,
+        spec: &Spec,
         filters: &mut Filters,
     ) -> core::result::Result<(Self, OwnedFd), Failure> {
+        let linux = &spec.linux;
         let refused = |refused: Refused| Failure::said("limits", refused.to_string());
         let wanted = settings(&linux.resources, When::Start).map_err(refused)?;
         let rules = devices::rules(&linux.resources.devices, &linux.devices).map_err(refused)?;
@@ -49,6 +49,9 @@ impl Cgroups {
         let main = cgroup::make(outer.as_fd(), MAIN).map_err(fail(MAIN))?;
         write(outer.as_fd(), Some(main.as_fd()), &wanted)?;
         filters.attach(outer.as_fd(), filter)?;
+        if let Some((uid, gid)) = delegated_to(spec) {
+            cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
+        }
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
         Ok((cgroups, main))
     }
@@ -72,6 +75,12 @@ impl Cgroups {
             Ok(text) => cgroup::keyed(&text, "populated") != Some(0),
             Err(_) => false,
         }
+    }
+
+    /// Whether all of it stands still. Not while it is waited for to empty: reading takes the
+    /// announcement away.
+    pub fn is_frozen(&self) -> bool {
+        cgroup::reread(self.events.as_fd()).is_ok_and(|text| cgroup::keyed(&text, "frozen") == Some(1))
     }
 
     /// Whether the kernel has killed a process of this generation for want of memory.

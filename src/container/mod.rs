@@ -7,19 +7,24 @@ mod cgroup_path;
 mod compile;
 pub mod devices;
 mod environment;
+pub mod figures;
 mod limits;
 mod mount_options;
 mod plan;
+pub mod process;
 mod refused;
 mod resources;
 mod scheduling;
 pub mod seccomp;
 pub mod spec;
 mod steps;
+mod update;
 mod users;
 
 pub use cgroup_path::{CgroupNaming, cgroup_path};
-pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, VERSION, arguments, capabilities, compile, root};
+pub use compile::{
+    Defaults, DeviceKind, Facts, HostDevice, VERSION, arguments, capabilities, compile, delegated_to, root,
+};
 pub use environment::{BadLine, environment, parse_env_file};
 pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};
 pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec, plan_with};
@@ -31,7 +36,8 @@ pub use steps::{
     Bind, CapabilitySets, Files, Fresh, IdMap, InsideStep, Manner, Names, NamespaceKind, Node, NodeKind,
     Plan, Root, SetupStep, Taking, Volume,
 };
-pub use users::{NotFound, Resolved, resolve};
+pub use update::changed_settings;
+pub use users::{NotFound, Resolved, resolve, user_name};
 
 /// Ids of one container: `0..RANGE` inside is `first..first + RANGE` outside.
 pub const RANGE: u32 = 65_536;

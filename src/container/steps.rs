@@ -20,6 +20,16 @@ pub struct Root {
     pub volumes: Vec<Volume>,
     /// Over the numbers of the spec, and looked up inside the root.
     pub names: Names,
+    /// Whether our own PID 1 stands before the program.
+    pub init: bool,
+}
+
+impl Root {
+    /// A bundle's: nothing beside what its spec says.
+    #[must_use]
+    pub fn directory(path: String) -> Self {
+        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default(), init: false }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,6 +222,8 @@ pub enum SetupStep {
         class: IoClass,
         priority: u8,
     },
+    /// Of a process that joins a container, until it is one of its own; bit N of the row is CPU N.
+    Cpus(Vec<u64>),
     /// Checked to be of this kind; a process namespace is our children's.
     JoinNamespace {
         kind: NamespaceKind,
@@ -280,6 +292,8 @@ pub enum InsideStep {
     LoopbackUp,
     Keyring,
     Personality(u32),
+    /// As in setup, from here on.
+    Cpus(Vec<u64>),
     Scheduler(Scheduling),
     MemoryPolicy(MemoryPolicy),
     /// Looks the user up inside the root.
@@ -315,6 +329,8 @@ pub enum InsideStep {
         /// Whoever listens is told.
         notifies: bool,
     },
+    /// Becomes the container's init, and goes on in a child.
+    Init,
     Execute {
         args: Vec<String>,
     },

@@ -8,7 +8,7 @@ use orlop::container::{InsideStep, Resolved, Scheduling, Taking};
 
 use super::report::{self, Failure};
 use super::setup::Made as Setup;
-use super::{Gate, Job, hooks, mounts, power, program, root, terminal};
+use super::{Gate, Job, hooks, init, mounts, power, program, root, terminal};
 use crate::linux::clone::flags;
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
@@ -122,6 +122,7 @@ fn execute(
         InsideStep::Personality(persona) => {
             scheduling::set_personality(*persona).map_err(fail("personality", ""))
         }
+        InsideStep::Cpus(cpus) => scheduling::set_cpus(cpus).map_err(fail("execCPUAffinity", "final")),
         InsideStep::Scheduler(wanted) => schedule(wanted).map_err(fail("scheduler", "")),
         InsideStep::MemoryPolicy(policy) => {
             scheduling::set_memory_policy(policy.mode, &policy.nodes).map_err(fail("memory policy", ""))
@@ -141,6 +142,7 @@ fn execute(
         InsideStep::Seccomp { program, flags, notifies } => {
             power::filter(program, flags, *notifies, made).map_err(fail("seccomp", ""))
         }
+        InsideStep::Init => init::become_init().map_err(fail("init", "")),
         InsideStep::Execute { args } => Err(program::become_it(args, made)),
     }
 }

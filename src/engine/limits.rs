@@ -17,7 +17,11 @@ pub fn write(directory: BorrowedFd<'_>, setting: &Setting) -> core::result::Resu
         .map_err(|errno| Failure::new("cgroup", format!("{file} = {value}"), errno))
 }
 
-fn write_or_instead(directory: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
+/// As [`write`], by errno.
+///
+/// # Errors
+/// As write(2).
+pub fn write_or_instead(directory: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
     match (cgroup::write(directory, &setting.file, &setting.value), &setting.missing) {
         (Err(Errno::ENOENT), Missing::Pass) => Ok(()),
         (Err(Errno::ENOENT), Missing::Instead { file, value }) => cgroup::write(directory, file, value),

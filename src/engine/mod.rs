@@ -6,6 +6,7 @@
 
 mod copy_up;
 mod hooks;
+mod init;
 mod inside;
 pub mod limits;
 mod mounts;

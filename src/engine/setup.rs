@@ -220,6 +220,7 @@ fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Re
         SetupStep::IoPriority { class, priority } => {
             scheduling::set_io_priority(*class as u8, *priority).map_err(fail("ioPriority", ""))
         }
+        SetupStep::Cpus(cpus) => scheduling::set_cpus(cpus).map_err(fail("execCPUAffinity", "initial")),
         SetupStep::JoinNamespace { kind, path } => namespace::open_of_kind(path, flag(*kind))
             .and_then(|namespace| namespace::join(namespace.as_fd(), flag(*kind)))
             .map_err(fail(kind.name(), path)),

@@ -11,6 +11,7 @@ pub mod cgroup;
 pub mod clone;
 pub mod directory;
 pub mod epoll;
+pub mod exe;
 pub mod fd;
 #[cfg(test)]
 pub mod forked;
@@ -59,6 +60,11 @@ fn check_fd(value: libc::c_long) -> Result<std::os::fd::OwnedFd> {
     let fd = i32::try_from(check(value)?).map_err(|_| Errno::EOVERFLOW)?;
     // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// What std says went wrong, as an errno.
+fn errno_of(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// A path as the kernel takes it.

@@ -5,7 +5,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use orlop::container::spec::{Hooks, Spec};
-use orlop::container::{Files, InsideStep, Names, NamespaceKind, Plan, Root, cgroup_path, kinds_of, plan};
+use orlop::container::{InsideStep, NamespaceKind, Plan, Root, cgroup_path, kinds_of, plan};
 
 use super::arguments::CreateArguments;
 use super::bundle::{self, Bundle};
@@ -108,8 +108,7 @@ fn check_terminal(terminal: bool, sockets: &Sockets, then: Then) -> Result<()> {
 }
 
 fn plan_of(bundle: &Bundle) -> Result<Plan> {
-    let files = Files::Directory(bundle.rootfs.clone());
-    let root = Root { files, volumes: Vec::new(), names: Names::default() };
+    let root = Root::directory(bundle.rootfs.clone());
     plan(&bundle.spec, &root).map_err(|refused| Failure::new(refused.to_string()))
 }
 

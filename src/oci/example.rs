@@ -141,15 +141,11 @@ fn for_a_user(spec: &mut Spec, uid: u32, gid: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use orlop::container::{Files, Names, Root, plan};
+    use orlop::container::{Root, plan};
 
     #[test]
     fn both_examples_are_specifications_that_can_be_carried_out() {
-        let root = Root {
-            files: Files::Directory(String::from("/bundle/rootfs")),
-            volumes: Vec::new(),
-            names: Names::default(),
-        };
+        let root = Root::directory(String::from("/bundle/rootfs"));
         let mut rootless = example();
         for_a_user(&mut rootless, 1000, 1000);
         for spec in [example(), rootless] {

@@ -4,6 +4,7 @@
 //! engine, and ends. Success says nothing on the standard error, and a failure one line.
 
 mod arguments;
+mod armour;
 mod attend;
 mod bundle;
 mod cgroup;
@@ -139,6 +140,9 @@ fn perform(arguments: &Arguments, log: &Log, preserved: Preserved, out: &mut Out
     let Some(asked) = &arguments.command else {
         return out.text(&command().render_help().to_string()).map(|()| DONE);
     };
+    if matches!(asked, Command::Create(_) | Command::Run(_) | Command::Exec(_)) {
+        armour::put_on()?;
+    }
     let place = Store::place(arguments.root.as_deref())?;
     log.debug(&format!("{asked:?} in {}", place.display()));
     let store = || Store::open(&place);

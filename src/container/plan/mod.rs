@@ -188,6 +188,10 @@ fn program(
         steps.push(InsideStep::StartHooks(spec.hooks.start_container.clone()));
     }
     steps.extend(process::last(process, filter));
+    if root.init {
+        // Under the filter and with the capabilities of the program: it is no way around them.
+        steps.insert(steps.len().saturating_sub(1), InsideStep::Init);
+    }
     Ok(steps)
 }
 
@@ -208,7 +212,11 @@ pub fn plan_exec(spec: &Spec, process: &Process, names: &super::steps::Names) ->
     inside.extend(process::become_it(process, names, filter.clone())?);
     inside.extend([InsideStep::Ready, InsideStep::Barrier]);
     inside.extend(process::last(process, filter));
-    let mut setup = process::setup(process)?;
+    let affinity = process.exec_cpu_affinity.clone().unwrap_or_default();
+    let [initial, last] = scheduling::affinity(&affinity)?;
+    inside.splice(1..1, last.map(InsideStep::Cpus));
+    let mut setup: Vec<SetupStep> = initial.map(SetupStep::Cpus).into_iter().collect();
+    setup.extend(process::setup(process)?);
     setup.extend(process::rlimits(process)?);
     setup.push(SetupStep::Clone { namespaces: Vec::new() });
     Ok(Plan { setup, inside })
