@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use orlop::config::{Source, read};
 use orlop::container::spec::Spec;
-use orlop::container::{Defaults, Facts, Files, InsideStep, Names, Root, compile, first_id, plan, root};
+use orlop::container::{Defaults, Facts, InsideStep, Root, compile, first_id, plan, root};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/specs")
@@ -37,7 +37,7 @@ fn golden(path: &Path, found: &str, wrong: &mut Vec<String>) {
 fn facts() -> Facts {
     Facts {
         first_id: first_id(7),
-        devices: [("/dev/vda".into(), (254, 0))].into(),
+        disks: [("/dev/vda".into(), (254, 0))].into(),
         files: "/run/orlop/containers/NAME".into(),
         dev: "/run/orlop/dev".into(),
         volumes: "/run/orlop/volumes".into(),
@@ -62,8 +62,7 @@ fn steps(spec: &Spec, root: &Root) -> String {
         }
         step => format!("inside  {step:?}\n"),
     });
-    let clone = format!("clone   {:?}\n", plan.namespaces);
-    setup.chain([clone]).chain(inside).collect()
+    setup.chain(inside).collect()
 }
 
 #[test]
@@ -98,8 +97,7 @@ fn a_specification_becomes_these_steps() {
     let of_toml = cases("toml");
     for case in cases("json").iter().filter(|case| !of_toml.contains(&case.with_extension("toml"))) {
         let spec: Spec = serde_json::from_str(&fs::read_to_string(case).unwrap()).unwrap();
-        let files = Files::Directory("/bundle/rootfs".into());
-        let root = Root { files, volumes: Vec::new(), names: Names::default() };
+        let root = Root::directory("/bundle/rootfs".into());
         golden(&case.with_extension("steps"), &steps(&spec, &root), &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -3,12 +3,12 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::container::{When, settings};
 use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
+use super::compile::Machine;
 use super::ledger::exit_of;
 use super::{Agent, Token, files, records, say, store};
 use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting};
@@ -125,10 +125,9 @@ impl Agent {
     ) -> Result<(), Failure> {
         let Some(container) = self.config.containers.get(name) else { return Ok(()) };
         let slot = self.slots.get(name).copied().unwrap_or_default();
-        let (spec, plan) = self.plan(container, image, slot)?;
-        let limits = settings(&spec.linux.resources, When::Start)
-            .map_err(|refused| Failure::said(refused.field, refused.why))?;
-        let (cgroups, entrances) = Cgroups::make(name, &limits)?;
+        let machine = Machine { config: &self.config, boot: &self.boot };
+        let (spec, plan) = machine.plan(container, image, slot, &mut self.compiled.programs)?;
+        let (cgroups, entrance) = Cgroups::make(name, &spec, &mut self.compiled.filters)?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
         let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));
@@ -141,7 +140,7 @@ impl Agent {
             },
             stdio: [null()?, out_write, err_write],
             preserved: 0,
-            cgroups: Some(entrances),
+            cgroup: Some(entrance),
             parent: Parent::CallersParent,
             gate: Gate::Report,
             joins: None,

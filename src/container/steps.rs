@@ -20,6 +20,16 @@ pub struct Root {
     pub volumes: Vec<Volume>,
     /// Over the numbers of the spec, and looked up inside the root.
     pub names: Names,
+    /// Whether our own PID 1 stands before the program.
+    pub init: bool,
+}
+
+impl Root {
+    /// A bundle's: nothing beside what its spec says.
+    #[must_use]
+    pub fn directory(path: String) -> Self {
+        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default(), init: false }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,8 +169,13 @@ pub enum SetupStep {
     NewMountNamespace {
         propagation: Propagation,
     },
-    /// Makes a user namespace with these maps, for idmapped mounts and the container.
-    NewUserNamespace {
+    /// Makes the container, in these new namespaces. With a user namespace it waits until the tree is put
+    /// together; else this is the last step.
+    Clone {
+        namespaces: Vec<NamespaceKind>,
+    },
+    /// Maps the container's new user namespace, which idmapped mounts have too.
+    MapIds {
         uids: Vec<IdMapping>,
         gids: Vec<IdMapping>,
     },
@@ -207,17 +222,34 @@ pub enum SetupStep {
         class: IoClass,
         priority: u8,
     },
+    /// Of a process that joins a container, until it is one of its own; bit N of the row is CPU N.
+    Cpus(Vec<u64>),
     /// Checked to be of this kind; a process namespace is our children's.
     JoinNamespace {
         kind: NamespaceKind,
         path: String,
     },
-    /// A time namespace for our children, with clocks that are ahead: `monotonic SECONDS NANOSECONDS`.
-    TimeOffsets(Vec<String>),
+}
+
+/// How a container comes to the root that setup made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// In the mount namespace that it shares with setup.
+    AsItIs,
+    /// In a mount namespace of its own, made with it.
+    Copied,
+    /// As `Copied`, in one that it makes once setup is done.
+    Awaited,
+    /// In a container that runs already.
+    Joined,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InsideStep {
+    /// First of all.
+    TakeRoot(Taking),
+    /// A time namespace for the program, with clocks that are ahead: `monotonic SECONDS NANOSECONDS`.
+    TimeOffsets(Vec<String>),
     /// Becomes root of the user namespace.
     BecomeRoot,
     /// Tells that the namespaces are there, and waits for what is done to them from outside.
@@ -260,6 +292,8 @@ pub enum InsideStep {
     LoopbackUp,
     Keyring,
     Personality(u32),
+    /// As in setup, from here on.
+    Cpus(Vec<u64>),
     Scheduler(Scheduling),
     MemoryPolicy(MemoryPolicy),
     /// Looks the user up inside the root.
@@ -295,6 +329,8 @@ pub enum InsideStep {
         /// Whoever listens is told.
         notifies: bool,
     },
+    /// Becomes the container's init, and goes on in a child.
+    Init,
     Execute {
         args: Vec<String>,
     },
@@ -311,8 +347,6 @@ pub struct CapabilitySets {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// To be made with the container; the user namespace is there by then.
-    pub namespaces: Vec<NamespaceKind>,
     pub setup: Vec<SetupStep>,
     pub inside: Vec<InsideStep>,
 }

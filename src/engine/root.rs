@@ -91,17 +91,14 @@ pub fn bind(path: &str) -> Result<OwnedFd> {
 }
 
 pub fn read_only(root: BorrowedFd<'_>) -> Result<()> {
-    mount::change(root, Depth::One, Attributes::READ_ONLY, Attributes::NONE)
+    mount::restrict_one(root, Attributes::READ_ONLY)
 }
 
 /// The working directory as we may pivot to it. What setup attached is locked in a mount namespace that
 /// a user namespace came between; a clone of the tree has an unlocked top, and below it every mount is as
 /// locked as before.
-pub fn own(mapped: bool) -> Result<OwnedFd> {
+pub fn own() -> Result<OwnedFd> {
     let root = fs::open_directory(".")?;
-    if !mapped {
-        return Ok(root);
-    }
     let tree = mount::clone_tree(root.as_fd(), "")?;
     mount::attach(tree.as_fd(), root.as_fd())?;
     // What was attached last covers what we stand in.

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use orlop::container::spec::Spec;
-use orlop::container::{Files, Names, Root, plan};
+use orlop::container::{Root, plan};
 use serde_json::{Value, json};
 
 use super::{Environment, Gate, Job, Report, send_go, start};
@@ -68,8 +68,7 @@ fn rootfs(folder: &Path) -> String {
 /// How it ended, and all that it wrote; or the failure.
 fn run(spec: &Spec) -> Result<(i32, String), String> {
     let folder = tempfile::tempdir().unwrap();
-    let root =
-        Root { files: Files::Directory(rootfs(folder.path())), volumes: Vec::new(), names: Names::default() };
+    let root = Root::directory(rootfs(folder.path()));
     let plan = plan(spec, &root).map_err(|refused| refused.to_string())?;
     let mut out = tempfile::tempfile().unwrap();
     let output = || OwnedFd::from(out.try_clone().unwrap());
@@ -78,7 +77,7 @@ fn run(spec: &Spec) -> Result<(i32, String), String> {
         environment: Environment { base: &spec.process.as_ref().unwrap().env, files: &[], over: &[] },
         stdio: [fd::null().unwrap(), output(), output()],
         preserved: 0,
-        cgroups: None,
+        cgroup: None,
         parent: Parent::Caller,
         gate: Gate::Report,
         joins: None,

@@ -181,6 +181,14 @@ pub fn restrict(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
     change(mount, Depth::AllBelow, attributes, Attributes::NONE)
 }
 
+/// As [`restrict`], of the one mount without those below it.
+///
+/// # Errors
+/// EPERM for a locked one.
+pub fn restrict_one(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
+    change(mount, Depth::One, attributes, Attributes::NONE)
+}
+
 /// Sets and clears attributes; of access times the whole field has to be cleared to set one.
 ///
 /// # Errors

@@ -180,17 +180,17 @@ pub fn limit_number(name: &str) -> Option<u32> {
     Some(number as u32)
 }
 
-/// setrlimit(2) by number; `u64::MAX` is unlimited.
+/// prlimit(2) of a process, 0 for our own, by number; `u64::MAX` is unlimited.
 ///
 /// # Errors
 /// EPERM when the hard limit would rise.
-pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<()> {
+pub fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the structure lives across the call.
     check(unsafe {
         libc::syscall(
             libc::SYS_prlimit64,
-            0,
+            pid,
             resource,
             &raw const limit,
             core::ptr::null_mut::<libc::rlimit>(),
@@ -232,4 +232,32 @@ pub fn new_keyring() {
 pub fn pause() {
     // SAFETY: always allowed.
     unsafe { libc::pause() };
+}
+
+/// Which side of the fork this is.
+pub enum Forked {
+    Parent { child: i32 },
+    Child,
+}
+
+/// fork(2), by the call that every filter lets pass: clone3(2) is often refused.
+///
+/// # Errors
+/// EAGAIN for pids.max.
+pub fn fork() -> Result<Forked> {
+    // SAFETY: this program has one thread; the child has a copy of all memory.
+    match unsafe { libc::fork() } {
+        0 => Ok(Forked::Child),
+        child if child > 0 => Ok(Forked::Parent { child }),
+        _ => Err(Errno::last()),
+    }
+}
+
+/// A process group of its own, in front at the terminal if standard input is one.
+pub fn new_group_in_front() {
+    // SAFETY: plain numbers; what is no terminal has no front.
+    unsafe {
+        libc::setpgid(0, 0);
+        libc::tcsetpgrp(0, libc::getpid());
+    }
 }

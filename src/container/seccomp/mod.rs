@@ -9,6 +9,7 @@ mod compile;
 mod emit;
 mod file;
 mod profile;
+mod programs;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,9 @@ pub use compile::{Refused, compile};
 pub use emit::Instruction;
 pub use file::read_profile;
 pub use profile::allowed;
+pub use programs::Programs;
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -50,7 +53,7 @@ pub struct Seccomp {
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// Those that an architecture does not have are passed over: profiles name the calls of all.
-    pub names: Vec<String>,
+    pub names: Vec<Cow<'static, str>>,
     pub action: Action,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno_ret: Option<u32>,
