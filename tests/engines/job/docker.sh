@@ -47,7 +47,7 @@ a_life_is_run_exec_logs_stop_rm() {
     equal 'uid=33(www-data) gid=33(www-data)' "$(docker exec -u www-data life id | sed 's/ groups.*//')"
     equal /usr "$(docker exec -w /usr life pwd)"
     equal piped "$(echo piped | docker exec -i life cat)"
-    ends 127 docker exec life /no/such/program
+    fails docker exec life /no/such/program
     docker stop -t 20 life
     equal 3 "$(docker inspect --format '{{.State.ExitCode}}' life)"
     within stopping "$(docker logs life)"
@@ -60,7 +60,7 @@ a_terminal_is_one() {
     gone terminal
     within pts "$(script -qec 'docker run -t --rm busybox tty' /dev/null)"
     docker run -dt --name terminal busybox sh
-    script -qec 'stty rows 33 cols 99; docker exec -it terminal stty size' /dev/null | tee /tmp/size
+    script -qec 'stty rows 33 cols 99; docker exec -it terminal sh -c "sleep 2; stty size"' /dev/null | tee /tmp/size
     within '33 99' "$(cat /tmp/size)"
     gone terminal
 }
@@ -149,7 +149,8 @@ a_server_answers_on_a_published_port() {
 restarts_on_failure() {
     gone again
     docker run -d --name again --restart on-failure:2 busybox sh -c 'echo once; exit 1'
-    until_true bash -c '[ "$(docker logs again | grep -c once)" = 3 ] && [ "$(docker inspect --format "{{.State.Status}}" again)" = exited ]'
+    until_true bash -c '[ "$(docker inspect --format "{{.RestartCount}} {{.State.Status}}" again)" = "2 exited" ]'
+    equal 3 "$(docker logs again | grep -c once)"
     gone again
 }
 
