@@ -85,6 +85,8 @@ pub struct Job<'a> {
 pub struct Starting {
     /// Reports come from here; [`Starting::go`] opens the barrier; closing it ends the start.
     pub report: OwnedFd,
+    /// The process that makes the container, and tells of it.
+    pub setup: OwnedFd,
 }
 
 impl Starting {
@@ -114,7 +116,7 @@ pub fn start(job: Job<'_>) -> Result<Starting> {
     let cgroup = job.cgroup.as_ref().map(AsFd::as_fd);
     let into = if cgroup.is_some() { flags::INTO_CGROUP } else { 0 };
     match clone3(job.parent, into, cgroup)? {
-        Cloned::Parent { .. } => Ok(Starting { report: ours }),
+        Cloned::Parent { pidfd, .. } => Ok(Starting { report: ours, setup: pidfd }),
         Cloned::Child => {
             let job = settle(job, theirs);
             process::exit_now(match job {
