@@ -9,6 +9,7 @@ mod hooks;
 mod init;
 mod inside;
 pub mod limits;
+pub mod links;
 mod mounts;
 mod power;
 mod program;
