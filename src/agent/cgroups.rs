@@ -7,6 +7,7 @@ use orlop::container::spec::Linux;
 use orlop::container::{Missing, Place, Refused, Setting, When, devices, settings};
 
 use super::container::Failure;
+use crate::linux::cgroup::Origin;
 use crate::linux::{Errno, Result, bpf, cgroup};
 
 const PARENT: &str = "containers";
@@ -49,12 +50,12 @@ impl Cgroups {
             move |errno| Failure::new("cgroup", object, errno)
         };
         let parent = cgroup::open_path(PARENT).map_err(fail(PARENT))?;
-        let outer = cgroup::make(parent.as_fd(), name).map_err(fail(name))?;
+        let (outer, origin) = cgroup::make_or_find(parent.as_fd(), name).map_err(fail(name))?;
         cgroup::enable_controllers(outer.as_fd());
         let main = cgroup::make(outer.as_fd(), "main").map_err(fail("main"))?;
         let setup = cgroup::make(outer.as_fd(), "setup").map_err(fail("setup"))?;
         write(outer.as_fd(), Some(main.as_fd()), &limits)?;
-        filters.attach(outer.as_fd(), filter)?;
+        filters.attach(outer.as_fd(), origin, filter)?;
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
         Ok((cgroups, Entrances { main, setup }))
     }
@@ -106,18 +107,23 @@ impl Cgroups {
 pub struct Filters(Option<(Vec<devices::Instruction>, OwnedFd)>);
 
 impl Filters {
-    /// From here on this program alone decides for the cgroup and what is below it.
+    /// From here on this program alone decides for the cgroup and what is below it. Where there can
+    /// be none before, one system call does; else that one is replaced.
     ///
     /// # Errors
     /// [`Failure`], with the kernel's reason when it did not take the program.
     pub fn attach(
         &mut self,
         cgroup: BorrowedFd<'_>,
+        origin: Origin,
         program: Vec<devices::Instruction>,
     ) -> core::result::Result<(), Failure> {
         let attach = |filter: &OwnedFd| {
-            bpf::filter_devices(cgroup, filter.as_fd())
-                .map_err(|errno| Failure::new("devices", "filter", errno))
+            let attached = match origin {
+                Origin::Made => bpf::add_device_filter(cgroup, filter.as_fd()),
+                Origin::Found => bpf::filter_devices(cgroup, filter.as_fd()),
+            };
+            attached.map_err(|errno| Failure::new("devices", "filter", errno))
         };
         match &self.0 {
             Some((loaded, filter)) if *loaded == program => attach(filter),
@@ -202,7 +208,10 @@ mod tests {
     fn check(filters: &mut Filters, rules: &[DeviceRule], opens: &[&str], denied: &[&str]) {
         in_own_cgroup(|cgroup| {
             let program = devices::program(&devices::rules(rules, &[]).unwrap()).unwrap();
-            filters.attach(cgroup, program).unwrap_or_else(|failure| panic!("{failure}"));
+            for origin in [Origin::Made, Origin::Found] {
+                let attached = filters.attach(cgroup, origin, program.clone());
+                attached.unwrap_or_else(|failure| panic!("{failure}"));
+            }
             let child = Forked::run(|| {
                 if cgroup::write(cgroup, "cgroup.procs", "0").is_err() {
                     return 100;
