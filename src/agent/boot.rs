@@ -2,6 +2,7 @@
 //!
 //! A phase that fails is shown and the boot goes on.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use orlop::config::{self, Config, KernelWords, Source};
@@ -12,9 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::devices::Devices;
 use super::ledger::Table;
-use super::{container, modules, network, records, say};
+use super::{modules, network, records, say};
+use crate::engine;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, cgroup, fs, mount, sysctl, time};
+use crate::linux::mount::Attributes;
+use crate::linux::{Errno, cgroup, fs, mount, node, sysctl, time};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
@@ -196,7 +199,6 @@ impl Boot {
 }
 
 fn kept(path: &str) -> Option<Vec<Phase>> {
-    use std::os::fd::AsFd;
     let fd = fs::open_regular(path).ok()?;
     let kept: Kept = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
     Some(kept.phases.into_iter().map(Phase::of_word).collect())
@@ -237,12 +239,18 @@ fn text(errno: Errno) -> String {
 }
 
 fn directories() -> Result<(), String> {
-    for path in
-        ["/run/orlop", records::DIRECTORY, container::LAYERS, container::DEVICES, container::SCRATCH, VOLUMES]
+    for path in ["/run/orlop", records::DIRECTORY, engine::LAYERS, engine::DEVICES, engine::SCRATCH, VOLUMES]
     {
         fs::make_directory(path, 0o755).map_err(|errno| format!("{path}: {}", errno.desc()))?;
     }
-    Ok(())
+    // What runs here is nobody's to write, not even by way of /proc/PID/exe. Under another init the root
+    // is not ours alone.
+    if nix::unistd::getppid().as_raw() != 1 {
+        return Ok(());
+    }
+    let root = fs::open_directory("/");
+    root.and_then(|root| mount::restrict_one(root.as_fd(), Attributes::READ_ONLY))
+        .map_err(|errno| format!("/: {}", errno.desc()))
 }
 
 /// Reads every `*.toml` of the folder; the number of errors, each of which is said.
@@ -293,10 +301,10 @@ fn devices() -> Result<(), String> {
     memory.set("mode", "0755").map_err(fail("tmpfs"))?.set("size", "64k").map_err(fail("tmpfs"))?;
     let mounted =
         memory.mount(mount::Attributes::NO_SUID.and(mount::Attributes::NO_EXEC)).map_err(fail("tmpfs"))?;
-    let target = fs::open_directory(container::DEVICES).map_err(fail(container::DEVICES))?;
-    use std::os::fd::AsFd;
-    mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(container::DEVICES))?;
-    fs::fill_dev(container::DEVICES).map_err(fail(container::DEVICES))
+    let target = fs::open_directory(engine::DEVICES).map_err(fail(engine::DEVICES))?;
+
+    mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(engine::DEVICES))?;
+    node::fill_dev(engine::DEVICES).map_err(fail(engine::DEVICES))
 }
 
 /// Keeps memory for Orlop itself: what the containers may use together is less than there is.
@@ -305,7 +313,7 @@ fn reserve(total: u64) -> Result<(), String> {
     const RESERVE: u64 = 24 << 20;
     /// Below `orlop` nothing is reclaimed until it is larger than this.
     const OURS: u64 = 12 << 20;
-    use std::os::fd::AsFd;
+
     let write = |path: &str, file: &str, value: u64| {
         let group = cgroup::open_path(path).map_err(|errno| format!("{path}: {}", errno.desc()))?;
         cgroup::write(group.as_fd(), file, &value.to_string())

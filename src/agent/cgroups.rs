@@ -1,17 +1,17 @@
-//! The cgroups of one container: `containers/NAME` with the limits, `main` for its processes,
-//! `setup` for the process that prepares it.
+//! The cgroups of one container: `containers/NAME` with the limits, `main` for its processes and, before
+//! them, for the one that prepares it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use orlop::container::spec::Linux;
-use orlop::container::{Missing, Place, Refused, Setting, When, devices, settings};
+use orlop::container::{Place, Refused, Setting, Spec, When, delegated_to, devices, settings};
 
-use super::container::Failure;
+use crate::engine::{Failure, limits};
 use crate::linux::cgroup::Origin;
-use crate::linux::{Errno, Result, bpf, cgroup};
+use crate::linux::{Errno, Result, cgroup};
 
 const PARENT: &str = "containers";
-const CHILDREN: [&str; 2] = ["main", "setup"];
+/// For its processes; the root of its cgroup namespace.
+const MAIN: &str = "main";
 
 /// The cgroup of a container that holds its limits and its figures.
 pub fn path(name: &str) -> String {
@@ -24,12 +24,6 @@ pub struct Cgroups {
     pub events: OwnedFd,
 }
 
-/// Where a start puts its processes.
-pub struct Entrances {
-    pub main: OwnedFd,
-    pub setup: OwnedFd,
-}
-
 impl Cgroups {
     /// Makes the container's cgroups; every limit and the filter of devices are in force before
     /// anything enters.
@@ -38,11 +32,12 @@ impl Cgroups {
     /// [`Failure`] naming the field or the file that was refused.
     pub fn make(
         name: &str,
-        linux: &Linux,
+        spec: &Spec,
         filters: &mut Filters,
-    ) -> core::result::Result<(Self, Entrances), Failure> {
+    ) -> core::result::Result<(Self, OwnedFd), Failure> {
+        let linux = &spec.linux;
         let refused = |refused: Refused| Failure::said("limits", refused.to_string());
-        let limits = settings(&linux.resources, When::Start).map_err(refused)?;
+        let wanted = settings(&linux.resources, When::Start).map_err(refused)?;
         let rules = devices::rules(&linux.resources.devices, &linux.devices).map_err(refused)?;
         let filter = devices::program(&rules).map_err(refused)?;
         let fail = |object: &str| {
@@ -52,12 +47,14 @@ impl Cgroups {
         let parent = cgroup::open_path(PARENT).map_err(fail(PARENT))?;
         let (outer, origin) = cgroup::make_or_find(parent.as_fd(), name).map_err(fail(name))?;
         cgroup::enable_controllers(outer.as_fd());
-        let main = cgroup::make(outer.as_fd(), "main").map_err(fail("main"))?;
-        let setup = cgroup::make(outer.as_fd(), "setup").map_err(fail("setup"))?;
-        write(outer.as_fd(), Some(main.as_fd()), &limits)?;
+        let main = cgroup::make(outer.as_fd(), MAIN).map_err(fail(MAIN))?;
+        write(outer.as_fd(), Some(main.as_fd()), &wanted)?;
         filters.attach(outer.as_fd(), origin, filter)?;
+        if let Some((uid, gid)) = delegated_to(spec) {
+            cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
+        }
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
-        Ok((cgroups, Entrances { main, setup }))
+        Ok((cgroups, main))
     }
 
     /// Those that a container of an earlier supervisor lives in.
@@ -79,6 +76,12 @@ impl Cgroups {
             Ok(text) => cgroup::keyed(&text, "populated") != Some(0),
             Err(_) => false,
         }
+    }
+
+    /// Whether all of it stands still. Not while it is waited for to empty: reading takes the
+    /// announcement away.
+    pub fn is_frozen(&self) -> bool {
+        cgroup::reread(self.events.as_fd()).is_ok_and(|text| cgroup::keyed(&text, "frozen") == Some(1))
     }
 
     /// Whether the kernel has killed a process of this generation for want of memory.
@@ -118,38 +121,17 @@ impl Filters {
         origin: Origin,
         program: Vec<devices::Instruction>,
     ) -> core::result::Result<(), Failure> {
-        let attach = |filter: &OwnedFd| {
-            let attached = match origin {
-                Origin::Made => bpf::add_device_filter(cgroup, filter.as_fd()),
-                Origin::Found => bpf::filter_devices(cgroup, filter.as_fd()),
-            };
-            attached.map_err(|errno| Failure::new("devices", "filter", errno))
-        };
         match &self.0 {
-            Some((loaded, filter)) if *loaded == program => attach(filter),
-            Some(_) => attach(&load(&program)?),
+            Some((loaded, filter)) if *loaded == program => limits::attach(cgroup, origin, filter),
+            Some(_) => limits::attach(cgroup, origin, &limits::load(&program)?),
             None => {
-                let filter = load(&program)?;
-                attach(&filter)?;
+                let filter = limits::load(&program)?;
+                limits::attach(cgroup, origin, &filter)?;
                 self.0 = Some((program, filter));
                 Ok(())
             }
         }
     }
-}
-
-fn load(program: &[devices::Instruction]) -> core::result::Result<OwnedFd, Failure> {
-    let instruction = |it: &devices::Instruction| bpf::Instruction {
-        code: it.code,
-        registers: it.registers,
-        offset: it.offset,
-        immediate: it.immediate,
-    };
-    let program: Vec<bpf::Instruction> = program.iter().map(instruction).collect();
-    bpf::load_device_filter(&program).map_err(|bpf::NotLoaded { errno, log }| {
-        let reason = log.lines().next_back().unwrap_or_default();
-        Failure::new("devices", format!("filter {reason}").trim_end(), errno)
-    })
 }
 
 /// Writes settings, in their order, to a container's cgroup and the one that is the root inside.
@@ -162,22 +144,12 @@ pub fn write(
     settings: &[Setting],
 ) -> core::result::Result<(), Failure> {
     for setting in settings {
-        let Setting { place, file, value, .. } = setting;
-        let inner = inner.filter(|_| *place == Place::Both);
+        let inner = inner.filter(|_| setting.place == Place::Both);
         for cgroup in [Some(outer), inner].into_iter().flatten() {
-            write_one(cgroup, setting)
-                .map_err(|errno| Failure::new("cgroup", format!("{file} = {value}"), errno))?;
+            limits::write(cgroup, setting)?;
         }
     }
     Ok(())
-}
-
-fn write_one(cgroup: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
-    match (cgroup::write(cgroup, &setting.file, &setting.value), &setting.missing) {
-        (Err(Errno::ENOENT), Missing::Pass) => Ok(()),
-        (Err(Errno::ENOENT), Missing::Instead { file, value }) => cgroup::write(cgroup, file, value),
-        (other, _) => other,
-    }
 }
 
 /// Removes a container's empty cgroups, also what an earlier release or the container made there.
@@ -187,9 +159,8 @@ fn write_one(cgroup: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
 pub fn remove(name: &str) -> Result<()> {
     let parent = cgroup::open_path(PARENT)?;
     let Ok(outer) = cgroup::open_path(&format!("{PARENT}/{name}")) else { return Ok(()) };
-    for child in CHILDREN {
-        cgroup::remove_tree(outer.as_fd(), child)?;
-    }
+    // The one that is always there first: the kernel refuses what is not empty.
+    cgroup::remove_tree(outer.as_fd(), MAIN)?;
     match cgroup::remove_tree(parent.as_fd(), name) {
         Err(Errno::ENOENT) => Ok(()),
         other => other,
@@ -256,6 +227,6 @@ mod tests {
         };
         let longest = (1..).map_while(|hundreds| of(hundreds * 100).ok()).last().unwrap();
         assert!(longest.len() > 3000, "{}", longest.len());
-        load(&longest).unwrap_or_else(|failure| panic!("{failure}"));
+        limits::load(&longest).unwrap_or_else(|failure| panic!("{failure}"));
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use orlop::config::{self, Config, Container, IoLimit, NetworkMode};
+use orlop::config::{self, Config, Container, NetworkMode};
 use orlop::container::seccomp::{Seccomp, read_profile};
 use orlop::container::{assign_ids, capabilities};
 
-use super::container::Failure;
 use super::{boot, records, say};
+use crate::engine::{EnvFile, Failure};
 use crate::linux::kmsg::Level;
 use crate::linux::{Result, fs};
 
@@ -58,6 +58,16 @@ pub fn beside(config_dir: &str, path: &str) -> String {
     Path::new(config_dir).join(path).to_string_lossy().into_owned()
 }
 
+/// The env files of a container, for setup to read.
+pub fn env_files(container: &Container, config_dir: &str) -> Vec<EnvFile> {
+    let file = |file: &config::EnvFile| EnvFile {
+        path: beside(config_dir, &file.path),
+        name: file.path.clone(),
+        required: file.required,
+    };
+    container.env_file.iter().map(file).collect()
+}
+
 /// The profile that a container's `seccomp` names.
 ///
 /// # Errors
@@ -73,18 +83,6 @@ pub fn seccomp(container: &Container, config_dir: &str) -> core::result::Result<
         .map_err(|errno| Failure::new("seccomp", path, errno))?;
     let profile = read_profile(&bytes, capabilities(container));
     profile.map(Some).map_err(|error| Failure::said("seccomp", format!("{path}: {error}")))
-}
-
-/// The device numbers that io limits are written with.
-///
-/// # Errors
-/// [`Failure`] naming the device that is not there.
-pub fn devices(limits: &[IoLimit]) -> core::result::Result<BTreeMap<String, (u32, u32)>, Failure> {
-    let number = |limit: &IoLimit| match fs::block_device(&limit.device) {
-        Ok(numbers) => Ok((limit.device.clone(), numbers)),
-        Err(errno) => Err(Failure::new("limits.io", &limit.device, errno)),
-    };
-    limits.iter().map(number).collect()
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::container::{Facts, Root, compile, first_id, plan};
 use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
-use super::container::{self, Failure, Job, Report, Starting};
+use super::compile::Machine;
 use super::ledger::exit_of;
-use super::{Agent, Token, boot, files, records, say, store};
+use super::{Agent, Token, files, records, say, store};
+use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting};
+use crate::linux::clone::Parent;
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, fd, pidfd};
@@ -124,42 +125,27 @@ impl Agent {
     ) -> Result<(), Failure> {
         let Some(container) = self.config.containers.get(name) else { return Ok(()) };
         let slot = self.slots.get(name).copied().unwrap_or_default();
-        let directory = records::directory(name);
-        files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
-            .map_err(|errno| Failure::new("files", &directory, errno))?;
-        let facts = Facts {
-            first_id: first_id(slot),
-            devices: files::devices(&container.limits.io)?,
-            files: directory,
-            volumes: boot::VOLUMES.into(),
-            volume_sizes: self
-                .config
-                .volumes
-                .values()
-                .filter_map(|volume| Some((volume.name.clone(), volume.size?)))
-                .collect(),
-            seccomp: files::seccomp(container, &self.boot.config_dir)?,
-        };
-        let spec = compile(container, &image.defaults, &facts);
-        let quarter = self.boot.memory / 4;
-        let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
-        let plan = plan(&spec, &Root { layers: image.layers.clone(), upper_size })
-            .map_err(|refused| Failure::said("seccomp", refused.to_string()))?;
-        let (cgroups, entrances) = Cgroups::make(name, &spec.linux, &mut self.filters)?;
+        let machine = Machine { config: &self.config, boot: &self.boot };
+        let (spec, plan) = machine.plan(container, image, slot, &mut self.compiled.programs)?;
+        let (cgroups, entrance) = Cgroups::make(name, &spec, &mut self.compiled.filters)?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
+        let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));
         let job = Job {
             plan: &plan,
-            env: &spec.process.env,
-            env_files: &container.env_file,
-            env_over: &container.environment,
-            config_dir: &self.boot.config_dir,
-            setup_cgroup: entrances.setup,
-            main_cgroup: entrances.main,
-            stdout: out_write,
-            stderr: err_write,
+            environment: Environment {
+                base: spec.process.as_ref().map_or(&[], |process| &process.env),
+                files: &files::env_files(container, &self.boot.config_dir),
+                over: &container.environment,
+            },
+            stdio: [null()?, out_write, err_write],
+            preserved: 0,
+            cgroup: Some(entrance),
+            parent: Parent::CallersParent,
+            gate: Gate::Report,
+            joins: None,
         };
-        let starting = container::start(job).map_err(|errno| Failure::new("clone", "setup", errno))?;
+        let starting = engine::start(job).map_err(|errno| Failure::new("clone", "setup", errno))?;
         let key = self.next_run;
         self.next_run = self.next_run.wrapping_add(1);
         self.epoll
@@ -209,6 +195,8 @@ impl Agent {
                 Ok(Report::Container { pid, pidfd }) => {
                     self.handling(Handling::Created, &name, |agent| agent.created(key, pid, pidfd));
                 }
+                // Nobody asks for these of a container of ours, and Started says more than Ready.
+                Ok(Report::Meets | Report::Ready | Report::Terminal(_) | Report::Listener(_)) => {}
                 Ok(Report::Closed) => {
                     return self.handling(Handling::Started, &name, |agent| agent.report_closed(key));
                 }

@@ -8,18 +8,8 @@ use orlop::control::{
 };
 
 use super::screen::Progress;
-use super::testing::{Machine, TIME, container, done, reply, run_alone};
+use super::testing::{Machine, TIME, check, container, done, oci, reply, run_alone};
 use super::*;
-
-/// One answer, and all that it makes of a command.
-#[track_caller]
-fn check(line: &str, answers: Vec<Vec<u8>>, code: u8, out: &str, err: &str) -> Machine {
-    let machine = Machine::new(answers);
-    let outcome = machine.run(line);
-    assert_eq!((outcome.out.as_str(), outcome.err.as_str()), (out, err), "{line}");
-    assert_eq!(outcome.code, code, "{line}");
-    machine
-}
 
 fn failed(name: &str, state: State) -> Container {
     let cause = Cause { code: Some(3), ..Cause::new(CauseKind::Exit, "exited with code 3".into()) };
@@ -71,7 +61,7 @@ fn ps_as_json_is_a_list_with_every_field_also_those_of_later_versions() {
     let expected = serde_json::json!([{
         "name": "web", "wanted": "up", "state": "running", "ready": true, "health": "none", "pid": 77,
         "restarts": 2, "cause": null, "image": "oci-archive:images/web.tar", "started_at": TIME,
-        "next_start": null, "exit_code": null, "uptime_ms": 192_000
+        "next_start": null, "exit_code": null, "uptime_ms": 192_000, "paused": false
     }]);
     assert_eq!(found, expected);
     let later = reply(&serde_json::json!({ "containers": [{ "state": "paused", "mood": 1 }] }));
@@ -223,7 +213,7 @@ fn logs_of_one_container_are_its_bytes_and_nothing_else() {
         progress: Progress::Hidden,
     };
     let host = format!("--host=unix:{}", machine.path.display());
-    run_on(&mut screen, ["orlop", &host, "logs", "web"].map(OsString::from));
+    run_on(&mut screen, ["orlop", &host, "logs", "web"].map(OsString::from), oci);
     assert_eq!(out, b"\xff\xfe");
 }
 
@@ -487,6 +477,6 @@ fn a_reader_who_left_is_no_failure() {
         progress: Progress::Hidden,
     };
     let host = format!("--host=unix:{}", machine.path.display());
-    assert_eq!(run_on(&mut screen, ["orlop", &host, "ps"].map(OsString::from)), 0);
+    assert_eq!(run_on(&mut screen, ["orlop", &host, "ps"].map(OsString::from), oci), 0);
     assert!(err.is_empty());
 }

@@ -8,6 +8,8 @@ mod check;
 mod client;
 mod containers;
 mod failure;
+mod figures;
+mod live;
 mod logs;
 mod machine;
 mod screen;
@@ -19,6 +21,8 @@ mod upgrade;
 mod check_test;
 #[cfg(test)]
 mod command_test;
+#[cfg(test)]
+mod live_test;
 #[cfg(test)]
 mod testing;
 
@@ -38,17 +42,22 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 
-/// `arguments`: as the process got them, its own name first.
-pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    Screen::with_own(|screen| ExitCode::from(run_on(screen, arguments)))
+/// `arguments`: as the process got them, its own name first. `oci`: the definition of the command that
+/// is another room's, for completions and the manual.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>, oci: fn() -> clap::Command) -> ExitCode {
+    Screen::with_own(|screen| ExitCode::from(run_on(screen, arguments, oci)))
 }
 
-fn run_on(screen: &mut Screen<'_>, arguments: impl IntoIterator<Item = OsString>) -> u8 {
+fn run_on(
+    screen: &mut Screen<'_>,
+    arguments: impl IntoIterator<Item = OsString>,
+    oci: fn() -> clap::Command,
+) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return explain(screen, &error),
     };
-    let done = perform(screen, arguments).and_then(|()| Ok(screen.out.flush()?));
+    let done = perform(screen, arguments, oci).and_then(|()| Ok(screen.out.flush()?));
     match done.as_ref().map_err(Failure::line) {
         Ok(()) | Err(None) => DONE,
         Err(Some(line)) => {
@@ -75,7 +84,7 @@ fn explain(screen: &mut Screen<'_>, error: &clap::Error) -> u8 {
     }
 }
 
-fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure> {
+fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Command) -> Result<(), Failure> {
     let connect = || Client::connect(&arguments.host);
     match &arguments.command {
         Command::Ps(shown) => containers::ps(&mut connect()?, screen, shown.json),
@@ -89,7 +98,12 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure>
         Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),
-        Command::Resume => machine::resume(&mut connect()?, screen),
+        Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
+        Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
+        Command::Pause(asked) => live::pause(&mut connect()?, screen, &asked.names),
+        Command::Resume { names } if !names.is_empty() => live::unpause(&mut connect()?, screen, names),
+        Command::Resume { .. } => machine::resume(&mut connect()?, screen),
+        Command::Update(asked) => live::update(&mut connect()?, screen, asked),
         Command::UpgradeSelf(file) => upgrade::upgrade(&mut connect()?, screen, file),
         Command::Check(paths) => check::check(screen, paths),
         Command::Schema => screen.line(orlop::config::schema().trim_end()),
@@ -97,19 +111,29 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure>
             machine::crash(&mut connect()?, screen, *process, (*signal, *starts, *steps))
         }
         Command::Debug(DebugCommand::Orphans { count }) => machine::orphans(&mut connect()?, screen, *count),
-        Command::Completions { shell } => completions(screen, *shell),
-        Command::Man { command } => manual(screen, command),
+        Command::Completions { shell } => completions(screen, *shell, oci),
+        Command::Man { command } => manual(screen, command, oci),
+        Command::Oci { .. } => Err(Failure::Failed(String::from("`oci` is the first word: `orlop oci …`"))),
     }
 }
 
-fn completions(screen: &mut Screen<'_>, shell: clap_complete::Shell) -> Result<(), Failure> {
+/// All that can be typed.
+fn whole(oci: fn() -> clap::Command) -> clap::Command {
+    Arguments::command().mut_subcommand("oci", |_| oci().name("oci"))
+}
+
+fn completions(
+    screen: &mut Screen<'_>,
+    shell: clap_complete::Shell,
+    oci: fn() -> clap::Command,
+) -> Result<(), Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "orlop", &mut text);
+    clap_complete::generate(shell, &mut whole(oci), "orlop", &mut text);
     Ok(screen.out.write_all(&text)?)
 }
 
-fn manual(screen: &mut Screen<'_>, path: &[String]) -> Result<(), Failure> {
-    let mut command = Arguments::command();
+fn manual(screen: &mut Screen<'_>, path: &[String], oci: fn() -> clap::Command) -> Result<(), Failure> {
+    let mut command = whole(oci);
     command.build();
     for name in path {
         command = command

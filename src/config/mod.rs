@@ -12,6 +12,7 @@ mod document;
 mod files;
 mod kernel_words;
 mod keys;
+mod live;
 mod merge;
 mod model;
 mod nearest;
@@ -21,16 +22,19 @@ mod report;
 mod schema;
 mod shape;
 pub mod signal;
+mod sysctl;
 mod tree;
 mod value;
 
 pub use diagnostic::{Diagnostic, Mistake, Severity};
 pub use files::{FileUse, files};
 pub use kernel_words::{KernelWords, LogLevel, kernel_words};
+pub use live::{BadLimit, live_limits};
 pub use model::*;
 pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
+pub use sysctl::{SysctlOwner, sysctl_owner};
 
 use alloc::format;
 use alloc::string::String;

@@ -1,26 +1,43 @@
 //! Container → OCI runtime spec → ordered steps.
 //!
 //! The spec is the one intermediate form; the steps are data, printable, and executed in one place
-//! (`agent/container/`). Nothing here looks at a file or asks the kernel.
+//! (`engine/`). Nothing here looks at a file or asks the kernel.
 
+mod cgroup_path;
 mod compile;
 pub mod devices;
 mod environment;
+pub mod figures;
 mod limits;
+mod mount_options;
 mod plan;
+pub mod process;
 mod refused;
 mod resources;
+mod scheduling;
 pub mod seccomp;
 pub mod spec;
+mod steps;
+mod update;
 mod users;
 
-pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, arguments, capabilities, compile};
+pub use cgroup_path::{CgroupNaming, cgroup_path};
+pub use compile::{
+    Defaults, DeviceKind, Facts, HostDevice, VERSION, arguments, capabilities, compile, delegated_to, root,
+};
 pub use environment::{BadLine, environment, parse_env_file};
-pub use plan::{Attach, Devices, InsideStep, Plan, Root, SetupStep, plan};
+pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};
+pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec, plan_with};
 pub use refused::Refused;
 pub use resources::{Missing, Place, Present, Setting, When, controllers, settings};
+pub use scheduling::{IoClass, MemoryPolicy, Scheduling, memory_policy_names, scheduler_names};
 pub use spec::Spec;
-pub use users::{NotFound, Resolved, resolve};
+pub use steps::{
+    Bind, CapabilitySets, Files, Fresh, IdMap, InsideStep, Manner, Names, NamespaceKind, Node, NodeKind,
+    Plan, Root, SetupStep, Taking, Volume,
+};
+pub use update::changed_settings;
+pub use users::{NotFound, Resolved, resolve, user_name};
 
 /// Ids of one container: `0..RANGE` inside is `first..first + RANGE` outside.
 pub const RANGE: u32 = 65_536;

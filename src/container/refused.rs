@@ -1,12 +1,11 @@
-//! What a specification asks for and cannot have.
+//! What cannot be done is refused, and never passed over.
 
 use alloc::string::String;
-use core::fmt;
 
-/// A field, and why what it says cannot be done.
+/// Why a spec cannot be carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// As the specification has it, from the top: `linux.resources.cpu.quota`.
+    /// As a path of the specification's names, like `linux.namespaces[2].type`.
     pub field: String,
     pub why: String,
 }
@@ -17,8 +16,10 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl core::fmt::Display for Refused {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}: {}", self.field, self.why)
     }
 }
+
+impl core::error::Error for Refused {}

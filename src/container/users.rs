@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::spec::User;
+use super::steps::Names;
 
 /// Who the program runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +74,16 @@ fn number(text: &str) -> Option<u32> {
 ///
 /// # Errors
 /// [`NotFound`] for a name that the root does not have; numbers need not be there.
-pub fn resolve(user: &User, passwd_text: &str, group_text: &str) -> Result<Resolved, NotFound> {
+pub fn resolve(
+    user: &User,
+    names: &Names,
+    passwd_text: &str,
+    group_text: &str,
+) -> Result<Resolved, NotFound> {
     let mut resolved =
         Resolved { uid: user.uid, gid: user.gid, groups: user.additional_gids.clone(), home: None };
     let mut name = None;
-    let (user_part, group_part) = match &user.username {
+    let (user_part, group_part) = match &names.user {
         None => (None, None),
         Some(text) => match text.split_once(':') {
             None => (Some(text.as_str()), None),
@@ -109,9 +115,11 @@ pub fn resolve(user: &User, passwd_text: &str, group_text: &str) -> Result<Resol
     }
     match group_part {
         Some(text) => resolved.gid = group_id(text, group_text)?,
-        // As login does: a user by name belongs to the groups that list it.
+        // As login does: whoever was looked up belongs to the groups that list it.
         None => {
-            if let Some(name) = name {
+            if let Some(name) = name
+                && user_part.is_some()
+            {
                 let listed = group(group_text)
                     .filter(|entry| entry.members.split(',').any(|member| member == name))
                     .map(|entry| entry.gid);
@@ -119,12 +127,18 @@ pub fn resolve(user: &User, passwd_text: &str, group_text: &str) -> Result<Resol
             }
         }
     }
-    for text in &user.groups {
+    for text in &names.groups {
         resolved.groups.push(group_id(text, group_text)?);
     }
     resolved.groups.sort_unstable();
     resolved.groups.dedup();
     Ok(resolved)
+}
+
+/// The name of a user, by the root's /etc/passwd.
+#[must_use]
+pub fn user_name(uid: u32, passwd_text: &str) -> Option<&str> {
+    passwd(passwd_text).find(|entry| entry.uid == uid && !entry.name.is_empty()).map(|entry| entry.name)
 }
 
 fn group_id(text: &str, group_text: &str) -> Result<u32, NotFound> {
@@ -142,12 +156,11 @@ mod tests {
     const GROUP: &str = "root:x:0:\nweb:x:102:\nadm:x:4:web,other\ntty:x:5:web\n";
 
     fn check(username: Option<&str>, groups: &[&str], expected: Result<(u32, u32, &[u32]), &str>) {
-        let user = User {
-            username: username.map(String::from),
+        let names = Names {
+            user: username.map(String::from),
             groups: groups.iter().map(ToString::to_string).collect(),
-            ..User::default()
         };
-        let found = resolve(&user, PASSWD, GROUP);
+        let found = resolve(&User::default(), &names, PASSWD, GROUP);
         let found = found.as_ref().map(|r| (r.uid, r.gid, r.groups.as_slice())).map_err(|e| e.to_string());
         assert_eq!(found, expected.map_err(String::from), "{username:?}");
     }
@@ -160,6 +173,13 @@ mod tests {
         check(Some("101"), &[], Ok((101, 102, &[4, 5])));
         check(Some("77:88"), &["adm", "9"], Ok((77, 88, &[4, 9])));
         check(Some("77"), &[], Ok((77, 0, &[])));
+    }
+
+    #[test]
+    fn a_user_has_the_first_name_that_the_image_gives() {
+        assert_eq!(user_name(101, PASSWD), Some("web"));
+        assert_eq!(user_name(9, PASSWD), None);
+        assert_eq!(user_name(9, ":x:9:9::/:\n"), None);
     }
 
     #[test]
@@ -177,9 +197,9 @@ mod tests {
 
     #[test]
     fn binary_rubbish_is_passed_over() {
-        let user = User { username: Some("web".into()), ..User::default() };
+        let names = Names { user: Some("web".into()), ..Names::default() };
         let rubbish = "\u{0}\u{1}:::\n:::::::\nweb:x:99999999999:1::/:\nweb:x:101:102::relative:/bin/sh";
-        let found = resolve(&user, rubbish, ":::\n").unwrap();
+        let found = resolve(&User::default(), &names, rubbish, ":::\n").unwrap();
         assert_eq!((found.uid, found.gid, found.home), (101, 102, None));
     }
 }

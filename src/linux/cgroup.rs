@@ -50,16 +50,37 @@ pub fn make_or_find(parent: BorrowedFd<'_>, name: &str) -> Result<(OwnedFd, Orig
         Err(Errno::EEXIST) => Origin::Found,
         Err(errno) => return Err(errno),
     };
-    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    Ok((openat(parent, name, flags, Mode::empty())?, origin))
+    Ok((open_below(parent, name)?, origin))
 }
 
 /// Enables every controller that the kernel has for the cgroups below this one.
 pub fn enable_controllers(cgroup: BorrowedFd<'_>) {
-    for controller in ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"] {
+    let all = ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"];
+    if write(cgroup, "cgroup.subtree_control", &all.join(" ")).is_ok() {
+        return;
+    }
+    for controller in all {
         // One by one: a kernel may lack some, and a limit that needs one is then refused by its file.
         let _ = write(cgroup, "cgroup.subtree_control", controller);
     }
+}
+
+/// Gives a cgroup to somebody who may divide it: the directory, and the files that the kernel names for
+/// that; its limits stay ours.
+///
+/// # Errors
+/// As fchownat(2).
+pub fn delegate(cgroup: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
+    let files = std::fs::read_to_string("/sys/kernel/cgroup/delegate").map_err(super::errno_of)?;
+    let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+    for file in files.lines() {
+        match nix::unistd::fchownat(cgroup, file, Some(uid.into()), Some(gid.into()), flags) {
+            // The list names files of controllers too that are not enabled here.
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    nix::unistd::fchown(cgroup, Some(uid.into()), Some(gid.into()))
 }
 
 /// Writes a file of a cgroup in one write(2).
@@ -97,15 +118,39 @@ pub fn kill(cgroup: BorrowedFd<'_>) -> Result<()> {
     write(cgroup, "cgroup.kill", "1")
 }
 
+/// Stops every process in it and below it; they stand still some time later (cgroup.freeze, 5.2).
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn freeze(cgroup: BorrowedFd<'_>) -> Result<()> {
+    write(cgroup, "cgroup.freeze", "1")
+}
+
+/// Lets them go on.
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn thaw(cgroup: BorrowedFd<'_>) -> Result<()> {
+    write(cgroup, "cgroup.freeze", "0")
+}
+
 /// Waits until no process is left in it and below it, at most so long. For a child: it blocks.
 ///
 /// # Errors
 /// ETIMEDOUT; ENODEV when the cgroup is gone.
 pub fn wait_until_empty(cgroup: BorrowedFd<'_>, patience: Duration) -> Result<()> {
+    wait_for(cgroup, "populated", 0, patience)
+}
+
+/// Waits until `key` of cgroup.events is `value`, at most so long. For a process that may block.
+///
+/// # Errors
+/// ETIMEDOUT; ENODEV when the cgroup is gone.
+pub fn wait_for(cgroup: BorrowedFd<'_>, key: &str, value: u64, patience: Duration) -> Result<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let events = watch(cgroup, "cgroup.events")?;
     let deadline = super::time::since_boot().saturating_add(patience);
-    while keyed(&reread(events.as_fd())?, "populated") != Some(0) {
+    while keyed(&reread(events.as_fd())?, key) != Some(value) {
         let left = deadline.saturating_sub(super::time::since_boot());
         if left.is_zero() {
             return Err(Errno::ETIMEDOUT);
@@ -142,8 +187,28 @@ fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> 
         Err(Errno::ENOENT) => return Ok(()),
         other => return other,
     }
+    let group = open_below(parent, name)?;
+    for child in below(group.as_fd())? {
+        remove_levels(group.as_fd(), &child, levels - 1)?;
+    }
+    remove(parent, name)
+}
+
+/// Opens a cgroup that is directly below another.
+///
+/// # Errors
+/// ENOENT.
+pub fn open_below(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    openat(parent, name, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
+}
+
+/// The names of the cgroups directly below this one.
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<String>> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let mut dir = nix::dir::Dir::openat(parent, name, flags, Mode::empty())?;
+    let mut dir = nix::dir::Dir::openat(cgroup, ".", flags, Mode::empty())?;
     let mut below = Vec::new();
     for entry in dir.iter() {
         let entry = entry?;
@@ -153,10 +218,7 @@ fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> 
             below.push(child);
         }
     }
-    for child in below {
-        remove_levels(dir.as_fd(), &child, levels - 1)?;
-    }
-    remove(parent, name)
+    Ok(below)
 }
 
 /// Opens a file whose changes are announced by EPOLLPRI (cgroup.events, memory.events). It must be

@@ -33,6 +33,21 @@ pub fn install(fd: BorrowedFd<'_>, at: RawFd) -> Result<()> {
     Ok(())
 }
 
+/// Puts descriptors at the numbers from `first` on, without CLOEXEC: for a child about to exec.
+///
+/// # Errors
+/// EMFILE.
+pub fn place<'a>(fds: impl Iterator<Item = BorrowedFd<'a>>, first: RawFd) -> Result<()> {
+    let fds: Vec<BorrowedFd<'_>> = fds.collect();
+    let last = first.saturating_add(fds.len() as RawFd);
+    // Out of the way first: one may stand where another is to be.
+    let high: Vec<OwnedFd> = fds.iter().map(|fd| duplicate_above(*fd, last)).collect::<Result<_>>()?;
+    (first..).zip(&high).try_for_each(|(number, fd)| {
+        // SAFETY: the caller gives these numbers up, as for `install`.
+        check(unsafe { libc::dup2(fd.as_raw_fd(), number) }.into()).map(drop)
+    })
+}
+
 /// A copy of `fd` with a number of at least `from`, CLOEXEC.
 ///
 /// # Errors
@@ -72,6 +87,20 @@ pub fn close_from(first: RawFd) {
     unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) };
 }
 
+/// Closes a descriptor that a forked child has a copy of and its parent still owns.
+///
+/// The value of the parent must not be used or dropped by the child after it.
+pub fn close_borrowed(fd: BorrowedFd<'_>) {
+    // SAFETY: see above; the child ends by exec or `_exit`.
+    unsafe { libc::close(fd.as_raw_fd()) };
+}
+
+/// Closes one by its number, if it is open: as [`close_from`].
+pub fn close(number: RawFd) {
+    // SAFETY: see above.
+    unsafe { libc::close(number) };
+}
+
 /// Marks every descriptor from `first` on to be closed by exec.
 pub fn cloexec_from(first: RawFd) {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
@@ -87,6 +116,16 @@ pub fn cloexec_from(first: RawFd) {
 /// EMFILE, ENFILE.
 pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(OFlag::O_CLOEXEC)
+}
+
+/// From here on nobody waits who reads or writes what `fd` stands for (O_NONBLOCK): not who shares it either.
+///
+/// # Errors
+/// EBADF.
+pub fn nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
 }
 
 /// Opens /dev/null for reading and writing.
@@ -108,4 +147,24 @@ pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
             other => return other,
         }
     }
+}
+
+/// Whether anything is open there.
+pub fn is_open(number: RawFd) -> bool {
+    // SAFETY: only looks at the number.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
+/// Descriptor 0, which std keeps open in every process of ours.
+#[must_use]
+pub fn standard_input() -> BorrowedFd<'static> {
+    // SAFETY: std opens it at the start where it is missing, and nobody here closes it.
+    unsafe { BorrowedFd::borrow_raw(0) }
+}
+
+/// Descriptor 1, as above.
+#[must_use]
+pub fn standard_output() -> BorrowedFd<'static> {
+    // SAFETY: as above.
+    unsafe { BorrowedFd::borrow_raw(1) }
 }

@@ -160,14 +160,17 @@ pub fn is_directory(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
 }
 
-/// Whether the descriptor stands for the character device `major:minor`.
+/// Whether we may execute the file at `path`, by our effective ids.
 ///
 /// # Errors
-/// As fstat(2).
-pub fn is_device(fd: BorrowedFd<'_>, major: u64, minor: u64) -> Result<bool> {
-    let stat = fstat(fd)?;
-    let is_character = SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
-    Ok(is_character && stat.st_rdev == nix::sys::stat::makedev(major, minor))
+/// ENOENT, EACCES; EISDIR for a directory.
+pub fn may_execute(path: &std::ffi::CStr) -> Result<()> {
+    let found = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    if is_directory(found.as_fd())? {
+        return Err(Errno::EISDIR);
+    }
+    let flags = nix::fcntl::AtFlags::AT_EACCESS;
+    nix::unistd::faccessat(nix::fcntl::AT_FDCWD, path, nix::unistd::AccessFlags::X_OK, flags)
 }
 
 /// Whether both stand on one file system.
@@ -279,51 +282,6 @@ pub fn lock(fd: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: plain numbers. nix's Flock wants to own the descriptor.
     super::check(unsafe { libc::flock(fd.as_raw_fd(), libc::LOCK_EX) }.into())?;
     Ok(())
-}
-
-/// Makes the devices, links and directories of a container's /dev below `path`.
-///
-/// # Errors
-/// EPERM without CAP_MKNOD.
-pub fn fill_dev(path: &str) -> Result<()> {
-    use nix::sys::stat::{makedev, mknodat};
-    const NODES: [(&str, u64, u64); 6] =
-        [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
-    const LINKS: [(&str, &str); 5] = [
-        ("/proc/self/fd", "fd"),
-        ("/proc/self/fd/0", "stdin"),
-        ("/proc/self/fd/1", "stdout"),
-        ("/proc/self/fd/2", "stderr"),
-        ("pts/ptmx", "ptmx"),
-    ];
-    let dir = open_directory(path)?;
-    let mask = nix::sys::stat::umask(Mode::empty());
-    let made = NODES
-        .iter()
-        .try_for_each(|(name, major, minor)| {
-            mknodat(&dir, *name, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(*major, *minor))
-        })
-        .and_then(|()| LINKS.iter().try_for_each(|(to, name)| nix::unistd::symlinkat(*to, &dir, *name)))
-        .and_then(|()| {
-            ["pts", "shm", "mqueue"]
-                .iter()
-                .try_for_each(|name| mkdirat(&dir, *name, Mode::from_bits_truncate(0o755)))
-        });
-    nix::sys::stat::umask(mask);
-    made
-}
-
-/// The numbers of a block device.
-///
-/// # Errors
-/// ENOTBLK when it is something else.
-pub fn block_device(path: &str) -> Result<(u32, u32)> {
-    use nix::sys::stat::{major, minor, stat};
-    let stat = stat(path)?;
-    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFBLK {
-        return Err(Errno::ENOTBLK);
-    }
-    Ok((major(stat.st_rdev) as u32, minor(stat.st_rdev) as u32))
 }
 
 #[cfg(test)]

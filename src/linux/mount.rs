@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::mount::{MntFlags, MsFlags, umount2};
 
-use super::{Result, c_path, check, check_fd};
+use super::{Errno, Result, c_path, check, check_fd};
 
 /// Attributes of a mount, MOUNT_ATTR_* of linux/mount.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +23,31 @@ impl Attributes {
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+}
+
+/// Which mounts of a tree are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    One,
+    AllBelow,
+}
+
+impl Depth {
+    fn flag(self) -> libc::c_int {
+        match self {
+            Self::One => 0,
+            Self::AllBelow => AT_RECURSIVE,
+        }
+    }
+}
+
+/// How mounts below are seen elsewhere, MS_* of mount(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    Shared,
+    Slave,
+    Private,
+    Unbindable,
 }
 
 const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
@@ -153,8 +178,7 @@ fn set_attributes(mount: BorrowedFd<'_>, flags: libc::c_int, attr: &MountAttr) -
 /// # Errors
 /// EPERM for a locked one.
 pub fn restrict(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
-    let attr = MountAttr { attr_set: attributes.0, attr_clr: 0, propagation: 0, userns_fd: 0 };
-    set_attributes(mount, AT_RECURSIVE, &attr)
+    change(mount, Depth::AllBelow, attributes, Attributes::NONE)
 }
 
 /// As [`restrict`], of the one mount without those below it.
@@ -162,8 +186,31 @@ pub fn restrict(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
 /// # Errors
 /// EPERM for a locked one.
 pub fn restrict_one(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()> {
-    let attr = MountAttr { attr_set: attributes.0, attr_clr: 0, propagation: 0, userns_fd: 0 };
-    set_attributes(mount, 0, &attr)
+    change(mount, Depth::One, attributes, Attributes::NONE)
+}
+
+/// Sets and clears attributes; of access times the whole field has to be cleared to set one.
+///
+/// # Errors
+/// EPERM for a locked one, EINVAL for what contradicts itself.
+pub fn change(mount: BorrowedFd<'_>, depth: Depth, set: Attributes, clear: Attributes) -> Result<()> {
+    let attr = MountAttr { attr_set: set.0, attr_clr: clear.0, propagation: 0, userns_fd: 0 };
+    set_attributes(mount, depth.flag(), &attr)
+}
+
+/// Decides where mounts below this one are seen.
+///
+/// # Errors
+/// EINVAL when it is no mount point.
+pub fn propagate(mount: BorrowedFd<'_>, depth: Depth, propagation: Propagation) -> Result<()> {
+    let flag = match propagation {
+        Propagation::Shared => MsFlags::MS_SHARED,
+        Propagation::Slave => MsFlags::MS_SLAVE,
+        Propagation::Private => MsFlags::MS_PRIVATE,
+        Propagation::Unbindable => MsFlags::MS_UNBINDABLE,
+    };
+    let attr = MountAttr { attr_set: 0, attr_clr: 0, propagation: flag.bits() as u64, userns_fd: 0 };
+    set_attributes(mount, depth.flag(), &attr)
 }
 
 /// Maps the ids of a mount that is attached nowhere by a user namespace: id N on the disk is seen
@@ -171,18 +218,51 @@ pub fn restrict_one(mount: BorrowedFd<'_>, attributes: Attributes) -> Result<()>
 ///
 /// # Errors
 /// EINVAL when the file system cannot be idmapped.
-pub fn map_ids(mount: BorrowedFd<'_>, user_namespace: BorrowedFd<'_>) -> Result<()> {
+pub fn map_ids(mount: BorrowedFd<'_>, depth: Depth, user_namespace: BorrowedFd<'_>) -> Result<()> {
     let userns_fd = user_namespace.as_raw_fd() as u64;
     let attr = MountAttr { attr_set: MOUNT_ATTR_IDMAP, attr_clr: 0, propagation: 0, userns_fd };
-    set_attributes(mount, 0, &attr)
+    set_attributes(mount, depth.flag(), &attr)
 }
 
-/// Nothing that is mounted from here on is seen outside this mount namespace, nor the other way.
+/// Of all that is mounted here: what is mounted below from here on is seen where this says.
 ///
 /// # Errors
 /// EPERM.
-pub fn make_private() -> Result<()> {
-    nix::mount::mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+pub fn propagate_all(propagation: Propagation) -> Result<()> {
+    let root = nix::fcntl::open(
+        "/",
+        nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC,
+        nix::sys::stat::Mode::empty(),
+    )?;
+    propagate(std::os::fd::AsFd::as_fd(&root), Depth::AllBelow, propagation)
+}
+
+/// The top of the mount that a file lies in, by the table of mounts (proc_pid_mountinfo(5)).
+///
+/// # Errors
+/// ENOENT when it lies in none of this namespace.
+pub fn point_of(file: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let id = id_of(file)?.to_string();
+    let text = std::fs::read_to_string("/proc/self/mountinfo").map_err(|_| Errno::ENOENT)?;
+    let line = text.lines().find(|line| line.split(' ').next() == Some(&id)).ok_or(Errno::ENOENT)?;
+    let path = std::ffi::CString::new(unescape(line.split(' ').nth(4).unwrap_or_default()))
+        .map_err(|_| Errno::EINVAL)?;
+    let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
+    let point = nix::fcntl::open(path.as_c_str(), flags, nix::sys::stat::Mode::empty())?;
+    // Something else may have been mounted over it.
+    if id_of(std::os::fd::AsFd::as_fd(&point))?.to_string() == id { Ok(point) } else { Err(Errno::ENOENT) }
+}
+
+/// As in the first field of mountinfo (statx(2), STATX_MNT_ID).
+fn id_of(file: BorrowedFd<'_>) -> Result<u64> {
+    // SAFETY: all-zero is a valid statx.
+    let mut found: libc::statx = unsafe { core::mem::zeroed() };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_NO_AUTOMOUNT;
+    // SAFETY: a valid C string, and a structure that lives across the call.
+    check(unsafe {
+        libc::statx(file.as_raw_fd(), c"".as_ptr(), flags, libc::STATX_MNT_ID, &raw mut found).into()
+    })?;
+    Ok(found.stx_mnt_id)
 }
 
 /// mount(2) of a new file system on a path, for the machine's own early mounts.

@@ -1,6 +1,6 @@
 //! Namespaces that are entered or mapped after a process exists.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -16,28 +16,140 @@ pub fn enter_user(namespace: BorrowedFd<'_>) -> Result<()> {
     setns(namespace, CloneFlags::CLONE_NEWUSER)
 }
 
-/// A mount namespace of our own, with a copy of all mounts.
+/// Namespaces of our own, CLONE_NEW* of unshare(2). A process or time namespace is our children's.
 ///
 /// # Errors
 /// EPERM.
-pub fn new_mount() -> Result<()> {
-    unshare(CloneFlags::CLONE_NEWNS)
+pub fn unshare_flags(flags: u64) -> Result<()> {
+    unshare(CloneFlags::from_bits_retain(flags as libc::c_int))
 }
 
-/// Maps ids 0 … `count` - 1 inside the user namespace of `pid` to `first` … outside.
+/// Opens a namespace by its path and checks that it is of this kind, CLONE_NEW* (NS_GET_NSTYPE).
+///
+/// # Errors
+/// ENOENT; EINVAL when it is another kind, or no namespace at all.
+pub fn open_of_kind(path: &str, kind: u64) -> Result<OwnedFd> {
+    const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+    let fd = open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())?;
+    // A file of another file system may answer to the number of this ioctl with anything.
+    const NSFS_MAGIC: i64 = 0x6e73_6673;
+    if !super::mount::has_magic(fd.as_fd(), NSFS_MAGIC)? {
+        return Err(Errno::EINVAL);
+    }
+    // SAFETY: this ioctl takes no argument.
+    let found = unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE as _, 0) };
+    match super::check(found.into())? as u64 == kind {
+        true => Ok(fd),
+        false => Err(Errno::EINVAL),
+    }
+}
+
+/// Enters a namespace of this kind, CLONE_NEW* of setns(2).
+///
+/// # Errors
+/// EPERM without power over it.
+pub fn join(namespace: BorrowedFd<'_>, kind: u64) -> Result<()> {
+    setns(namespace, CloneFlags::from_bits_retain(kind as libc::c_int))
+}
+
+/// Enters several namespaces of a process at once, by its pidfd (setns(2), 5.8).
+///
+/// # Errors
+/// EPERM, ESRCH.
+pub fn join_those_of(pidfd: BorrowedFd<'_>, kinds: u64) -> Result<()> {
+    setns(pidfd, CloneFlags::from_bits_retain(kinds as libc::c_int))
+}
+
+/// Whether both stand for one namespace.
+///
+/// # Errors
+/// As fstat(2).
+pub fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
+    use nix::sys::stat::fstat;
+    let (one, other) = (fstat(one)?, fstat(other)?);
+    Ok((one.st_dev, one.st_ino) == (other.st_dev, other.st_ino))
+}
+
+/// The user namespace that we are in.
+///
+/// # Errors
+/// ENOENT without /proc.
+pub fn own_user() -> Result<OwnedFd> {
+    open("/proc/self/ns/user", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Writes the maps of the user namespace of `pid`: lines of `inside outside size`
+/// (user_namespaces(7)).
 ///
 /// # Errors
 /// EPERM; EINVAL for a range that is mapped already.
-pub fn map_range(pid: i32, first: u32, count: u32) -> Result<()> {
-    let map = format!("0 {first} {count}\n");
-    for file in ["uid_map", "gid_map"] {
-        let path = format!("/proc/{pid}/{file}");
-        let fd = open(path.as_str(), OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
-        if nix::unistd::write(fd.as_fd(), map.as_bytes())? != map.len() {
-            return Err(Errno::EIO);
+pub fn write_maps(pid: i32, uids: &str, gids: &str) -> Result<()> {
+    write_all(&format!("/proc/{pid}/uid_map"), uids)?;
+    match write_all(&format!("/proc/{pid}/gid_map"), gids) {
+        // Without power over groups a map of one's own is taken once nobody in it can drop one.
+        Err(Errno::EPERM) => {
+            write_all(&format!("/proc/{pid}/setgroups"), "deny")?;
+            write_all(&format!("/proc/{pid}/gid_map"), gids)
+        }
+        other => other,
+    }
+}
+
+/// The maps of a user namespace, as the caller's sees them: lines of inside, outside, size.
+///
+/// # Errors
+/// EPERM without power over it.
+pub fn maps_of(namespace: BorrowedFd<'_>) -> Result<(Vec<[u32; 3]>, Vec<[u32; 3]>)> {
+    use super::clone::{Cloned, Parent, clone3};
+    let (read, write) = super::fd::pipe()?;
+    match clone3(Parent::Caller, 0, None)? {
+        Cloned::Child => {
+            // One byte once we are there; nothing if we cannot be.
+            if enter_user(namespace).is_ok() && nix::unistd::write(&write, b"+").is_ok() {
+                loop {
+                    super::process::pause();
+                }
+            }
+            super::process::exit_now(1)
+        }
+        Cloned::Parent { pid, pidfd } => {
+            drop(write);
+            let entered = super::fd::read(read.as_fd(), &mut [0u8; 1])? == 1;
+            let maps = match entered {
+                true => read_map(pid, "uid_map").and_then(|uids| Ok((uids, read_map(pid, "gid_map")?))),
+                false => Err(Errno::EPERM),
+            };
+            super::pidfd::send_signal(pidfd.as_fd(), libc::SIGKILL)?;
+            super::wait::wait_for(pidfd.as_fd())?;
+            maps
         }
     }
-    Ok(())
+}
+
+fn read_map(pid: i32, file: &str) -> Result<Vec<[u32; 3]>> {
+    let path = format!("/proc/{pid}/{file}");
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    let line = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse);
+        Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
+    };
+    text.lines().map(|text| line(text).ok_or(Errno::EBADMSG)).collect()
+}
+
+/// Sets the clocks of the time namespace that our children will be in: lines of
+/// `CLOCK SECONDS NANOSECONDS` (time_namespaces(7)).
+///
+/// # Errors
+/// EACCES once a process has entered it, ERANGE for a clock below zero.
+pub fn write_time_offsets(lines: &str) -> Result<()> {
+    write_all("/proc/self/timens_offsets", lines)
+}
+
+/// In one write, which is all that these files take.
+fn write_all(path: &str, text: &str) -> Result<()> {
+    let fd = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    if nix::unistd::write(fd.as_fd(), text.as_bytes())? == text.len() { Ok(()) } else { Err(Errno::EIO) }
 }
 
 /// Brings the loopback interface of this network namespace up (SIOCSIFFLAGS).
@@ -46,7 +158,6 @@ pub fn map_range(pid: i32, first: u32, count: u32) -> Result<()> {
 /// EPERM.
 pub fn loopback_up() -> Result<()> {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
-    use std::os::fd::AsRawFd;
     let socket = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, None)?;
     // SAFETY: all-zero is a valid ifreq.
     let mut request: libc::ifreq = unsafe { core::mem::zeroed() };

@@ -111,6 +111,40 @@ pub fn give(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
     nix::unistd::fchown(fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
 }
 
+/// The domain of uname(2), of our own UTS namespace.
+///
+/// # Errors
+/// EINVAL when it is longer than 64 bytes.
+pub fn set_domain_name(name: &str) -> Result<()> {
+    // SAFETY: the pointer and length describe the text.
+    check(unsafe { libc::setdomainname(name.as_ptr().cast(), name.len()) }.into()).map(drop)
+}
+
+/// Gives a terminal to a user, and leaves its group, which is the one that may write to it.
+///
+/// # Errors
+/// EPERM.
+pub fn give_to_user(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
+    nix::unistd::fchown(fd, Some(Uid::from_raw(uid)), None)
+}
+
+/// Lets a user open anew what was given to it as a stream: pipes and files change their owner, other
+/// things stay whose they are.
+///
+/// # Errors
+/// As fchown(2), but not for a file system on which nobody can own anything.
+pub fn lend(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
+    let stat = nix::sys::stat::fstat(fd)?;
+    let kind = stat.st_mode & libc::S_IFMT;
+    if (kind != libc::S_IFIFO && kind != libc::S_IFREG) || stat.st_uid == uid {
+        return Ok(());
+    }
+    match give(fd, uid, gid) {
+        Err(Errno::EPERM | Errno::EROFS | Errno::EINVAL) => Ok(()),
+        other => other,
+    }
+}
+
 /// Permission bits that new files do not get.
 pub fn set_umask(mask: u32) {
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
@@ -146,17 +180,17 @@ pub fn limit_number(name: &str) -> Option<u32> {
     Some(number as u32)
 }
 
-/// setrlimit(2) by number; `u64::MAX` is unlimited.
+/// prlimit(2) of a process, 0 for our own, by number; `u64::MAX` is unlimited.
 ///
 /// # Errors
 /// EPERM when the hard limit would rise.
-pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<()> {
+pub fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the structure lives across the call.
     check(unsafe {
         libc::syscall(
             libc::SYS_prlimit64,
-            0,
+            pid,
             resource,
             &raw const limit,
             core::ptr::null_mut::<libc::rlimit>(),
@@ -198,4 +232,32 @@ pub fn new_keyring() {
 pub fn pause() {
     // SAFETY: always allowed.
     unsafe { libc::pause() };
+}
+
+/// Which side of the fork this is.
+pub enum Forked {
+    Parent { child: i32 },
+    Child,
+}
+
+/// fork(2), by the call that every filter lets pass: clone3(2) is often refused.
+///
+/// # Errors
+/// EAGAIN for pids.max.
+pub fn fork() -> Result<Forked> {
+    // SAFETY: this program has one thread; the child has a copy of all memory.
+    match unsafe { libc::fork() } {
+        0 => Ok(Forked::Child),
+        child if child > 0 => Ok(Forked::Parent { child }),
+        _ => Err(Errno::last()),
+    }
+}
+
+/// A process group of its own, in front at the terminal if standard input is one.
+pub fn new_group_in_front() {
+    // SAFETY: plain numbers; what is no terminal has no front.
+    unsafe {
+        libc::setpgid(0, 0);
+        libc::tcsetpgrp(0, libc::getpid());
+    }
 }

@@ -19,6 +19,65 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
     socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)
 }
 
+/// A socket that waits for connections under this name in a directory. The name is there afterwards.
+///
+/// # Errors
+/// EADDRINUSE when it is taken.
+pub fn listen(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    use nix::sys::socket::{Backlog, bind, listen, socket};
+    let kind = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, kind, None)?;
+    bind(socket.as_raw_fd(), &address(directory, name)?)?;
+    listen(&socket, Backlog::new(1)?)?;
+    Ok(socket)
+}
+
+/// Connects to such a socket.
+///
+/// # Errors
+/// ECONNREFUSED when nobody waits there any more, ENOENT.
+pub fn connect(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    use nix::sys::socket::{connect, socket};
+    let kind = SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Unix, SockType::SeqPacket, kind, None)?;
+    connect(socket.as_raw_fd(), &address(directory, name)?)?;
+    Ok(socket)
+}
+
+/// Waits for somebody who connects.
+///
+/// # Errors
+/// As accept(2).
+pub fn accept(socket: BorrowedFd<'_>) -> Result<OwnedFd> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    loop {
+        // SAFETY: no address is asked for; the kernel returns a new descriptor.
+        let value = unsafe {
+            libc::accept4(
+                socket.as_raw_fd(),
+                core::ptr::null_mut(),
+                core::ptr::null_mut(),
+                libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK,
+            )
+        };
+        match super::check_fd(value.into()) {
+            Err(Errno::EAGAIN | Errno::ECONNABORTED | Errno::EINTR) => {
+                match poll(&mut [PollFd::new(socket, PollFlags::POLLIN)], PollTimeout::NONE) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+/// By way of the descriptor, so that a long path is no matter.
+fn address(directory: BorrowedFd<'_>, name: &str) -> Result<nix::sys::socket::UnixAddr> {
+    let path = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
+    nix::sys::socket::UnixAddr::new(path.as_str())
+}
+
 /// Sends one message, or nothing.
 ///
 /// # Errors

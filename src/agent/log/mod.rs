@@ -42,7 +42,7 @@ fn confine() -> Result<OwnedFd> {
     process::no_new_privileges()?;
     process::not_dumpable()?;
     capability::bound(0)?;
-    capability::set(0)?;
+    capability::set(0, 0, 0)?;
     Ok(control)
 }
 

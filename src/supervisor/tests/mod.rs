@@ -12,9 +12,6 @@ mod shutdown;
 mod texts;
 mod world;
 
-use crate::config::{
-    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode, Restart,
-    RestartPolicy,
-};
+use crate::config::{Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy};
 
 use super::*;

@@ -1,0 +1,290 @@
+//! What can be typed, and the help for it. What it means is the other files' business.
+
+mod options;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use options::signal_number;
+pub(crate) use options::{
+    ChangeArguments, CheckArguments, Json, KillArguments, LogsArguments, NameArguments, NamesArguments,
+    StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
+};
+
+/// Looks after a machine whose PID 1 is Orlop, and after its containers.
+#[derive(Debug, Parser)]
+#[command(
+    name = "orlop",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  orlop ps                               what runs here, and why the rest does not
+  orlop logs -f -n 20 web                the last lines of web, and what follows
+  orlop --host unix:machine.sock ps      the same from outside a virtual machine
+  orlop check config/                    judge a configuration, on any computer
+
+Exit codes: 0 done, 1 it failed (one line says why), 2 wrong usage.
+Colours are left out in a pipe, and where NO_COLOR is set."
+)]
+pub(crate) struct Arguments {
+    /// The machine to talk to
+    #[arg(
+        long,
+        global = true,
+        value_name = "unix:PATH",
+        default_value = "unix:/run/orlop/control.sock",
+        value_parser = socket_path
+    )]
+    pub(crate) host: PathBuf,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the containers
+    #[command(after_help = "\
+Examples:
+  orlop ps
+  orlop ps --json | jq -r '.[] | select(.state != \"running\") | .name'")]
+    Ps(Json),
+
+    /// Show all that is known about a container
+    #[command(after_help = "\
+Examples:
+  orlop status web
+  orlop status --json web | jq .cause")]
+    Status(StatusArguments),
+
+    /// Print what containers wrote
+    #[command(after_help = "\
+Examples:
+  orlop logs web                 all that is kept, byte for byte
+  orlop logs -f -n 20 web db     the last 20 lines of both, and what follows
+  orlop logs                     of all containers
+
+With several containers each line begins with a name. Output that is gone (its memory was full, or
+it came faster than its rate) is told on the standard error.")]
+    Logs(LogsArguments),
+
+    /// Start a container, and wait until it runs
+    #[command(after_help = "\
+Examples:
+  orlop start web
+  orlop start --no-wait web db
+
+It stays wanted until it is stopped; the next boot goes by the configuration.")]
+    Start(ChangeArguments),
+
+    /// Stop a container, and wait until it has ended
+    #[command(after_help = "\
+Examples:
+  orlop stop web
+  orlop stop --timeout 10 web db
+
+It stays down until it is started, or until the next boot.")]
+    Stop(ChangeArguments),
+
+    /// Stop a container, start it again, and wait until it runs
+    #[command(after_help = "\
+Examples:
+  orlop restart web")]
+    Restart(ChangeArguments),
+
+    /// Send a signal to the main process of a container
+    #[command(after_help = "\
+Examples:
+  orlop kill web                 SIGKILL
+  orlop kill -s HUP web          as configuration is often reloaded
+
+What is wanted does not change: the restart policy decides what follows.")]
+    Kill(KillArguments),
+
+    /// Show what containers use, once a second
+    #[command(after_help = "\
+Examples:
+  orlop stats                    all that run, until Ctrl-C
+  orlop stats --no-stream web    once
+  orlop stats --json | jq '.containers[] | {name, memory_bytes}'
+
+In a pipe, and with --json, it is shown once. The waits are the part of the last ten seconds in which some process
+had to wait for the resource (the kernel's pressure figures).")]
+    Stats(StatsArguments),
+
+    /// List the processes of a container
+    #[command(after_help = "\
+Examples:
+  orlop top web
+  orlop top --json web | jq '.processes[].command'")]
+    Top(NameArguments),
+
+    /// Freeze all processes of a container
+    #[command(after_help = "\
+Examples:
+  orlop pause web
+  orlop resume web
+
+It stays so, whatever becomes of the supervisor, until it is resumed, stopped or killed.")]
+    Pause(NamesArguments),
+
+    /// Let a paused container go on; without a name: leave safe mode
+    #[command(after_help = "\
+Examples:
+  orlop resume web
+  orlop resume
+
+The supervisor starts in safe mode after it crashed three times in a row. Containers that ran go on to run; nothing
+is started or stopped unless it is asked for. Without a name, what is wanted is then started.")]
+    Resume {
+        /// The paused containers
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+
+    /// Change limits of a container that runs
+    #[command(after_help = "\
+Examples:
+  orlop update web memory=128M cpus=0.5
+  orlop update web pids=64
+
+Keys and values are those of `limits` in the configuration. They hold until the container is started again: the next
+start goes by the configuration. All are changed, or none.")]
+    Update(UpdateArguments),
+
+    /// Show the phases of the boot, and how long each took
+    #[command(after_help = "\
+Examples:
+  orlop boot
+  orlop boot --json | jq '.phases[] | select(.ok == false)'")]
+    Boot(Json),
+
+    /// Show which Orlop the machine runs, and for how long
+    #[command(after_help = "\
+Examples:
+  orlop version
+  orlop --version                this program's own, without a machine")]
+    Version(Json),
+
+    /// Stop everything in order and power the machine off
+    #[command(after_help = "\
+Examples:
+  orlop poweroff")]
+    Poweroff,
+
+    /// Stop everything in order and boot the machine again
+    #[command(after_help = "\
+Examples:
+  orlop reboot")]
+    Reboot,
+
+    /// Replace the supervisor by another binary, without touching containers
+    #[command(after_help = "\
+Examples:
+  orlop upgrade-self ./orlop
+
+If the new one does not take everything over within 10 seconds, the old one comes back.")]
+    UpgradeSelf(UpgradeArguments),
+
+    /// Judge a configuration, as the machine would
+    #[command(after_help = "\
+Examples:
+  orlop check config/
+  orlop check --no-files gateway.toml
+
+A folder stands for all *.toml in it; everything named is one document. Files are looked for from
+the first folder named, or from where the first file is.")]
+    Check(CheckArguments),
+
+    /// Print the JSON Schema of the configuration, for editors
+    #[command(after_help = "\
+Examples:
+  orlop schema > orlop.schema.json")]
+    Schema,
+
+    /// Break things on purpose
+    #[command(subcommand, arg_required_else_help = true)]
+    Debug(DebugCommand),
+
+    /// Run containers as an OCI runtime, in the place of runc
+    #[command(disable_help_flag = true)]
+    Oci {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        words: Vec<std::ffi::OsString>,
+    },
+
+    /// Print the completions of a shell
+    #[command(after_help = "\
+Examples:
+  orlop completions bash > /etc/bash_completion.d/orlop")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+
+    /// Print a manual page
+    #[command(after_help = "\
+Examples:
+  orlop man | man -l -
+  orlop man logs > orlop-logs.1")]
+    Man {
+        /// The command to describe; none is all of it
+        command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DebugCommand {
+    /// Crash one of Orlop's own processes, to see the machine survive it
+    #[command(after_help = "\
+Examples:
+  orlop debug crash supervisor
+  orlop debug crash log --signal KILL
+  orlop debug crash init --signal PWR
+
+PID 1 survives every signal: TERM and PWR power the machine off, INT reboots it, others change nothing.
+Needs `[host] fault_injection = true` in the machine's configuration.")]
+    Crash {
+        /// Which of them
+        process: CrashProcess,
+        /// How it dies
+        #[arg(short, long, default_value = "SEGV", value_parser = signal_number)]
+        signal: i32,
+        /// So many supervisors after this one die before they serve; three lead to safe mode
+        #[arg(long, value_name = "N", default_value = "0")]
+        starts: u32,
+        /// The supervisor goes on for so many steps of what it does for containers before it dies
+        #[arg(long, value_name = "N", default_value = "0")]
+        steps: u32,
+    },
+
+    /// Make processes whose parent ends before they do, to see PID 1 reap them
+    #[command(after_help = "\
+Examples:
+  orlop debug orphans 20000
+  orlop version                  how many were reaped
+
+Needs `[host] fault_injection = true` in the machine's configuration.")]
+    Orphans {
+        /// How many
+        count: u32,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CrashProcess {
+    Supervisor,
+    Log,
+    Init,
+}
+
+fn socket_path(text: &str) -> Result<PathBuf, String> {
+    match text.strip_prefix("unix:") {
+        Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+        Some(_) | None => Err(String::from("write it as unix:PATH")),
+    }
+}

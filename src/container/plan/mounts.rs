@@ -1,0 +1,241 @@
+//! In which order, and by whom, the mounts of a spec are made.
+//!
+//! Setup attaches whatever it can. The container itself mounts what shows its namespaces, and whatever
+//! lies above or below that.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::namespaces::{Namespaces, check_map};
+use crate::container::mount_options::{MountOptions, Reach};
+use crate::container::refused::Refused;
+use crate::container::spec::{Mount, Spec};
+use crate::container::steps::{
+    Bind, Fresh, IdMap, InsideStep, Manner, NamespaceKind as Kind, Root, SetupStep,
+};
+
+#[derive(Default)]
+pub(super) struct Mounts {
+    pub setup: Vec<SetupStep>,
+    pub inside: Vec<InsideStep>,
+}
+
+/// Whether it shows what is mounted or stands elsewhere.
+#[must_use]
+pub fn is_bind(mount: &Mount) -> bool {
+    mount.kind.as_deref() == Some("bind")
+        || mount.options.iter().any(|option| matches!(option.as_str(), "bind" | "rbind"))
+}
+
+pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result<Mounts, Refused> {
+    let mut mounts = Mounts::default();
+    // Where the container has mounted something.
+    let mut inside: Vec<String> = Vec::new();
+    for (index, mount) in spec.mounts.iter().enumerate() {
+        let field = |name: &str| format!("mounts[{index}].{name}");
+        let at = destination(&mount.destination).map_err(|why| Refused::new(field("destination"), why))?;
+        let mut options =
+            MountOptions::read(&mount.options).map_err(|why| Refused::new(field("options"), why))?;
+        let kind = substitute(mount, namespaces, &mut options);
+        let near = |other: &String| is_within(&at, other) || is_within(other, &at);
+        let by_container = shown(kind).is_some() || inside.iter().any(near);
+        if options.remount {
+            let manner = manner(&options);
+            match by_container {
+                true => mounts.inside.push(InsideStep::Remount { at, manner }),
+                false => mounts.setup.push(SetupStep::Remount { at, manner }),
+            }
+            continue;
+        }
+        if by_container {
+            // Made while the root can still be written, unless it lies in what is not there yet.
+            if shown(kind).is_some() && !inside.iter().any(|other| is_within(&at, other)) {
+                mounts.setup.push(SetupStep::MountPoint { at: at.clone() });
+            }
+            inside.push(at.clone());
+        }
+        if kind == "bind" {
+            let bind = bind(index, mount, &at, options, root)?;
+            match by_container {
+                true => {
+                    mounts.setup.push(SetupStep::OpenBind(bind));
+                    mounts.inside.push(InsideStep::AttachBind { at });
+                }
+                false => mounts.setup.push(SetupStep::Bind(bind)),
+            }
+            continue;
+        }
+        let copy_up = options.copy_up;
+        let fresh = fresh(kind, mount, at, options, spec)?;
+        match (by_container, copy_up) {
+            (true, true) => {
+                return Err(Refused::new(field("options"), "tmpcopyup has nothing to copy there"));
+            }
+            (true, false) => mounts.inside.push(InsideStep::Fresh(fresh)),
+            (false, true) if kind == "tmpfs" => mounts.setup.push(SetupStep::CopyUp(fresh)),
+            (false, true) => return Err(Refused::new(field("options"), "tmpcopyup is for a tmpfs alone")),
+            (false, false) => mounts.setup.push(SetupStep::Fresh(fresh)),
+        }
+    }
+    Ok(mounts)
+}
+
+/// Normal, absolute, and without a way up. Version 1.0 took relative ones as if from `/`.
+fn destination(path: &str) -> Result<String, String> {
+    if path.is_empty() {
+        return Err("it is empty".to_string());
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") || path.contains('\0') {
+        return Err(format!("{path:?} leads up, or nowhere"));
+    }
+    Ok(format!("/{}", parts.join("/")))
+}
+
+/// Whether `path` is `other` or lies in it; both normal.
+fn is_within(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| other == "/" || rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The namespace that such a file system shows.
+fn shown(kind: &str) -> Option<Kind> {
+    match kind {
+        "proc" => Some(Kind::Pid),
+        "sysfs" => Some(Kind::Network),
+        "cgroup" | "cgroup2" => Some(Kind::Cgroup),
+        "mqueue" => Some(Kind::Ipc),
+        // Its ids are those of the container.
+        "devpts" => Some(Kind::User),
+        _ => None,
+    }
+}
+
+/// What shows a namespace that is not the container's to show is the engine's own, bound.
+fn substitute<'a>(mount: &'a Mount, namespaces: &Namespaces, options: &mut MountOptions) -> &'a str {
+    if is_bind(mount) {
+        return "bind";
+    }
+    let kind = mount.kind.as_deref().unwrap_or("none");
+    match shown(kind) {
+        Some(shown) if shown != Kind::User && !owned(namespaces, shown) => {
+            options.bind = Some(Reach::AllBelow);
+            options.data.clear();
+            // Read-only, and so all below it.
+            options.attributes_below = options.attributes;
+            "bind"
+        }
+        _ => kind,
+    }
+}
+
+fn owned(namespaces: &Namespaces, shown: Kind) -> bool {
+    // The whole hierarchy is not for a container to see, whoever it is.
+    if shown == Kind::Cgroup {
+        namespaces.has(shown) && namespaces.owns(shown)
+    } else {
+        namespaces.owns(shown)
+    }
+}
+
+/// Where the engine itself has it.
+fn own_place(kind: &str) -> &'static str {
+    match kind {
+        "proc" => "/proc",
+        "sysfs" => "/sys",
+        "mqueue" => "/dev/mqueue",
+        _ => "/sys/fs/cgroup",
+    }
+}
+
+fn manner(options: &MountOptions) -> Manner {
+    Manner {
+        attributes: options.attributes,
+        attributes_below: options.attributes_below,
+        propagation: options.propagation.clone(),
+    }
+}
+
+fn bind(index: usize, mount: &Mount, at: &str, options: MountOptions, root: &Root) -> Result<Bind, Refused> {
+    let field = |name: &str| format!("mounts[{index}].{name}");
+    let source = match (mount.kind.as_deref(), &mount.source) {
+        (Some(kind), _) if shown(kind).is_some() && !is_bind(mount) => own_place(kind).to_string(),
+        (_, Some(source)) if !source.is_empty() => source.clone(),
+        _ => return Err(Refused::new(field("source"), "there is nothing to bind")),
+    };
+    if let Some((key, _)) = options.data.first() {
+        return Err(Refused::new(field("options"), format!("nobody knows `{key}` of a bind mount")));
+    }
+    let own = !(mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty());
+    if own {
+        check_map(&field("uidMappings"), &mount.uid_mappings)?;
+        check_map(&field("gidMappings"), &mount.gid_mappings)?;
+    }
+    let id_map = match (own, options.id_map) {
+        (true, reach) => Some(IdMap::Own {
+            uids: mount.uid_mappings.clone(),
+            gids: mount.gid_mappings.clone(),
+            reach: reach.unwrap_or(Reach::One),
+        }),
+        (false, reach) => reach.map(IdMap::Container),
+    };
+    Ok(Bind {
+        is_volume: root.volumes.iter().any(|volume| volume.path == source),
+        source,
+        reach: options.bind.unwrap_or(Reach::One),
+        id_map,
+        at: at.to_string(),
+        manner: manner(&options),
+    })
+}
+
+fn fresh(
+    kind: &str,
+    mount: &Mount,
+    at: String,
+    options: MountOptions,
+    spec: &Spec,
+) -> Result<Fresh, Refused> {
+    let manner = manner(&options);
+    let mut data = options.data;
+    // A file system without ids or labels of its own has the container's.
+    if let Some(label) = spec.linux.mount_label.as_deref().filter(|label| !label.is_empty())
+        && matches!(kind, "tmpfs" | "mqueue" | "devpts" | "ramfs")
+    {
+        data.push(("context".to_string(), label.to_string()));
+    }
+    // There is one hierarchy, and it takes no options from a container.
+    let kind = if kind == "cgroup" { "cgroup2" } else { kind };
+    if kind == "cgroup2" {
+        data.clear();
+    }
+    Ok(Fresh { kind: kind.to_string(), source: mount.source.clone(), data, at, manner })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_destination_is_normal_and_leads_nowhere_up() {
+        let check = |path: &str, expected: Option<&str>| {
+            assert_eq!(destination(path).ok().as_deref(), expected, "{path:?}");
+        };
+        check("/proc", Some("/proc"));
+        check("/dev//shm/.", Some("/dev/shm"));
+        check("data", Some("/data"));
+        check("/", Some("/"));
+        check("/a/../../b", None);
+        check("", None);
+        check("/a\0b", None);
+    }
+
+    #[test]
+    fn whole_names_decide_what_lies_in_what() {
+        assert!(is_within("/dev/shm", "/dev"));
+        assert!(is_within("/dev", "/dev"));
+        assert!(is_within("/dev", "/"));
+        assert!(!is_within("/device", "/dev"));
+        assert!(!is_within("/dev", "/dev/shm"));
+    }
+}

@@ -1,0 +1,280 @@
+//! The container's own steps, in its namespaces, until it becomes its program.
+
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use orlop::container::{InsideStep, Resolved, Scheduling, Taking};
+
+use super::report::{self, Failure};
+use super::setup::Made as Setup;
+use super::{Gate, Job, hooks, init, mounts, power, program, root, terminal};
+use crate::linux::clone::flags;
+use crate::linux::fs::{self, Links, Node};
+use crate::linux::mount::{self, Attributes, Filesystem};
+use crate::linux::{Errno, Result, label, namespace, node, process, scheduling, seqpacket, sysctl};
+
+/// What the steps so far have made.
+pub struct Made {
+    /// The root, first where setup attached it, then as `/`.
+    pub root: OwnedFd,
+    trees: VecDeque<OwnedFd>,
+    pub user: Resolved,
+    pub env: Vec<String>,
+    /// One empty read-only directory serves all that is masked.
+    empty: Option<OwnedFd>,
+    pub terminal: Option<OwnedFd>,
+    pub program: Option<CString>,
+    /// What hooks are told.
+    state: Vec<u8>,
+    /// Where failures are told: the maker, or whoever opened the gate.
+    pub report: OwnedFd,
+}
+
+/// When no program comes of it: not found, cannot be executed, and all else; as shells have it.
+const NOT_FOUND: i32 = 127;
+const CANNOT: i32 = 126;
+
+/// Runs all steps. Returns only when one fails, which it has told by then: the exit code.
+pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
+    process::set_name(c"orlop-container");
+    // Setup's session lies outside of the process namespace, where ours would have the number 0.
+    let _ = process::new_session();
+    let opened = fs::open_directory("/");
+    let (root, report) = match opened.and_then(|root| Ok((root, clone_fd(&setup.report)?))) {
+        Ok(opened) => opened,
+        Err(errno) => {
+            report::send_failure(setup.report.as_fd(), &Failure::new("root", "/", errno));
+            return NOT_FOUND;
+        }
+    };
+    let user = Resolved { uid: 0, gid: 0, groups: Vec::new(), home: None };
+    let (env, trees) = (core::mem::take(&mut setup.env), core::mem::take(&mut setup.trees));
+    let (empty, terminal, program, state) = (None, None, None, Vec::new());
+    let mut made = Made { root, trees, user, env, empty, terminal, program, state, report };
+    for step in &job.plan.inside {
+        if let Err(failure) = execute(step, &mut made, setup, job) {
+            report::send_failure(made.report.as_fd(), &failure);
+            return if failure.errno == Errno::EACCES as i32 { CANNOT } else { NOT_FOUND };
+        }
+    }
+    NOT_FOUND
+}
+
+fn clone_fd(fd: &OwnedFd) -> Result<OwnedFd> {
+    fd.try_clone().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+}
+
+fn execute(
+    step: &InsideStep,
+    made: &mut Made,
+    setup: &mut Setup,
+    job: &Job<'_>,
+) -> core::result::Result<(), Failure> {
+    let fail = |name: &'static str, object: &str| {
+        let object = object.to_owned();
+        move |errno| Failure::new(name, object, errno)
+    };
+    match step {
+        InsideStep::TakeRoot(taking) => take_root(*taking, made, setup).map_err(fail("root", "/")),
+        InsideStep::TimeOffsets(lines) => namespace::unshare_flags(flags::NEWTIME)
+            .and_then(|()| namespace::write_time_offsets(&(lines.join("\n") + "\n")))
+            .map_err(fail("time offsets", "")),
+        InsideStep::BecomeRoot => process::become_user(0, 0, &[]).map_err(fail("become root", "")),
+        InsideStep::Meet => meet(made).map_err(fail("hooks", "")),
+        InsideStep::Sysctl { key, value } => {
+            sysctl::write_sysctl(key, value).map_err(|error| Failure::said("sysctl", error.to_string()))
+        }
+        InsideStep::Fresh(fresh) => mount_fresh(fresh, made).map_err(fail("mount", &fresh.at)),
+        InsideStep::AttachBind { at } => attach_bind(at, made).map_err(fail("mount", at)),
+        InsideStep::Remount { at, manner } => {
+            mounts::remount(made.root.as_fd(), at, manner).map_err(fail("remount", at))
+        }
+        InsideStep::ReadOnly { path } => read_only(path, made).map_err(fail("read-only path", path)),
+        InsideStep::Mask { path } => mask(path, made).map_err(fail("masked path", path)),
+        InsideStep::Terminal { size } => {
+            terminal::open(*size, made).map_err(fail("terminal", "/dev/pts/ptmx"))
+        }
+        InsideStep::Console => terminal::be_console(made).map_err(fail("terminal", "/dev/console")),
+        InsideStep::Hooks(hooks) | InsideStep::StartHooks(hooks) => {
+            hooks::run(hooks, &made.state, None).map_err(|why| Failure::said("hook", why))
+        }
+        InsideStep::AppArmor(profile) => {
+            label::set_for_exec(label::Module::AppArmor, &format!("exec {profile}"))
+                .map_err(fail("apparmor", profile))
+        }
+        InsideStep::Selinux(context) => {
+            label::set_for_exec(label::Module::Selinux, context).map_err(fail("selinux", context))
+        }
+        InsideStep::RootReadOnly => root::read_only(made.root.as_fd()).map_err(fail("read_only", "/")),
+        InsideStep::PivotRoot => pivot(made).map_err(fail("pivot_root", "")),
+        InsideStep::RootPropagation(wanted, reach) => {
+            mount::propagate(made.root.as_fd(), mounts::depth(*reach), mounts::propagation(*wanted))
+                .map_err(fail("propagation", "/"))
+        }
+        InsideStep::Hostname(name) => nix::unistd::sethostname(name).map_err(fail("hostname", name)),
+        InsideStep::DomainName(name) => process::set_domain_name(name).map_err(fail("domainname", name)),
+        InsideStep::LoopbackUp => namespace::loopback_up().map_err(fail("loopback", "lo")),
+        InsideStep::Keyring => {
+            process::new_keyring();
+            Ok(())
+        }
+        InsideStep::Personality(persona) => {
+            scheduling::set_personality(*persona).map_err(fail("personality", ""))
+        }
+        InsideStep::Cpus(cpus) => scheduling::set_cpus(cpus).map_err(fail("execCPUAffinity", "final")),
+        InsideStep::Scheduler(wanted) => schedule(wanted).map_err(fail("scheduler", "")),
+        InsideStep::MemoryPolicy(policy) => {
+            scheduling::set_memory_policy(policy.mode, &policy.nodes).map_err(fail("memory policy", ""))
+        }
+        InsideStep::ResolveUser { user, names } => power::resolve_user(user, names, made),
+        InsideStep::NoNewPrivileges => process::no_new_privileges().map_err(fail("no_new_privs", "")),
+        InsideStep::BoundCapabilities(keep) => power::bound(*keep).map_err(fail("bounding set", "")),
+        InsideStep::BecomeUser => {
+            power::become_user(made, job).map_err(fail("user", &made.user.uid.to_string()))
+        }
+        InsideStep::Capabilities(sets) => power::set(*sets).map_err(fail("capabilities", "")),
+        InsideStep::WorkingDirectory(path) => enter(path, made).map_err(fail("working_dir", path)),
+        InsideStep::FindProgram { args } => program::find(args, made),
+        InsideStep::Ready => report::send_ready(made.report.as_fd()).map_err(fail("report", "")),
+        InsideStep::Barrier => barrier(made, job).map_err(fail("barrier", "")),
+        InsideStep::Prepare { umask } => program::prepare(*umask, made, job).map_err(fail("output", "")),
+        InsideStep::Seccomp { program, flags, notifies } => {
+            power::filter(program, flags, *notifies, made).map_err(fail("seccomp", ""))
+        }
+        InsideStep::Init => init::become_init().map_err(fail("init", "")),
+        InsideStep::Execute { args } => Err(program::become_it(args, made)),
+    }
+}
+
+fn take_root(taking: Taking, made: &mut Made, setup: &mut Setup) -> Result<()> {
+    made.root = match taking {
+        Taking::Joined => fs::open_directory("/")?,
+        Taking::AsItIs => fs::open_directory(".")?,
+        Taking::Copied => root::own()?,
+        Taking::Awaited => {
+            // Setup has told why, if it could.
+            let Some(root) = setup.wait_for_root() else { process::exit_now(CANNOT) };
+            made.trees = core::mem::take(&mut setup.trees);
+            nix::unistd::fchdir(&root)?;
+            namespace::unshare_flags(flags::NEWNS)?;
+            root::own()?
+        }
+    };
+    Ok(())
+}
+
+/// The plan's numbers in the kernel's structure.
+pub fn schedule(wanted: &Scheduling) -> Result<()> {
+    let Scheduling { policy, flags, nice, priority, runtime, deadline, period } = *wanted;
+    let size = 0;
+    scheduling::set_scheduler(scheduling::Attributes {
+        size,
+        policy,
+        flags,
+        nice,
+        priority,
+        runtime,
+        deadline,
+        period,
+    })
+}
+
+/// Ends this process when nobody is there who could let it go on.
+fn meet(made: &mut Made) -> Result<()> {
+    report::send_meets(made.report.as_fd())?;
+    match report::wait_for_go(made.report.as_fd()) {
+        Some(state) => {
+            made.state = state;
+            Ok(())
+        }
+        None => process::exit_now(CANNOT),
+    }
+}
+
+fn barrier(made: &mut Made, job: &Job<'_>) -> Result<()> {
+    if let Gate::Listen(socket) = &job.gate {
+        made.report = seqpacket::accept(socket.as_fd())?;
+    }
+    match report::wait_for_go(made.report.as_fd()) {
+        Some(state) => {
+            if !state.is_empty() {
+                made.state = state;
+            }
+            Ok(())
+        }
+        None => process::exit_now(CANNOT),
+    }
+}
+
+fn mount_fresh(fresh: &orlop::container::Fresh, made: &Made) -> Result<()> {
+    let target = inside_place(&fresh.at, Node::Directory, made)?;
+    mount::attach(mounts::make(fresh, |uid, gid| Ok((uid, gid)))?.as_fd(), target.as_fd())
+}
+
+fn attach_bind(at: &str, made: &mut Made) -> Result<()> {
+    let tree = made.trees.pop_front().ok_or(Errno::EINVAL)?;
+    let node = if fs::is_directory(tree.as_fd())? { Node::Directory } else { Node::File };
+    mount::attach(tree.as_fd(), inside_place(at, node, made)?.as_fd())
+}
+
+/// What an image must not redirect: no component is a link.
+fn inside_place(at: &str, node: Node, made: &Made) -> Result<OwnedFd> {
+    fs::make_in_root(made.root.as_fd(), at, node, (0, 0), Links::Refuse)
+}
+
+fn read_only(path: &str, made: &Made) -> Result<()> {
+    let Some(target) = if_there(made.root.as_fd(), path)? else { return Ok(()) };
+    let tree = mount::clone_tree(target.as_fd(), "")?;
+    mount::restrict(tree.as_fd(), Attributes::READ_ONLY)?;
+    mount::attach(tree.as_fd(), target.as_fd())
+}
+
+/// Not every kernel has every one of them.
+fn if_there(root: BorrowedFd<'_>, path: &str) -> Result<Option<OwnedFd>> {
+    match fs::open_without_links(root, path, libc::O_PATH) {
+        Err(Errno::ENOENT | Errno::ENOTDIR) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn mask(path: &str, made: &mut Made) -> Result<()> {
+    let Some(target) = if_there(made.root.as_fd(), path)? else { return Ok(()) };
+    if !fs::is_directory(target.as_fd())? {
+        // The engine's own: nothing that the container could have put in its place.
+        let null = fs::open_path("/dev/null")?;
+        if !node::is_device(null.as_fd(), 1, 3)? {
+            return Err(Errno::ENODEV);
+        }
+        return mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd());
+    }
+    if let Some(empty) = &made.empty {
+        return mount::attach(mount::clone_one(empty.as_fd(), "")?.as_fd(), target.as_fd());
+    }
+    let memory = Filesystem::open(c"tmpfs")?;
+    let empty = memory.set("mode", "0555")?.flag("ro")?.mount(Attributes::READ_ONLY)?;
+    mount::attach(empty.as_fd(), target.as_fd())?;
+    made.empty = Some(empty);
+    Ok(())
+}
+
+fn pivot(made: &mut Made) -> Result<()> {
+    mount::pivot(made.root.as_fd())?;
+    made.root = fs::open_directory("/")?;
+    Ok(())
+}
+
+/// Enters the working directory as the user; makes it if it is missing and the user may.
+fn enter(path: &str, made: &Made) -> Result<()> {
+    let directory = match fs::open_in_root(made.root.as_fd(), path, libc::O_PATH | libc::O_DIRECTORY) {
+        Err(Errno::ENOENT) => {
+            let owner = (made.user.uid, made.user.gid);
+            fs::make_in_root(made.root.as_fd(), path, Node::Directory, owner, Links::Follow)?
+        }
+        other => other?,
+    };
+    nix::unistd::fchdir(directory.as_fd())?;
+    // A directory outside the root would show as unreachable.
+    let here = nix::unistd::getcwd()?;
+    if here.has_root() { Ok(()) } else { Err(Errno::EXDEV) }
+}

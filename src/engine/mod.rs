@@ -1,0 +1,177 @@
+//! Executes the steps of a start, on file descriptors, in two processes of its own.
+//!
+//! The engine's user (the supervisor, or the OCI command line) clones *setup* (the machine's privileges,
+//! own mount namespace); setup clones the *container* (all namespaces) and ends. A step that fails is told
+//! with what it was done on and the errno, over a socket that exec closes.
+
+mod copy_up;
+mod hooks;
+mod init;
+mod inside;
+pub mod limits;
+mod mounts;
+mod power;
+mod program;
+mod report;
+mod root;
+mod setup;
+mod terminal;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in tests")]
+mod tests;
+
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+
+use orlop::container::Plan;
+
+use crate::linux::clone::{Cloned, Parent, clone3, flags};
+use crate::linux::{Result, fd, process, seqpacket, signal};
+
+pub use hooks::run as run_hooks;
+pub use report::{Failure, Report, receive, send_go};
+
+/// Where the machine keeps what containers share.
+pub const LAYERS: &str = "/run/orlop/layers";
+pub const DEVICES: &str = "/run/orlop/dev";
+/// An empty directory that every setup covers with file systems of its own.
+pub const SCRATCH: &str = "/run/orlop/scratch";
+/// Where layers stand as files.
+pub const STORE_LAYERS: &str = "/orlop/store/layers";
+
+/// What the program finds in its environment.
+pub struct Environment<'a> {
+    /// `KEY=value`.
+    pub base: &'a [String],
+    /// Read by setup, in order, over the base.
+    pub files: &'a [EnvFile],
+    /// Over all.
+    pub over: &'a [(String, String)],
+}
+
+/// Lines of `KEY=value`.
+pub struct EnvFile {
+    pub path: String,
+    /// What a person calls it.
+    pub name: String,
+    pub required: bool,
+}
+
+/// Where a container that is ready waits until it may go on.
+pub enum Gate {
+    /// At the socket of the reports.
+    Report,
+    /// Until somebody connects here, who then hears the reports.
+    Listen(OwnedFd),
+}
+
+/// Everything a start needs beside the plan.
+pub struct Job<'a> {
+    pub plan: &'a Plan,
+    pub environment: Environment<'a>,
+    /// Standard input, output and error; of a container with a terminal nothing is written to them.
+    pub stdio: [OwnedFd; 3],
+    /// So many descriptors from 3 on are the program's too, as they are.
+    pub preserved: u32,
+    /// All processes of the start are in it from their beginning. None where there is no cgroup v2 to use.
+    pub cgroup: Option<OwnedFd>,
+    /// Whose child the container is.
+    pub parent: Parent,
+    pub gate: Gate,
+    /// The process whose namespaces are joined, of a plan to execute something in a running container.
+    pub joins: Option<OwnedFd>,
+}
+
+/// A start under way, as its maker holds it.
+pub struct Starting {
+    /// Reports come from here; [`Starting::go`] opens the barrier; closing it ends the start.
+    pub report: OwnedFd,
+}
+
+impl Starting {
+    /// What came next.
+    ///
+    /// # Errors
+    /// EAGAIN when nothing has.
+    pub fn receive(&self) -> Result<Report> {
+        receive(self.report.as_fd())
+    }
+
+    /// Lets the container execute its program.
+    ///
+    /// # Errors
+    /// EPIPE when it is dead.
+    pub fn go(&self) -> Result<()> {
+        send_go(self.report.as_fd(), b"")
+    }
+}
+
+/// Clones setup and returns at once; what happens next comes from `report`.
+///
+/// # Errors
+/// As clone3(2).
+pub fn start(job: Job<'_>) -> Result<Starting> {
+    let (ours, theirs) = seqpacket::pair()?;
+    let cgroup = job.cgroup.as_ref().map(AsFd::as_fd);
+    let into = if cgroup.is_some() { flags::INTO_CGROUP } else { 0 };
+    match clone3(job.parent, into, cgroup)? {
+        Cloned::Parent { .. } => Ok(Starting { report: ours }),
+        Cloned::Child => {
+            let job = settle(job, theirs);
+            process::exit_now(match job {
+                Ok((job, report)) => setup::run(job, report),
+                Err(_) => 1,
+            })
+        }
+    }
+}
+
+/// First thing in the child: plain signals, a session of its own, and nothing open but what the
+/// job needs. Everything is moved above the gap that is then closed behind it.
+fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
+    signal::reset();
+    let _ = process::new_session();
+    let _ = process::not_dumpable();
+    process::set_name(c"orlop-setup");
+    let Job { plan, environment, stdio: [input, output, error], preserved, parent, gate, joins, .. } = job;
+    let (listens, gate) = match gate {
+        Gate::Report => (false, None),
+        Gate::Listen(socket) => (true, Some(socket)),
+    };
+    // In this order: 0, 1 and 2, then what is preserved, then ours.
+    let first = 3 + preserved as i32;
+    let wanted = [Some(input), Some(output), Some(error), Some(report), gate, joins];
+    let numbers = (0..3).chain(first..);
+    let mut high = Vec::new();
+    for fd in wanted {
+        high.push(match fd {
+            Some(fd) => {
+                let copy = fd::duplicate_above(fd.as_fd(), first + 6)?;
+                // Its number is being reused or closed; nobody may close it again.
+                let _ = fd.into_raw_fd();
+                Some(copy)
+            }
+            None => None,
+        });
+    }
+    for (number, fd) in numbers.clone().zip(&high) {
+        match fd {
+            Some(fd) => fd::install(fd.as_fd(), number)?,
+            // Whatever of the maker's stands there.
+            None => fd::close(number),
+        }
+    }
+    let given: Vec<Option<i32>> =
+        numbers.zip(&high).map(|(number, fd)| fd.as_ref().map(|_| number)).collect();
+    for fd in high.into_iter().flatten() {
+        let _ = fd.into_raw_fd();
+    }
+    fd::close_from(first + 3);
+    let take = |index: usize| given.get(index).copied().flatten().map(fd::inherited).transpose();
+    let needed = |index: usize| take(index)?.ok_or(crate::linux::Errno::EBADF);
+    let stdio = [needed(0)?, needed(1)?, needed(2)?];
+    let gate = if listens { Gate::Listen(needed(4)?) } else { Gate::Report };
+    let (report, joins) = (needed(3)?, take(5)?);
+    // It is where we are.
+    let cgroup = None;
+    Ok((Job { plan, environment, stdio, preserved, cgroup, parent, gate, joins }, report))
+}

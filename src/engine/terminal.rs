@@ -1,0 +1,33 @@
+//! A terminal of a container's own devpts.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use orlop::container::spec::Size;
+
+use super::inside::Made;
+use super::report;
+use crate::linux::fs::{self, Links, Node};
+use crate::linux::{Result, mount, pty};
+
+/// Opens one and tells its maker the other end.
+pub fn open(size: Option<Size>, made: &mut Made) -> Result<()> {
+    // Not by /dev/ptmx, which an image might have made a link to somewhere.
+    let flags = libc::O_RDWR | libc::O_NOCTTY;
+    let (engine, terminal) = pty::open(fs::open_without_links(made.root.as_fd(), "/dev/pts/ptmx", flags)?)?;
+    if let Some(Size { height, width }) = size
+        && (height, width) != (0, 0)
+    {
+        pty::resize(terminal.as_fd(), height, width)?;
+    }
+    report::send_terminal(made.report.as_fd(), engine.as_fd())?;
+    made.terminal = Some(terminal);
+    Ok(())
+}
+
+/// Shows the terminal as /dev/console.
+pub fn be_console(made: &Made) -> Result<()> {
+    let Some(terminal) = &made.terminal else { return Ok(()) };
+    let terminal: BorrowedFd<'_> = terminal.as_fd();
+    let place = fs::make_in_root(made.root.as_fd(), "/dev/console", Node::File, (0, 0), Links::Refuse)?;
+    mount::attach(mount::clone_one(terminal, "")?.as_fd(), place.as_fd())
+}

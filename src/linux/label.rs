@@ -1,0 +1,45 @@
+//! Labels of security modules for the program to come, by lsm_set_self_attr(2) (6.8): there is no path
+//! that a container could redirect.
+
+use super::{Errno, Result, check};
+
+/// LSM_ID_* of linux/lsm.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Module {
+    Selinux = 101,
+    AppArmor = 104,
+}
+
+const LSM_ATTR_EXEC: libc::c_uint = 101;
+const SYS_LSM_SET_SELF_ATTR: libc::c_long = 460;
+
+/// struct lsm_ctx before the context itself.
+#[repr(C)]
+struct Header {
+    id: u64,
+    flags: u64,
+    len: u64,
+    ctx_len: u64,
+}
+
+/// The next exec of this process gets this label.
+///
+/// # Errors
+/// EOPNOTSUPP when the kernel does not run this module; ENOENT, EINVAL for a label it does not know.
+pub fn set_for_exec(module: Module, label: &str) -> Result<()> {
+    let size = core::mem::size_of::<Header>();
+    let context = label.len() + 1;
+    let total = size + context;
+    let header = Header { id: module as u64, flags: 0, len: total as u64, ctx_len: context as u64 };
+    // Aligned as the structure is.
+    let mut buffer = vec![0u64; total.div_ceil(8)];
+    // SAFETY: the buffer has room for the structure and the label with its NUL, which is there already.
+    unsafe {
+        buffer.as_mut_ptr().cast::<Header>().write(header);
+        let text = buffer.as_mut_ptr().cast::<u8>().add(size);
+        core::ptr::copy_nonoverlapping(label.as_ptr(), text, label.len());
+    }
+    let size = u32::try_from(total).map_err(|_| Errno::E2BIG)?;
+    // SAFETY: the buffer lives across the call and has the size given.
+    check(unsafe { libc::syscall(SYS_LSM_SET_SELF_ATTR, LSM_ATTR_EXEC, buffer.as_ptr(), size, 0) }).map(drop)
+}
