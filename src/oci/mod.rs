@@ -27,6 +27,7 @@ mod names;
 mod out;
 mod ps;
 mod record;
+mod reports;
 mod resources;
 mod run;
 mod seccomp_agent;
@@ -35,6 +36,7 @@ mod stats;
 mod store;
 mod update;
 mod users;
+mod values;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -45,14 +47,11 @@ use orlop::container::CgroupNaming;
 
 use arguments::{Arguments, CgroupManager, Command};
 use cgroup::Hierarchy;
-use failure::{Failure, Result, at, io_at};
+use failure::{Failure, Result, io_at};
 use handed::Preserved;
 use log::Log;
 use out::Out;
 use store::Store;
-
-use crate::engine::{self, Report};
-use crate::linux::Errno;
 
 pub(crate) use arguments::command;
 
@@ -200,21 +199,4 @@ fn naming(arguments: &Arguments) -> CgroupNaming {
 fn stdio() -> Result<[OwnedFd; 3]> {
     let copy = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map_err(io_at("standard input and output"));
     Ok([copy(std::io::stdin().as_fd())?, copy(std::io::stdout().as_fd())?, copy(std::io::stderr().as_fd())?])
-}
-
-/// Waits for what a start says next.
-fn next_report(from: BorrowedFd<'_>) -> Result<Report> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    loop {
-        match engine::receive(from) {
-            Err(Errno::EAGAIN) => {}
-            // It died with something of ours unread.
-            Err(Errno::ECONNRESET) => return Ok(Report::Closed),
-            other => return other.map_err(at("the container")),
-        }
-        match poll(&mut [PollFd::new(from, PollFlags::POLLIN)], PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(at("poll")(errno)),
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Spec and root → the steps of a start, in order, as data.
 
 mod devices;
+mod hooks;
 mod mounts;
 mod namespaces;
 mod process;
@@ -36,6 +37,7 @@ pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
 /// [`Refused`] for what cannot be done.
 pub fn plan_with(spec: &Spec, root: &Root, programs: &mut Programs) -> Result<Plan, Refused> {
     check_version(&spec.oci_version)?;
+    hooks::check(&spec.hooks)?;
     let process = spec.process.as_ref().ok_or_else(|| Refused::new("process", "a start needs one"))?;
     let namespaces = Namespaces::of(&spec.linux)?;
     if let Some(rdt) = &spec.linux.intel_rdt
