@@ -9,6 +9,7 @@ use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
+use super::compile::Machine;
 use super::ledger::exit_of;
 use super::{Agent, Token, files, records, say, store};
 use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting};
@@ -125,7 +126,8 @@ impl Agent {
     ) -> Result<(), Failure> {
         let Some(container) = self.config.containers.get(name) else { return Ok(()) };
         let slot = self.slots.get(name).copied().unwrap_or_default();
-        let (spec, plan) = self.plan(container, image, slot)?;
+        let machine = Machine { config: &self.config, boot: &self.boot };
+        let (spec, plan) = machine.plan(container, image, slot, &mut self.programs)?;
         let limits = settings(&spec.linux.resources, When::Start)
             .map_err(|refused| Failure::said(refused.field, refused.why))?;
         let (cgroups, entrances) = Cgroups::make(name, &limits, delegated_to(&spec))?;

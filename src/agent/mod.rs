@@ -39,6 +39,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::config::Config;
+use orlop::container::seccomp::Programs;
 use orlop::control::Upgrade;
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{Effect, Event, Outcome, StateKind, Status, Supervisor};
@@ -69,6 +70,7 @@ struct Agent {
     /// Living, starting and not yet cleaned containers; the key is in their tokens.
     runs: BTreeMap<u32, Run>,
     next_run: u32,
+    programs: Programs,
     /// Slots of the id ranges, by name.
     slots: BTreeMap<String, u32>,
     /// What is still to be told to the core, in order.
@@ -118,7 +120,7 @@ impl Agent {
     fn start() -> Result<Self> {
         let now = time::since_boot();
         // 64 clients, and a few descriptors for each of a thousand containers.
-        process::set_limit(process::NOFILE, 16_384, 16_384)?;
+        process::set_limit(0, process::NOFILE, 16_384, 16_384)?;
         signal::reset();
         signal::ignore(libc::SIGPIPE);
         let (mut ledger, table) = Ledger::open()?;
@@ -143,6 +145,7 @@ impl Agent {
             boot,
             runs: BTreeMap::new(),
             next_run: 0,
+            programs: Programs::default(),
             events: VecDeque::new(),
             power: None,
             blamed: Blame::open()?,

@@ -21,14 +21,14 @@ pub use compile::{
 };
 pub use environment::{BadLine, environment, parse_env_file};
 pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};
-pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec};
+pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec, plan_with};
 pub use refused::Refused;
 pub use resources::{Missing, Place, Present, Setting, When, controllers, settings};
 pub use scheduling::{IoClass, MemoryPolicy, Scheduling, memory_policy_names, scheduler_names};
 pub use spec::Spec;
 pub use steps::{
     Bind, CapabilitySets, Files, Fresh, IdMap, InsideStep, Manner, Names, NamespaceKind, Node, NodeKind,
-    Plan, Root, SetupStep, Volume,
+    Plan, Root, SetupStep, Taking, Volume,
 };
 pub use users::{NotFound, Resolved, resolve};
 

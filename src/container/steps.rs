@@ -20,8 +20,6 @@ pub struct Root {
     pub volumes: Vec<Volume>,
     /// Over the numbers of the spec, and looked up inside the root.
     pub names: Names,
-    /// Whether our own PID 1 stands before the program.
-    pub init: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,8 +159,13 @@ pub enum SetupStep {
     NewMountNamespace {
         propagation: Propagation,
     },
-    /// Makes a user namespace with these maps, for idmapped mounts and the container.
-    NewUserNamespace {
+    /// Makes the container, in these new namespaces. With a user namespace it waits until the tree is put
+    /// together; else this is the last step.
+    Clone {
+        namespaces: Vec<NamespaceKind>,
+    },
+    /// Maps the container's new user namespace, which idmapped mounts have too.
+    MapIds {
         uids: Vec<IdMapping>,
         gids: Vec<IdMapping>,
     },
@@ -214,12 +217,27 @@ pub enum SetupStep {
         kind: NamespaceKind,
         path: String,
     },
-    /// A time namespace for our children, with clocks that are ahead: `monotonic SECONDS NANOSECONDS`.
-    TimeOffsets(Vec<String>),
+}
+
+/// How a container comes to the root that setup made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taking {
+    /// In the mount namespace that it shares with setup.
+    AsItIs,
+    /// In a mount namespace of its own, made with it.
+    Copied,
+    /// As `Copied`, in one that it makes once setup is done.
+    Awaited,
+    /// In a container that runs already.
+    Joined,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InsideStep {
+    /// First of all.
+    TakeRoot(Taking),
+    /// A time namespace for the program, with clocks that are ahead: `monotonic SECONDS NANOSECONDS`.
+    TimeOffsets(Vec<String>),
     /// Becomes root of the user namespace.
     BecomeRoot,
     /// Tells that the namespaces are there, and waits for what is done to them from outside.
@@ -315,8 +333,17 @@ pub struct CapabilitySets {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// To be made with the container; the user namespace is there by then.
-    pub namespaces: Vec<NamespaceKind>,
     pub setup: Vec<SetupStep>,
     pub inside: Vec<InsideStep>,
+}
+
+impl Plan {
+    /// With an init of ours as process 1, under the filter and with the capabilities of the program: it is
+    /// no way around them.
+    #[must_use]
+    pub fn with_init(mut self) -> Self {
+        let last = self.inside.iter().position(|step| matches!(step, InsideStep::Execute { .. }));
+        self.inside.insert(last.unwrap_or(self.inside.len()), InsideStep::Init);
+        self
+    }
 }

@@ -19,7 +19,9 @@ const DEPTH: u32 = 64;
 /// # Errors
 /// ENOSPC when it does not fit, ELOOP when it is too deep.
 pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
-    directory(from, to, DEPTH)
+    // The top of a mount is a descriptor that only names it.
+    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    directory(from, openat(to, ".", flags, Mode::empty())?.as_fd(), DEPTH)
 }
 
 fn directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, levels: u32) -> Result<()> {

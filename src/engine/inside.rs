@@ -1,13 +1,15 @@
 //! The container's own steps, in its namespaces, until it becomes its program.
 
+use std::collections::VecDeque;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use orlop::container::{InsideStep, Resolved, Scheduling};
+use orlop::container::{InsideStep, Resolved, Scheduling, Taking};
 
 use super::report::{self, Failure};
 use super::setup::Made as Setup;
 use super::{Gate, Job, hooks, init, mounts, power, program, root, terminal};
+use crate::linux::clone::flags;
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
 use crate::linux::{Errno, Result, label, namespace, node, process, scheduling, seqpacket, sysctl};
@@ -16,7 +18,7 @@ use crate::linux::{Errno, Result, label, namespace, node, process, scheduling, s
 pub struct Made {
     /// The root, first where setup attached it, then as `/`.
     pub root: OwnedFd,
-    pub setup: Setup,
+    trees: VecDeque<OwnedFd>,
     pub user: Resolved,
     pub env: Vec<String>,
     /// One empty read-only directory serves all that is masked.
@@ -34,25 +36,24 @@ const NOT_FOUND: i32 = 127;
 const CANNOT: i32 = 126;
 
 /// Runs all steps. Returns only when one fails, which it has told by then: the exit code.
-pub fn run(job: Job<'_>, setup: Setup, env: Vec<String>, report: &OwnedFd) -> i32 {
+pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
     process::set_name(c"orlop-container");
     // Setup's session lies outside of the process namespace, where ours would have the number 0.
     let _ = process::new_session();
-    let joined = job.joins.is_some();
-    let own = if joined { fs::open_directory("/") } else { root::own(setup.user_namespace.is_some()) };
-    let opened = own.and_then(|root| Ok((root, report.try_clone().map_err(|_| Errno::EMFILE)?)));
-    let (root, own_report) = match opened {
+    let opened = fs::open_directory("/");
+    let (root, report) = match opened.and_then(|root| Ok((root, clone_fd(&setup.report)?))) {
         Ok(opened) => opened,
         Err(errno) => {
-            report::send_failure(report.as_fd(), &Failure::new("root", "/", errno));
+            report::send_failure(setup.report.as_fd(), &Failure::new("root", "/", errno));
             return NOT_FOUND;
         }
     };
     let user = Resolved { uid: 0, gid: 0, groups: Vec::new(), home: None };
+    let (env, trees) = (core::mem::take(&mut setup.env), core::mem::take(&mut setup.trees));
     let (empty, terminal, program, state) = (None, None, None, Vec::new());
-    let mut made = Made { root, setup, user, env, empty, terminal, program, state, report: own_report };
+    let mut made = Made { root, trees, user, env, empty, terminal, program, state, report };
     for step in &job.plan.inside {
-        if let Err(failure) = execute(step, &mut made, &job) {
+        if let Err(failure) = execute(step, &mut made, setup, job) {
             report::send_failure(made.report.as_fd(), &failure);
             return if failure.errno == Errno::EACCES as i32 { CANNOT } else { NOT_FOUND };
         }
@@ -60,12 +61,25 @@ pub fn run(job: Job<'_>, setup: Setup, env: Vec<String>, report: &OwnedFd) -> i3
     NOT_FOUND
 }
 
-fn execute(step: &InsideStep, made: &mut Made, job: &Job<'_>) -> core::result::Result<(), Failure> {
+fn clone_fd(fd: &OwnedFd) -> Result<OwnedFd> {
+    fd.try_clone().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+}
+
+fn execute(
+    step: &InsideStep,
+    made: &mut Made,
+    setup: &mut Setup,
+    job: &Job<'_>,
+) -> core::result::Result<(), Failure> {
     let fail = |name: &'static str, object: &str| {
         let object = object.to_owned();
         move |errno| Failure::new(name, object, errno)
     };
     match step {
+        InsideStep::TakeRoot(taking) => take_root(*taking, made, setup).map_err(fail("root", "/")),
+        InsideStep::TimeOffsets(lines) => namespace::unshare_flags(flags::NEWTIME)
+            .and_then(|()| namespace::write_time_offsets(&(lines.join("\n") + "\n")))
+            .map_err(fail("time offsets", "")),
         InsideStep::BecomeRoot => process::become_user(0, 0, &[]).map_err(fail("become root", "")),
         InsideStep::Meet => meet(made).map_err(fail("hooks", "")),
         InsideStep::Sysctl { key, value } => {
@@ -132,6 +146,23 @@ fn execute(step: &InsideStep, made: &mut Made, job: &Job<'_>) -> core::result::R
     }
 }
 
+fn take_root(taking: Taking, made: &mut Made, setup: &mut Setup) -> Result<()> {
+    made.root = match taking {
+        Taking::Joined => fs::open_directory("/")?,
+        Taking::AsItIs => fs::open_directory(".")?,
+        Taking::Copied => root::own()?,
+        Taking::Awaited => {
+            // Setup has told why, if it could.
+            let Some(root) = setup.wait_for_root() else { process::exit_now(CANNOT) };
+            made.trees = core::mem::take(&mut setup.trees);
+            nix::unistd::fchdir(&root)?;
+            namespace::unshare_flags(flags::NEWNS)?;
+            root::own()?
+        }
+    };
+    Ok(())
+}
+
 /// The plan's numbers in the kernel's structure.
 pub fn schedule(wanted: &Scheduling) -> Result<()> {
     let Scheduling { policy, flags, nice, priority, runtime, deadline, period } = *wanted;
@@ -181,7 +212,7 @@ fn mount_fresh(fresh: &orlop::container::Fresh, made: &Made) -> Result<()> {
 }
 
 fn attach_bind(at: &str, made: &mut Made) -> Result<()> {
-    let tree = made.setup.trees.pop_front().ok_or(Errno::EINVAL)?;
+    let tree = made.trees.pop_front().ok_or(Errno::EINVAL)?;
     let node = if fs::is_directory(tree.as_fd())? { Node::Directory } else { Node::File };
     mount::attach(tree.as_fd(), inside_place(at, node, made)?.as_fd())
 }

@@ -15,6 +15,9 @@ mod report;
 mod root;
 mod setup;
 mod terminal;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "in tests")]
+mod tests;
 
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 

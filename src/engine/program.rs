@@ -18,7 +18,7 @@ pub fn find(args: &[String], made: &mut Made) -> core::result::Result<(), Failur
         return Ok(());
     }
     let path = made.env.iter().rev().find_map(|pair| pair.strip_prefix("PATH=")).unwrap_or_default();
-    let mut worst = None;
+    let mut worst = Errno::ENOENT;
     for directory in path.split(':').filter(|directory| directory.starts_with('/')) {
         match check(&format!("{directory}/{program}")) {
             Ok(found) => {
@@ -26,14 +26,10 @@ pub fn find(args: &[String], made: &mut Made) -> core::result::Result<(), Failur
                 return Ok(());
             }
             Err(Errno::ENOENT | Errno::ENOTDIR) => {}
-            Err(errno) => worst = Some(errno),
+            Err(errno) => worst = errno,
         }
     }
-    Err(match worst {
-        Some(errno) => Failure::new("execute", program, errno),
-        // Engines know it by these words.
-        None => Failure::said("execute", format!("{program}: executable file not found in $PATH")),
-    })
+    Err(Failure::new("execute", program, worst))
 }
 
 /// Whether it can be executed by us.

@@ -97,11 +97,8 @@ pub fn read_only(root: BorrowedFd<'_>) -> Result<()> {
 /// The working directory as we may pivot to it. What setup attached is locked in a mount namespace that
 /// a user namespace came between; a clone of the tree has an unlocked top, and below it every mount is as
 /// locked as before.
-pub fn own(mapped: bool) -> Result<OwnedFd> {
+pub fn own() -> Result<OwnedFd> {
     let root = fs::open_directory(".")?;
-    if !mapped {
-        return Ok(root);
-    }
     let tree = mount::clone_tree(root.as_fd(), "")?;
     mount::attach(tree.as_fd(), root.as_fd())?;
     // What was attached last covers what we stand in.

@@ -4,7 +4,7 @@
 //! container's user namespace and clones the container, whose mounts are thereby locked.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::container::spec::IdMapping;
 use orlop::container::{NamespaceKind, Propagation, SetupStep, environment, host_id, parse_env_file};
@@ -13,14 +13,15 @@ use super::report::{self, Failure};
 use super::{Job, inside, into, mounts, root};
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::fs::{self, Links, Node};
-use crate::linux::{Errno, Result, mount, namespace, pidfd, process, scheduling, wait};
+use crate::linux::{Errno, Result, fd, mount, namespace, pidfd, process, scheduling, seqpacket, wait};
 
 /// An env file is text that a person writes.
 const ENV_FILE_LIMIT: usize = 1 << 20;
 
 /// What the steps so far have made.
-#[derive(Default)]
 pub struct Made {
+    pub report: OwnedFd,
+    pub env: Vec<String>,
     pub user_namespace: Option<OwnedFd>,
     /// Empty without a user namespace whose maps are known.
     pub uids: Vec<IdMapping>,
@@ -29,9 +30,56 @@ pub struct Made {
     pub root: Option<OwnedFd>,
     /// What the container itself will attach, in the order of its steps.
     pub trees: VecDeque<OwnedFd>,
+    /// The container, once it is there, in a process namespace of its own.
+    pub container: Option<i32>,
+    pidfd: Option<OwnedFd>,
+    /// Both ends of the way to a container that waits for us.
+    ends: (OwnedFd, OwnedFd),
 }
 
 impl Made {
+    fn new(report: OwnedFd) -> core::result::Result<Self, Failure> {
+        Ok(Self {
+            report,
+            env: Vec::new(),
+            user_namespace: None,
+            uids: Vec::new(),
+            gids: Vec::new(),
+            root: None,
+            trees: VecDeque::new(),
+            container: None,
+            pidfd: None,
+            ends: seqpacket::pair().map_err(|errno| Failure::new("socket", "", errno))?,
+        })
+    }
+
+    /// Gives the container what it is to attach.
+    fn hand_over(&mut self, tree: OwnedFd) -> Result<()> {
+        if self.container.is_some() {
+            return send(&self.ends.0, TREE, tree.as_fd());
+        }
+        self.trees.push_back(tree);
+        Ok(())
+    }
+
+    fn let_on(&self, root: &OwnedFd) -> Result<()> {
+        send(&self.ends.0, ROOT, root.as_fd())
+    }
+
+    /// For the container: waits until setup is done, and returns where the root is. `None`: it will never be.
+    pub fn wait_for_root(&mut self) -> Option<OwnedFd> {
+        let mut word = [0u8; 1];
+        loop {
+            let (size, fds) = seqpacket::receive_blocking(self.ends.1.as_fd(), &mut word).ok()?;
+            let fd = fds.into_iter().flatten().next()?;
+            match (size, word) {
+                (1, TREE) => self.trees.push_back(fd),
+                (1, ROOT) => return Some(fd),
+                _ => return None,
+            }
+        }
+    }
+
     pub fn root(&self) -> Result<&OwnedFd> {
         self.root.as_ref().ok_or(Errno::EINVAL)
     }
@@ -53,24 +101,41 @@ impl Made {
     }
 }
 
-/// Runs all steps and clones the container. The value is setup's exit code.
-pub fn run(job: Job<'_>, report: OwnedFd) -> i32 {
-    match steps(job, &report) {
-        Ok(()) => 0,
-        Err(failure) => {
-            report::send_failure(report.as_fd(), &failure);
-            1
+/// Messages of one descriptor each.
+const TREE: [u8; 1] = *b"t";
+const ROOT: [u8; 1] = *b"r";
+
+fn send(to: &OwnedFd, word: [u8; 1], fd: BorrowedFd<'_>) -> Result<()> {
+    loop {
+        match seqpacket::send(to.as_fd(), &word, &[fd]) {
+            Err(Errno::EAGAIN) => seqpacket::wait_writable(to.as_fd())?,
+            other => return other,
         }
     }
 }
 
-fn steps(job: Job<'_>, report: &OwnedFd) -> core::result::Result<(), Failure> {
-    let env = read_environment(&job)?;
-    let mut made = Made::default();
-    for step in &job.plan.setup {
-        execute(step, &mut made)?;
+/// Runs all steps and clones the container. The value is setup's exit code.
+pub fn run(job: Job<'_>, report: OwnedFd) -> i32 {
+    let told = report.try_clone();
+    match (steps(job, report), told) {
+        (Ok(()), _) => 0,
+        (Err(failure), Ok(report)) => {
+            report::send_failure(report.as_fd(), &failure);
+            1
+        }
+        (Err(_), Err(_)) => 1,
     }
-    clone_container(job, made, env, report)
+}
+
+fn steps(job: Job<'_>, report: OwnedFd) -> core::result::Result<(), Failure> {
+    let mut made = Made { env: read_environment(&job)?, ..Made::new(report)? };
+    let steps = job.plan.setup.iter();
+    steps.map(|step| execute(step, &job, &mut made)).collect::<core::result::Result<(), Failure>>()?;
+    // Whoever was made last waits for nothing.
+    match (&made.container, &made.root) {
+        (Some(_), Some(root)) => made.let_on(root).map_err(|errno| Failure::new("root", "", errno)),
+        _ => Ok(()),
+    }
 }
 
 fn read_environment(job: &Job<'_>) -> core::result::Result<Vec<String>, Failure> {
@@ -94,7 +159,7 @@ fn read_environment(job: &Job<'_>) -> core::result::Result<Vec<String>, Failure>
     Ok(environment(job.environment.base, over.iter().chain(job.environment.over)))
 }
 
-fn execute(step: &SetupStep, made: &mut Made) -> core::result::Result<(), Failure> {
+fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
     let fail = |name: &'static str, object: &str| {
         let object = object.to_owned();
         move |errno| Failure::new(name, object, errno)
@@ -107,11 +172,10 @@ fn execute(step: &SetupStep, made: &mut Made) -> core::result::Result<(), Failur
         SetupStep::NewMountNamespace { propagation } => {
             new_mount_namespace(*propagation).map_err(fail("mount namespace", ""))
         }
-        SetupStep::NewUserNamespace { uids, gids } => {
-            let user_namespace = new_user_namespace(uids, gids).map_err(fail("user namespace", ""))?;
-            (made.uids, made.gids) = (uids.clone(), gids.clone());
-            made.user_namespace = Some(user_namespace);
-            Ok(())
+        SetupStep::Clone { namespaces } => clone_container(namespaces, job, made),
+        SetupStep::MapIds { uids, gids } => {
+            map_ids(uids, gids, made).map_err(fail("user namespace", ""))?;
+            lend_stdio(job, made).map_err(fail("output", ""))
         }
         SetupStep::JoinUserNamespace { path } => {
             join_user_namespace(path, made).map_err(fail("user namespace", path))
@@ -134,7 +198,7 @@ fn execute(step: &SetupStep, made: &mut Made) -> core::result::Result<(), Failur
             mounts::bind(bind, made).map_err(fail("mount", &format!("{} on {}", bind.source, bind.at)))
         }
         SetupStep::OpenBind(bind) => mounts::open_bind(bind, made)
-            .map(|tree| made.trees.push_back(tree))
+            .and_then(|tree| made.hand_over(tree))
             .map_err(fail("mount", &bind.source)),
         SetupStep::Remount { at, manner } => made
             .root()
@@ -150,7 +214,7 @@ fn execute(step: &SetupStep, made: &mut Made) -> core::result::Result<(), Failur
         }
         SetupStep::Rlimit { kind, soft, hard } => process::limit_number(kind)
             .ok_or(Errno::EINVAL)
-            .and_then(|number| process::set_limit(number, *soft, *hard))
+            .and_then(|number| process::set_limit(made.container.unwrap_or(0), number, *soft, *hard))
             .map_err(fail("ulimit", kind)),
         SetupStep::Scheduler(wanted) => inside::schedule(wanted).map_err(fail("scheduler", "")),
         SetupStep::IoPriority { class, priority } => {
@@ -159,8 +223,6 @@ fn execute(step: &SetupStep, made: &mut Made) -> core::result::Result<(), Failur
         SetupStep::JoinNamespace { kind, path } => namespace::open_of_kind(path, flag(*kind))
             .and_then(|namespace| namespace::join(namespace.as_fd(), flag(*kind)))
             .map_err(fail(kind.name(), path)),
-        // Later, in the user namespace that is to own it.
-        SetupStep::TimeOffsets(_) => Ok(()),
     }
 }
 
@@ -169,11 +231,13 @@ fn new_mount_namespace(propagation: Propagation) -> Result<()> {
     mount::propagate_all(mounts::propagation(propagation))
 }
 
+/// As the kernel takes a map.
+fn lines(map: &[IdMapping]) -> String {
+    map.iter().map(|it| format!("{} {} {}\n", it.container_id, it.host_id, it.size)).collect()
+}
+
 /// A user namespace with nobody in it: a child makes it, and ends once it is mapped and open.
 pub fn new_user_namespace(uids: &[IdMapping], gids: &[IdMapping]) -> Result<OwnedFd> {
-    let lines = |map: &[IdMapping]| -> String {
-        map.iter().map(|it| format!("{} {} {}\n", it.container_id, it.host_id, it.size)).collect()
-    };
     match clone3(Parent::Caller, flags::NEWUSER, None)? {
         Cloned::Child => loop {
             process::pause();
@@ -204,43 +268,53 @@ fn join_user_namespace(path: &str, made: &mut Made) -> Result<()> {
 }
 
 fn clone_container(
-    job: Job<'_>,
-    made: Made,
-    env: Vec<String>,
-    report: &OwnedFd,
+    namespaces: &[NamespaceKind],
+    job: &Job<'_>,
+    made: &mut Made,
 ) -> core::result::Result<(), Failure> {
     let fail = |step: &'static str| move |errno| Failure::new(step, "", errno);
-    let (uid, gid) = made.owner().map_err(fail("user namespace"))?;
-    for fd in &job.stdio {
-        process::lend(fd.as_fd(), uid, gid).map_err(fail("output"))?;
-    }
+    let is_new = namespaces.contains(&NamespaceKind::User);
     if let Some(target) = &job.joins {
         join(target).map_err(fail("join"))?;
-    } else {
+    } else if !is_new {
+        lend_stdio(job, made).map_err(fail("output"))?;
         // By way of the working directory, which a new mount namespace translates.
         made.root().and_then(|root| nix::unistd::fchdir(root)).map_err(fail("root"))?;
     }
     if let Some(user_namespace) = &made.user_namespace {
         namespace::enter_user(user_namespace.as_fd()).map_err(fail("user namespace"))?;
     }
-    for step in &job.plan.setup {
-        if let SetupStep::TimeOffsets(lines) = step {
-            namespace::unshare_flags(flags::NEWTIME)
-                .and_then(|()| namespace::write_time_offsets(&(lines.join("\n") + "\n")))
-                .map_err(fail("time offsets"))?;
-        }
-    }
     let cgroup = job.cgroups.as_ref().map(|cgroups| cgroups.main.as_fd());
-    let wanted = job.plan.namespaces.iter().fold(into(cgroup), |all, kind| all | flag(*kind));
+    let wanted = namespaces.iter().fold(into(cgroup), |all, kind| all | flag(*kind));
     match clone3(Parent::CallersParent, wanted, cgroup).map_err(fail("clone"))? {
         Cloned::Parent { pid, pidfd } => {
-            report::send_container(report.as_fd(), pid, pidfd.as_fd()).map_err(fail("report"))
+            if is_new {
+                made.container = Some(pid);
+            }
+            report::send_container(made.report.as_fd(), pid, pidfd.as_fd()).map_err(fail("report"))?;
+            made.pidfd = Some(pidfd);
+            Ok(())
         }
         Cloned::Child => {
-            let failure = inside::run(job, made, env, report);
-            process::exit_now(failure)
+            // Or it would wait for itself when setup is gone.
+            let (ours, _) = &made.ends;
+            fd::close_borrowed(ours.as_fd());
+            process::exit_now(inside::run(job, made))
         }
     }
+}
+
+fn lend_stdio(job: &Job<'_>, made: &Made) -> Result<()> {
+    let (uid, gid) = made.owner()?;
+    job.stdio.iter().try_for_each(|fd| process::lend(fd.as_fd(), uid, gid))
+}
+
+fn map_ids(uids: &[IdMapping], gids: &[IdMapping], made: &mut Made) -> Result<()> {
+    let (pid, pidfd) = made.container.zip(made.pidfd.as_ref()).ok_or(Errno::ESRCH)?;
+    namespace::write_maps(pid, &lines(uids), &lines(gids))?;
+    made.user_namespace = Some(pidfd::user_namespace(pidfd.as_fd())?);
+    (made.uids, made.gids) = (uids.to_vec(), gids.to_vec());
+    Ok(())
 }
 
 /// All namespaces of a process; the user namespace too, unless it is ours.

@@ -90,7 +90,7 @@ impl Init {
             (0..=2).try_for_each(|number| fd::install(null.as_fd(), number))?;
         }
         let _ = process::set_oom_score(-1000);
-        let _ = process::set_limit(process::NOFILE, DESCRIPTORS, DESCRIPTORS);
+        let _ = process::set_limit(0, process::NOFILE, DESCRIPTORS, DESCRIPTORS);
         let signals = signal::block_all_and_read(&power::SIGNALS)?;
         let (ours, theirs) = seqpacket::pair()?;
         let epoll = Epoll::new()?;

@@ -72,6 +72,14 @@ pub fn close_from(first: RawFd) {
     unsafe { libc::syscall(libc::SYS_close_range, first as libc::c_uint, libc::c_uint::MAX, 0) };
 }
 
+/// Closes a descriptor that a forked child has a copy of and its parent still owns.
+///
+/// The value of the parent must not be used or dropped by the child after it.
+pub fn close_borrowed(fd: BorrowedFd<'_>) {
+    // SAFETY: see above; the child ends by exec or `_exit`.
+    unsafe { libc::close(fd.as_raw_fd()) };
+}
+
 /// Marks every descriptor from `first` on to be closed by exec.
 pub fn cloexec_from(first: RawFd) {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;

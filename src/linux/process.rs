@@ -180,17 +180,17 @@ pub fn limit_number(name: &str) -> Option<u32> {
     Some(number as u32)
 }
 
-/// setrlimit(2) by number; `u64::MAX` is unlimited.
+/// prlimit(2) of a process, 0 for our own, by number; `u64::MAX` is unlimited.
 ///
 /// # Errors
 /// EPERM when the hard limit would rise.
-pub fn set_limit(resource: u32, soft: u64, hard: u64) -> Result<()> {
+pub fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<()> {
     let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the structure lives across the call.
     check(unsafe {
         libc::syscall(
             libc::SYS_prlimit64,
-            0,
+            pid,
             resource,
             &raw const limit,
             core::ptr::null_mut::<libc::rlimit>(),

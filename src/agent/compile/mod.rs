@@ -2,23 +2,36 @@
 
 mod hardware;
 
-use orlop::config::Container;
-use orlop::container::{Facts, Plan, Spec, compile, first_id, plan, root};
+use orlop::config::{Config, Container};
+use orlop::container::seccomp::Programs;
+use orlop::container::{Facts, Plan, Spec, compile, first_id, plan_with, root};
 
-use super::{Agent, boot, files, records, store};
+use super::boot::{self, Boot};
+use super::{files, records, store};
 use crate::engine::{self, Failure};
 
-impl Agent {
+/// What all containers have in common.
+pub struct Machine<'a> {
+    pub config: &'a Config,
+    pub boot: &'a Boot,
+}
+
+impl Machine<'_> {
     /// What a container gets, and how it comes to it.
+    ///
+    /// # Errors
+    /// [`Failure`] naming what is missing, or cannot be done.
     pub fn plan(
         &self,
         container: &Container,
         image: &store::Image,
         slot: u32,
+        programs: &mut Programs,
     ) -> Result<(Spec, Plan), Failure> {
         let directory = records::directory(&container.name);
         files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
             .map_err(|errno| Failure::new("files", &directory, errno))?;
+        let sized = |volume: &orlop::config::Volume| Some((volume.name.clone(), volume.size?));
         let facts = Facts {
             first_id: first_id(slot),
             disks: hardware::disks(&container.limits.io)?,
@@ -27,19 +40,20 @@ impl Agent {
             files: directory,
             dev: engine::DEVICES.into(),
             volumes: boot::VOLUMES.into(),
-            volume_sizes: self
-                .config
-                .volumes
-                .values()
-                .filter_map(|volume| Some((volume.name.clone(), volume.size?)))
-                .collect(),
+            volume_sizes: self.config.volumes.values().filter_map(sized).collect(),
             seccomp: files::seccomp(container, &self.boot.config_dir)?,
         };
         let spec = compile(container, &image.defaults, &facts);
+        if spec.process.as_ref().is_none_or(|process| process.args.is_empty()) {
+            let why = "neither the image nor the configuration names a program";
+            return Err(Failure::said("execute", why));
+        }
         let quarter = self.boot.memory / 4;
         let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
         let root = root(container, &image.defaults, &facts, &image.layers, upper_size);
-        let plan = plan(&spec, &root).map_err(|refused| Failure::said(refused.field, refused.why))?;
+        let plan =
+            plan_with(&spec, &root, programs).map_err(|refused| Failure::said(refused.field, refused.why))?;
+        let plan = if container.init { plan.with_init() } else { plan };
         Ok((spec, plan))
     }
 }

@@ -17,9 +17,9 @@ use alloc::vec::Vec;
 use super::mount_options::{Propagation, Reach};
 use super::refused::Refused;
 use super::scheduling;
-use super::seccomp;
+use super::seccomp::{self, Programs};
 use super::spec::{Process, Spec};
-use super::steps::{Files, InsideStep, Plan, Root, SetupStep};
+use super::steps::{Files, InsideStep, Plan, Root, SetupStep, Taking};
 use namespaces::Namespaces;
 
 /// Orders everything that a start does.
@@ -27,6 +27,14 @@ use namespaces::Namespaces;
 /// # Errors
 /// [`Refused`] for what cannot be done.
 pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
+    plan_with(spec, root, &mut Programs::default())
+}
+
+/// As [`plan`], with the filters of earlier plans.
+///
+/// # Errors
+/// [`Refused`] for what cannot be done.
+pub fn plan_with(spec: &Spec, root: &Root, programs: &mut Programs) -> Result<Plan, Refused> {
     check_version(&spec.oci_version)?;
     let process = spec.process.as_ref().ok_or_else(|| Refused::new("process", "a start needs one"))?;
     let namespaces = Namespaces::of(&spec.linux)?;
@@ -35,8 +43,11 @@ pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
     {
         return Err(Refused::new("linux.intelRdt", "resource control of the processor is not done here"));
     }
+    if !spec.linux.net_devices.is_empty() && !namespaces.has(super::steps::NamespaceKind::Network) {
+        return Err(Refused::new("linux.netDevices", "they need a namespace of the type network"));
+    }
     let mounts = mounts::order(spec, root, &namespaces)?;
-    let mut setup: Vec<SetupStep> = process::first(process)?.into_iter().collect();
+    let mut setup = process::setup(process)?;
     setup.extend(roots(spec, root, &namespaces)?);
     setup.extend(mounts.setup);
     setup.extend(devices::steps(spec)?);
@@ -46,11 +57,10 @@ pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
         && spec.hooks.prestart.is_empty());
     let readonly = spec.root.as_ref().is_some_and(|root| root.readonly);
     setup.extend((readonly && !hooked).then_some(SetupStep::RootReadOnly));
-    setup.extend(process::setup(process)?);
-    setup.extend(namespaces.joins());
-    let namespaces_to_make = namespaces.made_with_the_container();
-    setup.extend(namespaces.time_offsets(&spec.linux.time_offsets)?);
-    let mut inside = Vec::new();
+    setup.extend(process::rlimits(process)?);
+    setup.extend(namespaces.after_mounts());
+    let mut inside = Vec::from([InsideStep::TakeRoot(namespaces.taking())]);
+    inside.extend(Namespaces::time_offsets(&spec.linux.time_offsets)?);
     inside.extend(namespaces.user.is_some().then_some(InsideStep::BecomeRoot));
     inside.extend((hooked || !spec.linux.net_devices.is_empty()).then_some(InsideStep::Meet));
     inside.extend(sysctl::steps(&spec.linux.sysctl, &namespaces)?);
@@ -66,8 +76,8 @@ pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
     inside.extend(process::labels(process));
     inside.push(InsideStep::PivotRoot);
     inside.extend(identity(spec, &namespaces)?);
-    inside.extend(program(spec, process, root)?);
-    Ok(Plan { namespaces: namespaces_to_make, setup, inside })
+    inside.extend(program(spec, process, root, programs)?);
+    Ok(Plan { setup, inside })
 }
 
 fn check_version(version: &str) -> Result<(), Refused> {
@@ -97,7 +107,7 @@ fn roots(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result<Vec<SetupS
         Some(Propagation::Slave) | None => Propagation::Slave,
     };
     steps.push(SetupStep::NewMountNamespace { propagation: of_all });
-    steps.extend(namespaces.user_step());
+    steps.extend(namespaces.before_mounts());
     steps.push(match &root.files {
         Files::Directory(path) => SetupStep::BindRoot { path: path.clone() },
         Files::Layers { names, upper_size } => {
@@ -157,7 +167,12 @@ fn identity(spec: &Spec, namespaces: &Namespaces) -> Result<Vec<InsideStep>, Ref
 
 /// From whoever made the container to the program in it: power is dropped in the order of
 /// capabilities(7) and seccomp(2), and what can fail does so before `Ready`.
-fn program(spec: &Spec, process: &Process, root: &Root) -> Result<Vec<InsideStep>, Refused> {
+fn program(
+    spec: &Spec,
+    process: &Process,
+    root: &Root,
+    programs: &mut Programs,
+) -> Result<Vec<InsideStep>, Refused> {
     let mut steps = Vec::from([InsideStep::Keyring]);
     if let Some(personality) = &spec.linux.personality {
         steps.push(InsideStep::Personality(scheduling::personality(personality)?));
@@ -165,17 +180,14 @@ fn program(spec: &Spec, process: &Process, root: &Root) -> Result<Vec<InsideStep
     if let Some(policy) = &spec.linux.memory_policy {
         steps.push(InsideStep::MemoryPolicy(scheduling::memory_policy(policy)?));
     }
-    steps.extend(process::become_it(process, &root.names, spec.linux.seccomp.as_ref())?);
+    let filter = process::filter(spec.linux.seccomp.as_ref(), programs)?;
+    steps.extend(process::become_it(process, &root.names, filter.clone())?);
     steps.push(InsideStep::Ready);
     steps.push(InsideStep::Barrier);
     if !spec.hooks.start_container.is_empty() {
         steps.push(InsideStep::StartHooks(spec.hooks.start_container.clone()));
     }
-    steps.extend(process::last(process, spec.linux.seccomp.as_ref())?);
-    if root.init {
-        // Under the filter and with the capabilities of the program: it is no way around them.
-        steps.insert(steps.len().saturating_sub(1), InsideStep::Init);
-    }
+    steps.extend(process::last(process, filter));
     Ok(steps)
 }
 
@@ -184,8 +196,8 @@ fn program(spec: &Spec, process: &Process, root: &Root) -> Result<Vec<InsideStep
 /// # Errors
 /// [`Refused`] for what cannot be done.
 pub fn plan_exec(spec: &Spec, process: &Process, names: &super::steps::Names) -> Result<Plan, Refused> {
-    let seccomp = spec.linux.seccomp.as_ref();
-    let mut inside = Vec::new();
+    let filter = process::filter(spec.linux.seccomp.as_ref(), &mut Programs::default())?;
+    let mut inside = Vec::from([InsideStep::TakeRoot(Taking::Joined)]);
     let mapped = kinds_of(&spec.linux)?.iter().any(|(kind, _)| *kind == super::steps::NamespaceKind::User);
     inside.extend(mapped.then_some(InsideStep::BecomeRoot));
     inside.extend(process.terminal.then_some(InsideStep::Terminal { size: process.console_size }));
@@ -193,12 +205,13 @@ pub fn plan_exec(spec: &Spec, process: &Process, names: &super::steps::Names) ->
     if let Some(personality) = &spec.linux.personality {
         inside.push(InsideStep::Personality(scheduling::personality(personality)?));
     }
-    inside.extend(process::become_it(process, names, seccomp)?);
+    inside.extend(process::become_it(process, names, filter.clone())?);
     inside.extend([InsideStep::Ready, InsideStep::Barrier]);
-    inside.extend(process::last(process, seccomp)?);
-    let mut setup: Vec<SetupStep> = process::first(process)?.into_iter().collect();
-    setup.extend(process::setup(process)?);
-    Ok(Plan { namespaces: Vec::new(), setup, inside })
+    inside.extend(process::last(process, filter));
+    let mut setup = process::setup(process)?;
+    setup.extend(process::rlimits(process)?);
+    setup.push(SetupStep::Clone { namespaces: Vec::new() });
+    Ok(Plan { setup, inside })
 }
 
 impl From<seccomp::Refused> for Refused {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::container::refused::Refused;
 use crate::container::spec::{IdMapping, Linux, TimeOffset};
-use crate::container::steps::{NamespaceKind as Kind, SetupStep};
+use crate::container::steps::{InsideStep, NamespaceKind as Kind, SetupStep, Taking};
 
 pub(super) enum UserNamespace {
     New { uids: Vec<IdMapping>, gids: Vec<IdMapping> },
@@ -104,34 +104,65 @@ impl Namespaces {
         }
     }
 
-    pub(super) fn user_step(&self) -> Option<SetupStep> {
-        Some(match self.user.as_ref()? {
-            UserNamespace::New { uids, gids } => {
-                SetupStep::NewUserNamespace { uids: uids.clone(), gids: gids.clone() }
+    /// What comes before the mounts. A container in a new user namespace is there from then on: its maps
+    /// are what mounts are mapped by.
+    pub(super) fn before_mounts(&self) -> Vec<SetupStep> {
+        match &self.user {
+            Some(UserNamespace::New { uids, gids }) => {
+                let mut steps: Vec<SetupStep> = self.joins().collect();
+                steps.push(SetupStep::Clone { namespaces: self.made_with_the_container() });
+                steps.push(SetupStep::MapIds { uids: uids.clone(), gids: gids.clone() });
+                steps
             }
-            UserNamespace::Joined { path } => SetupStep::JoinUserNamespace { path: path.clone() },
-        })
+            Some(UserNamespace::Joined { path }) => {
+                Vec::from([SetupStep::JoinUserNamespace { path: path.clone() }])
+            }
+            None => Vec::new(),
+        }
     }
 
-    pub(super) fn joins(&self) -> impl Iterator<Item = SetupStep> {
+    /// What comes after all else.
+    pub(super) fn after_mounts(&self) -> Vec<SetupStep> {
+        match &self.user {
+            Some(UserNamespace::New { .. }) => Vec::new(),
+            Some(UserNamespace::Joined { .. }) | None => {
+                let mut steps: Vec<SetupStep> = self.joins().collect();
+                steps.push(SetupStep::Clone { namespaces: self.made_with_the_container() });
+                steps
+            }
+        }
+    }
+
+    pub(super) fn taking(&self) -> Taking {
+        match &self.user {
+            Some(UserNamespace::New { .. }) => Taking::Awaited,
+            Some(UserNamespace::Joined { .. }) => Taking::Copied,
+            None => Taking::AsItIs,
+        }
+    }
+
+    fn joins(&self) -> impl Iterator<Item = SetupStep> {
         self.joined.iter().map(|(kind, path)| SetupStep::JoinNamespace { kind: *kind, path: path.clone() })
     }
 
-    /// All but the user namespace, which setup enters before it clones the container. Without one, setup's
-    /// mount namespace is the container's: nothing has to be locked in a copy.
-    pub(super) fn made_with_the_container(&self) -> Vec<Kind> {
+    /// Without a user namespace, setup's mount namespace is the container's: nothing has to be locked in a
+    /// copy. A time namespace whose clocks are to be set cannot have a process in it before.
+    fn made_with_the_container(&self) -> Vec<Kind> {
         let mut kinds: Vec<Kind> =
             self.new.iter().copied().filter(|kind| *kind != Kind::Time || !self.has_time_offsets).collect();
-        kinds.extend(self.user.is_some().then_some(Kind::Mount));
+        kinds.extend(match &self.user {
+            Some(UserNamespace::New { .. }) => Some(Kind::User),
+            Some(UserNamespace::Joined { .. }) => Some(Kind::Mount),
+            None => None,
+        });
         kinds.sort_unstable();
         kinds
     }
 
-    /// Clocks are set before the first process enters.
+    /// Clocks are set before the first process enters, which is the program.
     pub(super) fn time_offsets(
-        &self,
         offsets: &BTreeMap<String, TimeOffset>,
-    ) -> Result<Option<SetupStep>, Refused> {
+    ) -> Result<Option<InsideStep>, Refused> {
         let mut lines = Vec::new();
         for (clock, TimeOffset { secs, nanosecs }) in offsets {
             if !matches!(clock.as_str(), "monotonic" | "boottime") {
@@ -142,7 +173,7 @@ impl Namespaces {
             }
             lines.push(format!("{clock} {secs} {nanosecs}"));
         }
-        Ok((!lines.is_empty()).then_some(SetupStep::TimeOffsets(lines)))
+        Ok((!lines.is_empty()).then_some(InsideStep::TimeOffsets(lines)))
     }
 }
 
@@ -261,6 +292,8 @@ mod tests {
         let mut mapped = linux(&[("mount", None), ("pid", None), ("user", None)]);
         mapped.uid_mappings = Vec::from([IdMapping { container_id: 0, host_id: 1000, size: 1 }]);
         mapped.gid_mappings = mapped.uid_mappings.clone();
+        assert_eq!(made(&mapped), [Kind::User, Kind::Pid]);
+        mapped.namespaces[2].path = Some("/run/userns".into());
         assert_eq!(made(&mapped), [Kind::Mount, Kind::Pid]);
     }
 }

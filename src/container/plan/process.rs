@@ -8,35 +8,22 @@ use alloc::vec::Vec;
 use crate::config::Capabilities;
 use crate::container::refused::Refused;
 use crate::container::scheduling;
-use crate::container::seccomp::{self, Action, Seccomp};
+use crate::container::seccomp::{Action, Programs, Seccomp};
 use crate::container::spec::{self, Process, Rlimit};
 use crate::container::steps::{CapabilitySets, InsideStep, Names, SetupStep};
 
 /// A container that says nothing of its own has the usual one.
 const UMASK: u32 = 0o022;
 
-/// First of all: whatever comes of a start, it is no more worth than what it starts.
-pub(super) fn first(process: &Process) -> Result<Option<SetupStep>, Refused> {
-    match process.oom_score_adj {
-        Some(score) if !(-1000..=1000).contains(&score) => {
-            Err(Refused::new("process.oomScoreAdj", "it is from -1000 to 1000"))
-        }
-        score => Ok(score.map(SetupStep::OomScore)),
-    }
-}
-
-/// What children inherit, and only the engine's privileges reach.
+/// What children inherit, and only the engine's privileges reach: before the container is there.
 pub(super) fn setup(process: &Process) -> Result<Vec<SetupStep>, Refused> {
     let mut steps = Vec::new();
-    for (index, Rlimit { kind, soft, hard }) in process.rlimits.iter().enumerate() {
-        let field = || format!("process.rlimits[{index}]");
-        if process.rlimits.iter().take(index).any(|other| other.kind == *kind) {
-            return Err(Refused::new(field(), format!("`{kind}` is there already")));
+    if let Some(score) = process.oom_score_adj {
+        if !(-1000..=1000).contains(&score) {
+            return Err(Refused::new("process.oomScoreAdj", "it is from -1000 to 1000"));
         }
-        if soft > hard {
-            return Err(Refused::new(field(), format!("{soft} is more than the hard limit, {hard}")));
-        }
-        steps.push(SetupStep::Rlimit { kind: kind.clone(), soft: *soft, hard: *hard });
+        // Whatever comes of a start, it is no more worth than what it starts.
+        steps.push(SetupStep::OomScore(score));
     }
     if let Some(scheduler) = &process.scheduler {
         let scheduling = scheduling::scheduling(scheduler)?;
@@ -47,6 +34,22 @@ pub(super) fn setup(process: &Process) -> Result<Vec<SetupStep>, Refused> {
     if let Some(priority) = &process.io_priority {
         let (class, priority) = scheduling::io_priority(priority)?;
         steps.push(SetupStep::IoPriority { class, priority });
+    }
+    Ok(steps)
+}
+
+/// Last of all that setup does, which they could hinder.
+pub(super) fn rlimits(process: &Process) -> Result<Vec<SetupStep>, Refused> {
+    let mut steps = Vec::new();
+    for (index, Rlimit { kind, soft, hard }) in process.rlimits.iter().enumerate() {
+        let field = || format!("process.rlimits[{index}]");
+        if process.rlimits.iter().take(index).any(|other| other.kind == *kind) {
+            return Err(Refused::new(field(), format!("`{kind}` is there already")));
+        }
+        if soft > hard {
+            return Err(Refused::new(field(), format!("{soft} is more than the hard limit, {hard}")));
+        }
+        steps.push(SetupStep::Rlimit { kind: kind.clone(), soft: *soft, hard: *hard });
     }
     Ok(steps)
 }
@@ -99,7 +102,7 @@ fn capabilities(process: &Process) -> Result<(u64, CapabilitySets), Refused> {
 pub(super) fn become_it(
     process: &Process,
     names: &Names,
-    seccomp: Option<&Seccomp>,
+    filter: Option<InsideStep>,
 ) -> Result<Vec<InsideStep>, Refused> {
     let (bounding, sets) = capabilities(process)?;
     if !process.cwd.starts_with('/') {
@@ -117,7 +120,7 @@ pub(super) fn become_it(
     if process.no_new_privileges {
         steps.push(InsideStep::NoNewPrivileges);
     } else {
-        steps.extend(filter(seccomp)?);
+        steps.extend(filter);
     }
     steps.push(InsideStep::BoundCapabilities(bounding));
     steps.push(InsideStep::BecomeUser);
@@ -128,24 +131,28 @@ pub(super) fn become_it(
 }
 
 /// After the barrier.
-pub(super) fn last(process: &Process, seccomp: Option<&Seccomp>) -> Result<Vec<InsideStep>, Refused> {
+pub(super) fn last(process: &Process, filter: Option<InsideStep>) -> Vec<InsideStep> {
     let mut steps = Vec::new();
     steps.push(InsideStep::Prepare { umask: process.user.umask.unwrap_or(UMASK) & 0o777 });
     if process.no_new_privileges {
-        steps.extend(filter(seccomp)?);
+        steps.extend(filter);
     }
     steps.push(InsideStep::Execute { args: process.args.clone() });
-    Ok(steps)
+    steps
 }
 
-fn filter(seccomp: Option<&Seccomp>) -> Result<Option<InsideStep>, Refused> {
+/// Where it goes depends on no_new_privs.
+pub(super) fn filter(
+    seccomp: Option<&Seccomp>,
+    programs: &mut Programs,
+) -> Result<Option<InsideStep>, Refused> {
     let Some(filter) = seccomp else { return Ok(None) };
     let mut actions = filter.syscalls.iter().map(|rule| rule.action).chain([filter.default_action]);
     let notifies = actions.any(|action| action == Action::Notify);
     if notifies && filter.listener_path.is_none() {
         return Err(Refused::new("linux.seccomp.listenerPath", "SCMP_ACT_NOTIFY asks somebody who listens"));
     }
-    let program = seccomp::compile(filter)?;
+    let program = programs.of(filter)?;
     Ok(Some(InsideStep::Seccomp { program, flags: filter.flags.clone(), notifies }))
 }
 

@@ -3,7 +3,6 @@
 //! A list of comparisons, one a call, is what makes filters slow to load and to run; ranges of
 //! neighbours with the same verdict are a third as many, and a tree finds one in seven steps.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -80,15 +79,15 @@ pub fn compile(filter: &Seccomp) -> Result<Vec<Instruction>, Refused> {
 fn ranges<'a>(filter: &'a Seccomp, table: &Table) -> Result<Vec<(u32, Decision<'a>)>, Refused> {
     let otherwise = verdict(filter.default_action, filter.default_errno_ret)?;
     let numbers = table.numbers();
-    let mut by_number: BTreeMap<u32, Vec<&Rule>> = BTreeMap::new();
-    for rule in &filter.syscalls {
-        for number in rule.names.iter().filter_map(|name| numbers.get(name.as_str())) {
-            by_number.entry(*number).or_default().push(rule);
-        }
+    let mut by_number: Vec<(u32, usize, &Rule)> = Vec::new();
+    for (index, rule) in filter.syscalls.iter().enumerate() {
+        let known = rule.names.iter().filter_map(|name| numbers.get(name.as_ref()));
+        by_number.extend(known.map(|number| (*number, index, rule)));
     }
+    by_number.sort_unstable_by_key(|(number, index, _)| (*number, *index));
     // What is newer than all that the filter speaks of did not exist for its author: a program must
     // be able to see that it is missing, and do without (EPERM would be an end).
-    let newest = by_number.keys().next_back().copied().unwrap_or(table.last);
+    let newest = by_number.last().map_or(table.last, |(number, ..)| *number);
     let unheard = match filter.default_action {
         Action::Allow | Action::Log | Action::Notify | Action::Trace => otherwise,
         Action::Errno | Action::Kill | Action::KillThread | Action::KillProcess | Action::Trap => {
@@ -101,11 +100,14 @@ fn ranges<'a>(filter: &'a Seccomp, table: &Table) -> Result<Vec<(u32, Decision<'
             ranges.push((first, decision));
         }
     };
+    let mut rest = by_number.as_slice();
     for number in 0..=newest {
-        let decision = match by_number.get(&number) {
-            Some(rules) => decide(rules, otherwise)?,
-            None if (table.name_of)(number).is_none() => Decision { rules: Vec::new(), otherwise: unheard },
-            None => Decision { rules: Vec::new(), otherwise },
+        let (here, later) = rest.split_at(rest.iter().take_while(|(at, ..)| *at == number).count());
+        rest = later;
+        let decision = match here {
+            [_, ..] => decide(here, otherwise)?,
+            [] if (table.name_of)(number).is_none() => Decision { rules: Vec::new(), otherwise: unheard },
+            [] => Decision { rules: Vec::new(), otherwise },
         };
         add(number, decision);
     }
@@ -118,9 +120,9 @@ fn ranges<'a>(filter: &'a Seccomp, table: &Table) -> Result<Vec<(u32, Decision<'
 }
 
 /// Conditions up to the first rule that has none.
-fn decide<'a>(rules: &[&'a Rule], otherwise: u32) -> Result<Decision<'a>, Refused> {
+fn decide<'a>(rules: &[(u32, usize, &'a Rule)], otherwise: u32) -> Result<Decision<'a>, Refused> {
     let mut decision = Decision { rules: Vec::new(), otherwise };
-    for rule in rules {
+    for (_, _, rule) in rules {
         let verdict = verdict(rule.action, rule.errno_ret)?;
         if rule.args.is_empty() {
             decision.otherwise = verdict;

@@ -4,6 +4,7 @@
 //! kernel (`includes`, `excludes`), and a map of architectures. What neither has is refused: a filter
 //! that says something else than its author meant is worse than none.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -96,7 +97,7 @@ pub fn read_profile(bytes: &[u8], capabilities: u64) -> Result<Seccomp, String> 
             continue;
         }
         syscalls.push(Rule {
-            names: rule.names.into_iter().chain(rule.name).collect(),
+            names: rule.names.into_iter().chain(rule.name).map(Cow::Owned).collect(),
             action: rule.action,
             errno_ret: rule.errno_ret,
             args: rule.args.unwrap_or_default(),

@@ -9,6 +9,7 @@ mod compile;
 mod emit;
 mod file;
 mod profile;
+mod programs;
 #[cfg(test)]
 mod tests;
 
@@ -17,11 +18,15 @@ pub use compile::{Refused, compile};
 pub use emit::Instruction;
 pub use file::read_profile;
 pub use profile::allowed;
+pub use programs::Programs;
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
+
+use super::spec::or_default;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,16 +36,16 @@ pub struct Seccomp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_errno_ret: Option<u32>,
     /// The machine's own is always one of them.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub architectures: Vec<Architecture>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listener_path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listener_metadata: Option<String>,
     /// Of the rules for one call, the first that applies decides.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub syscalls: Vec<Rule>,
 }
 
@@ -48,12 +53,12 @@ pub struct Seccomp {
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// Those that an architecture does not have are passed over: profiles name the calls of all.
-    pub names: Vec<String>,
+    pub names: Vec<Cow<'static, str>>,
     pub action: Action,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errno_ret: Option<u32>,
     /// All must hold; but of several for the same argument, any.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<Condition>,
 }
 

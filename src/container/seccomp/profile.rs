@@ -5,9 +5,8 @@
 //! are those of Docker's profile, but that newer calls which give no power are allowed, and io_uring is
 //! not; a capability that a container was given opens what it is for.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::Cow;
 use alloc::collections::BTreeSet;
-use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -138,11 +137,11 @@ pub fn allowed(capabilities: u64) -> Seccomp {
     let namespaces = has(&cap::SYS_ADMIN);
     let mut rules = conditional(namespaces);
     let closed = CLOSED.iter().filter(|(open_to, _)| !open_to.iter().any(has)).flat_map(|(_, names)| *names);
-    let special = rules.iter().flat_map(|rule| &rule.names).map(String::as_str);
+    let special = rules.iter().flat_map(|rule| &rule.names).map(AsRef::as_ref);
     let not_plain: BTreeSet<&str> = closed.copied().chain(special).collect();
     let known = NATIVE.table().map(names).unwrap_or_default();
     let plain = known.into_iter().filter(|name| !not_plain.contains(name));
-    let names = plain.map(ToOwned::to_owned).collect();
+    let names = plain.map(Cow::Borrowed).collect();
     rules.insert(0, Rule { names, action: Action::Allow, errno_ret: None, args: Vec::new() });
     Seccomp {
         default_action: Action::Errno,
@@ -161,8 +160,8 @@ fn names(table: Table) -> Vec<&'static str> {
 
 /// Calls whose arguments decide.
 fn conditional(namespaces: bool) -> Vec<Rule> {
-    let rule = |name: &str, args: Vec<Condition>| Rule {
-        names: vec![name.to_string()],
+    let rule = |name: &'static str, args: Vec<Condition>| Rule {
+        names: vec![Cow::Borrowed(name)],
         action: Action::Allow,
         errno_ret: None,
         args,

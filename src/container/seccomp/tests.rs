@@ -2,8 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::emit::{AND, Instruction, JUMP, JUMP_EQUAL, JUMP_GREATER, JUMP_GREATER_OR_EQUAL, LOAD, RETURN};
+use super::emit::Instruction;
 use super::*;
+
+#[path = "machine.rs"]
+mod machine;
 
 const ALLOW: u32 = 0x7fff_0000;
 const KILL_PROCESS: u32 = 0x8000_0000;
@@ -12,41 +15,9 @@ const ENOSYS: u32 = 0x0005_0026;
 const X86_64: u32 = 0xc000_003e;
 const X86: u32 = 0x4000_0003;
 
-/// Runs a program as the kernel would, on a call.
 fn run(program: &[Instruction], audit: u32, number: u32, arguments: [u64; 6]) -> u32 {
-    let load = |offset: u32| match offset {
-        0 => number,
-        4 => audit,
-        _ => {
-            let argument = arguments[(offset as usize - 16) / 8];
-            if offset.is_multiple_of(8) { argument as u32 } else { (argument >> 32) as u32 }
-        }
-    };
-    let (mut at, mut loaded) = (0, 0u32);
-    loop {
-        let Instruction { code, jump_true, jump_false, value } = program[at];
-        at += 1;
-        let holds = match code {
-            LOAD => {
-                loaded = load(value);
-                continue;
-            }
-            AND => {
-                loaded &= value;
-                continue;
-            }
-            JUMP => {
-                at += value as usize;
-                continue;
-            }
-            RETURN => return value,
-            JUMP_EQUAL => loaded == value,
-            JUMP_GREATER => loaded > value,
-            JUMP_GREATER_OR_EQUAL => loaded >= value,
-            other => panic!("instruction {other:#x}"),
-        };
-        at += usize::from(if holds { jump_true } else { jump_false });
-    }
+    let words = program.iter().map(|it| (it.code, it.jump_true, it.jump_false, it.value));
+    machine::run(&words.collect::<Vec<_>>(), audit, number, arguments)
 }
 
 fn number(name: &str) -> u32 {

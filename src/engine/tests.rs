@@ -1,0 +1,274 @@
+//! Bundles on this host's own kernel, as root: its /usr is their only content. There is no cgroup here; what
+//! needs one is shown in virtual machines.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use orlop::container::spec::Spec;
+use orlop::container::{Files, Names, Root, plan};
+use serde_json::{Value, json};
+
+use super::{Environment, Gate, Job, Report, send_go, start};
+use crate::linux::clone::Parent;
+use crate::linux::{Errno, fd, wait};
+
+/// A container with the usual mounts that runs a shell; `change` makes it another.
+fn spec(script: &str, change: impl FnOnce(&mut Value)) -> Spec {
+    let bare = ["nosuid", "noexec", "nodev"];
+    let mut spec = json!({
+        "ociVersion": "1.2.0",
+        "hostname": "inside",
+        "root": { "path": "rootfs" },
+        "process": {
+            "args": ["/bin/sh", "-c", script], "cwd": "/", "user": { "uid": 0, "gid": 0 },
+            "env": ["PATH=/usr/bin:/usr/sbin", "HOME=/"],
+            "capabilities": { "bounding": ["CAP_KILL"], "effective": ["CAP_KILL"], "permitted": ["CAP_KILL"] },
+        },
+        "mounts": [
+            { "destination": "/proc", "type": "proc", "source": "proc" },
+            { "destination": "/usr", "type": "bind", "source": "/usr", "options": ["rbind", "ro"] },
+            { "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"] },
+            { "destination": "/dev/pts", "type": "devpts", "source": "devpts",
+              "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"] },
+            { "destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": bare },
+            { "destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": bare },
+            { "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["ro"] },
+        ],
+        "linux": {
+            "namespaces": [{ "type": "pid" }, { "type": "network" }, { "type": "ipc" }, { "type": "uts" },
+                           { "type": "mount" }],
+            "maskedPaths": ["/proc/interrupts", "/proc/acpi", "/sys/firmware"],
+            "readonlyPaths": ["/proc/sys", "/proc/sysrq-trigger"],
+        },
+    });
+    change(&mut spec);
+    serde_json::from_value(spec).unwrap()
+}
+
+/// In a user namespace of its own.
+fn mapped(spec: &mut Value) {
+    spec["linux"]["namespaces"].as_array_mut().unwrap().push(json!({ "type": "user" }));
+    let map = json!([{ "containerID": 0, "hostID": 100_000, "size": 65_536 }]);
+    spec["linux"]["uidMappings"] = map.clone();
+    spec["linux"]["gidMappings"] = map;
+}
+
+fn rootfs(folder: &Path) -> String {
+    let rootfs = folder.join("rootfs");
+    std::fs::create_dir(&rootfs).unwrap();
+    for link in ["bin", "lib", "lib64", "sbin"] {
+        std::os::unix::fs::symlink(format!("usr/{link}"), rootfs.join(link)).unwrap();
+    }
+    std::fs::create_dir_all(rootfs.join("etc")).unwrap();
+    rootfs.to_str().unwrap().to_owned()
+}
+
+/// How it ended, and all that it wrote; or the failure.
+fn run(spec: &Spec) -> Result<(i32, String), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let root =
+        Root { files: Files::Directory(rootfs(folder.path())), volumes: Vec::new(), names: Names::default() };
+    let plan = plan(spec, &root).map_err(|refused| refused.to_string())?;
+    let mut out = tempfile::tempfile().unwrap();
+    let output = || OwnedFd::from(out.try_clone().unwrap());
+    let starting = start(Job {
+        plan: &plan,
+        environment: Environment { base: &spec.process.as_ref().unwrap().env, files: &[], over: &[] },
+        stdio: [fd::null().unwrap(), output(), output()],
+        preserved: 0,
+        cgroups: None,
+        parent: Parent::Caller,
+        gate: Gate::Report,
+        joins: None,
+    })
+    .unwrap();
+    let mut container = None;
+    let mut terminal = None;
+    loop {
+        match starting.receive() {
+            Err(Errno::EAGAIN) => wait_readable(&starting.report),
+            Err(errno) => return Err(errno.to_string()),
+            Ok(Report::Failed(failure)) => return Err(failure.to_string()),
+            Ok(Report::Container { pidfd, .. }) => container = Some(pidfd),
+            Ok(Report::Meets) => send_go(starting.report.as_fd(), b"{}").unwrap(),
+            Ok(Report::Terminal(end)) => terminal = Some(end),
+            Ok(Report::Listener(_)) => {}
+            Ok(Report::Ready) => starting.go().unwrap(),
+            Ok(Report::Closed) => break,
+        }
+    }
+    let ended = wait::wait_for(container.unwrap().as_fd()).unwrap().unwrap();
+    let mut text = String::new();
+    if let Some(terminal) = terminal {
+        // Ends with EIO when nobody has it open any more.
+        let _ = File::from(terminal).read_to_string(&mut text);
+    }
+    out.rewind().unwrap();
+    out.read_to_string(&mut text).unwrap();
+    Ok((ended.status, text))
+}
+
+fn wait_readable(fd: &OwnedFd) {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    poll(&mut [PollFd::new(fd.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+}
+
+#[track_caller]
+fn check(script: &str, change: impl FnOnce(&mut Value), expected: &str) {
+    assert_eq!(run(&spec(script, change)).map(|(_, text)| text).as_deref(), Ok(expected));
+}
+
+#[test]
+fn a_bundle_runs_in_its_namespaces_and_its_root() {
+    let script = "echo $$; hostname; ls /dev; cat /proc/self/mountinfo | grep -c ' /usr '; exit 7";
+    let expected = "1\ninside\nfd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n1\n";
+    for change in [|_: &mut Value| {}, mapped] {
+        assert_eq!(run(&spec(script, change)), Ok((7, expected.to_owned())));
+    }
+}
+
+#[test]
+fn root_of_a_user_namespace_is_mapped_and_owns_what_is_made_for_it() {
+    check(
+        "cat /proc/self/uid_map; stat -c %u:%g /dev/shm /dev/null",
+        mapped,
+        "         0     100000      65536\n0:0\n0:0\n",
+    );
+}
+
+#[test]
+fn masked_and_read_only_paths_are() {
+    for change in [|_: &mut Value| {}, mapped] {
+        check(
+            "wc -c < /proc/interrupts; ls /sys/firmware; echo 1 > /proc/sys/kernel/hostname",
+            change,
+            "0\n/bin/sh: 1: cannot create /proc/sys/kernel/hostname: Read-only file system\n",
+        );
+    }
+}
+
+#[test]
+fn a_terminal_is_the_containers_own_and_its_console() {
+    for change in [|_: &mut Value| {}, mapped] {
+        let terminal = |spec: &mut Value| {
+            change(spec);
+            spec["process"]["terminal"] = json!(true);
+            spec["process"]["consoleSize"] = json!({ "height": 33, "width": 44 });
+        };
+        check(
+            "tty; stty size; test -c /dev/console && echo console",
+            terminal,
+            "/dev/pts/0\r\n33 44\r\nconsole\r\n",
+        );
+    }
+}
+
+#[test]
+fn a_user_keeps_the_capabilities_that_are_ambient_and_no_others() {
+    let user = |ambient: bool| {
+        move |spec: &mut Value| {
+            spec["process"]["user"] = json!({ "uid": 1000, "gid": 1001, "additionalGids": [5], "umask": 63 });
+            if ambient {
+                spec["process"]["capabilities"]["inheritable"] = json!(["CAP_KILL"]);
+                spec["process"]["capabilities"]["ambient"] = json!(["CAP_KILL"]);
+            }
+        }
+    };
+    let script = "id -u; id -G; umask; grep CapEff /proc/self/status";
+    check(script, user(false), "1000\n1001 5\n0077\nCapEff:\t0000000000000000\n");
+    check(script, user(true), "1000\n1001 5\n0077\nCapEff:\t0000000000000020\n");
+}
+
+#[test]
+fn a_failure_names_its_step_and_its_object() {
+    let check = |change: fn(&mut Value), expected: &str| {
+        assert_eq!(run(&spec("true", change)).unwrap_err(), expected);
+    };
+    check(|spec| spec["process"]["args"] = json!(["nothing"]), "execute: nothing: No such file or directory");
+    check(|spec| spec["process"]["args"] = json!(["/etc"]), "execute: /etc: Is a directory");
+    check(
+        |spec| spec["mounts"][1]["source"] = json!("/nowhere"),
+        "mount: /nowhere on /usr: No such file or directory",
+    );
+    check(
+        |spec| spec["linux"]["namespaces"][0]["path"] = json!("/proc/self/ns/net"),
+        "pid: /proc/self/ns/net: Invalid argument",
+    );
+    check(
+        |spec| spec["process"]["cwd"] = json!("/proc/version"),
+        "working_dir: /proc/version: Not a directory",
+    );
+}
+
+#[test]
+fn namespaces_are_joined_by_their_paths() {
+    let network = |spec: &mut Value| spec["linux"]["namespaces"][1]["path"] = json!("/proc/self/ns/net");
+    let ours = std::fs::read_link("/proc/self/ns/net").unwrap();
+    check("readlink /proc/self/ns/net", network, &format!("{}\n", ours.to_str().unwrap()));
+}
+
+#[test]
+fn clocks_of_a_time_namespace_are_ahead() {
+    let ahead = |spec: &mut Value| {
+        spec["linux"]["namespaces"].as_array_mut().unwrap().push(json!({ "type": "time" }));
+        spec["linux"]["timeOffsets"] = json!({ "boottime": { "secs": 1_000_000_000, "nanosecs": 0 } });
+    };
+    for change in [|_: &mut Value| {}, mapped] {
+        let both = |spec: &mut Value| {
+            change(spec);
+            ahead(spec);
+        };
+        check(
+            "cut -c 1-2 < /proc/uptime; cat /proc/self/timens_offsets | grep -c 1000000000",
+            both,
+            "10\n1\n",
+        );
+    }
+}
+
+#[test]
+fn hooks_of_the_container_see_its_namespaces_and_the_hosts_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let script = format!("cat > {0}; readlink /proc/self/ns/uts >> {0}", out.display());
+    let hooked = |spec: &mut Value| {
+        spec["hooks"] = json!({ "createContainer": [{ "path": "/bin/sh", "args": ["sh", "-c", script] }] });
+    };
+    let (_, inside) = run(&spec("readlink /proc/self/ns/uts", hooked)).unwrap();
+    assert_eq!(std::fs::read_to_string(out).unwrap(), format!("{{}}{inside}"));
+}
+
+#[test]
+fn recursive_options_reach_the_mounts_below() {
+    let below = |options: Value| {
+        move |spec: &mut Value| {
+            let mounts = spec["mounts"].as_array_mut().unwrap();
+            mounts.push(
+                json!({ "destination": "/mnt", "type": "bind", "source": "/proc", "options": options }),
+            );
+        }
+    };
+    let script = "grep ' /mnt ' /proc/self/mountinfo | cut -d ' ' -f 6";
+    check(script, below(json!(["rbind", "rro", "nosuid", "nodev"])), "ro,nosuid,nodev,relatime\n");
+}
+
+#[test]
+fn a_tmpfs_that_copies_up_begins_with_what_it_covers() {
+    let copied = |spec: &mut Value| {
+        let mounts = spec["mounts"].as_array_mut().unwrap();
+        let options = json!(["tmpcopyup", "ro"]);
+        mounts.clear();
+        mounts.push(
+            json!({ "destination": "/usr", "type": "bind", "source": "/usr", "options": ["rbind", "ro"] }),
+        );
+        mounts.push(json!({ "destination": "/usr/share/base-files", "type": "tmpfs", "options": options }));
+    };
+    let count = std::fs::read_dir("/usr/share/base-files").unwrap().count();
+    check(
+        "ls /usr/share/base-files | wc -l; touch /usr/share/base-files/x 2> /dev/null || echo ro",
+        copied,
+        &format!("{count}\nro\n"),
+    );
+}
