@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Some("init") => init::run(),
         Some("log") => exit(agent::log::run()),
         Some("console") => exit(agent::console::run()),
+        Some("relay") => exit(agent::relay::run(arguments.get(2..).unwrap_or_default())),
         Some("supervisor") => exit(agent::run()),
         _ => cli::run(std::env::args_os()),
     }
@@ -45,11 +46,11 @@ fn refused(role: &str, word: Option<&String>) -> Option<&'static str> {
         "init" => Some(
             "`orlop init` takes the whole computer over, and this one has another init; `orlop-vm run DIR` boots a machine",
         ),
-        "supervisor" | "log" | "console" if linux::fd::is_socket(ROLE_FD) => None,
+        "supervisor" | "log" | "console" | "relay" if linux::fd::is_socket(ROLE_FD) => None,
         "log" => Some(
             "`orlop log` is a part of a machine, started by it; `orlop logs` prints what containers wrote",
         ),
-        "supervisor" | "console" => {
+        "supervisor" | "console" | "relay" => {
             Some("this is a part of a machine, started by it; `orlop --help` lists the commands")
         }
         _ => None,

@@ -74,6 +74,7 @@ impl Agent {
                 }
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
                 Kind::Listener => {}
+                Kind::Exec => self.adopt_session(&child, ended, fds),
             }
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);

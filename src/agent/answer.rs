@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use orlop::container::arguments;
 use orlop::control::{
-    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Request, StatusReply, VersionReply,
+    self, BootReply, Details, Empty, Error, Exec, ListReply, PowerAction, Request, StatusReply, VersionReply,
 };
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
 
 use super::control::{CallId, Event as ControlEvent, Peer};
-use super::{Agent, cgroups, say, store};
+use super::{Agent, cgroups, figures, say, store, top};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup};
 
@@ -31,6 +31,7 @@ impl Agent {
                 ControlEvent::Gone(client) => {
                     self.streams.retain(|stream| stream.call.client != client);
                     self.forget_upload(client);
+                    self.forget_session(client);
                 }
             }
         }
@@ -42,6 +43,8 @@ impl Agent {
             Request::List
             | Request::Status { .. }
             | Request::Logs { .. }
+            | Request::Stats { .. }
+            | Request::Top { .. }
             | Request::Boot
             | Request::Version
             | Request::UpgradeChunk { .. } => return,
@@ -50,6 +53,17 @@ impl Agent {
             Request::Restart { name } => format!("restart {name}"),
             Request::Kill { name, signal } => {
                 format!("kill {name} with {}", orlop::config::signal::name(*signal))
+            }
+            Request::Exec(Exec { name, command, user, .. }) => {
+                let user = user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
+                format!("execute in {name}{user}: {}", command.join(" "))
+            }
+            Request::Pause { name } => format!("pause {name}"),
+            Request::Unpause { name } => format!("unpause {name}"),
+            Request::Update { name, limits } => {
+                let limits: Vec<String> =
+                    limits.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                format!("update {name} {}", limits.join(" "))
             }
             Request::Power { action } => action.as_str().to_owned(),
             Request::Resume => "resume".to_owned(),
@@ -86,6 +100,12 @@ impl Agent {
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
             Request::Kill { name, signal } => self.person(call, Event::Kill { name, signal }, now),
+            Request::Exec(exec) => self.exec(call, &exec, now),
+            Request::Stats { names } => self.stats(call, names, now),
+            Request::Top { name } => self.top(call, name, now),
+            Request::Pause { name } => self.pause(call, name, now),
+            Request::Unpause { name } => self.unpause(call, name, now),
+            Request::Update { name, limits } => self.update(call, name, &limits, now),
             Request::Boot => {
                 let reply = BootReply { phases: self.boot.phase_words(), complete: self.boot.complete };
                 self.server.reply(now, call, &reply);
@@ -117,6 +137,25 @@ impl Agent {
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
             Request::UpgradeCommit => self.upgrade_commit(call, now),
         }
+    }
+
+    fn stats(&mut self, call: CallId, names: Vec<String>, now: Duration) {
+        if let Some(name) = names.iter().find(|name| self.core.status(name).is_none()) {
+            return self.unknown(call, name.clone(), now);
+        }
+        let running = || self.core.statuses().filter(|it| it.state == StateKind::Running).map(|it| it.name);
+        let names = if names.is_empty() { running().collect() } else { names };
+        self.errand(call, now, move || figures::stats(&names));
+    }
+
+    /// Also of one that is being stopped: a person wants to see what is in the way.
+    fn top(&mut self, call: CallId, name: String, now: Duration) {
+        let Some(status) = self.core.status(&name) else { return self.unknown(call, name, now) };
+        if status.pid.is_none() {
+            let error = Error::NotRunning { name, state: state_word(status.state) };
+            return self.server.fail(now, call, &error);
+        }
+        self.errand(call, now, move || top::top(&name, status.pid));
     }
 
     pub fn unknown(&mut self, call: CallId, name: String, now: Duration) {
@@ -175,6 +214,7 @@ impl Agent {
                 .started_at
                 .filter(|_| running)
                 .map(|started| now.saturating_sub(started).as_millis() as u64),
+            paused: status.state == StateKind::Running && self.is_paused(&status.name),
         }
     }
 
@@ -198,6 +238,8 @@ impl Agent {
             let number = |file: &str| read(file).and_then(|text| text.trim().parse().ok());
             details.memory_bytes = number("memory.current");
             details.memory_peak_bytes = number("memory.peak");
+            // A person may have changed it.
+            details.memory_limit_bytes = number("memory.max");
             details.processes = number("pids.current");
             details.cpu_us = read("cpu.stat").and_then(|text| cgroup::keyed(&text, "usage_usec"));
         }
@@ -228,7 +270,7 @@ impl Agent {
     }
 }
 
-fn state_word(state: StateKind) -> control::State {
+pub fn state_word(state: StateKind) -> control::State {
     match state {
         StateKind::Waiting => control::State::Waiting,
         StateKind::Starting => control::State::Starting,

@@ -1,15 +1,16 @@
-//! The cgroups of one container: `containers/NAME` with the limits, `main` for its processes,
-//! `setup` for the process that prepares it.
+//! The cgroups of one container: `containers/NAME` with the limits, `main` for its processes and, before
+//! them, for the one that prepares it.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use orlop::container::{Missing, Place, Setting};
+use orlop::container::{Missing, Place, Refused, Setting, Spec, When, delegated_to, devices, settings};
 
-use crate::engine::{Entrances, Failure};
-use crate::linux::{Errno, Result, cgroup};
+use crate::engine::Failure;
+use crate::linux::{Errno, Result, bpf, cgroup};
 
 const PARENT: &str = "containers";
-const CHILDREN: [&str; 2] = ["main", "setup"];
+/// For its processes; the root of its cgroup namespace.
+const MAIN: &str = "main";
 
 /// The cgroup of a container that holds its limits and its figures.
 pub fn path(name: &str) -> String {
@@ -23,15 +24,21 @@ pub struct Cgroups {
 }
 
 impl Cgroups {
-    /// Makes the container's cgroups and writes every limit before anything enters.
+    /// Makes the container's cgroups; every limit and the filter of devices are in force before
+    /// anything enters.
     ///
     /// # Errors
-    /// [`Failure`] naming the file that was refused.
+    /// [`Failure`] naming the field or the file that was refused.
     pub fn make(
         name: &str,
-        settings: &[Setting],
-        delegated_to: Option<(u32, u32)>,
-    ) -> core::result::Result<(Self, Entrances), Failure> {
+        spec: &Spec,
+        filters: &mut Filters,
+    ) -> core::result::Result<(Self, OwnedFd), Failure> {
+        let refused = |refused: Refused| Failure::said("limits", refused.to_string());
+        let linux = &spec.linux;
+        let limits = settings(&linux.resources, When::Start).map_err(refused)?;
+        let rules = devices::rules(&linux.resources.devices, &linux.devices).map_err(refused)?;
+        let filter = devices::program(&rules).map_err(refused)?;
         let fail = |object: &str| {
             let object = object.to_owned();
             move |errno| Failure::new("cgroup", object, errno)
@@ -39,14 +46,14 @@ impl Cgroups {
         let parent = cgroup::open_path(PARENT).map_err(fail(PARENT))?;
         let outer = cgroup::make(parent.as_fd(), name).map_err(fail(name))?;
         cgroup::enable_controllers(outer.as_fd());
-        let main = cgroup::make(outer.as_fd(), "main").map_err(fail("main"))?;
-        let setup = cgroup::make(outer.as_fd(), "setup").map_err(fail("setup"))?;
-        write(outer.as_fd(), Some(main.as_fd()), settings)?;
-        if let Some((uid, gid)) = delegated_to {
+        let main = cgroup::make(outer.as_fd(), MAIN).map_err(fail(MAIN))?;
+        write(outer.as_fd(), Some(main.as_fd()), &limits)?;
+        if let Some((uid, gid)) = delegated_to(spec) {
             cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
         }
+        filters.attach(outer.as_fd(), filter)?;
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
-        Ok((cgroups, Entrances { main, setup }))
+        Ok((cgroups, main))
     }
 
     /// Those that a container of an earlier supervisor lives in.
@@ -70,6 +77,12 @@ impl Cgroups {
         }
     }
 
+    /// Whether all of it stands still. Not while it is waited for to empty: reading takes the
+    /// announcement away.
+    pub fn is_frozen(&self) -> bool {
+        cgroup::reread(self.events.as_fd()).is_ok_and(|text| cgroup::keyed(&text, "frozen") == Some(1))
+    }
+
     /// Whether the kernel has killed a process of this generation for want of memory.
     pub fn has_oom_kill(&self) -> bool {
         cgroup::read(self.outer.as_fd(), "memory.events")
@@ -88,6 +101,52 @@ impl Cgroups {
             other => other,
         }
     }
+}
+
+/// Filters of devices in the kernel. The one that most containers share is loaded once: a start then
+/// costs no more than its attachment.
+#[derive(Default)]
+pub struct Filters(Option<(Vec<devices::Instruction>, OwnedFd)>);
+
+impl Filters {
+    /// From here on this program alone decides for the cgroup and what is below it.
+    ///
+    /// # Errors
+    /// [`Failure`], with the kernel's reason when it did not take the program.
+    pub fn attach(
+        &mut self,
+        cgroup: BorrowedFd<'_>,
+        program: Vec<devices::Instruction>,
+    ) -> core::result::Result<(), Failure> {
+        let attach = |filter: &OwnedFd| {
+            bpf::filter_devices(cgroup, filter.as_fd())
+                .map_err(|errno| Failure::new("devices", "filter", errno))
+        };
+        match &self.0 {
+            Some((loaded, filter)) if *loaded == program => attach(filter),
+            Some(_) => attach(&load(&program)?),
+            None => {
+                let filter = load(&program)?;
+                attach(&filter)?;
+                self.0 = Some((program, filter));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn load(program: &[devices::Instruction]) -> core::result::Result<OwnedFd, Failure> {
+    let instruction = |it: &devices::Instruction| bpf::Instruction {
+        code: it.code,
+        registers: it.registers,
+        offset: it.offset,
+        immediate: it.immediate,
+    };
+    let program: Vec<bpf::Instruction> = program.iter().map(instruction).collect();
+    bpf::load_device_filter(&program).map_err(|bpf::NotLoaded { errno, log }| {
+        let reason = log.lines().next_back().unwrap_or_default();
+        Failure::new("devices", format!("filter {reason}").trim_end(), errno)
+    })
 }
 
 /// Writes settings, in their order, to a container's cgroup and the one that is the root inside.
@@ -110,7 +169,11 @@ pub fn write(
     Ok(())
 }
 
-fn write_one(cgroup: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
+/// One of them to one cgroup.
+///
+/// # Errors
+/// As write(2).
+pub fn write_one(cgroup: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
     match (cgroup::write(cgroup, &setting.file, &setting.value), &setting.missing) {
         (Err(Errno::ENOENT), Missing::Pass) => Ok(()),
         (Err(Errno::ENOENT), Missing::Instead { file, value }) => cgroup::write(cgroup, file, value),
@@ -125,11 +188,71 @@ fn write_one(cgroup: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
 pub fn remove(name: &str) -> Result<()> {
     let parent = cgroup::open_path(PARENT)?;
     let Ok(outer) = cgroup::open_path(&format!("{PARENT}/{name}")) else { return Ok(()) };
-    for child in CHILDREN {
-        cgroup::remove_tree(outer.as_fd(), child)?;
-    }
+    // The one that is always there first: the kernel refuses what is not empty.
+    cgroup::remove_tree(outer.as_fd(), MAIN)?;
     match cgroup::remove_tree(parent.as_fd(), name) {
         Err(Errno::ENOENT) => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::forked::Forked;
+    use crate::linux::testing::in_own_cgroup;
+    use orlop::container::spec::DeviceRule;
+
+    /// Of a program in a cgroup with these rules: whether it opens what everybody may, and nothing else.
+    #[track_caller]
+    fn check(filters: &mut Filters, rules: &[DeviceRule], opens: &[&str], denied: &[&str]) {
+        in_own_cgroup(|cgroup| {
+            let program = devices::program(&devices::rules(rules, &[]).unwrap()).unwrap();
+            filters.attach(cgroup, program).unwrap_or_else(|failure| panic!("{failure}"));
+            let child = Forked::run(|| {
+                if cgroup::write(cgroup, "cgroup.procs", "0").is_err() {
+                    return 100;
+                }
+                let open = |path: &&str| std::fs::File::open(path).err().and_then(|e| e.raw_os_error());
+                let opened = opens.iter().filter(|path| open(path).is_none()).count();
+                let refused = denied.iter().filter(|path| open(path) == Some(libc::EPERM)).count();
+                i32::try_from(opened * 10 + refused).unwrap()
+            });
+            let expected = opens.len() * 10 + denied.len();
+            assert_eq!(usize::try_from(child.wait()).unwrap(), expected, "{opens:?}, and not {denied:?}");
+        });
+    }
+
+    #[test]
+    fn the_kernel_takes_the_filters_and_does_as_they_say() {
+        let mut filters = Filters::default();
+        let common = devices::common();
+        let everybodys = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/ptmx"];
+        check(&mut filters, &common, &everybodys, &["/dev/kmsg"]);
+        // Another one does not take the common one's place.
+        let rule = DeviceRule { allow: true, access: "r".into(), ..DeviceRule::default() };
+        check(&mut filters, &[rule], &["/dev/null", "/dev/kmsg"], &[]);
+        check(&mut filters, &common, &["/dev/null"], &["/dev/kmsg"]);
+        let common = devices::program(&devices::rules(&common, &[]).unwrap()).unwrap();
+        assert_eq!(filters.0.unwrap().0, common);
+    }
+
+    #[test]
+    fn the_longest_filter_is_one_that_the_kernel_takes() {
+        // A letter each, so that every rule needs all its questions and none ends the program.
+        let rule = |at: u32| DeviceRule {
+            allow: !at.is_multiple_of(3),
+            kind: ["a", "b", "c"][at as usize % 3].into(),
+            major: Some((at % 1000).into()),
+            minor: Some(at.into()),
+            access: ["r", "w", "m"][at as usize / 3 % 3].into(),
+        };
+        let of = |count| {
+            let rules: Vec<DeviceRule> = (0..count).map(rule).collect();
+            devices::program(&devices::rules(&rules, &[]).unwrap())
+        };
+        let longest = (1..).map_while(|hundreds| of(hundreds * 100).ok()).last().unwrap();
+        assert!(longest.len() > 3000, "{}", longest.len());
+        load(&longest).unwrap_or_else(|failure| panic!("{failure}"));
     }
 }

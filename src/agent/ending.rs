@@ -2,13 +2,14 @@
 
 use std::os::fd::AsFd;
 
-use orlop::supervisor::Event;
+use orlop::supervisor::{Event, StateKind};
 
 use super::blame::Handling;
 use super::cgroups::{self, Cgroups};
 use super::launch::Stage;
-use super::{Agent, Token};
+use super::{Agent, Token, live, say};
 use crate::linux::epoll::Interest;
+use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
 
 impl Agent {
@@ -20,6 +21,13 @@ impl Agent {
             }
             Stage::Setup { .. } | Stage::Registering { .. } | Stage::Over => Ok(()),
         };
+        // It could not hear that it is to end. A person's signal waits until it goes on.
+        if self.core.status(name).is_some_and(|status| status.state == StateKind::Stopping)
+            && self.is_paused(name)
+            && let Err(errno) = live::thaw(name)
+        {
+            say(Level::Error, &format!("{name}: cgroup.freeze: {}", errno.desc()));
+        }
         match sent {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(_) => self.events.push_back(Event::SignalFailed { name: name.into(), generation }),

@@ -3,7 +3,6 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::container::{When, delegated_to, settings};
 use orlop::ledger::{Child, Ended, Kind, Label};
 use orlop::supervisor::{Event, Fault, StartFailure};
 
@@ -127,10 +126,8 @@ impl Agent {
         let Some(container) = self.config.containers.get(name) else { return Ok(()) };
         let slot = self.slots.get(name).copied().unwrap_or_default();
         let machine = Machine { config: &self.config, boot: &self.boot };
-        let (spec, plan) = machine.plan(container, image, slot, &mut self.programs)?;
-        let limits = settings(&spec.linux.resources, When::Start)
-            .map_err(|refused| Failure::said(refused.field, refused.why))?;
-        let (cgroups, entrances) = Cgroups::make(name, &limits, delegated_to(&spec))?;
+        let (spec, plan) = machine.plan(container, image, slot, &mut self.compiled.programs)?;
+        let (cgroups, entrance) = Cgroups::make(name, &spec, &mut self.compiled.filters)?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
         let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));
@@ -143,7 +140,7 @@ impl Agent {
             },
             stdio: [null()?, out_write, err_write],
             preserved: 0,
-            cgroups: Some(entrances),
+            cgroup: Some(entrance),
             parent: Parent::CallersParent,
             gate: Gate::Report,
             joins: None,

@@ -17,21 +17,29 @@ mod consoles;
 mod control;
 mod devices;
 mod ending;
+mod errands;
+mod exec;
 mod fault;
+mod figures;
 mod files;
 mod helpers;
 mod launch;
 mod ledger;
+mod live;
 pub mod log;
 mod logs;
 mod modules;
 mod network;
 mod records;
+pub mod relay;
 mod saving;
 mod serving;
+mod sessions;
 mod store;
 mod streams;
+mod tending;
 mod token;
+mod top;
 mod upgrade;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +47,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::config::Config;
-use orlop::container::seccomp::Programs;
 use orlop::control::Upgrade;
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{Effect, Event, Outcome, StateKind, Status, Supervisor};
@@ -51,12 +58,15 @@ use crate::linux::{Errno, Result, process, signal, time};
 use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
+use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
+use errands::Errands;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use saving::Saving;
+use sessions::Sessions;
 use streams::LogStream;
 use token::Token;
 use upgrade::Upload;
@@ -70,7 +80,7 @@ struct Agent {
     /// Living, starting and not yet cleaned containers; the key is in their tokens.
     runs: BTreeMap<u32, Run>,
     next_run: u32,
-    programs: Programs,
+    compiled: Compiled,
     /// Slots of the id ranges, by name.
     slots: BTreeMap<String, u32>,
     /// What is still to be told to the core, in order.
@@ -84,6 +94,8 @@ struct Agent {
     logs: Logs,
     consoles: Consoles,
     streams: Vec<LogStream>,
+    errands: Errands,
+    sessions: Sessions,
     buttons: Vec<OwnedFd>,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
@@ -145,7 +157,7 @@ impl Agent {
             boot,
             runs: BTreeMap::new(),
             next_run: 0,
-            programs: Programs::default(),
+            compiled: Compiled::default(),
             events: VecDeque::new(),
             power: None,
             blamed: Blame::open()?,
@@ -155,6 +167,8 @@ impl Agent {
             logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),
+            errands: Errands::default(),
+            sessions: Sessions::default(),
             buttons: Vec::new(),
             upload: None,
             upgrade: upgrade::last(),
@@ -202,6 +216,9 @@ impl Agent {
                     self.wake_streams(&woken);
                 }
                 Some(Token::Modules) => self.devices_loaded(now),
+                Some(Token::Errand(errand)) => self.errand_ready(errand, now),
+                Some(Token::SessionReport(session)) => self.session_report(session, now),
+                Some(Token::Session(session)) => self.session_ready(session),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -211,6 +228,8 @@ impl Agent {
         }
         self.look_after_helpers(now);
         self.serve_streams(now);
+        self.late_errands(now);
+        self.late_sessions(now);
         self.start_deadlines(now);
         self.save_again(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
@@ -227,44 +246,12 @@ impl Agent {
         Ok(())
     }
 
-    fn look_after_helpers(&mut self, now: Duration) {
-        self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
-        self.watch_kmsg();
-        if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
-            && let Err(errno) = self.watch_log()
-        {
-            say(Level::Error, &format!("log: {}", errno.desc()));
-        }
-    }
-
-    fn watch_kmsg(&mut self) {
-        if self.consoles.begins_reading()
-            && let Err(errno) = self.epoll.add(self.consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())
-        {
-            say(Level::Error, &format!("console: {}", errno.desc()));
-        }
-    }
-
-    /// The logger's socket, also a new one: the old one left the epoll when it was closed.
-    fn watch_log(&self) -> Result<()> {
-        self.epoll.add(self.logs.socket(), Interest::EPOLLIN, Token::Log.number())
-    }
-
-    fn flush_logs(&self) -> Result<()> {
-        let interest =
-            if self.logs.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
-        match self.epoll.change(self.logs.socket(), interest, Token::Log.number()) {
-            // Not started yet.
-            Err(Errno::ENOENT) => Ok(()),
-            other => other,
-        }
-    }
-
     fn deadline(&self) -> Option<Duration> {
         let starts = self.runs.values().filter_map(Run::deadline);
         let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
         let devices = self.boot.devices.deadline();
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
+        let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
@@ -301,7 +288,7 @@ impl Agent {
                 Err(Errno::EPIPE | Errno::ECONNRESET) => process::exit_now(1),
                 Err(_) => return,
             };
-            if self.is_of_a_helper(&frame, now) {
+            if self.is_of_a_helper(&frame, now) || self.is_of_a_session(&frame, now) {
                 continue;
             }
             self.step();
@@ -331,24 +318,6 @@ impl Agent {
                 | Frame::Unknown { .. } => {}
             }
         }
-    }
-
-    /// Frames about a helper are its own business.
-    fn is_of_a_helper(&mut self, frame: &Frame, now: Duration) -> bool {
-        let heard = match self.logs.helper().hear(frame, now) {
-            Some(heard) => {
-                if heard == helpers::Heard::Ended {
-                    // PID 1 holds the socket too: closing ours would not take it out.
-                    let _ = self.epoll.remove(self.logs.socket());
-                }
-                Some(heard)
-            }
-            None => self.consoles.helper().hear(frame, now),
-        };
-        if let (Some(helpers::Heard::Ended), Frame::Ended { cookie, .. }) = (&heard, frame) {
-            self.ledger.send(Frame::Recorded { cookie: *cookie });
-        }
-        heard.is_some()
     }
 
     /// Stops everything in order, then lets PID 1 end the machine.

@@ -34,16 +34,28 @@ pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<Serve
     };
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let mut server = Server::new(listener, version, LIMITS).map_err(errno)?;
-    if config.host.control_ports {
-        let (ports, failed) = ports::open_all();
-        for port in ports {
-            server.add_port(port).map_err(errno)?;
-        }
-        for (name, error) in failed {
-            say(Level::Error, &format!("port {name}: {error}"));
-        }
-    }
+    open_ports(config, &mut server).map_err(errno)?;
     Ok(server)
+}
+
+/// Listens on the ports that nobody has: at first, and whenever a relay may have let go of one.
+///
+/// # Errors
+/// As epoll_ctl(2).
+pub fn open_ports(config: &Config, server: &mut Server) -> std::io::Result<()> {
+    if !config.host.control_ports {
+        return Ok(());
+    }
+    let (ports, failed) = ports::open_all(|name| server.has_port(name));
+    for port in ports {
+        server.add_port(port)?;
+    }
+    for (name, error) in failed {
+        // A relay has it, and this is called again when it ends.
+        let level = if error.raw_os_error() == Some(libc::EBUSY) { Level::Debug } else { Level::Error };
+        say(level, &format!("port {name}: {error}"));
+    }
+    Ok(())
 }
 
 /// What PID 1 kept under a cookie that is no process's.

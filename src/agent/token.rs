@@ -18,6 +18,12 @@ pub enum Token {
     Report(u32),
     /// A cgroup emptied.
     Cgroup(u32),
+    /// An errand's answer.
+    Errand(u32),
+    /// What is executed for a client reports.
+    SessionReport(u32),
+    /// A relay.
+    Session(u32),
 }
 
 impl Token {
@@ -31,6 +37,9 @@ impl Token {
             Self::Log => (6, 0),
             Self::Kmsg => (7, 0),
             Self::Modules => (8, 0),
+            Self::Errand(errand) => (9, errand),
+            Self::SessionReport(session) => (10, session),
+            Self::Session(session) => (11, session),
         };
         kind << 32 | u64::from(which)
     }
@@ -46,6 +55,9 @@ impl Token {
             6 => Some(Self::Log),
             7 => Some(Self::Kmsg),
             8 => Some(Self::Modules),
+            9 => Some(Self::Errand(which)),
+            10 => Some(Self::SessionReport(which)),
+            11 => Some(Self::Session(which)),
             _ => None,
         }
     }

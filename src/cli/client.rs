@@ -181,7 +181,15 @@ impl Client {
 
 /// Whether asking twice changes nothing.
 fn is_question(request: &Request) -> bool {
-    matches!(request, Request::List | Request::Status { .. } | Request::Boot | Request::Version)
+    matches!(
+        request,
+        Request::List
+            | Request::Status { .. }
+            | Request::Stats { .. }
+            | Request::Top { .. }
+            | Request::Boot
+            | Request::Version
+    )
 }
 
 /// How long an answer may be waited for.

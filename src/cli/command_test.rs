@@ -8,18 +8,8 @@ use orlop::control::{
 };
 
 use super::screen::Progress;
-use super::testing::{Machine, TIME, container, done, reply, run_alone};
+use super::testing::{Machine, TIME, check, container, done, reply, run_alone};
 use super::*;
-
-/// One answer, and all that it makes of a command.
-#[track_caller]
-fn check(line: &str, answers: Vec<Vec<u8>>, code: u8, out: &str, err: &str) -> Machine {
-    let machine = Machine::new(answers);
-    let outcome = machine.run(line);
-    assert_eq!((outcome.out.as_str(), outcome.err.as_str()), (out, err), "{line}");
-    assert_eq!(outcome.code, code, "{line}");
-    machine
-}
 
 fn failed(name: &str, state: State) -> Container {
     let cause = Cause { code: Some(3), ..Cause::new(CauseKind::Exit, "exited with code 3".into()) };
@@ -71,7 +61,7 @@ fn ps_as_json_is_a_list_with_every_field_also_those_of_later_versions() {
     let expected = serde_json::json!([{
         "name": "web", "wanted": "up", "state": "running", "ready": true, "health": "none", "pid": 77,
         "restarts": 2, "cause": null, "image": "oci-archive:images/web.tar", "started_at": TIME,
-        "next_start": null, "exit_code": null, "uptime_ms": 192_000
+        "next_start": null, "exit_code": null, "uptime_ms": 192_000, "paused": false
     }]);
     assert_eq!(found, expected);
     let later = reply(&serde_json::json!({ "containers": [{ "state": "paused", "mood": 1 }] }));

@@ -41,16 +41,19 @@ fn row(container: &Container) -> [Cell; 7] {
     ]
 }
 
-/// With what the health check says, if there is one.
+/// With what the health check says, if there is one; one that stands still is neither well nor ill.
 fn state(container: &Container) -> String {
+    let state = container.state.as_str();
     match container.health {
-        Health::None => container.state.as_str().to_owned(),
-        health => format!("{} ({})", container.state.as_str(), health.as_str()),
+        _ if container.paused => format!("{state} (paused)"),
+        Health::None => state.to_owned(),
+        health => format!("{state} ({})", health.as_str()),
     }
 }
 
 fn tone(container: &Container) -> Tone {
     match container.state {
+        State::Running if container.paused => Tone::Busy,
         State::Running if container.health == Health::Unhealthy => Tone::Bad,
         State::Running => Tone::Good,
         State::Waiting | State::Starting | State::Stopping => Tone::Busy,

@@ -8,6 +8,8 @@ mod check;
 mod client;
 mod containers;
 mod failure;
+mod figures;
+mod live;
 mod logs;
 mod machine;
 mod screen;
@@ -19,6 +21,8 @@ mod upgrade;
 mod check_test;
 #[cfg(test)]
 mod command_test;
+#[cfg(test)]
+mod live_test;
 #[cfg(test)]
 mod testing;
 
@@ -89,7 +93,12 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure>
         Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),
-        Command::Resume => machine::resume(&mut connect()?, screen),
+        Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
+        Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
+        Command::Pause(asked) => live::pause(&mut connect()?, screen, &asked.names),
+        Command::Resume { names } if !names.is_empty() => live::unpause(&mut connect()?, screen, names),
+        Command::Resume { .. } => machine::resume(&mut connect()?, screen),
+        Command::Update(asked) => live::update(&mut connect()?, screen, asked),
         Command::UpgradeSelf(file) => upgrade::upgrade(&mut connect()?, screen, file),
         Command::Check(paths) => check::check(screen, paths),
         Command::Schema => screen.line(orlop::config::schema().trim_end()),

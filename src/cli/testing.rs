@@ -99,6 +99,16 @@ pub(super) fn run_alone(line: &str) -> Outcome {
     run_words(["orlop"].into_iter().chain(line.split_whitespace()), Colours::Off, None)
 }
 
+/// Answers, and all that a command makes of them.
+#[track_caller]
+pub(super) fn check(line: &str, answers: Vec<Vec<u8>>, code: u8, out: &str, err: &str) -> Machine {
+    let machine = Machine::new(answers);
+    let outcome = machine.run(line);
+    assert_eq!((outcome.out.as_str(), outcome.err.as_str()), (out, err), "{line}");
+    assert_eq!(outcome.code, code, "{line}");
+    machine
+}
+
 pub(super) fn reply<T: Serialize>(parameters: &T) -> Vec<u8> {
     encode_reply(parameters)
 }
@@ -123,5 +133,6 @@ pub(super) fn container(name: &str, state: State) -> Container {
         next_start: None,
         exit_code: None,
         uptime_ms: runs.then_some(192_000),
+        paused: false,
     }
 }

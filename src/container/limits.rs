@@ -14,7 +14,7 @@ const PIDS: i64 = 2048;
 
 /// Translates limits into the spec's words.
 #[must_use]
-pub(super) fn resources(limits: &Limits, devices: &BTreeMap<String, (u32, u32)>) -> Resources {
+pub(super) fn resources(limits: &Limits, disks: &BTreeMap<String, (u32, u32)>) -> Resources {
     let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let memory = Memory {
         limit: limits.memory.map(signed),
@@ -49,18 +49,18 @@ pub(super) fn resources(limits: &Limits, devices: &BTreeMap<String, (u32, u32)>)
             ..Cpu::default()
         },
         pids: Pids { limit: Some(limits.pids.map_or(PIDS, signed)) },
-        block_io: block_io(&limits.io, devices),
+        block_io: block_io(&limits.io, disks),
         unified,
         ..Resources::default()
     }
 }
 
-fn block_io(limits: &[IoLimit], devices: &BTreeMap<String, (u32, u32)>) -> BlockIo {
+fn block_io(limits: &[IoLimit], disks: &BTreeMap<String, (u32, u32)>) -> BlockIo {
     let throttles = |rate: fn(&IoLimit) -> Option<u64>| {
         limits
             .iter()
             .filter_map(|limit| {
-                let (major, minor) = *devices.get(&limit.device)?;
+                let (major, minor) = *disks.get(&limit.device)?;
                 Some(Throttle { major: major.into(), minor: minor.into(), rate: rate(limit)? })
             })
             .collect()

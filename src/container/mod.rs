@@ -4,16 +4,20 @@
 //! (`engine/`). Nothing here looks at a file or asks the kernel.
 
 mod compile;
+pub mod devices;
 mod environment;
+pub mod figures;
 mod limits;
 mod mount_options;
 mod plan;
+pub mod process;
 mod refused;
 mod resources;
 mod scheduling;
 pub mod seccomp;
 pub mod spec;
 mod steps;
+mod update;
 mod users;
 
 pub use compile::{
@@ -30,7 +34,8 @@ pub use steps::{
     Bind, CapabilitySets, Files, Fresh, IdMap, InsideStep, Manner, Names, NamespaceKind, Node, NodeKind,
     Plan, Root, SetupStep, Taking, Volume,
 };
-pub use users::{NotFound, Resolved, resolve};
+pub use update::changed_settings;
+pub use users::{NotFound, Resolved, resolve, user_name};
 
 /// Ids of one container: `0..RANGE` inside is `first..first + RANGE` outside.
 pub const RANGE: u32 = 65_536;

@@ -135,6 +135,12 @@ pub fn resolve(
     Ok(resolved)
 }
 
+/// The name of a user, by the root's /etc/passwd.
+#[must_use]
+pub fn user_name(uid: u32, passwd_text: &str) -> Option<&str> {
+    passwd(passwd_text).find(|entry| entry.uid == uid && !entry.name.is_empty()).map(|entry| entry.name)
+}
+
 fn group_id(text: &str, group_text: &str) -> Result<u32, NotFound> {
     number(text)
         .or_else(|| group(group_text).find(|entry| entry.name == text).map(|entry| entry.gid))
@@ -167,6 +173,13 @@ mod tests {
         check(Some("101"), &[], Ok((101, 102, &[4, 5])));
         check(Some("77:88"), &["adm", "9"], Ok((77, 88, &[4, 9])));
         check(Some("77"), &[], Ok((77, 0, &[])));
+    }
+
+    #[test]
+    fn a_user_has_the_first_name_that_the_image_gives() {
+        assert_eq!(user_name(101, PASSWD), Some("web"));
+        assert_eq!(user_name(9, PASSWD), None);
+        assert_eq!(user_name(9, ":x:9:9::/:\n"), None);
     }
 
     #[test]

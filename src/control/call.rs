@@ -42,7 +42,8 @@ impl Call {
     }
 }
 
-/// A request as a client sends it, its NUL included; one with many replies asks for them.
+/// A request as a client sends it, its NUL included; one with many replies asks for them, and one that
+/// needs its connection for itself.
 #[must_use]
 pub fn encode_call(request: &Request) -> Vec<u8> {
     #[derive(Serialize)]
@@ -51,8 +52,10 @@ pub fn encode_call(request: &Request) -> Vec<u8> {
         request: &'a Request,
         #[serde(skip_serializing_if = "core::ops::Not::not")]
         more: bool,
+        #[serde(skip_serializing_if = "core::ops::Not::not")]
+        upgrade: bool,
     }
-    super::reply::message(&Wire { request, more: request.is_stream() })
+    super::reply::message(&Wire { request, more: request.is_stream(), upgrade: request.is_upgrade() })
 }
 
 #[cfg(test)]

@@ -29,6 +29,14 @@ pub enum Error {
     InvalidContainer { name: String, problems: Vec<String> },
     #[serde(rename = "org.orlop.Control.NotRunning")]
     NotRunning { name: String, state: State },
+    #[serde(rename = "org.orlop.Control.Paused")]
+    Paused { name: String },
+    #[serde(rename = "org.orlop.Control.ExpectedUpgrade")]
+    ExpectedUpgrade {},
+    #[serde(rename = "org.orlop.Control.ExecFailed")]
+    ExecFailed { step: String, object: String, errno: Option<String>, text: String },
+    #[serde(rename = "org.orlop.Control.BadLimit")]
+    BadLimit { key: String, reason: String },
     #[serde(rename = "org.orlop.Control.Busy")]
     Busy { what: String, limit: u64 },
     #[serde(rename = "org.orlop.Control.TooLarge")]
@@ -73,6 +81,14 @@ impl fmt::Display for Error {
             Self::NotRunning { name, state } => {
                 write!(out, "container `{name}` does not run, it is {}", state.as_str())
             }
+            Self::Paused { name } => {
+                write!(out, "container `{name}` is paused; `orlop resume {name}` lets it go on")
+            }
+            Self::ExpectedUpgrade {} => {
+                write!(out, "the call needs its connection for itself, and must say so")
+            }
+            Self::ExecFailed { text, .. } => write!(out, "{text}"),
+            Self::BadLimit { key, reason } => write!(out, "{key}: {reason}"),
             Self::Busy { what, limit } => {
                 write!(out, "the machine is busy: all {limit} {what} are taken")
             }

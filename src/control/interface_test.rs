@@ -63,6 +63,7 @@ fn container() -> Container {
         next_start: None,
         exit_code: None,
         uptime_ms: None,
+        paused: false,
     }
 }
 
@@ -83,6 +84,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         upgrade: None,
     };
     let logs = Request::Logs { names: vec![], lines: None, follow: false };
+    let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
@@ -92,6 +94,12 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Stop { name: name() }, empty()),
         (Request::Restart { name: name() }, empty()),
         (Request::Kill { name: name(), signal: 9 }, empty()),
+        (Request::Stats { names: vec![] }, keys(&StatsReply { boot_us: 0, containers: vec![] })),
+        (Request::Top { name: name() }, keys(&TopReply { processes: vec![], left_out: 0 })),
+        (Request::Pause { name: name() }, empty()),
+        (Request::Unpause { name: name() }, empty()),
+        (exec, empty()),
+        (Request::Update { name: name(), limits: BTreeMap::new() }, empty()),
         (Request::Boot, keys(&BootReply { phases: vec![], complete: true })),
         (Request::Version, keys(&version)),
         (Request::Power { action: PowerAction::Poweroff }, empty()),
@@ -143,7 +151,11 @@ fn every_type_has_the_same_fields_or_words() {
         ("Details", keys(&Details::default())),
         ("Dropped", keys(&dropped)),
         ("Entry", keys(&Entry::gap("a", 0, String::new(), dropped))),
+        ("Figures", keys(&Figures::default())),
         ("Phase", keys(&phase)),
+        ("Pressure", keys(&Pressure::default())),
+        ("Stall", keys(&Stall::default())),
+        ("Task", keys(&Task::default())),
         ("Upgrade", keys(&upgrade)),
     ]);
     let found: BTreeMap<String, Vec<String>> =

@@ -6,13 +6,17 @@
 
 pub mod base64;
 mod call;
+pub mod cobs;
 mod error;
+mod exec;
+mod figures;
 mod frame;
 mod parameters;
 mod reply;
 mod request;
 pub mod service;
 pub mod session;
+pub mod stream;
 mod time;
 mod words;
 
@@ -21,10 +25,12 @@ mod interface_test;
 
 pub use call::{Call, encode_call};
 pub use error::Error;
+pub use exec::Exec;
+pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
 pub use reply::{
-    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, StatusReply, UploadReply, VersionReply,
-    encode_continued, encode_error, encode_reply, read,
+    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, StatsReply, StatusReply, TopReply,
+    UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
 };
 pub use request::Request;
 pub use time::rfc3339;

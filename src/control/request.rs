@@ -1,11 +1,12 @@
 //! What the machine can be asked, as checked values: a call becomes a request or an error.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Call, Error, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
+use super::{Call, Error, Exec, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -31,6 +32,20 @@ pub enum Request {
         #[serde(serialize_with = "as_signal_name")]
         signal: i32,
     },
+    /// No names: all that run.
+    #[serde(rename = "org.orlop.Control.Stats")]
+    Stats { names: Vec<String> },
+    #[serde(rename = "org.orlop.Control.Top")]
+    Top { name: String },
+    #[serde(rename = "org.orlop.Control.Pause")]
+    Pause { name: String },
+    #[serde(rename = "org.orlop.Control.Unpause")]
+    Unpause { name: String },
+    #[serde(rename = "org.orlop.Control.Exec")]
+    Exec(Exec),
+    /// `limits`: keys and values as in the configuration.
+    #[serde(rename = "org.orlop.Control.Update")]
+    Update { name: String, limits: BTreeMap<String, String> },
     #[serde(rename = "org.orlop.Control.Boot")]
     Boot,
     #[serde(rename = "org.orlop.Control.Version")]
@@ -75,10 +90,7 @@ impl Request {
         if interface != INTERFACE_NAME {
             return Err(Error::InterfaceNotFound { interface: interface.into() });
         }
-        if call.upgrade == Some(true) {
-            // No method here hands its connection over.
-            return Err(Error::MethodNotImplemented { method: call.method });
-        }
+        let upgrade = call.upgrade == Some(true);
         let mut parameters = Parameters::new(call.parameters.unwrap_or_default());
         let Some(request) = Self::read(method, &mut parameters)? else {
             return Err(Error::MethodNotFound { method: call.method });
@@ -87,7 +99,18 @@ impl Request {
         if request.is_stream() && call.more != Some(true) {
             return Err(Error::ExpectedMore {});
         }
-        Ok(request)
+        match (request.is_upgrade(), upgrade) {
+            (true, false) => Err(Error::ExpectedUpgrade {}),
+            // Its connection is for nothing else.
+            (false, true) => Err(Error::MethodNotImplemented { method: call.method }),
+            (true, true) | (false, false) => Ok(request),
+        }
+    }
+
+    /// Whether its connection is for frames of [`super::stream`] once it is answered.
+    #[must_use]
+    pub fn is_upgrade(&self) -> bool {
+        matches!(self, Self::Exec(_))
     }
 
     /// Whether it is answered many times.
@@ -112,6 +135,12 @@ impl Request {
                 name: parameters.take("name")?,
                 signal: take_signal(parameters, libc_signal::KILL)?,
             },
+            "Stats" => Self::Stats { names: parameters.take("names")? },
+            "Top" => Self::Top { name: parameters.take("name")? },
+            "Pause" => Self::Pause { name: parameters.take("name")? },
+            "Unpause" => Self::Unpause { name: parameters.take("name")? },
+            "Exec" => Self::Exec(Exec::take(parameters)?),
+            "Update" => Self::Update { name: parameters.take("name")?, limits: parameters.take("limits")? },
             "Boot" => Self::Boot,
             "Version" => Self::Version,
             "Power" => Self::Power { action: parameters.take("action")? },
@@ -168,157 +197,5 @@ fn as_base64<S: Serializer>(data: &[u8], serializer: S) -> Result<S::Ok, S::Erro
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::control::encode_call;
-
-    /// A request ↔ the bytes of its call.
-    #[track_caller]
-    fn check(request: &Request, wire: &str) {
-        let bytes = encode_call(request);
-        assert_eq!(String::from_utf8_lossy(&bytes), format!("{wire}\0"));
-        let call = Call::parse(wire.as_bytes()).unwrap();
-        assert_eq!(Request::from_call(call).as_ref(), Ok(request));
-    }
-
-    #[test]
-    fn requests_have_these_bytes() {
-        let name = || String::from("web");
-        check(&Request::List, r#"{"method":"org.orlop.Control.List"}"#);
-        check(
-            &Request::Status { name: name() },
-            r#"{"method":"org.orlop.Control.Status","parameters":{"name":"web"}}"#,
-        );
-        check(
-            &Request::Logs { names: vec![name()], lines: Some(3), follow: true },
-            r#"{"method":"org.orlop.Control.Logs","parameters":{"names":["web"],"lines":3,"follow":true},"more":true}"#,
-        );
-        check(
-            &Request::Start { name: name() },
-            r#"{"method":"org.orlop.Control.Start","parameters":{"name":"web"}}"#,
-        );
-        check(
-            &Request::Stop { name: name() },
-            r#"{"method":"org.orlop.Control.Stop","parameters":{"name":"web"}}"#,
-        );
-        check(
-            &Request::Restart { name: name() },
-            r#"{"method":"org.orlop.Control.Restart","parameters":{"name":"web"}}"#,
-        );
-        check(
-            &Request::Kill { name: name(), signal: 37 },
-            r#"{"method":"org.orlop.Control.Kill","parameters":{"name":"web","signal":"SIGRTMIN+3"}}"#,
-        );
-        check(&Request::Boot, r#"{"method":"org.orlop.Control.Boot"}"#);
-        check(&Request::Version, r#"{"method":"org.orlop.Control.Version"}"#);
-        check(
-            &Request::Power { action: PowerAction::Reboot },
-            r#"{"method":"org.orlop.Control.Power","parameters":{"action":"reboot"}}"#,
-        );
-        check(&Request::Resume, r#"{"method":"org.orlop.Control.Resume"}"#);
-        check(
-            &Request::DebugCrash { process: Process::Log, signal: 11, starts: 0, steps: 0 },
-            r#"{"method":"org.orlop.Control.DebugCrash","parameters":{"process":"log","signal":"SIGSEGV","starts":0,"steps":0}}"#,
-        );
-        check(
-            &Request::DebugOrphans { count: 9 },
-            r#"{"method":"org.orlop.Control.DebugOrphans","parameters":{"count":9}}"#,
-        );
-        let sha256 = "0123456789abcdef".repeat(4);
-        check(
-            &Request::UpgradeBegin { size: 5, sha256: sha256.clone() },
-            &format!(
-                r#"{{"method":"org.orlop.Control.UpgradeBegin","parameters":{{"size":5,"sha256":"{sha256}"}}}}"#
-            ),
-        );
-        check(
-            &Request::UpgradeChunk { data: vec![0xff] },
-            r#"{"method":"org.orlop.Control.UpgradeChunk","parameters":{"data":"/w=="}}"#,
-        );
-        check(&Request::UpgradeCommit, r#"{"method":"org.orlop.Control.UpgradeCommit"}"#);
-    }
-
-    #[track_caller]
-    fn answer(method: &str, parameters: &str) -> Result<Request, Error> {
-        let wire = format!(r#"{{"method":"{method}","parameters":{parameters},"more":true}}"#);
-        Request::from_call(Call::parse(wire.as_bytes()).unwrap())
-    }
-
-    #[test]
-    fn what_may_be_left_out_has_its_default() {
-        for parameters in [r#"{"name":"web"}"#, r#"{"name":"web","signal":null}"#] {
-            assert_eq!(
-                answer("org.orlop.Control.Kill", parameters),
-                Ok(Request::Kill { name: "web".into(), signal: 9 })
-            );
-        }
-        assert_eq!(
-            answer("org.orlop.Control.DebugCrash", r#"{"process":"supervisor"}"#),
-            Ok(Request::DebugCrash { process: Process::Supervisor, signal: 11, starts: 0, steps: 0 })
-        );
-        assert_eq!(
-            answer("org.orlop.Control.Logs", r#"{"names":[]}"#),
-            Ok(Request::Logs { names: vec![], lines: None, follow: false })
-        );
-        assert_eq!(answer("org.orlop.Control.List", "null"), Ok(Request::List));
-    }
-
-    #[test]
-    fn refuses_a_wrong_parameter_by_name() {
-        let cases = [
-            ("Status", "{}", "name"),
-            ("Status", r#"{"name":7}"#, "name"),
-            ("Status", r#"{"name":null}"#, "name"),
-            ("Status", r#"{"name":"web","nam":1}"#, "nam"),
-            ("List", r#"{"all":true}"#, "all"),
-            ("Logs", r#"{"names":"web"}"#, "names"),
-            ("Logs", r#"{"names":[],"lines":-1}"#, "lines"),
-            ("Logs", r#"{"names":[],"lines":1.5}"#, "lines"),
-            ("Logs", r#"{"names":[],"follow":1}"#, "follow"),
-            ("Kill", r#"{"name":"web","signal":"FOO"}"#, "signal"),
-            ("Kill", r#"{"name":"web","signal":9}"#, "signal"),
-            ("Power", r#"{"action":"halt"}"#, "action"),
-            ("DebugCrash", r#"{"process":"kernel"}"#, "process"),
-            ("DebugCrash", r#"{"process":"log","starts":-1}"#, "starts"),
-            ("DebugOrphans", "{}", "count"),
-            ("UpgradeBegin", r#"{"size":1,"sha256":"00"}"#, "sha256"),
-            ("UpgradeChunk", r#"{"data":"?"}"#, "data"),
-            ("UpgradeChunk", r#"{"data":""}"#, "data"),
-        ];
-        for (method, parameters, wrong) in cases {
-            assert_eq!(
-                answer(&format!("org.orlop.Control.{method}"), parameters),
-                Err(Error::InvalidParameter { parameter: wrong.into() }),
-                "{method} {parameters}"
-            );
-        }
-        let large = base64::encode(&vec![0; MAX_CHUNK + 1]);
-        let large = answer("org.orlop.Control.UpgradeChunk", &format!(r#"{{"data":"{large}"}}"#));
-        assert_eq!(large, Err(invalid("data")));
-    }
-
-    #[test]
-    fn refuses_a_method_that_is_not_there() {
-        let found = |method: &str| answer(method, "{}").unwrap_err().to_string();
-        assert_eq!(
-            found("org.orlop.Control.Explode"),
-            "the machine does not know `org.orlop.Control.Explode`"
-        );
-        assert_eq!(found("org.example.List"), "the machine has no interface `org.example`");
-        assert_eq!(found("List"), "the machine has no interface `List`");
-        assert_eq!(found(""), "the machine has no interface ``");
-    }
-
-    #[test]
-    fn a_stream_must_be_asked_for_and_no_connection_is_handed_over() {
-        let parse = |wire: &str| Request::from_call(Call::parse(wire.as_bytes()).unwrap());
-        assert_eq!(
-            parse(r#"{"method":"org.orlop.Control.Logs","parameters":{"names":[]}}"#),
-            Err(Error::ExpectedMore {})
-        );
-        assert_eq!(
-            parse(r#"{"method":"org.orlop.Control.List","upgrade":true}"#),
-            Err(Error::MethodNotImplemented { method: "org.orlop.Control.List".into() })
-        );
-    }
-}
+#[path = "request_test.rs"]
+mod tests;

@@ -72,6 +72,12 @@ impl ServerSession {
         }
     }
 
+    /// One that goes on elsewhere: it has begun, and nothing of it waits.
+    #[must_use]
+    pub fn opened(limit: usize) -> Self {
+        Self { is_open: true, ..Self::new(limit) }
+    }
+
     /// Takes what was read. Never holds more than twice the limit and this push.
     pub fn push(&mut self, bytes: &[u8]) -> Heard {
         self.decoder.push(bytes);

@@ -104,6 +104,9 @@ pub struct Container {
     pub next_start: Option<String>,
     pub exit_code: Option<i32>,
     pub uptime_ms: Option<u64>,
+    /// Never of a machine that cannot.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

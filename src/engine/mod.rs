@@ -19,7 +19,7 @@ mod terminal;
 #[allow(clippy::unwrap_used, reason = "in tests")]
 mod tests;
 
-use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use orlop::container::Plan;
 
@@ -55,12 +55,6 @@ pub struct EnvFile {
     pub required: bool,
 }
 
-/// The cgroups that a start puts its processes in.
-pub struct Entrances {
-    pub main: OwnedFd,
-    pub setup: OwnedFd,
-}
-
 /// Where a container that is ready waits until it may go on.
 pub enum Gate {
     /// At the socket of the reports.
@@ -77,8 +71,8 @@ pub struct Job<'a> {
     pub stdio: [OwnedFd; 3],
     /// So many descriptors from 3 on are the program's too, as they are.
     pub preserved: u32,
-    /// Without any where there is no cgroup v2 to use.
-    pub cgroups: Option<Entrances>,
+    /// All processes of the start are in it from their beginning. None where there is no cgroup v2 to use.
+    pub cgroup: Option<OwnedFd>,
     /// Whose child the container is.
     pub parent: Parent,
     pub gate: Gate,
@@ -116,8 +110,9 @@ impl Starting {
 /// As clone3(2).
 pub fn start(job: Job<'_>) -> Result<Starting> {
     let (ours, theirs) = seqpacket::pair()?;
-    let cgroup = job.cgroups.as_ref().map(|cgroups| cgroups.setup.as_fd());
-    match clone3(job.parent, into(cgroup), cgroup)? {
+    let cgroup = job.cgroup.as_ref().map(AsFd::as_fd);
+    let into = if cgroup.is_some() { flags::INTO_CGROUP } else { 0 };
+    match clone3(job.parent, into, cgroup)? {
         Cloned::Parent { .. } => Ok(Starting { report: ours }),
         Cloned::Child => {
             let job = settle(job, theirs);
@@ -129,10 +124,6 @@ pub fn start(job: Job<'_>) -> Result<Starting> {
     }
 }
 
-fn into(cgroup: Option<BorrowedFd<'_>>) -> u64 {
-    if cgroup.is_some() { flags::INTO_CGROUP } else { 0 }
-}
-
 /// First thing in the child: plain signals, a session of its own, and nothing open but what the
 /// job needs. Everything is moved above the gap that is then closed behind it.
 fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
@@ -140,22 +131,20 @@ fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
     let _ = process::new_session();
     let _ = process::not_dumpable();
     process::set_name(c"orlop-setup");
-    let Job { plan, environment, stdio: [input, output, error], preserved, cgroups, parent, gate, joins } =
-        job;
-    let (main, setup) = cgroups.map_or((None, None), |cgroups| (Some(cgroups.main), Some(cgroups.setup)));
+    let Job { plan, environment, stdio: [input, output, error], preserved, parent, gate, joins, .. } = job;
     let (listens, gate) = match gate {
         Gate::Report => (false, None),
         Gate::Listen(socket) => (true, Some(socket)),
     };
     // In this order: 0, 1 and 2, then what is preserved, then ours.
     let first = 3 + preserved as i32;
-    let wanted = [Some(input), Some(output), Some(error), Some(report), main, setup, gate, joins];
+    let wanted = [Some(input), Some(output), Some(error), Some(report), gate, joins];
     let numbers = (0..3).chain(first..);
     let mut high = Vec::new();
     for fd in wanted {
         high.push(match fd {
             Some(fd) => {
-                let copy = fd::duplicate_above(fd.as_fd(), first + 8)?;
+                let copy = fd::duplicate_above(fd.as_fd(), first + 6)?;
                 // Its number is being reused or closed; nobody may close it again.
                 let _ = fd.into_raw_fd();
                 Some(copy)
@@ -173,16 +162,13 @@ fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
     for fd in high.into_iter().flatten() {
         let _ = fd.into_raw_fd();
     }
-    fd::close_from(first + 5);
+    fd::close_from(first + 3);
     let take = |index: usize| given.get(index).copied().flatten().map(fd::inherited).transpose();
     let needed = |index: usize| take(index)?.ok_or(crate::linux::Errno::EBADF);
     let stdio = [needed(0)?, needed(1)?, needed(2)?];
-    let cgroups = match (take(4)?, take(5)?) {
-        (Some(main), Some(setup)) => Some(Entrances { main, setup }),
-        _ => None,
-    };
-    let gate = if listens { Gate::Listen(needed(6)?) } else { Gate::Report };
-    let report = needed(3)?;
-    let joins = take(7)?;
-    Ok((Job { plan, environment, stdio, preserved, cgroups, parent, gate, joins }, report))
+    let gate = if listens { Gate::Listen(needed(4)?) } else { Gate::Report };
+    let (report, joins) = (needed(3)?, take(5)?);
+    // It is where we are.
+    let cgroup = None;
+    Ok((Job { plan, environment, stdio, preserved, cgroup, parent, gate, joins }, report))
 }

@@ -10,7 +10,7 @@ use orlop::container::spec::IdMapping;
 use orlop::container::{NamespaceKind, Propagation, SetupStep, environment, host_id, parse_env_file};
 
 use super::report::{self, Failure};
-use super::{Job, inside, into, mounts, root};
+use super::{Job, inside, mounts, root};
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::{Errno, Result, fd, mount, namespace, pidfd, process, scheduling, seqpacket, wait};
@@ -284,9 +284,8 @@ fn clone_container(
     if let Some(user_namespace) = &made.user_namespace {
         namespace::enter_user(user_namespace.as_fd()).map_err(fail("user namespace"))?;
     }
-    let cgroup = job.cgroups.as_ref().map(|cgroups| cgroups.main.as_fd());
-    let wanted = namespaces.iter().fold(into(cgroup), |all, kind| all | flag(*kind));
-    match clone3(Parent::CallersParent, wanted, cgroup).map_err(fail("clone"))? {
+    let wanted = namespaces.iter().fold(0, |all, kind| all | flag(*kind));
+    match clone3(Parent::CallersParent, wanted, None).map_err(fail("clone"))? {
         Cloned::Parent { pid, pidfd } => {
             if is_new {
                 made.container = Some(pid);

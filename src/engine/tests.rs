@@ -78,7 +78,7 @@ fn run(spec: &Spec) -> Result<(i32, String), String> {
         environment: Environment { base: &spec.process.as_ref().unwrap().env, files: &[], over: &[] },
         stdio: [fd::null().unwrap(), output(), output()],
         preserved: 0,
-        cgroups: None,
+        cgroup: None,
         parent: Parent::Caller,
         gate: Gate::Report,
         joins: None,

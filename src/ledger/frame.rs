@@ -22,6 +22,9 @@ pub enum Kind {
     Ring,
     /// A listening socket. fds: the socket.
     Listener,
+    /// A process that was executed in a container for a client. fds: pidfd, the supervisor's end of the
+    /// socket to its relay.
+    Exec,
 }
 
 /// What the machine is asked to do at its end.
@@ -262,6 +265,7 @@ impl Kind {
             Self::Helper => 2,
             Self::Ring => 3,
             Self::Listener => 4,
+            Self::Exec => 5,
         }
     }
     fn from_number(number: u16) -> Result<Self, Malformed> {
@@ -270,6 +274,7 @@ impl Kind {
             2 => Ok(Self::Helper),
             3 => Ok(Self::Ring),
             4 => Ok(Self::Listener),
+            5 => Ok(Self::Exec),
             _ => Err(Malformed),
         }
     }

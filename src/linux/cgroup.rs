@@ -33,12 +33,16 @@ pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
         Ok(()) | Err(Errno::EEXIST) => {}
         Err(errno) => return Err(errno),
     }
-    openat(parent, name, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
+    open_below(parent, name)
 }
 
 /// Enables every controller that the kernel has for the cgroups below this one.
 pub fn enable_controllers(cgroup: BorrowedFd<'_>) {
-    for controller in ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"] {
+    let all = ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"];
+    if write(cgroup, "cgroup.subtree_control", &all.join(" ")).is_ok() {
+        return;
+    }
+    for controller in all {
         // One by one: a kernel may lack some, and a limit that needs one is then refused by its file.
         let _ = write(cgroup, "cgroup.subtree_control", controller);
     }
@@ -97,15 +101,44 @@ pub fn kill(cgroup: BorrowedFd<'_>) -> Result<()> {
     write(cgroup, "cgroup.kill", "1")
 }
 
+/// Stops every process in it and below it; they stand still some time later (cgroup.freeze, 5.2).
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn freeze(cgroup: BorrowedFd<'_>) -> Result<()> {
+    write(cgroup, "cgroup.freeze", "1")
+}
+
+/// Lets them go on.
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn thaw(cgroup: BorrowedFd<'_>) -> Result<()> {
+    write(cgroup, "cgroup.freeze", "0")
+}
+
 /// Waits until no process is left in it and below it, at most so long. For a child: it blocks.
 ///
 /// # Errors
 /// ETIMEDOUT; ENODEV when the cgroup is gone.
 pub fn wait_until_empty(cgroup: BorrowedFd<'_>, patience: Duration) -> Result<()> {
+    wait_for_event(cgroup, ("populated", 0), patience)
+}
+
+/// Waits until all processes in it and below it stand still, as [`wait_until_empty`].
+///
+/// # Errors
+/// ETIMEDOUT; ENODEV when the cgroup is gone.
+pub fn wait_until_frozen(cgroup: BorrowedFd<'_>, patience: Duration) -> Result<()> {
+    wait_for_event(cgroup, ("frozen", 1), patience)
+}
+
+/// Until `cgroup.events` has this word with this value.
+fn wait_for_event(cgroup: BorrowedFd<'_>, (key, value): (&str, u64), patience: Duration) -> Result<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let events = watch(cgroup, "cgroup.events")?;
     let deadline = super::time::since_boot().saturating_add(patience);
-    while keyed(&reread(events.as_fd())?, "populated") != Some(0) {
+    while keyed(&reread(events.as_fd())?, key) != Some(value) {
         let left = deadline.saturating_sub(super::time::since_boot());
         if left.is_zero() {
             return Err(Errno::ETIMEDOUT);
@@ -142,8 +175,28 @@ fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> 
         Err(Errno::ENOENT) => return Ok(()),
         other => return other,
     }
+    let group = open_below(parent, name)?;
+    for child in below(group.as_fd())? {
+        remove_levels(group.as_fd(), &child, levels - 1)?;
+    }
+    remove(parent, name)
+}
+
+/// Opens a cgroup that is directly below another.
+///
+/// # Errors
+/// ENOENT.
+pub fn open_below(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    openat(parent, name, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
+}
+
+/// The names of the cgroups directly below this one.
+///
+/// # Errors
+/// ENODEV when the cgroup is gone.
+pub fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<String>> {
     let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let mut dir = nix::dir::Dir::openat(parent, name, flags, Mode::empty())?;
+    let mut dir = nix::dir::Dir::openat(cgroup, ".", flags, Mode::empty())?;
     let mut below = Vec::new();
     for entry in dir.iter() {
         let entry = entry?;
@@ -153,10 +206,7 @@ fn remove_levels(parent: BorrowedFd<'_>, name: &str, levels: u32) -> Result<()> 
             below.push(child);
         }
     }
-    for child in below {
-        remove_levels(dir.as_fd(), &child, levels - 1)?;
-    }
-    remove(parent, name)
+    Ok(below)
 }
 
 /// Opens a file whose changes are announced by EPOLLPRI (cgroup.events, memory.events). It must be

@@ -33,6 +33,21 @@ pub fn install(fd: BorrowedFd<'_>, at: RawFd) -> Result<()> {
     Ok(())
 }
 
+/// Puts descriptors at the numbers from `first` on, without CLOEXEC: for a child about to exec.
+///
+/// # Errors
+/// EMFILE.
+pub fn place<'a>(fds: impl Iterator<Item = BorrowedFd<'a>>, first: RawFd) -> Result<()> {
+    let fds: Vec<BorrowedFd<'_>> = fds.collect();
+    let last = first.saturating_add(fds.len() as RawFd);
+    // Out of the way first: one may stand where another is to be.
+    let high: Vec<OwnedFd> = fds.iter().map(|fd| duplicate_above(*fd, last)).collect::<Result<_>>()?;
+    (first..).zip(&high).try_for_each(|(number, fd)| {
+        // SAFETY: the caller gives these numbers up, as for `install`.
+        check(unsafe { libc::dup2(fd.as_raw_fd(), number) }.into()).map(drop)
+    })
+}
+
 /// A copy of `fd` with a number of at least `from`, CLOEXEC.
 ///
 /// # Errors
@@ -95,6 +110,16 @@ pub fn cloexec_from(first: RawFd) {
 /// EMFILE, ENFILE.
 pub fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     nix::unistd::pipe2(OFlag::O_CLOEXEC)
+}
+
+/// From here on nobody waits who reads or writes what `fd` stands for (O_NONBLOCK): not who shares it either.
+///
+/// # Errors
+/// EBADF.
+pub fn nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
 }
 
 /// Opens /dev/null for reading and writing.

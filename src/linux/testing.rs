@@ -1,19 +1,50 @@
 //! Places to try kernel operations in without touching the machine that the tests run on.
 
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
 /// Runs `test` in a thread with a network and a mount namespace of its own, the new network's
 /// /sys mounted in it. Needs root; without it the test fails, it is not skipped.
 pub(crate) fn in_own_network(test: impl FnOnce() + Send) {
-    use nix::mount::{MsFlags, mount};
     let enter = || {
         unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWNS).expect("root, for a namespace");
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
         mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
         mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), None::<&str>).unwrap();
         test();
+    };
+    std::thread::scope(|scope| {
+        if let Err(payload) = scope.spawn(enter).join() {
+            panic::resume_unwind(payload);
+        }
+    });
+}
+
+/// Runs `test` with a cgroup of its own that has no controllers, in a mount namespace that shows the
+/// hierarchy, which every kernel has whatever the machine uses. Needs root.
+pub(crate) fn in_own_cgroup(test: impl FnOnce(BorrowedFd<'_>) + Send) {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let enter = || {
+        unshare(CloneFlags::CLONE_NEWNS).expect("root, for a namespace");
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+        let at = tempfile::tempdir().unwrap();
+        mount(Some("cgroup2"), at.path(), Some("cgroup2"), MsFlags::empty(), None::<&str>).unwrap();
+        let name = format!("orlop-test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = at.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        let outcome = panic::catch_unwind(panic::AssertUnwindSafe(|| {
+            test(OwnedFd::from(std::fs::File::open(&path).unwrap()).as_fd());
+        }));
+        std::fs::remove_dir(&path).unwrap();
+        umount2(at.path(), MntFlags::MNT_DETACH).unwrap();
+        if let Err(payload) = outcome {
+            panic::resume_unwind(payload);
+        }
     };
     std::thread::scope(|scope| {
         if let Err(payload) = scope.spawn(enter).join() {

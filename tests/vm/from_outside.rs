@@ -1,14 +1,11 @@
 //! `orlop --host unix:PATH …` outside the machine shows and does what it does inside: every command,
 //! as a person types it, with its exit code.
 
-use std::path::PathBuf;
-use std::process::Command;
-
 use orlop_vm::End;
 use serde_json::{Value, json};
 
-use crate::common::programs::orlop;
-use crate::common::{Booted, container, world};
+use crate::common::outside::Outside;
+use crate::common::{container, world};
 
 /// What `ps --json` has of each container, whatever comes later.
 const FIELDS: [&str; 12] = [
@@ -25,45 +22,6 @@ const FIELDS: [&str; 12] = [
     "next_start",
     "exit_code",
 ];
-
-/// The same program at the host's end of the machine's control ports.
-struct Outside<'a> {
-    machine: &'a Booted,
-    socket: PathBuf,
-}
-
-impl Outside<'_> {
-    /// Exit code, standard output and standard error.
-    fn run(&self, words: &str) -> (Option<i32>, String, String) {
-        let mut command = Command::new(orlop());
-        command.arg(format!("--host=unix:{}", self.socket.display())).args(words.split(' '));
-        let output = command.env_clear().output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
-    }
-
-    /// What it prints, when it works and has nothing to complain about.
-    #[track_caller]
-    fn ok(&self, words: &str) -> String {
-        let (code, out, err) = self.run(words);
-        assert_eq!((code, err.as_str()), (Some(0), ""), "{words}\n{out}{}", self.machine.console());
-        out
-    }
-
-    #[track_caller]
-    fn json(&self, words: &str) -> Value {
-        serde_json::from_str(&self.ok(words)).unwrap()
-    }
-
-    #[track_caller]
-    fn fails(&self, words: &str, code: i32, says: &str) {
-        let (found, out, err) = self.run(words);
-        assert!(
-            found == Some(code) && err.contains(says),
-            "{words}: {found:?}\n{out}{err}\ninstead of {says}"
-        );
-    }
-}
 
 fn config() -> String {
     let labels = "labels = { role = \"front\" }\ndepends_on = [\"db\"]\nlimits = { memory = \"32M\" }";
@@ -83,9 +41,7 @@ fn config() -> String {
 fn every_command_works_from_outside() {
     let machine = world(&config()).boot();
     machine.wait_for_console("boot complete").unwrap_or_else(|error| panic!("{error}"));
-    let socket = machine.folder.path().join("control.sock");
-    let serving = machine.serve_control(&socket).unwrap();
-    let orlop = Outside { machine: &machine, socket };
+    let orlop = Outside::of(&machine);
     machine.wait("report", "running");
     machine.wait("web", "exited");
 
@@ -101,7 +57,6 @@ fn every_command_works_from_outside() {
 
     orlop.ok("reboot");
     assert_eq!(machine.wait_for_end().unwrap_or_else(|error| panic!("{error}")), End::Rebooted);
-    drop(serving);
 }
 
 #[track_caller]

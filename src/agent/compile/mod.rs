@@ -4,11 +4,19 @@ mod hardware;
 
 use orlop::config::{Config, Container};
 use orlop::container::seccomp::Programs;
-use orlop::container::{Facts, Plan, Spec, compile, first_id, plan_with, root};
+use orlop::container::{Facts, Names, Plan, Spec, compile, first_id, plan_with, root};
 
 use super::boot::{self, Boot};
+use super::cgroups::Filters;
 use super::{files, records, store};
 use crate::engine::{self, Failure};
+
+/// What one start leaves for the next.
+#[derive(Default)]
+pub struct Compiled {
+    pub programs: Programs,
+    pub filters: Filters,
+}
 
 /// What all containers have in common.
 pub struct Machine<'a> {
@@ -31,18 +39,7 @@ impl Machine<'_> {
         let directory = records::directory(&container.name);
         files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
             .map_err(|errno| Failure::new("files", &directory, errno))?;
-        let sized = |volume: &orlop::config::Volume| Some((volume.name.clone(), volume.size?));
-        let facts = Facts {
-            first_id: first_id(slot),
-            disks: hardware::disks(&container.limits.io)?,
-            devices: hardware::devices(container)?,
-            thermal: hardware::thermal(),
-            files: directory,
-            dev: engine::DEVICES.into(),
-            volumes: boot::VOLUMES.into(),
-            volume_sizes: self.config.volumes.values().filter_map(sized).collect(),
-            seccomp: files::seccomp(container, &self.boot.config_dir)?,
-        };
+        let facts = self.facts(container, slot)?;
         let spec = compile(container, &image.defaults, &facts);
         if spec.process.as_ref().is_none_or(|process| process.args.is_empty()) {
             let why = "neither the image nor the configuration names a program";
@@ -55,5 +52,35 @@ impl Machine<'_> {
             plan_with(&spec, &root, programs).map_err(|refused| Failure::said(refused.field, refused.why))?;
         let plan = if container.init { plan.with_init() } else { plan };
         Ok((spec, plan))
+    }
+
+    /// The spec of a container that runs, and how it names its user.
+    ///
+    /// # Errors
+    /// As [`Machine::plan`].
+    pub fn spec(
+        &self,
+        container: &Container,
+        image: &store::Image,
+        slot: u32,
+    ) -> Result<(Spec, Names), Failure> {
+        let facts = self.facts(container, slot)?;
+        let spec = compile(container, &image.defaults, &facts);
+        Ok((spec, root(container, &image.defaults, &facts, &[], 0).names))
+    }
+
+    fn facts(&self, container: &Container, slot: u32) -> Result<Facts, Failure> {
+        let sized = |volume: &orlop::config::Volume| Some((volume.name.clone(), volume.size?));
+        Ok(Facts {
+            first_id: first_id(slot),
+            disks: hardware::disks(&container.limits.io)?,
+            devices: hardware::devices(container)?,
+            thermal: hardware::thermal(),
+            files: records::directory(&container.name),
+            dev: engine::DEVICES.into(),
+            volumes: boot::VOLUMES.into(),
+            volume_sizes: self.config.volumes.values().filter_map(sized).collect(),
+            seccomp: files::seccomp(container, &self.boot.config_dir)?,
+        })
     }
 }

@@ -12,9 +12,9 @@ use std::time::Duration;
 use orlop::control::Frame;
 use orlop::control::session::{Heard, closed_notice};
 
-use super::input::{Edge, Input};
+use super::input::{Edge, Host, Input};
 use super::output::{Output, Sent};
-use super::{CallId, ClientId, Limits, Peer};
+use super::{CallId, ClientId, HandedOver, Limits, Peer};
 use crate::linux::epoll::Interest;
 use crate::linux::socket;
 
@@ -259,6 +259,15 @@ impl Channel {
     /// Whether this call waits for its answer here.
     pub(super) fn holds(&self, call: CallId) -> bool {
         call.client.session == self.session && self.in_hand.is_some_and(|held| held.number == call.number)
+    }
+
+    /// Whether its client has nothing to hear any more and has said nothing more.
+    pub(super) fn is_alone(&self) -> bool {
+        self.frame.is_none() && self.output.is_empty() && self.input.is_empty() && !self.is_deaf
+    }
+
+    pub(super) fn hand_over(self) -> HandedOver {
+        HandedOver { fd: self.fd, peer: self.peer, is_seen: self.input.host() == Host::Present }
     }
 
     /// Bytes that a stream can add now without being in the way of anybody.

@@ -4,14 +4,14 @@ use orlop::control::session::{Heard, ServerSession};
 use orlop::control::{Decoder, Frame};
 
 #[derive(Debug)]
-pub(super) enum Input {
+pub(crate) enum Input {
     Socket(Decoder),
     Port { session: ServerSession, host: Host, drained: Drained },
 }
 
 /// Whether somebody holds the other end of a port, as far as it was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Host {
+pub(crate) enum Host {
     Unknown,
     Present,
     Absent,
@@ -19,33 +19,54 @@ pub(super) enum Host {
 
 /// Edges come once: what was told and not read must be remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Drained {
+pub(crate) enum Drained {
     Yes,
     No,
 }
 
 /// What an edge of a port says about its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edge {
+pub(crate) enum Edge {
     HostLeft,
     Other,
 }
 
 impl Input {
     /// `limit`: bytes of a message.
-    pub(super) fn socket(limit: usize) -> Self {
+    pub(crate) fn socket(limit: usize) -> Self {
         Self::Socket(Decoder::new(limit))
     }
 
-    pub(super) fn port(limit: usize) -> Self {
+    pub(crate) fn port(limit: usize) -> Self {
         Self::Port { session: ServerSession::new(limit), host: Host::Unknown, drained: Drained::Yes }
     }
 
-    pub(super) fn is_port(&self) -> bool {
+    /// Of a port whose client has a session already.
+    pub(crate) fn open_port(limit: usize, host: Host) -> Self {
+        Self::Port { session: ServerSession::opened(limit), host, drained: Drained::No }
+    }
+
+    /// Of a socket somebody is at the other end.
+    pub(crate) fn host(&self) -> Host {
+        match self {
+            Self::Socket(_) => Host::Present,
+            Self::Port { host, .. } => *host,
+        }
+    }
+
+    /// Whether nothing of its client waits here.
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Socket(decoder) => decoder.held() == 0 && !decoder.is_partial(),
+            Self::Port { session, .. } => !session.has_frame() && !session.is_partial(),
+        }
+    }
+
+    pub(crate) fn is_port(&self) -> bool {
         matches!(self, Self::Port { .. })
     }
 
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Heard {
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> Heard {
         match self {
             Self::Socket(decoder) => {
                 decoder.push(bytes);
@@ -55,7 +76,7 @@ impl Input {
         }
     }
 
-    pub(super) fn next_frame(&mut self) -> Option<Frame> {
+    pub(crate) fn next_frame(&mut self) -> Option<Frame> {
         match self {
             Self::Socket(decoder) => decoder.next_frame(),
             Self::Port { session, .. } => session.next_frame(),
@@ -63,7 +84,7 @@ impl Input {
     }
 
     /// Whether a message has begun and not ended, once there is no frame.
-    pub(super) fn is_partial(&self) -> bool {
+    pub(crate) fn is_partial(&self) -> bool {
         match self {
             Self::Socket(decoder) => decoder.is_partial(),
             Self::Port { session, .. } => session.is_partial(),
@@ -72,7 +93,7 @@ impl Input {
 
     /// A port has changed. The first word of a client can be read while the port still says that
     /// nobody is there, so a hang-up counts only when somebody was.
-    pub(super) fn edge(&mut self, hung_up: bool) -> Edge {
+    pub(crate) fn edge(&mut self, hung_up: bool) -> Edge {
         let Self::Port { host, drained, .. } = self else { return Edge::Other };
         let now = if hung_up { Host::Absent } else { Host::Present };
         let was = std::mem::replace(host, now);
@@ -85,19 +106,19 @@ impl Input {
     }
 
     /// There is nothing more to read; of a port until the next edge.
-    pub(super) fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         if let Self::Port { drained, .. } = self {
             *drained = Drained::Yes;
         }
     }
 
     /// A port that told of something which was not read.
-    pub(super) fn is_undrained(&self) -> bool {
+    pub(crate) fn is_undrained(&self) -> bool {
         matches!(self, Self::Port { drained: Drained::No, .. })
     }
 
     /// Ends a port's session; what its client had sent is dropped.
-    pub(super) fn end(&mut self) {
+    pub(crate) fn end(&mut self) {
         if let Self::Port { session, .. } = self {
             session.end();
         }

@@ -9,8 +9,8 @@
 //! reads nothing costs its own buffers, until it is let go.
 
 mod channel;
-mod input;
-mod output;
+pub(crate) mod input;
+pub(crate) mod output;
 pub(crate) mod ports;
 mod server;
 
@@ -52,6 +52,15 @@ pub(crate) enum Event {
     Call(CallId, Request),
     /// A client that had called is no more: what is kept for it can go.
     Gone(ClientId),
+}
+
+/// A client's connection, for somebody else to speak on.
+#[derive(Debug)]
+pub(crate) struct HandedOver {
+    pub(crate) fd: std::os::fd::OwnedFd,
+    pub(crate) peer: Peer,
+    /// That somebody is there was told.
+    pub(crate) is_seen: bool,
 }
 
 /// Who a client is.

@@ -3,7 +3,7 @@
 use std::io;
 
 #[derive(Debug, Default)]
-pub(super) struct Output {
+pub(crate) struct Output {
     bytes: Vec<u8>,
     /// How many of them are sent.
     sent: usize,
@@ -11,7 +11,7 @@ pub(super) struct Output {
 
 /// What became of an attempt to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sent {
+pub(crate) enum Sent {
     /// There is nothing left, or there was nothing.
     All,
     /// Some of it; the rest has to wait.
@@ -23,25 +23,25 @@ pub(super) enum Sent {
 }
 
 impl Output {
-    pub(super) fn push(&mut self, message: &[u8]) {
+    pub(crate) fn push(&mut self, message: &[u8]) {
         self.bytes.extend_from_slice(message);
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len().saturating_sub(self.sent)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Drops all of it, and its memory.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
 
     /// Hands what waits to `write` until that takes no more.
-    pub(super) fn send(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Sent {
+    pub(crate) fn send(&mut self, mut write: impl FnMut(&[u8]) -> io::Result<usize>) -> Sent {
         let before = self.sent;
         loop {
             let waiting = self.bytes.get(self.sent..).unwrap_or_default();

@@ -19,20 +19,20 @@ pub(crate) struct Port {
     pub(crate) fd: OwnedFd,
 }
 
-/// All that the machine has, and what could not be opened (a port has one opener at a time).
-/// A machine without virtio-serial has none.
-pub(crate) fn open_all() -> (Vec<Port>, Vec<(String, io::Error)>) {
-    find(Path::new("/sys/class/virtio-ports"), Path::new("/dev"))
+/// All that the machine has, but for those that are `open`, and what could not be opened (a port has one
+/// opener at a time). A machine without virtio-serial has none.
+pub(crate) fn open_all(open: impl Fn(&str) -> bool) -> (Vec<Port>, Vec<(String, io::Error)>) {
+    find(Path::new("/sys/class/virtio-ports"), Path::new("/dev"), open)
 }
 
-fn find(class: &Path, dev: &Path) -> (Vec<Port>, Vec<(String, io::Error)>) {
+fn find(class: &Path, dev: &Path, is_open: impl Fn(&str) -> bool) -> (Vec<Port>, Vec<(String, io::Error)>) {
     let (mut ports, mut failed) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(class).into_iter().flatten().flatten() {
         let Ok(name) = fs::read_to_string(entry.path().join("name")) else {
             continue;
         };
         let name = name.trim_end();
-        if !is_ours(name) {
+        if !is_ours(name) || is_open(name) {
             continue;
         }
         match open(&dev.join(entry.file_name())) {
@@ -78,17 +78,19 @@ mod tests {
         for node in ["vport0p1", "vport0p2", "vport0p3", "vport0p4", "vport0p5"] {
             fs::write(dev.join(node), "").unwrap();
         }
-        let (ports, failed) = find(&class, &dev);
+        let (ports, failed) = find(&class, &dev, |_| false);
         let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).collect();
         assert_eq!(names, ["org.orlop.control.0", "org.orlop.control.1"]);
         assert_eq!(failed.len(), 1);
         assert_eq!(failed[0].0, "org.orlop.control.7");
         assert_eq!(failed[0].1.kind(), io::ErrorKind::NotFound);
+        let (ports, failed) = find(&class, &dev, |name| name.ends_with(['0', '7']));
+        assert_eq!((ports.len(), failed.len()), (1, 0));
     }
 
     #[test]
     fn a_machine_without_ports_has_none() {
-        let (ports, failed) = find(Path::new("/nonexistent"), Path::new("/nonexistent"));
+        let (ports, failed) = find(Path::new("/nonexistent"), Path::new("/nonexistent"), |_| false);
         assert!(ports.is_empty() && failed.is_empty());
     }
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::channel::{Channel, Kind};
 use super::ports::Port;
-use super::{CallId, ClientId, Event, Limits, Peer};
+use super::{CallId, ClientId, Event, HandedOver, Limits, Peer};
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::socket;
 
@@ -135,6 +135,11 @@ impl Server {
         self.finish(now, call, &encode_error(error));
     }
 
+    /// The answer of a call as a message that is whole already.
+    pub(crate) fn reply_message(&mut self, now: Duration, call: CallId, message: &[u8]) {
+        self.finish(now, call, message);
+    }
+
     /// One of many answers, others follow. Look at [`Server::room`] first: a client with no room
     /// left is closed.
     pub(crate) fn stream<T: Serialize>(&mut self, now: Duration, call: CallId, parameters: &T) {
@@ -143,6 +148,27 @@ impl Server {
             channel.send(&encode_continued(parameters), now);
             self.settle(call.client.token);
         }
+    }
+
+    /// Gives the connection of a call away that waits for its answer; who gets it answers. `None`: its client is
+    /// gone, or has said more than it should before the answer, and is let go.
+    pub(crate) fn hand_over(&mut self, call: CallId) -> Option<HandedOver> {
+        let token = call.client.token;
+        let channel = self.channels.get(&token).filter(|channel| channel.holds(call))?;
+        if !channel.is_alone() {
+            self.close(token);
+            return None;
+        }
+        self.interests.remove(&token);
+        let channel = self.channels.remove(&token)?;
+        // It can only fail for a descriptor that is not watched.
+        let _ = self.epoll.remove(channel.fd());
+        Some(channel.hand_over())
+    }
+
+    /// Whether this port is listened on.
+    pub(crate) fn has_port(&self, name: &str) -> bool {
+        self.channels.values().any(|channel| matches!(channel.peer(), Peer::Port(port) if port == name))
     }
 
     /// Bytes that can be added to this call's answers without being in the way; 0 until the client
@@ -199,8 +225,10 @@ impl Server {
                 channel.finish(&encode_error(&error), now);
                 None
             }
-            // Many answers for somebody who wants none.
-            Received::Request(request, Answer::Unwanted) if request.is_stream() => None,
+            // Many answers for somebody who wants none, or a connection that nothing is said on.
+            Received::Request(request, Answer::Unwanted) if request.is_stream() || request.is_upgrade() => {
+                None
+            }
             Received::Request(request, answer) => {
                 self.next_number = self.next_number.wrapping_add(1);
                 let call = CallId { client: channel.id(token), number: self.next_number };

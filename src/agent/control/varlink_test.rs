@@ -34,6 +34,7 @@ fn container(name: &str, state: State) -> Container {
         next_start: None,
         exit_code: Some(3),
         uptime_ms: is_running.then_some(1500),
+        paused: false,
     }
 }
 

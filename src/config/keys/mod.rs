@@ -13,7 +13,7 @@ mod restart;
 mod security;
 
 use super::model::{Config, Container, Volume};
-use super::shape::{Key, Keys, Shape};
+use super::shape::{About, Key, Keys, Shape};
 use super::tree::Node;
 use alloc::string::ToString;
 
@@ -65,6 +65,11 @@ fn take_volumes(node: &Node, config: &mut Config) {
     }
 }
 
+/// The keys of `limits`.
+pub(crate) fn limits() -> impl Iterator<Item = &'static About> {
+    limits::LIMITS.keys.iter().map(|key| &key.about)
+}
+
 /// A table inside a table: fills what is already there with its defaults.
 fn fill<T>(keys: &Keys<T>, node: &Node, out: &mut T) {
     if let Some(map) = node.map() {
@@ -74,7 +79,7 @@ fn fill<T>(keys: &Keys<T>, node: &Node, out: &mut T) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::{About, Presence, Shape, Table};
+    use super::super::shape::{Presence, Shape, Table};
     use super::super::{Config, Source, read};
     use super::*;
 

@@ -1,6 +1,7 @@
 //! A booted machine for a test: a configuration in TOML, the payload as its one image.
 
 pub(crate) mod initrd;
+pub(crate) mod outside;
 pub(crate) mod programs;
 
 use std::path::{Path, PathBuf};

@@ -1,9 +1,16 @@
 //! What can be typed, and the help for it. What it means is the other files' business.
 
-use std::path::PathBuf;
-use std::time::Duration;
+mod options;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use options::signal_number;
+pub(crate) use options::{
+    ChangeArguments, CheckArguments, Json, KillArguments, LogsArguments, NameArguments, NamesArguments,
+    StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
+};
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
 #[derive(Debug, Parser)]
@@ -98,6 +105,57 @@ Examples:
 What is wanted does not change: the restart policy decides what follows.")]
     Kill(KillArguments),
 
+    /// Show what containers use, once a second
+    #[command(after_help = "\
+Examples:
+  orlop stats                    all that run, until Ctrl-C
+  orlop stats --no-stream web    once
+  orlop stats --json | jq '.containers[] | {name, memory_bytes}'
+
+In a pipe, and with --json, it is shown once. The waits are the part of the last ten seconds in which some process
+had to wait for the resource (the kernel's pressure figures).")]
+    Stats(StatsArguments),
+
+    /// List the processes of a container
+    #[command(after_help = "\
+Examples:
+  orlop top web
+  orlop top --json web | jq '.processes[].command'")]
+    Top(NameArguments),
+
+    /// Freeze all processes of a container
+    #[command(after_help = "\
+Examples:
+  orlop pause web
+  orlop resume web
+
+It stays so, whatever becomes of the supervisor, until it is resumed, stopped or killed.")]
+    Pause(NamesArguments),
+
+    /// Let a paused container go on; without a name: leave safe mode
+    #[command(after_help = "\
+Examples:
+  orlop resume web
+  orlop resume
+
+The supervisor starts in safe mode after it crashed three times in a row. Containers that ran go on to run; nothing
+is started or stopped unless it is asked for. Without a name, what is wanted is then started.")]
+    Resume {
+        /// The paused containers
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+
+    /// Change limits of a container that runs
+    #[command(after_help = "\
+Examples:
+  orlop update web memory=128M cpus=0.5
+  orlop update web pids=64
+
+Keys and values are those of `limits` in the configuration. They hold until the container is started again: the next
+start goes by the configuration. All are changed, or none.")]
+    Update(UpdateArguments),
+
     /// Show the phases of the boot, and how long each took
     #[command(after_help = "\
 Examples:
@@ -123,15 +181,6 @@ Examples:
 Examples:
   orlop reboot")]
     Reboot,
-
-    /// Leave safe mode: start what is wanted
-    #[command(after_help = "\
-Examples:
-  orlop resume
-
-The supervisor starts in safe mode after it crashed three times in a row. Containers that ran go on
-to run; nothing is started or stopped unless it is asked for.")]
-    Resume,
 
     /// Replace the supervisor by another binary, without touching containers
     #[command(after_help = "\
@@ -226,103 +275,9 @@ pub(crate) enum CrashProcess {
     Init,
 }
 
-#[derive(Debug, Clone, Copy, Args)]
-pub(crate) struct Json {
-    /// Print JSON, with the names of org.orlop.Control
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct StatusArguments {
-    /// The container
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) json: Json,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LogsArguments {
-    /// The containers; none is all of them
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    /// Go on with what is written from now on
-    #[arg(short, long)]
-    pub(crate) follow: bool,
-    /// Begin with the last LINES lines of each
-    #[arg(short = 'n', long, value_name = "LINES", value_parser = count, allow_hyphen_values = true)]
-    pub(crate) lines: Option<u64>,
-    /// Begin each line with the time at which it was read
-    #[arg(short, long, conflicts_with = "json")]
-    pub(crate) timestamps: bool,
-    /// Print one JSON object a line, with the names of org.orlop.Control
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ChangeArguments {
-    /// The containers
-    #[arg(value_name = "NAME", required = true)]
-    pub(crate) names: Vec<String>,
-    /// Return as soon as the machine has taken the request
-    #[arg(long)]
-    pub(crate) no_wait: bool,
-    /// Wait no longer than this for all of them
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value = "120",
-        value_parser = seconds,
-        conflicts_with = "no_wait"
-    )]
-    pub(crate) timeout: Duration,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct KillArguments {
-    /// The containers
-    #[arg(value_name = "NAME", required = true)]
-    pub(crate) names: Vec<String>,
-    /// A name (TERM, SIGTERM, RTMIN+3) or a number
-    #[arg(short, long, default_value = "KILL", value_parser = signal_number)]
-    pub(crate) signal: i32,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct UpgradeArguments {
-    /// An orlop binary for the machine's architecture
-    pub(crate) file: PathBuf,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CheckArguments {
-    /// Folders and files of TOML
-    #[arg(value_name = "PATH", required = true)]
-    pub(crate) paths: Vec<PathBuf>,
-    /// Do not look whether images and environment files are there
-    #[arg(long)]
-    pub(crate) no_files: bool,
-    #[command(flatten)]
-    pub(crate) json: Json,
-}
-
 fn socket_path(text: &str) -> Result<PathBuf, String> {
     match text.strip_prefix("unix:") {
         Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
         Some(_) | None => Err(String::from("write it as unix:PATH")),
     }
-}
-
-fn signal_number(text: &str) -> Result<i32, String> {
-    orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
-}
-
-fn count(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| String::from("write a whole number"))
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: u32 = text.parse().map_err(|_| String::from("write whole seconds"))?;
-    Ok(Duration::from_secs(u64::from(seconds)))
 }

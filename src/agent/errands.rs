@@ -1,0 +1,157 @@
+//! Errands: what a client asks for that takes reading or writing which may block, done by a process
+//! that may die.
+//!
+//! A child writes the whole answer, as it goes to the client, and ends. The supervisor passes it on
+//! without looking into it: names and arguments of a container's processes are nothing that it parses.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use orlop::control::{Error, encode_error, encode_reply};
+
+use super::control::CallId;
+use super::{Agent, Token, say};
+use crate::linux::clone::{Cloned, Parent, clone3, flags};
+use crate::linux::epoll::Interest;
+use crate::linux::kmsg::Level;
+use crate::linux::{Errno, Result, cgroup, fd, pidfd, process, signal};
+
+/// At once; each is a process.
+const ERRANDS: usize = 8;
+/// A kernel that takes memory from a container for a smaller limit has this long, and so has one
+/// that waits for a process to stand still.
+const LONGEST: Duration = Duration::from_secs(20);
+/// Bytes of an answer: the figures of as many containers as there may be.
+const MAX_ANSWER: usize = 4 << 20;
+/// Read in one turn.
+const READ: usize = 64 << 10;
+/// Where the child has its end of the pipe.
+const ANSWER_FD: i32 = 3;
+
+/// An answer, or why there is none.
+pub type Answer = core::result::Result<Vec<u8>, Error>;
+
+#[derive(Default)]
+pub struct Errands {
+    running: BTreeMap<u32, Errand>,
+    next: u32,
+}
+
+struct Errand {
+    call: CallId,
+    answer: OwnedFd,
+    pidfd: OwnedFd,
+    bytes: Vec<u8>,
+    until: Duration,
+}
+
+impl Errands {
+    pub fn deadline(&self) -> Option<Duration> {
+        self.running.values().map(|errand| errand.until).min()
+    }
+}
+
+impl Agent {
+    /// Has `work` done, and its answer sent. It has a copy of our memory and none of our descriptors:
+    /// what it is given must not own any.
+    pub fn errand(&mut self, call: CallId, now: Duration, work: impl FnOnce() -> Answer) {
+        if self.errands.running.len() >= ERRANDS {
+            let error = Error::Busy { what: "errands".into(), limit: ERRANDS as u64 };
+            return self.server.fail(now, call, &error);
+        }
+        let key = self.errands.next;
+        self.errands.next = key.wrapping_add(1);
+        let sent = send(work).and_then(|(answer, pidfd)| {
+            self.epoll.add(answer.as_fd(), Interest::EPOLLIN, Token::Errand(key).number())?;
+            Ok((answer, pidfd))
+        });
+        match sent {
+            Ok((answer, pidfd)) => {
+                let until = now.saturating_add(LONGEST);
+                self.errands.running.insert(key, Errand { call, answer, pidfd, bytes: Vec::new(), until });
+            }
+            Err(errno) => self.server.fail(now, call, &failed(errno.desc())),
+        }
+    }
+
+    /// Something came of one, or it is over.
+    pub fn errand_ready(&mut self, key: u32, now: Duration) {
+        let Some(errand) = self.errands.running.get_mut(&key) else { return };
+        let mut buffer = [0; READ];
+        match fd::read(errand.answer.as_fd(), &mut buffer) {
+            Ok(0) => self.errand_over(key, now),
+            Ok(count) => {
+                errand.bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                if errand.bytes.len() > MAX_ANSWER {
+                    self.give_up(key, "the answer is too large", now);
+                }
+            }
+            Err(Errno::EAGAIN) => {}
+            Err(errno) => self.give_up(key, errno.desc(), now),
+        }
+    }
+
+    fn errand_over(&mut self, key: u32, now: Duration) {
+        let Some(errand) = self.errands.running.remove(&key) else { return };
+        // One message, and nothing behind it.
+        let end = errand.bytes.iter().position(|byte| *byte == 0);
+        if end.is_some_and(|end| end + 1 == errand.bytes.len()) {
+            self.server.reply_message(now, errand.call, &errand.bytes);
+        } else {
+            self.server.fail(now, errand.call, &failed("the process that was to do it ended"));
+        }
+    }
+
+    fn give_up(&mut self, key: u32, why: &str, now: Duration) {
+        let Some(errand) = self.errands.running.remove(&key) else { return };
+        if let Err(errno) = pidfd::send_signal(errand.pidfd.as_fd(), libc::SIGKILL) {
+            say(Level::Error, &format!("errand: {}", errno.desc()));
+        }
+        self.server.fail(now, errand.call, &failed(why));
+    }
+
+    /// Those that take too long.
+    pub fn late_errands(&mut self, now: Duration) {
+        let late = self.errands.running.iter().filter(|(_, errand)| errand.until <= now);
+        let late: Vec<u32> = late.map(|(key, _)| *key).collect();
+        for key in late {
+            self.give_up(key, &format!("not done after {} s", LONGEST.as_secs()), now);
+        }
+    }
+}
+
+fn failed(why: &str) -> Error {
+    Error::Failed { reason: why.to_owned() }
+}
+
+fn send(work: impl FnOnce() -> Answer) -> Result<(OwnedFd, OwnedFd)> {
+    let (answer, theirs) = fd::pipe()?;
+    fd::nonblocking(answer.as_fd())?;
+    let group = cgroup::open_path("orlop").and_then(|orlop| cgroup::make(orlop.as_fd(), "errand"))?;
+    match clone3(Parent::CallersParent, flags::INTO_CGROUP, Some(group.as_fd()))? {
+        Cloned::Parent { pidfd, .. } => Ok((answer, pidfd)),
+        Cloned::Child => {
+            signal::reset();
+            process::set_name(c"orlop-errand");
+            // Nothing of the supervisor's stays open: who waits for a hang-up must not wait for us.
+            let given = fd::install(theirs.as_fd(), ANSWER_FD).and_then(|()| {
+                fd::close_from(ANSWER_FD + 1);
+                fd::inherited(ANSWER_FD)
+            });
+            let Ok(to) = given else { process::exit_now(1) };
+            let bytes = work().unwrap_or_else(|error| encode_error(&error));
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let Ok(count) = nix::unistd::write(to.as_fd(), rest) else { process::exit_now(1) };
+                rest = rest.get(count..).unwrap_or_default();
+            }
+            process::exit_now(0)
+        }
+    }
+}
+
+/// For an errand that has nothing to say but that it is done.
+pub fn done() -> Answer {
+    Ok(encode_reply(&orlop::control::Empty {}))
+}

@@ -1,0 +1,158 @@
+//! Changes to a container that runs: `Pause`, `Unpause`, `Update`. Nothing of them is remembered here:
+//! the kernel has it, for this supervisor and the next.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use orlop::config::live_limits;
+use orlop::container::{Place, Setting, changed_settings};
+use orlop::control::Error;
+use orlop::supervisor::StateKind;
+
+use super::Agent;
+use super::answer::state_word;
+use super::cgroups;
+use super::control::CallId;
+use super::errands::{Answer, done};
+use super::launch::Run;
+use crate::linux::{Errno, Result, cgroup};
+
+/// For all processes to stand still: one that waits for a device does when it is answered.
+const FREEZE: Duration = Duration::from_secs(10);
+
+impl Agent {
+    /// Whether it stands still.
+    pub fn is_paused(&self, name: &str) -> bool {
+        let of_it = |run: &&Run| run.name == name && !run.cleaning;
+        let run = self.runs.values().find(of_it);
+        run.and_then(|run| run.cgroups.as_ref()).is_some_and(cgroups::Cgroups::is_frozen)
+    }
+
+    /// `None`: it runs; else it was answered that it does not.
+    pub fn running(&mut self, call: CallId, name: &str, now: Duration) -> Option<()> {
+        let Some(status) = self.core.status(name) else {
+            self.unknown(call, name.to_owned(), now);
+            return None;
+        };
+        if status.state == StateKind::Running && status.pid.is_some() {
+            return Some(());
+        }
+        let error = Error::NotRunning { name: name.to_owned(), state: state_word(status.state) };
+        self.server.fail(now, call, &error);
+        None
+    }
+
+    pub fn pause(&mut self, call: CallId, name: String, now: Duration) {
+        if self.running(call, &name, now).is_some() {
+            self.errand(call, now, move || freeze(&name));
+        }
+    }
+
+    pub fn unpause(&mut self, call: CallId, name: String, now: Duration) {
+        if self.running(call, &name, now).is_some() {
+            self.errand(call, now, move || match thaw(&name) {
+                Ok(()) => done(),
+                Err(errno) => Err(failed(&name, errno)),
+            });
+        }
+    }
+
+    pub fn update(&mut self, call: CallId, name: String, changes: &BTreeMap<String, String>, now: Duration) {
+        if self.running(call, &name, now).is_none() {
+            return;
+        }
+        match live_limits(changes) {
+            Ok(limits) => match changed_settings(&limits, changes.keys()) {
+                Ok(settings) => self.errand(call, now, move || change(&name, &settings)),
+                Err(refused) => {
+                    self.server.fail(now, call, &Error::BadLimit { key: refused.field, reason: refused.why });
+                }
+            },
+            Err(bad) => {
+                self.server.fail(now, call, &Error::BadLimit { key: bad.key, reason: bad.reason });
+            }
+        }
+    }
+}
+
+fn failed(name: &str, errno: Errno) -> Error {
+    Error::Failed { reason: format!("{name}: {}", errno.desc()) }
+}
+
+fn freeze(name: &str) -> Answer {
+    let frozen = cgroup::open_path(&cgroups::path(name)).and_then(|group| {
+        cgroup::freeze(group.as_fd()).and_then(|()| cgroup::wait_until_frozen(group.as_fd(), FREEZE))
+    });
+    match frozen {
+        Ok(()) => done(),
+        Err(errno) => {
+            // Half frozen is neither.
+            let _ = thaw(name);
+            let reason = match errno {
+                Errno::ETIMEDOUT => {
+                    format!("{name}: not all processes stand still after {} s", FREEZE.as_secs())
+                }
+                errno => format!("{name}: {}", errno.desc()),
+            };
+            Err(Error::Failed { reason })
+        }
+    }
+}
+
+/// Lets it go on, if it was paused.
+///
+/// # Errors
+/// ENOENT when it has no cgroup.
+pub fn thaw(name: &str) -> Result<()> {
+    cgroup::thaw(cgroup::open_path(&cgroups::path(name))?.as_fd())
+}
+
+/// A file of a cgroup, and what was in it before.
+struct Written<'a> {
+    group: BorrowedFd<'a>,
+    file: &'a str,
+    before: String,
+}
+
+/// Writes all of them, or puts back what was there.
+fn change(name: &str, settings: &[Setting]) -> Answer {
+    let path = cgroups::path(name);
+    let open = |path: &str| -> core::result::Result<OwnedFd, Error> {
+        cgroup::open_path(path).map_err(|errno| failed(name, errno))
+    };
+    let (outer, main) = (open(&path)?, open(&format!("{path}/main"))?);
+    let mut written: Vec<Written<'_>> = Vec::new();
+    for setting in settings {
+        let Setting { place, file, value, .. } = setting;
+        let both = [Some(&outer), Some(&main).filter(|_| *place == Place::Both)];
+        for group in both.into_iter().flatten().map(AsFd::as_fd) {
+            let before = cgroup::read(group, file);
+            if let Err(errno) = before.and_then(|before| {
+                written.push(Written { group, file, before });
+                cgroups::write_one(group, setting)
+            }) {
+                for Written { group, file, before } in written.into_iter().rev() {
+                    // What cannot be put back was not changed either.
+                    let _ = cgroup::write(group, file, &before);
+                }
+                let reason = format!("the kernel refuses {file} = {value}: {}", errno.desc());
+                return Err(Error::BadLimit { key: key_of(file), reason });
+            }
+        }
+    }
+    done()
+}
+
+/// The key that a file is known by.
+fn key_of(file: &str) -> String {
+    match file {
+        "memory.max" => "memory".to_owned(),
+        "memory.swap.max" => "swap".to_owned(),
+        "cpu.max" => "cpus".to_owned(),
+        "cpuset.cpus" => "cpuset".to_owned(),
+        "pids.max" => "pids".to_owned(),
+        "memory.oom.group" => "oom".to_owned(),
+        other => other.replace('.', "_"),
+    }
+}

@@ -1,0 +1,394 @@
+//! Processes that are executed in containers for clients, from the call to the last of them.
+//!
+//! The supervisor starts one, has PID 1 keep it, and gives its streams and the client's connection to a
+//! relay: from then on no byte of either is its business. It passes signals one way and the end the other, over
+//! a link whose end PID 1 keeps too, so that a session outlives a supervisor. A process whose relay is gone is
+//! killed with all that it started.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use orlop::control::Error;
+use orlop::ledger::{Child, Ended, Frame, Kind, Label};
+use orlop::supervisor::Exit;
+
+use super::control::{CallId, ClientId};
+use super::ledger::{Fds, exit_of};
+use super::relay::{self, End, Parts, Word};
+use super::{Agent, Token, cgroups, say, serving};
+use crate::engine::{Failure, Report, Starting};
+use crate::linux::epoll::Interest;
+use crate::linux::kmsg::Level;
+use crate::linux::{Errno, Result, cgroup, pidfd};
+
+/// At once; each is two processes.
+const SESSIONS: usize = 32;
+/// From the call to the program's first instruction; a client waits no longer than half a minute.
+const START: Duration = Duration::from_secs(25);
+/// Cookies of sessions: unlike those of containers and rings.
+const EXECS: u64 = 1 << 62;
+
+#[derive(Default)]
+pub struct Sessions {
+    all: BTreeMap<u32, Session>,
+    next: u32,
+    /// Counts those that this supervisor has begun.
+    count: u16,
+}
+
+struct Session {
+    /// The container's name.
+    name: String,
+    cookie: u64,
+    /// Our end of the link to its relay.
+    link: OwnedFd,
+    stage: Stage,
+}
+
+enum Stage {
+    Starting(Box<Start>),
+    Running {
+        pidfd: OwnedFd,
+    },
+    /// It has ended, and its relay knows.
+    Ended,
+    /// Its relay is gone; it is killed, and its end is awaited.
+    Killed,
+}
+
+/// What there is of one before its program runs.
+pub struct Start {
+    pub call: CallId,
+    pub starting: Starting,
+    pub until: Duration,
+    /// Of the process; the terminal comes later.
+    pub parts: Parts,
+    /// The relay's end of the link.
+    pub theirs: OwnedFd,
+    pidfd: Option<OwnedFd>,
+    /// PID 1 keeps it.
+    is_kept: bool,
+    /// It waits at the barrier.
+    is_ready: bool,
+}
+
+impl Start {
+    pub fn new(call: CallId, starting: Starting, parts: Parts, theirs: OwnedFd, now: Duration) -> Self {
+        let until = now.saturating_add(START);
+        Self { call, starting, until, parts, theirs, pidfd: None, is_kept: false, is_ready: false }
+    }
+}
+
+impl Sessions {
+    pub fn is_full(&self) -> Option<Error> {
+        let error = || Error::Busy { what: "sessions".into(), limit: SESSIONS as u64 };
+        (self.all.len() >= SESSIONS).then(error)
+    }
+
+    pub fn deadline(&self) -> Option<Duration> {
+        self.all.values().filter_map(|session| Some(session.start()?.until)).min()
+    }
+
+    /// A cookie that no session had, of no supervisor.
+    pub fn cookie(&mut self, supervisor_starts: u32) -> u64 {
+        self.count = self.count.wrapping_add(1);
+        EXECS | u64::from(supervisor_starts) << 16 | u64::from(self.count)
+    }
+
+    /// Whether this cgroup of a container is one of a session that there is.
+    pub fn has_group(&self, name: &str, of: &str) -> bool {
+        self.all.values().any(|session| session.name == name && group(session.cookie) == of)
+    }
+
+    fn find(&self, cookie: u64) -> Option<u32> {
+        self.all.iter().find(|(_, session)| session.cookie == cookie).map(|(key, _)| *key)
+    }
+}
+
+/// The name of a session's cgroup, below its container's.
+pub fn group(cookie: u64) -> String {
+    format!("exec-{}-{}", (cookie & !EXECS) >> 16, cookie & 0xffff)
+}
+
+impl Session {
+    fn start(&self) -> Option<&Start> {
+        match &self.stage {
+            Stage::Starting(start) => Some(start),
+            Stage::Running { .. } | Stage::Ended | Stage::Killed => None,
+        }
+    }
+
+    fn start_mut(&mut self) -> Option<&mut Start> {
+        match &mut self.stage {
+            Stage::Starting(start) => Some(start),
+            Stage::Running { .. } | Stage::Ended | Stage::Killed => None,
+        }
+    }
+
+    fn group(&self) -> String {
+        format!("{}/{}", cgroups::path(&self.name), group(self.cookie))
+    }
+
+    /// Everything that it has started, too.
+    fn kill(&self) {
+        match cgroup::open_path(&self.group()).and_then(|group| cgroup::kill(group.as_fd())) {
+            // With its container.
+            Ok(()) | Err(Errno::ENOENT | Errno::ENODEV) => {}
+            Err(errno) => say(Level::Error, &format!("{}: cgroup.kill: {}", self.group(), errno.desc())),
+        }
+    }
+
+    /// Its cgroup; not while something that it left behind lives there.
+    fn sweep(&self) {
+        if let Ok(outer) = cgroup::open_path(&cgroups::path(&self.name)) {
+            let _ = cgroup::remove(outer.as_fd(), &group(self.cookie));
+        }
+    }
+}
+
+impl Agent {
+    /// One more, whose process is being made.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub fn add_session(&mut self, name: String, cookie: u64, link: OwnedFd, start: Start) -> Result<()> {
+        let key = self.sessions.next;
+        self.sessions.next = key.wrapping_add(1);
+        let report = start.starting.report.as_fd();
+        self.epoll.add(report, Interest::EPOLLIN, Token::SessionReport(key).number())?;
+        let stage = Stage::Starting(Box::new(start));
+        self.sessions.all.insert(key, Session { name, cookie, link, stage });
+        Ok(())
+    }
+
+    /// One of an earlier supervisor.
+    pub fn adopt_session(&mut self, child: &Child, ended: Option<Ended>, fds: Fds) {
+        let [pidfd, link, ..] = fds;
+        let (Some(pidfd), Some(link)) = (pidfd, link) else { return };
+        let key = self.sessions.next;
+        self.sessions.next = key.wrapping_add(1);
+        let name = child.label.as_str().to_owned();
+        let session = Session { name, cookie: child.cookie, link, stage: Stage::Running { pidfd } };
+        self.sessions.all.insert(key, session);
+        self.watch_link(key);
+        if let Some(ended) = ended {
+            self.session_ended(key, ended);
+        }
+    }
+
+    fn watch_link(&mut self, key: u32) {
+        let Some(session) = self.sessions.all.get(&key) else { return };
+        let watched = self.epoll.add(session.link.as_fd(), Interest::EPOLLIN, Token::Session(key).number());
+        if let Err(errno) = watched {
+            say(Level::Error, &format!("{}: {}", session.name, errno.desc()));
+        }
+    }
+
+    /// Something came from a start.
+    pub fn session_report(&mut self, key: u32, now: Duration) {
+        while let Some(start) = self.sessions.all.get(&key).and_then(Session::start) {
+            match start.starting.receive() {
+                Ok(Report::Container { pid, pidfd }) => self.session_made(key, pid, pidfd, now),
+                Ok(Report::Terminal(terminal)) => {
+                    if let Some(start) = self.sessions.all.get_mut(&key).and_then(Session::start_mut) {
+                        start.parts.terminal = Some(terminal);
+                    }
+                }
+                Ok(Report::Ready) => self.session_may_go(key, now, |start| start.is_ready = true),
+                Ok(Report::Failed(failure)) => return self.session_failed(key, &failure, now),
+                Ok(Report::Closed) => return self.session_runs(key, now),
+                // Nothing is done to a process that joins, and its filter is the container's.
+                Ok(Report::Meets | Report::Listener(_)) => {}
+                Err(Errno::EAGAIN) => return,
+                Err(errno) => return self.session_failed(key, &Failure::new("report", "", errno), now),
+            }
+        }
+    }
+
+    fn session_made(&mut self, key: u32, pid: i32, pidfd: OwnedFd, now: Duration) {
+        let Some(session) = self.sessions.all.get_mut(&key) else { return };
+        let label = Label::new(&session.name);
+        let child = Child { cookie: session.cookie, kind: Kind::Exec, pid, label };
+        let sent = self.ledger.register(child, &[pidfd.as_fd(), session.link.as_fd()]);
+        if let Some(start) = session.start_mut() {
+            start.pidfd = Some(pidfd);
+        }
+        if let Err(errno) = sent {
+            self.session_failed(key, &Failure::new("register", "PID 1", errno), now);
+        }
+    }
+
+    /// What PID 1 says; `false`: it is not about a session.
+    pub fn is_of_a_session(&mut self, frame: &Frame, now: Duration) -> bool {
+        let (Frame::Registered { cookie }
+        | Frame::Gone { cookie }
+        | Frame::Refused { cookie }
+        | Frame::Ended { cookie, .. }) = *frame
+        else {
+            return false;
+        };
+        let Some(key) = self.sessions.find(cookie) else {
+            // One that was given up: nobody waits for its end.
+            if cookie & EXECS != 0 && matches!(frame, Frame::Ended { .. }) {
+                self.ledger.send(Frame::Recorded { cookie });
+            }
+            return cookie & EXECS != 0 && cookie >> 63 == 0;
+        };
+        match *frame {
+            Frame::Registered { .. } => self.session_may_go(key, now, |start| start.is_kept = true),
+            Frame::Gone { .. } => self.session_cut_off(key, "it ended before it was ready", now),
+            Frame::Refused { .. } => self.session_cut_off(key, "the table of children is full", now),
+            Frame::Ended { ended, .. } => {
+                // The report first: that the program was executed, or which step failed.
+                self.session_report(key, now);
+                self.session_ended(key, ended);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// A report of the failed step may be waiting; it says more than we know.
+    fn session_cut_off(&mut self, key: u32, why: &str, now: Duration) {
+        self.session_report(key, now);
+        self.session_failed(key, &Failure::said("register", why), now);
+    }
+
+    /// Opens the barrier once it is kept and ready.
+    fn session_may_go(&mut self, key: u32, now: Duration, note: fn(&mut Start)) {
+        let Some(start) = self.sessions.all.get_mut(&key).and_then(Session::start_mut) else { return };
+        note(start);
+        if start.is_kept && start.is_ready {
+            match start.starting.go() {
+                // It failed meanwhile, and its report says how.
+                Ok(()) | Err(Errno::EPIPE) => {}
+                Err(errno) => self.session_failed(key, &Failure::new("barrier", "", errno), now),
+            }
+        }
+    }
+
+    /// The program runs, or all are dead: in that case the end tells.
+    fn session_runs(&mut self, key: u32, now: Duration) {
+        let Some(session) = self.sessions.all.get_mut(&key) else { return };
+        let Stage::Starting(start) = core::mem::replace(&mut session.stage, Stage::Ended) else { return };
+        let (Some(pidfd), true, true) = (start.pidfd.as_ref(), start.is_kept, start.is_ready) else {
+            session.stage = Stage::Starting(start);
+            return self.session_failed(key, &Failure::said("setup", "it was killed"), now);
+        };
+        let Ok(pidfd) = pidfd.try_clone() else {
+            session.stage = Stage::Starting(start);
+            return self.session_failed(key, &Failure::new("pidfd", "", Errno::EMFILE), now);
+        };
+        session.stage = Stage::Running { pidfd };
+        let (call, name) = (start.call, session.name.clone());
+        let begun = match self.server.hand_over(call) {
+            Some(client) => relay::start(&start.theirs, &client, &start.parts),
+            // It has left; so the link, whose other end nobody has, tells.
+            None => Ok(()),
+        };
+        if let Err(errno) = begun {
+            say(Level::Error, &format!("{name}: relay: {}", errno.desc()));
+        }
+        drop(start);
+        self.watch_link(key);
+    }
+
+    /// Gives a start up, and says why.
+    fn session_failed(&mut self, key: u32, failure: &Failure, now: Duration) {
+        let Some(session) = self.sessions.all.get(&key) else { return };
+        let Some(start) = session.start() else { return };
+        let errno = (failure.errno != 0).then(|| format!("{:?}", Errno::from_raw(failure.errno)));
+        let text = format!("{}: {failure}", session.name);
+        let Failure { step, object, .. } = failure.clone();
+        self.server.fail(now, start.call, &Error::ExecFailed { step, object, errno, text });
+        self.end_session(key);
+    }
+
+    /// Kills what there is and forgets it. An end that PID 1 still tells is nobody's.
+    fn end_session(&mut self, key: u32) {
+        let Some(session) = self.sessions.all.remove(&key) else { return };
+        session.kill();
+        session.sweep();
+    }
+
+    fn session_ended(&mut self, key: u32, ended: Ended) {
+        let Some(session) = self.sessions.all.get_mut(&key) else { return };
+        let cookie = session.cookie;
+        let end = match exit_of(ended) {
+            Exit::Code(code) => End::Exited(code),
+            Exit::Signal(signal) => End::Killed(signal),
+        };
+        match session.stage {
+            Stage::Running { .. } => {
+                // EPIPE: its relay is gone, and that is heard of next.
+                let _ = relay::send_end(session.link.as_fd(), end);
+                session.stage = Stage::Ended;
+            }
+            Stage::Starting(_) | Stage::Ended => {}
+            Stage::Killed => {
+                session.sweep();
+                self.sessions.all.remove(&key);
+            }
+        }
+        self.ledger.send(Frame::Recorded { cookie });
+    }
+
+    /// A relay has something to say, or is gone.
+    pub fn session_ready(&mut self, key: u32) {
+        while let Some(session) = self.sessions.all.get_mut(&key) {
+            match (relay::receive(session.link.as_fd()), &session.stage) {
+                (Ok(Word::Signal(number)), Stage::Running { pidfd }) => {
+                    let pidfd: BorrowedFd<'_> = pidfd.as_fd();
+                    // ESRCH: it has just ended.
+                    let _ = pidfd::send_signal(pidfd, number);
+                }
+                (Ok(Word::Signal(_)), _) | (Err(Errno::EBADMSG), _) => {}
+                (Ok(Word::Over) | Err(Errno::ECONNRESET | Errno::EPIPE), _) => return self.relay_gone(key),
+                (Err(_), _) => return,
+            }
+        }
+    }
+
+    fn relay_gone(&mut self, key: u32) {
+        let Some(session) = self.sessions.all.get_mut(&key) else { return };
+        // PID 1 may hold it too: closing ours would not take it out.
+        let _ = self.epoll.remove(session.link.as_fd());
+        match session.stage {
+            Stage::Running { .. } => {
+                session.stage = Stage::Killed;
+                session.kill();
+            }
+            Stage::Ended => {
+                session.sweep();
+                self.sessions.all.remove(&key);
+            }
+            Stage::Starting(_) | Stage::Killed => {}
+        }
+        // It may have had one.
+        if let Err(error) = serving::open_ports(&self.config, &mut self.server) {
+            say(Level::Error, &format!("control: {error}"));
+        }
+    }
+
+    /// A client is gone before it was answered.
+    pub fn forget_session(&mut self, client: ClientId) {
+        let of_it = |session: &Session| session.start().is_some_and(|start| start.call.client == client);
+        let keys = self.sessions.all.iter().filter(|(_, session)| of_it(session));
+        let keys: Vec<u32> = keys.map(|(key, _)| *key).collect();
+        for key in keys {
+            self.end_session(key);
+        }
+    }
+
+    /// Starts that take too long.
+    pub fn late_sessions(&mut self, now: Duration) {
+        let is_late = |session: &Session| session.start().is_some_and(|start| start.until <= now);
+        let late = self.sessions.all.iter().filter(|(_, session)| is_late(session));
+        let late: Vec<u32> = late.map(|(key, _)| *key).collect();
+        for key in late {
+            let why = format!("not started within {} s", START.as_secs());
+            self.session_failed(key, &Failure::said("deadline", why), now);
+        }
+    }
+}

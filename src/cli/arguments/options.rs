@@ -1,0 +1,141 @@
+//! The options and names of each command, and how they are read.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Json {
+    /// Print JSON, with the names of org.orlop.Control
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// The container
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// The containers; none is all of them
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Go on with what is written from now on
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Begin with the last LINES lines of each
+    #[arg(short = 'n', long, value_name = "LINES", value_parser = count, allow_hyphen_values = true)]
+    pub(crate) lines: Option<u64>,
+    /// Begin each line with the time at which it was read
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) timestamps: bool,
+    /// Print one JSON object a line, with the names of org.orlop.Control
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArguments {
+    /// The containers
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    /// Return as soon as the machine has taken the request
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Wait no longer than this for all of them
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "120",
+        value_parser = seconds,
+        conflicts_with = "no_wait"
+    )]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KillArguments {
+    /// The containers
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+    /// A name (TERM, SIGTERM, RTMIN+3) or a number
+    #[arg(short, long, default_value = "KILL", value_parser = signal_number)]
+    pub(crate) signal: i32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NameArguments {
+    /// The container
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NamesArguments {
+    /// The containers
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatsArguments {
+    /// The containers; none is all that run
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Show them once
+    #[arg(long)]
+    pub(crate) no_stream: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArguments {
+    /// The container
+    pub(crate) name: String,
+    /// Limits as in the configuration: memory=128M, cpus=0.5, pids=64, …
+    #[arg(value_name = "KEY=VALUE", required = true, value_parser = pair)]
+    pub(crate) limits: Vec<(String, String)>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UpgradeArguments {
+    /// An orlop binary for the machine's architecture
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Folders and files of TOML
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Do not look whether images and environment files are there
+    #[arg(long)]
+    pub(crate) no_files: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+pub(super) fn signal_number(text: &str) -> Result<i32, String> {
+    orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
+}
+
+fn count(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| String::from("write a whole number"))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: u32 = text.parse().map_err(|_| String::from("write whole seconds"))?;
+    Ok(Duration::from_secs(u64::from(seconds)))
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| String::from("write it as KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
+}
