@@ -3,6 +3,7 @@
 //! Exit codes are decided here, and nowhere else: 0 done, 1 it failed, 2 wrong usage.
 
 mod arguments;
+mod audit;
 mod change;
 mod check;
 mod client;
@@ -95,6 +96,9 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure>
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),
         Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
         Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
+        Command::Spec(asked) => audit::spec(&mut connect()?, screen, asked),
+        Command::Audit(asked) if asked.config.is_empty() => audit::on_machine(&mut connect()?, screen, asked),
+        Command::Audit(asked) => audit::of_configuration(screen, asked),
         Command::Pause(asked) => live::pause(&mut connect()?, screen, &asked.names),
         Command::Resume { names } if !names.is_empty() => live::unpause(&mut connect()?, screen, names),
         Command::Resume { .. } => machine::resume(&mut connect()?, screen),

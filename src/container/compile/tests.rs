@@ -1,3 +1,5 @@
+//! What the compiled specs hold: the defaults, each opening, and what wins over what.
+
 use super::*;
 use crate::config::{Config, Source, read};
 
