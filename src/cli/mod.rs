@@ -4,6 +4,7 @@
 //! `attach` are the program's own; `session` knows what Docker says when there is none.
 
 mod arguments;
+mod audit;
 mod change;
 mod check;
 mod client;
@@ -106,6 +107,9 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Exec(asked) => exec::exec(connect(), screen, asked),
         Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
         Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
+        Command::Spec(asked) => audit::spec(&mut connect()?, screen, asked),
+        Command::Audit(asked) if asked.config.is_empty() => audit::on_machine(&mut connect()?, screen, asked),
+        Command::Audit(asked) => audit::of_configuration(screen, asked),
         Command::Pause(asked) => live::pause(&mut connect()?, screen, &asked.names),
         Command::Resume { names } if !names.is_empty() => live::unpause(&mut connect()?, screen, names),
         Command::Resume { .. } => machine::resume(&mut connect()?, screen),

@@ -20,15 +20,13 @@ pub struct Root {
     pub volumes: Vec<Volume>,
     /// Over the numbers of the spec, and looked up inside the root.
     pub names: Names,
-    /// Whether our own PID 1 stands before the program.
-    pub init: bool,
 }
 
 impl Root {
     /// A bundle's: nothing beside what its spec says.
     #[must_use]
     pub fn directory(path: String) -> Self {
-        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default(), init: false }
+        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default() }
     }
 }
 
@@ -351,4 +349,15 @@ pub struct CapabilitySets {
 pub struct Plan {
     pub setup: Vec<SetupStep>,
     pub inside: Vec<InsideStep>,
+}
+
+impl Plan {
+    /// With an init of ours as process 1, under the filter and with the capabilities of the program: it is
+    /// no way around them.
+    #[must_use]
+    pub fn with_init(mut self) -> Self {
+        let last = self.inside.iter().position(|step| matches!(step, InsideStep::Execute { .. }));
+        self.inside.insert(last.unwrap_or(self.inside.len()), InsideStep::Init);
+        self
+    }
 }

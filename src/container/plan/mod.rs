@@ -190,10 +190,6 @@ fn program(
         steps.push(InsideStep::StartHooks(spec.hooks.start_container.clone()));
     }
     steps.extend(process::last(process, filter)?);
-    if root.init {
-        // Under the filter and with the capabilities of the program: it is no way around them.
-        steps.insert(steps.len().saturating_sub(1), InsideStep::Init);
-    }
     Ok(steps)
 }
 
