@@ -321,8 +321,8 @@ pub enum InsideStep {
     Prepare {
         umask: u32,
     },
-    /// With no_new_privs the last step but the program: of ours only execve has to pass the filter, and
-    /// what says why it failed. Without, it needs the capabilities that go before that.
+    /// The last step but the program: of ours only execve has to pass the filter, and what says why it
+    /// failed; without no_new_privs also capset, since the filter needs a capability.
     Seccomp {
         program: Vec<Instruction>,
         flags: Vec<Flag>,
@@ -331,6 +331,8 @@ pub enum InsideStep {
     },
     /// Becomes the container's init, and goes on in a child.
     Init,
+    /// To what the program has, from that and what the filter needed.
+    LowerCapabilities(CapabilitySets),
     Execute {
         args: Vec<String>,
     },

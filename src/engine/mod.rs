@@ -85,6 +85,8 @@ pub struct Job<'a> {
 pub struct Starting {
     /// Reports come from here; [`Starting::go`] opens the barrier; closing it ends the start.
     pub report: OwnedFd,
+    /// The process that makes the container, and tells of it.
+    pub setup: OwnedFd,
 }
 
 impl Starting {
@@ -114,7 +116,7 @@ pub fn start(job: Job<'_>) -> Result<Starting> {
     let cgroup = job.cgroup.as_ref().map(AsFd::as_fd);
     let into = if cgroup.is_some() { flags::INTO_CGROUP } else { 0 };
     match clone3(job.parent, into, cgroup)? {
-        Cloned::Parent { .. } => Ok(Starting { report: ours }),
+        Cloned::Parent { pidfd, .. } => Ok(Starting { report: ours, setup: pidfd }),
         Cloned::Child => {
             let job = settle(job, theirs);
             process::exit_now(match job {
@@ -132,7 +134,10 @@ fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
     let _ = process::new_session();
     let _ = process::not_dumpable();
     process::set_name(c"orlop-setup");
-    let Job { plan, environment, stdio: [input, output, error], preserved, parent, gate, joins, .. } = job;
+    let Job { plan, environment, stdio: [input, output, error], preserved, cgroup, parent, gate, joins } =
+        job;
+    // We are in it by now; its number is closed with the others below.
+    let _ = cgroup.map(IntoRawFd::into_raw_fd);
     let (listens, gate) = match gate {
         Gate::Report => (false, None),
         Gate::Listen(socket) => (true, Some(socket)),
@@ -171,7 +176,5 @@ fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
     let stdio = [needed(0)?, needed(1)?, needed(2)?];
     let gate = if listens { Gate::Listen(needed(4)?) } else { Gate::Report };
     let (report, joins) = (needed(3)?, take(5)?);
-    // It is where we are.
-    let cgroup = None;
-    Ok((Job { plan, environment, stdio, preserved, cgroup, parent, gate, joins }, report))
+    Ok((Job { plan, environment, stdio, preserved, cgroup: None, parent, gate, joins }, report))
 }

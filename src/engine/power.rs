@@ -57,6 +57,11 @@ pub fn become_user(made: &mut Made, job: &Job<'_>) -> Result<()> {
     process::become_user(*uid, *gid, groups)
 }
 
+/// Ambient ones that are no longer permitted go by themselves.
+pub fn lower(sets: CapabilitySets) -> Result<()> {
+    capability::set(sets.effective, sets.permitted, sets.inheritable)
+}
+
 pub fn set(sets: CapabilitySets) -> Result<()> {
     capability::set(sets.effective, sets.permitted, sets.inheritable)?;
     capability::set_ambient(sets.ambient)

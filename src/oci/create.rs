@@ -16,6 +16,7 @@ use super::handed::Sockets;
 use super::inspect::State;
 use super::log::Log;
 use super::record::{Identity, Record};
+use super::reports::Reports;
 use super::store::{Folder, Store};
 use super::{World, delete, resources, seccomp_agent};
 use crate::engine::{self, Environment, Gate, Job, Report, Starting};
@@ -212,8 +213,9 @@ impl Attempt<'_> {
 
     /// Until it is ready.
     fn attend(&mut self, starting: &Starting) -> Result<()> {
+        let mut reports = Reports::of(starting);
         loop {
-            match super::next_report(starting.report.as_fd())? {
+            match reports.next()? {
                 Report::Container { pid, pidfd } => {
                     let identity = Identity::of(pid, pidfd.as_fd()).map_err(at("the container's process"))?;
                     self.record.process = Some(identity);
