@@ -15,6 +15,7 @@ mod broken_boot;
 mod capabilities_are_bounded;
 mod cpu_quota_holds;
 mod demo;
+mod executes_in_a_container;
 mod failure_budget;
 mod figures_are_the_kernels;
 mod fork_bomb_stays_in_pids;

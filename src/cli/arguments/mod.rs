@@ -8,8 +8,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use options::signal_number;
 pub(crate) use options::{
-    ChangeArguments, CheckArguments, Json, KillArguments, LogsArguments, NameArguments, NamesArguments,
-    StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
+    ChangeArguments, CheckArguments, ExecArguments, Json, KillArguments, LogsArguments, NameArguments,
+    NamesArguments, StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -104,6 +104,19 @@ Examples:
 
 What is wanted does not change: the restart policy decides what follows.")]
     Kill(KillArguments),
+
+    /// Execute a program in a container
+    #[command(after_help = "\
+Examples:
+  orlop exec -it web /bin/sh
+  orlop exec web cat /etc/hostname
+  orlop exec -i db psql < dump.sql
+  orlop exec -u 1000 -w /srv -e LANG=C web ./report
+
+It has the container's environment, user, limits and namespaces, and no more power than the container. When this
+command ends before it does, it is killed with all that it started. Exit codes: its own, 128 + n when signal n ended
+it; 127 it was not found, 126 it cannot be executed, 125 anything else went wrong.")]
+    Exec(ExecArguments),
 
     /// Show what containers use, once a second
     #[command(after_help = "\
