@@ -1,22 +1,31 @@
-//! ACT: the binary. Chooses the role: init, supervisor, helper, or a person's command.
+//! ACT: the binary. Chooses the role: init, supervisor, helper, OCI runtime, or a person's command.
 
 #![deny(unsafe_code)]
 #![allow(unreachable_pub, reason = "nobody imports a binary: `pub` says what a room has for the others")]
+
+/// musl's own gives every page back at once and asks for it again: a third of the system calls of a start.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 mod agent;
 mod cli;
 mod engine;
 mod init;
 mod linux;
+mod oci;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().collect();
+    let arguments: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     let program = arguments.first().map(String::as_str).unwrap_or_default();
     // The kernel passes stray words of its command line as arguments of /init.
     if nix::unistd::getpid().as_raw() == 1 && program.ends_with("init") {
         init::run();
+    }
+    if oci::NAMES.contains(&program.rsplit('/').next().unwrap_or_default()) {
+        return exit(oci::run(std::env::args_os().collect()));
     }
     if let Some(why) = arguments.get(1).and_then(|role| refused(role, arguments.get(2))) {
         eprintln!("error: {why}");
@@ -28,7 +37,8 @@ fn main() -> ExitCode {
         Some("console") => exit(agent::console::run()),
         Some("relay") => exit(agent::relay::run(arguments.get(2..).unwrap_or_default())),
         Some("supervisor") => exit(agent::run()),
-        _ => cli::run(std::env::args_os()),
+        Some("oci") => exit(oci::run(std::env::args_os().skip(1).collect())),
+        _ => cli::run(std::env::args_os(), oci::command),
     }
 }
 

@@ -26,8 +26,7 @@ mod model;
 mod world;
 
 use orlop::config::{
-    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode, Restart,
-    RestartPolicy,
+    Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy, Source, read,
 };
 use orlop::supervisor::*;
 use proptest::test_runner::{Config as Histories, RngAlgorithm, TestRng, TestRunner};

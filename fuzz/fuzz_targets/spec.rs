@@ -4,12 +4,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use orlop::container::spec::{Process, Spec};
-use orlop::container::{Files, Names, Root, When, plan, plan_exec, settings};
+use orlop::container::{Names, Root, When, plan, plan_exec, settings};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(spec) = serde_json::from_slice::<Spec>(bytes) else { return };
     let names = Names::default();
-    let root = Root { files: Files::Directory("/b/rootfs".into()), volumes: Vec::new(), names: names.clone() };
+    let root = Root::directory("/b/rootfs".into());
     let planned = plan(&spec, &root);
     if let Err(refused) = &planned {
         assert!(!refused.field.is_empty() && !refused.why.is_empty());

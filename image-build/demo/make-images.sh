@@ -68,9 +68,13 @@ layer() {
         cat "$work/log" >&2
         exit 1
     }
-    # Mount points, which are no packages' business.
-    (cd "$work/points" && tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \
-        --format=posix --pax-option=delete=atime,delete=ctime -rf "$work/$name.tar" ./dev ./proc ./run ./sys)
+    # Mount points, which are no packages' business. Those that one has brought stay alone: a layer with a path
+    # twice is refused by podman.
+    tar -tf "$work/$name.tar" | sed 's|/$||' >"$work/names"
+    (cd "$work/points" && for point in ./dev ./proc ./run ./sys; do
+        grep -qxF "$point" "$work/names" || echo "$point"
+    done | tar --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --no-recursion \
+        --format=posix --pax-option=delete=atime,delete=ctime -rf "$work/$name.tar" -T -)
 }
 
 # image NAME LAYERS CONFIG…: an oci-archive of these layers, with these words for `umoci config`.

@@ -2,6 +2,7 @@
 //!
 //! A phase that fails is shown and the boot goes on.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use orlop::config::{self, Config, KernelWords, Source};
@@ -15,6 +16,7 @@ use super::ledger::Table;
 use super::{modules, network, records, say};
 use crate::engine;
 use crate::linux::kmsg::Level;
+use crate::linux::mount::Attributes;
 use crate::linux::{Errno, cgroup, fs, mount, node, sysctl, time};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
@@ -197,7 +199,6 @@ impl Boot {
 }
 
 fn kept(path: &str) -> Option<Vec<Phase>> {
-    use std::os::fd::AsFd;
     let fd = fs::open_regular(path).ok()?;
     let kept: Kept = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
     Some(kept.phases.into_iter().map(Phase::of_word).collect())
@@ -242,7 +243,14 @@ fn directories() -> Result<(), String> {
     {
         fs::make_directory(path, 0o755).map_err(|errno| format!("{path}: {}", errno.desc()))?;
     }
-    Ok(())
+    // What runs here is nobody's to write, not even by way of /proc/PID/exe. Under another init the root
+    // is not ours alone.
+    if nix::unistd::getppid().as_raw() != 1 {
+        return Ok(());
+    }
+    let root = fs::open_directory("/");
+    root.and_then(|root| mount::restrict_one(root.as_fd(), Attributes::READ_ONLY))
+        .map_err(|errno| format!("/: {}", errno.desc()))
 }
 
 /// Reads every `*.toml` of the folder; the number of errors, each of which is said.
@@ -294,7 +302,7 @@ fn devices() -> Result<(), String> {
     let mounted =
         memory.mount(mount::Attributes::NO_SUID.and(mount::Attributes::NO_EXEC)).map_err(fail("tmpfs"))?;
     let target = fs::open_directory(engine::DEVICES).map_err(fail(engine::DEVICES))?;
-    use std::os::fd::AsFd;
+
     mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(engine::DEVICES))?;
     node::fill_dev(engine::DEVICES).map_err(fail(engine::DEVICES))
 }
@@ -305,7 +313,7 @@ fn reserve(total: u64) -> Result<(), String> {
     const RESERVE: u64 = 24 << 20;
     /// Below `orlop` nothing is reclaimed until it is larger than this.
     const OURS: u64 = 12 << 20;
-    use std::os::fd::AsFd;
+
     let write = |path: &str, file: &str, value: u64| {
         let group = cgroup::open_path(path).map_err(|errno| format!("{path}: {}", errno.desc()))?;
         cgroup::write(group.as_fd(), file, &value.to_string())

@@ -3,11 +3,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use orlop::container::spec::Linux;
-use orlop::container::{Missing, Place, Refused, Setting, When, devices, settings};
+use orlop::container::{Place, Refused, Setting, Spec, When, delegated_to, devices, settings};
 
-use crate::engine::Failure;
-use crate::linux::{Errno, Result, bpf, cgroup};
+use crate::engine::{Failure, limits};
+use crate::linux::cgroup::Origin;
+use crate::linux::{Errno, Result, cgroup};
 
 const PARENT: &str = "containers";
 /// For its processes; the root of its cgroup namespace.
@@ -32,11 +32,12 @@ impl Cgroups {
     /// [`Failure`] naming the field or the file that was refused.
     pub fn make(
         name: &str,
-        linux: &Linux,
+        spec: &Spec,
         filters: &mut Filters,
     ) -> core::result::Result<(Self, OwnedFd), Failure> {
+        let linux = &spec.linux;
         let refused = |refused: Refused| Failure::said("limits", refused.to_string());
-        let limits = settings(&linux.resources, When::Start).map_err(refused)?;
+        let wanted = settings(&linux.resources, When::Start).map_err(refused)?;
         let rules = devices::rules(&linux.resources.devices, &linux.devices).map_err(refused)?;
         let filter = devices::program(&rules).map_err(refused)?;
         let fail = |object: &str| {
@@ -44,11 +45,14 @@ impl Cgroups {
             move |errno| Failure::new("cgroup", object, errno)
         };
         let parent = cgroup::open_path(PARENT).map_err(fail(PARENT))?;
-        let outer = cgroup::make(parent.as_fd(), name).map_err(fail(name))?;
+        let (outer, origin) = cgroup::make_or_find(parent.as_fd(), name).map_err(fail(name))?;
         cgroup::enable_controllers(outer.as_fd());
         let main = cgroup::make(outer.as_fd(), MAIN).map_err(fail(MAIN))?;
-        write(outer.as_fd(), Some(main.as_fd()), &limits)?;
-        filters.attach(outer.as_fd(), filter)?;
+        write(outer.as_fd(), Some(main.as_fd()), &wanted)?;
+        filters.attach(outer.as_fd(), origin, filter)?;
+        if let Some((uid, gid)) = delegated_to(spec) {
+            cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
+        }
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
         Ok((cgroups, main))
     }
@@ -106,44 +110,28 @@ impl Cgroups {
 pub struct Filters(Option<(Vec<devices::Instruction>, OwnedFd)>);
 
 impl Filters {
-    /// From here on this program alone decides for the cgroup and what is below it.
+    /// From here on this program alone decides for the cgroup and what is below it. Where there can
+    /// be none before, one system call does; else that one is replaced.
     ///
     /// # Errors
     /// [`Failure`], with the kernel's reason when it did not take the program.
     pub fn attach(
         &mut self,
         cgroup: BorrowedFd<'_>,
+        origin: Origin,
         program: Vec<devices::Instruction>,
     ) -> core::result::Result<(), Failure> {
-        let attach = |filter: &OwnedFd| {
-            bpf::filter_devices(cgroup, filter.as_fd())
-                .map_err(|errno| Failure::new("devices", "filter", errno))
-        };
         match &self.0 {
-            Some((loaded, filter)) if *loaded == program => attach(filter),
-            Some(_) => attach(&load(&program)?),
+            Some((loaded, filter)) if *loaded == program => limits::attach(cgroup, origin, filter),
+            Some(_) => limits::attach(cgroup, origin, &limits::load(&program)?),
             None => {
-                let filter = load(&program)?;
-                attach(&filter)?;
+                let filter = limits::load(&program)?;
+                limits::attach(cgroup, origin, &filter)?;
                 self.0 = Some((program, filter));
                 Ok(())
             }
         }
     }
-}
-
-fn load(program: &[devices::Instruction]) -> core::result::Result<OwnedFd, Failure> {
-    let instruction = |it: &devices::Instruction| bpf::Instruction {
-        code: it.code,
-        registers: it.registers,
-        offset: it.offset,
-        immediate: it.immediate,
-    };
-    let program: Vec<bpf::Instruction> = program.iter().map(instruction).collect();
-    bpf::load_device_filter(&program).map_err(|bpf::NotLoaded { errno, log }| {
-        let reason = log.lines().next_back().unwrap_or_default();
-        Failure::new("devices", format!("filter {reason}").trim_end(), errno)
-    })
 }
 
 /// Writes settings, in their order, to a container's cgroup and the one that is the root inside.
@@ -156,26 +144,12 @@ pub fn write(
     settings: &[Setting],
 ) -> core::result::Result<(), Failure> {
     for setting in settings {
-        let Setting { place, file, value, .. } = setting;
-        let inner = inner.filter(|_| *place == Place::Both);
+        let inner = inner.filter(|_| setting.place == Place::Both);
         for cgroup in [Some(outer), inner].into_iter().flatten() {
-            write_one(cgroup, setting)
-                .map_err(|errno| Failure::new("cgroup", format!("{file} = {value}"), errno))?;
+            limits::write(cgroup, setting)?;
         }
     }
     Ok(())
-}
-
-/// One of them to one cgroup.
-///
-/// # Errors
-/// As write(2).
-pub fn write_one(cgroup: BorrowedFd<'_>, setting: &Setting) -> Result<()> {
-    match (cgroup::write(cgroup, &setting.file, &setting.value), &setting.missing) {
-        (Err(Errno::ENOENT), Missing::Pass) => Ok(()),
-        (Err(Errno::ENOENT), Missing::Instead { file, value }) => cgroup::write(cgroup, file, value),
-        (other, _) => other,
-    }
 }
 
 /// Removes a container's empty cgroups, also what an earlier release or the container made there.
@@ -205,7 +179,10 @@ mod tests {
     fn check(filters: &mut Filters, rules: &[DeviceRule], opens: &[&str], denied: &[&str]) {
         in_own_cgroup(|cgroup| {
             let program = devices::program(&devices::rules(rules, &[]).unwrap()).unwrap();
-            filters.attach(cgroup, program).unwrap_or_else(|failure| panic!("{failure}"));
+            for origin in [Origin::Made, Origin::Found] {
+                let attached = filters.attach(cgroup, origin, program.clone());
+                attached.unwrap_or_else(|failure| panic!("{failure}"));
+            }
             let child = Forked::run(|| {
                 if cgroup::write(cgroup, "cgroup.procs", "0").is_err() {
                     return 100;
@@ -250,6 +227,6 @@ mod tests {
         };
         let longest = (1..).map_while(|hundreds| of(hundreds * 100).ok()).last().unwrap();
         assert!(longest.len() > 3000, "{}", longest.len());
-        load(&longest).unwrap_or_else(|failure| panic!("{failure}"));
+        limits::load(&longest).unwrap_or_else(|failure| panic!("{failure}"));
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use orlop::config::{self, Config, Container, IoLimit, NetworkMode};
+use orlop::config::{self, Config, Container, NetworkMode};
 use orlop::container::seccomp::{Seccomp, read_profile};
 use orlop::container::{assign_ids, capabilities};
 
 use super::{boot, records, say};
 use crate::engine::{EnvFile, Failure};
 use crate::linux::kmsg::Level;
-use crate::linux::{Result, fs, node};
+use crate::linux::{Result, fs};
 
 const SLOTS: &str = "/run/orlop/ids.json";
 const SLOTS_LIMIT: usize = 1 << 20;
@@ -83,18 +83,6 @@ pub fn seccomp(container: &Container, config_dir: &str) -> core::result::Result<
         .map_err(|errno| Failure::new("seccomp", path, errno))?;
     let profile = read_profile(&bytes, capabilities(container));
     profile.map(Some).map_err(|error| Failure::said("seccomp", format!("{path}: {error}")))
-}
-
-/// The device numbers that io limits are written with.
-///
-/// # Errors
-/// [`Failure`] naming the device that is not there.
-pub fn devices(limits: &[IoLimit]) -> core::result::Result<BTreeMap<String, (u32, u32)>, Failure> {
-    let number = |limit: &IoLimit| match node::block_device(&limit.device) {
-        Ok(numbers) => Ok((limit.device.clone(), numbers)),
-        Err(errno) => Err(Failure::new("limits.io", &limit.device, errno)),
-    };
-    limits.iter().map(number).collect()
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ impl Agent {
         let slot = self.slots.get(name).copied().unwrap_or_default();
         let machine = Machine { config: &self.config, boot: &self.boot };
         let (spec, plan) = machine.plan(container, image, slot, &mut self.compiled.programs)?;
-        let (cgroups, entrance) = Cgroups::make(name, &spec.linux, &mut self.compiled.filters)?;
+        let (cgroups, entrance) = Cgroups::make(name, &spec, &mut self.compiled.filters)?;
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
         let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));

@@ -16,6 +16,7 @@ use super::cgroups;
 use super::control::CallId;
 use super::errands::{Answer, done};
 use super::launch::Run;
+use crate::engine::limits;
 use crate::linux::{Errno, Result, cgroup};
 
 /// For all processes to stand still: one that waits for a device does when it is answered.
@@ -82,7 +83,7 @@ fn failed(name: &str, errno: Errno) -> Error {
 
 fn freeze(name: &str) -> Answer {
     let frozen = cgroup::open_path(&cgroups::path(name)).and_then(|group| {
-        cgroup::freeze(group.as_fd()).and_then(|()| cgroup::wait_until_frozen(group.as_fd(), FREEZE))
+        cgroup::freeze(group.as_fd()).and_then(|()| cgroup::wait_for(group.as_fd(), "frozen", 1, FREEZE))
     });
     match frozen {
         Ok(()) => done(),
@@ -130,7 +131,7 @@ fn change(name: &str, settings: &[Setting]) -> Answer {
             let before = cgroup::read(group, file);
             if let Err(errno) = before.and_then(|before| {
                 written.push(Written { group, file, before });
-                cgroups::write_one(group, setting)
+                limits::write_or_instead(group, setting)
             }) {
                 for Written { group, file, before } in written.into_iter().rev() {
                     // What cannot be put back was not changed either.

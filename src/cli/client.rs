@@ -193,6 +193,7 @@ fn is_question(request: &Request) -> bool {
             | Request::Status { .. }
             | Request::Stats { .. }
             | Request::Top { .. }
+            | Request::Spec { .. }
             | Request::Boot
             | Request::Version
     )

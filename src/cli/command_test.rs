@@ -8,7 +8,7 @@ use orlop::control::{
 };
 
 use super::screen::Progress;
-use super::testing::{Machine, TIME, check, container, done, reply, run_alone};
+use super::testing::{Machine, TIME, check, container, done, oci, reply, run_alone};
 use super::*;
 
 fn failed(name: &str, state: State) -> Container {
@@ -213,7 +213,7 @@ fn logs_of_one_container_are_its_bytes_and_nothing_else() {
         progress: Progress::Hidden,
     };
     let host = format!("--host=unix:{}", machine.path.display());
-    run_on(&mut screen, ["orlop", &host, "logs", "web"].map(OsString::from));
+    run_on(&mut screen, ["orlop", &host, "logs", "web"].map(OsString::from), oci);
     assert_eq!(out, b"\xff\xfe");
 }
 
@@ -477,6 +477,6 @@ fn a_reader_who_left_is_no_failure() {
         progress: Progress::Hidden,
     };
     let host = format!("--host=unix:{}", machine.path.display());
-    assert_eq!(run_on(&mut screen, ["orlop", &host, "ps"].map(OsString::from)), 0);
+    assert_eq!(run_on(&mut screen, ["orlop", &host, "ps"].map(OsString::from), oci), 0);
     assert!(err.is_empty());
 }

@@ -4,6 +4,7 @@
 //! `attach` are the program's own; `session` knows what Docker says when there is none.
 
 mod arguments;
+mod audit;
 mod change;
 mod check;
 mod client;
@@ -45,17 +46,22 @@ const DONE: u8 = 0;
 const FAILED: u8 = 1;
 const WRONG_USAGE: u8 = 2;
 
-/// `arguments`: as the process got them, its own name first.
-pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    Screen::with_own(|screen| ExitCode::from(run_on(screen, arguments)))
+/// `arguments`: as the process got them, its own name first. `oci`: the definition of the command that
+/// is another room's, for completions and the manual.
+pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>, oci: fn() -> clap::Command) -> ExitCode {
+    Screen::with_own(|screen| ExitCode::from(run_on(screen, arguments, oci)))
 }
 
-fn run_on(screen: &mut Screen<'_>, arguments: impl IntoIterator<Item = OsString>) -> u8 {
+fn run_on(
+    screen: &mut Screen<'_>,
+    arguments: impl IntoIterator<Item = OsString>,
+    oci: fn() -> clap::Command,
+) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return explain(screen, &error),
     };
-    let done = perform(screen, arguments).and_then(|()| Ok(screen.out.flush()?));
+    let done = perform(screen, arguments, oci).and_then(|()| Ok(screen.out.flush()?));
     let Err(failure) = done else { return DONE };
     if let Some(line) = failure.line() {
         // When even this cannot be written, the exit code still says it.
@@ -84,7 +90,7 @@ fn explain(screen: &mut Screen<'_>, error: &clap::Error) -> u8 {
     }
 }
 
-fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure> {
+fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Command) -> Result<(), Failure> {
     let connect = || Client::connect(&arguments.host);
     match &arguments.command {
         Command::Ps(shown) => containers::ps(&mut connect()?, screen, shown.json),
@@ -101,6 +107,9 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure>
         Command::Exec(asked) => exec::exec(connect(), screen, asked),
         Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
         Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
+        Command::Spec(asked) => audit::spec(&mut connect()?, screen, asked),
+        Command::Audit(asked) if asked.config.is_empty() => audit::on_machine(&mut connect()?, screen, asked),
+        Command::Audit(asked) => audit::of_configuration(screen, asked),
         Command::Pause(asked) => live::pause(&mut connect()?, screen, &asked.names),
         Command::Resume { names } if !names.is_empty() => live::unpause(&mut connect()?, screen, names),
         Command::Resume { .. } => machine::resume(&mut connect()?, screen),
@@ -112,19 +121,29 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments) -> Result<(), Failure>
             machine::crash(&mut connect()?, screen, *process, (*signal, *starts, *steps))
         }
         Command::Debug(DebugCommand::Orphans { count }) => machine::orphans(&mut connect()?, screen, *count),
-        Command::Completions { shell } => completions(screen, *shell),
-        Command::Man { command } => manual(screen, command),
+        Command::Completions { shell } => completions(screen, *shell, oci),
+        Command::Man { command } => manual(screen, command, oci),
+        Command::Oci { .. } => Err(Failure::Failed(String::from("`oci` is the first word: `orlop oci …`"))),
     }
 }
 
-fn completions(screen: &mut Screen<'_>, shell: clap_complete::Shell) -> Result<(), Failure> {
+/// All that can be typed.
+fn whole(oci: fn() -> clap::Command) -> clap::Command {
+    Arguments::command().mut_subcommand("oci", |_| oci().name("oci"))
+}
+
+fn completions(
+    screen: &mut Screen<'_>,
+    shell: clap_complete::Shell,
+    oci: fn() -> clap::Command,
+) -> Result<(), Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "orlop", &mut text);
+    clap_complete::generate(shell, &mut whole(oci), "orlop", &mut text);
     Ok(screen.out.write_all(&text)?)
 }
 
-fn manual(screen: &mut Screen<'_>, path: &[String]) -> Result<(), Failure> {
-    let mut command = Arguments::command();
+fn manual(screen: &mut Screen<'_>, path: &[String], oci: fn() -> clap::Command) -> Result<(), Failure> {
+    let mut command = whole(oci);
     command.build();
     for name in path {
         command = command

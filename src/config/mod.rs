@@ -22,6 +22,7 @@ mod report;
 mod schema;
 mod shape;
 pub mod signal;
+mod sysctl;
 mod tree;
 mod value;
 
@@ -33,6 +34,7 @@ pub use model::*;
 pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
+pub use sysctl::{SysctlOwner, sysctl_owner};
 
 use alloc::format;
 use alloc::string::String;

@@ -98,10 +98,24 @@ pub struct Container {
     /// A signal number, 1–64. `None`: the image's, else SIGTERM.
     pub stop_signal: Option<i32>,
     pub stop_grace_period: Duration,
-    /// Beside the default set. No capability is in both: `ALL` in one leaves out what the other names.
+    /// Nothing is masked or read-only that shows the machine, and every device is there.
+    pub privileged: bool,
+    pub userns: UserNamespace,
+    pub no_new_privileges: bool,
+    /// What it has before `cap_add` and `cap_drop`.
+    pub cap_base: Capabilities,
+    /// No capability is in both: `ALL` in one leaves out what the other names.
     pub cap_add: Capabilities,
     pub cap_drop: Capabilities,
     pub seccomp: Seccomp,
+    /// The name of a profile that the kernel has.
+    pub apparmor: Option<String>,
+    pub devices: Vec<DeviceUse>,
+    pub cgroup: CgroupMode,
+    /// Key with dots → value, of the container's own namespaces.
+    pub sysctls: BTreeMap<String, String>,
+    /// Whether our own PID 1 stands before the program.
+    pub init: bool,
     pub limits: Limits,
     pub ulimits: BTreeMap<Rlimit, Ulimit>,
     pub shm_size: u64,
@@ -114,6 +128,35 @@ pub struct Container {
 /// A set of capabilities: bit N is capability number N of linux/capability.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Capabilities(pub u64);
+
+/// Whose ids a container has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserNamespace {
+    /// A range of its own.
+    Private,
+    /// The machine's: its root is the machine's root.
+    Host,
+}
+
+/// What a container sees of its cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CgroupMode {
+    /// It can be read.
+    Private,
+    /// It can be divided further.
+    Delegate,
+}
+
+/// A device of the machine, or all in a folder of /dev.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceUse {
+    /// On the machine.
+    pub source: String,
+    /// In the container.
+    pub target: String,
+    /// What may be done: of `r`, `w` and `m` (mknod), in this order.
+    pub access: String,
+}
 
 /// Which system calls a container may make.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

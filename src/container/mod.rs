@@ -3,6 +3,8 @@
 //! The spec is the one intermediate form; the steps are data, printable, and executed in one place
 //! (`engine/`). Nothing here looks at a file or asks the kernel.
 
+mod audit;
+mod cgroup_path;
 mod compile;
 pub mod devices;
 mod environment;
@@ -20,7 +22,11 @@ mod steps;
 mod update;
 mod users;
 
-pub use compile::{DEFAULT_CAPABILITIES, Defaults, Facts, VERSION, arguments, capabilities, compile, root};
+pub use audit::{Audit, Finding, Level, audit};
+pub use cgroup_path::{CgroupNaming, cgroup_path};
+pub use compile::{
+    Defaults, DeviceKind, Facts, HostDevice, VERSION, arguments, capabilities, compile, delegated_to, root,
+};
 pub use environment::{BadLine, environment, parse_env_file};
 pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};
 pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec, plan_with};

@@ -160,6 +160,19 @@ pub(super) fn bits(list: &str, limit: u32) -> Result<Vec<u64>, String> {
     Ok(row)
 }
 
+/// As many as CONFIG_NR_CPUS may say.
+const CPUS: u32 = 8192;
+
+/// Where a process that joins a container runs: before it is in there, and after.
+pub(super) fn affinity(wanted: &spec::CpuAffinity) -> Result<[Option<Vec<u64>>; 2], Refused> {
+    let cpus = |name: &str, list: &Option<String>| {
+        let Some(list) = list.as_deref().filter(|list| !list.is_empty()) else { return Ok(None) };
+        let field = format!("process.execCPUAffinity.{name}");
+        bits(list, CPUS).map(Some).map_err(|why| Refused::new(field, why))
+    };
+    Ok([cpus("initial", &wanted.initial)?, cpus("final", &wanted.last)?])
+}
+
 /// personality(2): PER_LINUX and PER_LINUX32.
 pub(super) fn personality(wanted: &spec::Personality) -> Result<u32, Refused> {
     if let Some(flag) = wanted.flags.first() {

@@ -22,6 +22,14 @@ pub struct Root {
     pub names: Names,
 }
 
+impl Root {
+    /// A bundle's: nothing beside what its spec says.
+    #[must_use]
+    pub fn directory(path: String) -> Self {
+        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default() }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Files {
     /// As the bundle has it; absolute.
@@ -212,6 +220,8 @@ pub enum SetupStep {
         class: IoClass,
         priority: u8,
     },
+    /// Of a process that joins a container, until it is one of its own; bit N of the row is CPU N.
+    Cpus(Vec<u64>),
     /// Checked to be of this kind; a process namespace is our children's.
     JoinNamespace {
         kind: NamespaceKind,
@@ -280,6 +290,8 @@ pub enum InsideStep {
     LoopbackUp,
     Keyring,
     Personality(u32),
+    /// As in setup, from here on.
+    Cpus(Vec<u64>),
     Scheduler(Scheduling),
     MemoryPolicy(MemoryPolicy),
     /// Looks the user up inside the root.
@@ -307,14 +319,18 @@ pub enum InsideStep {
     Prepare {
         umask: u32,
     },
-    /// With no_new_privs the last step but the program: of ours only execve has to pass the filter, and
-    /// what says why it failed. Without, it needs the capabilities that go before that.
+    /// The last step but the program: of ours only execve has to pass the filter, and what says why it
+    /// failed; without no_new_privs also capset, since the filter needs a capability.
     Seccomp {
         program: Vec<Instruction>,
         flags: Vec<Flag>,
         /// Whoever listens is told.
         notifies: bool,
     },
+    /// Becomes the container's init, and goes on in a child.
+    Init,
+    /// To what the program has, from that and what the filter needed.
+    LowerCapabilities(CapabilitySets),
     Execute {
         args: Vec<String>,
     },
@@ -333,4 +349,15 @@ pub struct CapabilitySets {
 pub struct Plan {
     pub setup: Vec<SetupStep>,
     pub inside: Vec<InsideStep>,
+}
+
+impl Plan {
+    /// With an init of ours as process 1, under the filter and with the capabilities of the program: it is
+    /// no way around them.
+    #[must_use]
+    pub fn with_init(mut self) -> Self {
+        let last = self.inside.iter().position(|step| matches!(step, InsideStep::Execute { .. }));
+        self.inside.insert(last.unwrap_or(self.inside.len()), InsideStep::Init);
+        self
+    }
 }

@@ -1,8 +1,11 @@
 //! Hooks: programs that are told the container's state on their standard input (config.md, POSIX-platform
 //! Hooks).
+//!
+//! Each has a session of its own and nothing open of ours: what it says is read while it runs, and its
+//! end told with a failure. A process that it leaves behind keeps nobody waiting.
 
 use std::ffi::CString;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -11,118 +14,165 @@ use orlop::container::spec::Hook;
 use crate::linux::clone::{Cloned, Parent, clone3};
 use crate::linux::{Errno, Result, c_path, fd, memfd, pidfd, process, signal, time, wait};
 
-/// Runs them in their order, each to its end.
+/// As much of the end of what a hook said as a line can hold.
+const SAID: usize = 1024;
+/// Exit code of a child that could not become the hook, as in shells.
+const NOT_EXECUTED: i32 = 127;
+
+/// Runs them in their order, each to its end, in the directory if there is one.
 ///
 /// # Errors
 /// For a person: which hook, and how it failed. Those after it are not run.
-pub fn run(hooks: &[Hook], state: &[u8]) -> core::result::Result<(), String> {
-    hooks.iter().try_for_each(|hook| one(hook, state).map_err(|why| format!("{}: {why}", hook.path)))
+pub fn run(hooks: &[Hook], state: &[u8], directory: Option<&str>) -> core::result::Result<(), String> {
+    hooks
+        .iter()
+        .try_for_each(|hook| one(hook, state, directory).map_err(|why| format!("{}: {why}", hook.path)))
 }
 
-fn one(hook: &Hook, state: &[u8]) -> core::result::Result<(), String> {
-    let said = |errno: Errno| errno.desc().to_owned();
+/// Kills it, and what it started, when its time is over.
+fn one(hook: &Hook, state: &[u8], directory: Option<&str>) -> core::result::Result<(), String> {
+    let desc = |errno: Errno| errno.desc().to_owned();
     let strings =
         |list: &[String]| -> Result<Vec<CString>> { list.iter().map(|text| c_path(text)).collect() };
-    let path = c_path(&hook.path).map_err(said)?;
-    let mut argv = strings(&hook.args).map_err(said)?;
+    let path = c_path(&hook.path).map_err(desc)?;
+    let mut argv = strings(&hook.args).map_err(desc)?;
     if argv.is_empty() {
         argv.push(path.clone());
     }
-    let env = strings(&hook.env).map_err(said)?;
+    let env = strings(&hook.env).map_err(desc)?;
     // A file: whoever does not read it keeps nobody waiting.
-    let input = memfd::with_contents(c"state", state).map_err(said)?;
-    // Closed by exec; otherwise it says why there was none.
-    let (told, tell) = fd::pipe().map_err(said)?;
-    match clone3(Parent::Caller, 0, None).map_err(said)? {
+    let input = memfd::with_contents(c"state", state).map_err(desc)?;
+    let (listen, output) = fd::pipe().map_err(desc)?;
+    match clone3(Parent::Caller, 0, None).map_err(desc)? {
         Cloned::Child => {
-            signal::reset();
-            if fd::install(input.as_fd(), 0).is_ok() {
-                fd::cloexec_from(3);
-                let errno = process::exec_path(&path, &argv, &env);
-                let _ = nix::unistd::write(&tell, &(errno as i32).to_ne_bytes());
+            let errno = become_hook(input, output, directory, &path, &argv, &env);
+            // By now this is what we hear.
+            let _ = nix::unistd::write(std::io::stderr(), errno.desc().as_bytes());
+            process::exit_now(NOT_EXECUTED)
+        }
+        Cloned::Parent { pid, pidfd } => {
+            drop(output);
+            let timeout = hook.timeout.and_then(|seconds| u64::try_from(seconds).ok());
+            let until = timeout.map(|it| time::since_boot().saturating_add(Duration::from_secs(it)));
+            let (in_time, said) = attend(pidfd.as_fd(), listen.as_fd(), until).map_err(desc)?;
+            if !in_time {
+                // It is not reaped yet, so that the number still means it and its session.
+                let _ = pidfd::send_signal(pidfd.as_fd(), libc::SIGKILL);
+                let group = nix::unistd::Pid::from_raw(pid);
+                let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
             }
-            process::exit_now(127)
-        }
-        Cloned::Parent { pidfd, .. } => {
-            drop(tell);
-            wait_for(pidfd, told.as_fd(), hook.timeout)
+            let ended = reap(pidfd.as_fd()).map_err(desc)?;
+            judge((!in_time).then_some(timeout.unwrap_or_default()), ended, &said)
         }
     }
 }
 
-fn wait_for(child: OwnedFd, told: BorrowedFd<'_>, timeout: Option<i64>) -> core::result::Result<(), String> {
-    let said = |errno: Errno| errno.desc().to_owned();
-    let until = timeout
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .map(|seconds| time::since_boot().saturating_add(Duration::from_secs(seconds)));
-    let in_time = ends_by(child.as_fd(), until).map_err(said)?;
-    if !in_time {
-        pidfd::send_signal(child.as_fd(), libc::SIGKILL).map_err(said)?;
+/// Returns only when it cannot.
+fn become_hook(
+    input: OwnedFd,
+    output: OwnedFd,
+    directory: Option<&str>,
+    path: &CString,
+    argv: &[CString],
+    env: &[CString],
+) -> Errno {
+    signal::reset();
+    let _ = process::new_session();
+    if let Some(directory) = directory {
+        // The folder of a bundle may be gone by now.
+        let _ = nix::unistd::chdir(directory);
     }
-    let ended = wait::wait_for(child.as_fd()).map_err(said)?;
-    let mut errno = [0u8; 4];
-    if in_time && fd::read(told, &mut errno).is_ok_and(|size| size == errno.len()) {
-        return Err(said(Errno::from_raw(i32::from_ne_bytes(errno))));
-    }
-    match ended {
-        _ if !in_time => Err(format!("not done after {} s", timeout.unwrap_or_default())),
-        Some(reaped) if reaped.code == libc::CLD_EXITED && reaped.status == 0 => Ok(()),
-        Some(reaped) if reaped.code == libc::CLD_EXITED => Err(format!("exit status {}", reaped.status)),
-        Some(reaped) => Err(format!("killed by signal {}", reaped.status)),
-        None => Err("it was lost".to_owned()),
+    let installed = fd::install(input.as_fd(), 0)
+        .and_then(|()| fd::install(output.as_fd(), 1))
+        .and_then(|()| fd::install(output.as_fd(), 2));
+    core::mem::forget((input, output));
+    fd::close_from(3);
+    match installed {
+        Ok(()) => process::exec_path(path, argv, env),
+        Err(errno) => errno,
     }
 }
 
-fn ends_by(child: BorrowedFd<'_>, until: Option<Duration>) -> Result<bool> {
+/// Listens until it ends or its time is over: whether it ended in time, and what it said last.
+fn attend(child: BorrowedFd<'_>, listen: BorrowedFd<'_>, until: Option<Duration>) -> Result<(bool, Vec<u8>)> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    fcntl(listen, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let mut said = Vec::new();
+    let mut listens = true;
     loop {
         let left = match until.map(|until| until.saturating_sub(time::since_boot())) {
             None => PollTimeout::NONE,
-            Some(left) if left.is_zero() => return Ok(false),
+            Some(left) if left.is_zero() => return Ok((false, said)),
             Some(left) => {
                 PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
             }
         };
-        match poll(&mut [PollFd::new(child, PollFlags::POLLIN)], left) {
-            Ok(0) | Err(Errno::EINTR) => {}
-            Ok(_) => return Ok(true),
+        let mut waited = vec![PollFd::new(child, PollFlags::POLLIN)];
+        if listens {
+            waited.push(PollFd::new(listen, PollFlags::POLLIN));
+        }
+        match poll(&mut waited, left) {
+            Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
+        }
+        let ended = waited
+            .iter()
+            .any(|it| it.as_fd().as_raw_fd() == child.as_raw_fd() && it.any().unwrap_or_default());
+        if listens {
+            listens = hear(listen, &mut said);
+        }
+        if ended {
+            return Ok((true, said));
         }
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "in tests")]
-mod tests {
-    use super::*;
-
-    fn hook(script: &str, timeout: Option<i64>) -> Hook {
-        let args = ["sh", "-c", script].map(String::from).to_vec();
-        Hook { path: "/bin/sh".into(), args, env: vec!["KEY=value".into()], timeout }
+/// Reads what is there, and keeps the end. Whether more may come.
+fn hear(listen: BorrowedFd<'_>, said: &mut Vec<u8>) -> bool {
+    /// A hook that writes without end does not keep us from seeing its time run out.
+    const TURNS: u32 = 16;
+    let mut buffer = [0u8; 4096];
+    for _ in 0..TURNS {
+        match nix::unistd::read(listen, &mut buffer) {
+            Ok(0) => return false,
+            Ok(size) => {
+                said.extend_from_slice(buffer.get(..size).unwrap_or_default());
+                said.drain(..said.len().saturating_sub(SAID));
+            }
+            Err(Errno::EAGAIN) => return true,
+            Err(Errno::EINTR) => {}
+            Err(_) => return false,
+        }
     }
+    true
+}
 
-    #[test]
-    fn is_told_the_state_and_has_the_environment_that_it_was_given() {
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("out");
-        let script = format!("cat > {0}; echo \" $KEY $HOME\" >> {0}", out.display());
-        run(&[hook(&script, Some(60))], b"state").unwrap();
-        assert_eq!(std::fs::read_to_string(out).unwrap(), "state value \n");
-    }
-
-    #[test]
-    fn says_which_one_failed_and_how() {
-        let check = |hook: Hook, expected: &str| assert_eq!(run(&[hook], b"").unwrap_err(), expected);
-        check(hook("exit 3", None), "/bin/sh: exit status 3");
-        check(hook("kill -9 $$", None), "/bin/sh: killed by signal 9");
-        check(hook("sleep 60", Some(1)), "/bin/sh: not done after 1 s");
-        check(Hook { path: "/nowhere".into(), ..Hook::default() }, "/nowhere: No such file or directory");
-    }
-
-    #[test]
-    fn none_runs_after_one_that_failed() {
-        let folder = tempfile::tempdir().unwrap();
-        let out = folder.path().join("out");
-        run(&[hook("false", None), hook(&format!("touch {}", out.display()), None)], b"").unwrap_err();
-        assert!(!out.exists());
+fn reap(child: BorrowedFd<'_>) -> Result<Option<wait::Reaped>> {
+    loop {
+        match wait::wait_for(child) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
     }
 }
+
+/// `late`: it was killed when so many seconds were over.
+fn judge(late: Option<u64>, ended: Option<wait::Reaped>, said: &[u8]) -> core::result::Result<(), String> {
+    let said = String::from_utf8_lossy(said);
+    let said = said.trim();
+    let how = match (late, ended) {
+        (Some(seconds), _) => format!("not done after {seconds} s"),
+        (None, Some(it)) if it.code == libc::CLD_EXITED && it.status == 0 => return Ok(()),
+        (None, Some(it)) if it.code == libc::CLD_EXITED && it.status == NOT_EXECUTED && !said.is_empty() => {
+            return Err(said.to_owned());
+        }
+        (None, Some(it)) if it.code == libc::CLD_EXITED => format!("exit status {}", it.status),
+        (None, Some(it)) => format!("killed by {}", orlop::config::signal::name(it.status)),
+        (None, None) => "it was lost".to_owned(),
+    };
+    Err(if said.is_empty() { how } else { format!("{how}: {said}") })
+}
+
+#[path = "hooks_tests.rs"]
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use orlop::container::{InsideStep, Resolved, Scheduling, Taking};
 
 use super::report::{self, Failure};
 use super::setup::Made as Setup;
-use super::{Gate, Job, hooks, mounts, power, program, root, terminal};
+use super::{Gate, Job, hooks, init, mounts, power, program, root, terminal};
 use crate::linux::clone::flags;
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
@@ -97,7 +97,7 @@ fn execute(
         }
         InsideStep::Console => terminal::be_console(made).map_err(fail("terminal", "/dev/console")),
         InsideStep::Hooks(hooks) | InsideStep::StartHooks(hooks) => {
-            hooks::run(hooks, &made.state).map_err(|why| Failure::said("hook", why))
+            hooks::run(hooks, &made.state, None).map_err(|why| Failure::said("hook", why))
         }
         InsideStep::AppArmor(profile) => {
             label::set_for_exec(label::Module::AppArmor, &format!("exec {profile}"))
@@ -122,6 +122,7 @@ fn execute(
         InsideStep::Personality(persona) => {
             scheduling::set_personality(*persona).map_err(fail("personality", ""))
         }
+        InsideStep::Cpus(cpus) => scheduling::set_cpus(cpus).map_err(fail("execCPUAffinity", "final")),
         InsideStep::Scheduler(wanted) => schedule(wanted).map_err(fail("scheduler", "")),
         InsideStep::MemoryPolicy(policy) => {
             scheduling::set_memory_policy(policy.mode, &policy.nodes).map_err(fail("memory policy", ""))
@@ -133,6 +134,7 @@ fn execute(
             power::become_user(made, job).map_err(fail("user", &made.user.uid.to_string()))
         }
         InsideStep::Capabilities(sets) => power::set(*sets).map_err(fail("capabilities", "")),
+        InsideStep::LowerCapabilities(sets) => power::lower(*sets).map_err(fail("capabilities", "")),
         InsideStep::WorkingDirectory(path) => enter(path, made).map_err(fail("working_dir", path)),
         InsideStep::FindProgram { args } => program::find(args, made),
         InsideStep::Ready => report::send_ready(made.report.as_fd()).map_err(fail("report", "")),
@@ -141,6 +143,7 @@ fn execute(
         InsideStep::Seccomp { program, flags, notifies } => {
             power::filter(program, flags, *notifies, made).map_err(fail("seccomp", ""))
         }
+        InsideStep::Init => init::become_init().map_err(fail("init", "")),
         InsideStep::Execute { args } => Err(program::become_it(args, made)),
     }
 }

@@ -91,7 +91,7 @@ pub fn bind(path: &str) -> Result<OwnedFd> {
 }
 
 pub fn read_only(root: BorrowedFd<'_>) -> Result<()> {
-    mount::change(root, Depth::One, Attributes::READ_ONLY, Attributes::NONE)
+    mount::restrict_one(root, Attributes::READ_ONLY)
 }
 
 /// The working directory as we may pivot to it. What setup attached is locked in a mount namespace that

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use orlop::container::spec::Spec;
-use orlop::container::{Files, Names, Root, plan};
+use orlop::container::{Root, plan};
 use serde_json::{Value, json};
 
 use super::{Environment, Gate, Job, Report, send_go, start};
@@ -68,8 +68,7 @@ fn rootfs(folder: &Path) -> String {
 /// How it ended, and all that it wrote; or the failure.
 fn run(spec: &Spec) -> Result<(i32, String), String> {
     let folder = tempfile::tempdir().unwrap();
-    let root =
-        Root { files: Files::Directory(rootfs(folder.path())), volumes: Vec::new(), names: Names::default() };
+    let root = Root::directory(rootfs(folder.path()));
     let plan = plan(spec, &root).map_err(|refused| refused.to_string())?;
     let mut out = tempfile::tempfile().unwrap();
     let output = || OwnedFd::from(out.try_clone().unwrap());
@@ -271,4 +270,36 @@ fn a_tmpfs_that_copies_up_begins_with_what_it_covers() {
         copied,
         &format!("{count}\nro\n"),
     );
+}
+
+#[test]
+fn a_filter_without_no_new_privs_has_only_the_program_to_answer_for() {
+    let filtered = |spec: &mut Value| {
+        spec["process"]["user"] = json!({ "uid": 1000, "gid": 1000 });
+        // Nothing that opens a file by openat2, looks for a program or waits at a socket.
+        let names =
+            ["openat2", "recvmsg", "sendmsg", "faccessat", "faccessat2", "prctl", "fchdir", "close_range"];
+        let rule = json!({ "names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": 1 });
+        spec["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] });
+    };
+    let script = "grep -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp:' /proc/self/status";
+    let expected = "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000020\nNoNewPrivs:\t0\nSeccomp:\t2\n";
+    check(script, filtered, expected);
+}
+
+#[test]
+fn a_shared_root_takes_nothing_away_from_the_host() {
+    use crate::linux::mount::{Propagation, propagate_all};
+    use crate::linux::testing::in_own_network;
+    in_own_network(|| {
+        // What is private by then shares with nobody outside.
+        propagate_all(Propagation::Shared).unwrap();
+        let mounts = || std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        let before = mounts();
+        for wanted in ["shared", "rshared", "slave", "private", "unbindable"] {
+            let shared = |spec: &mut Value| spec["linux"]["rootfsPropagation"] = json!(wanted);
+            assert_eq!(run(&spec("true", shared)), Ok((0, String::new())), "{wanted}");
+            assert_eq!(mounts(), before, "{wanted}");
+        }
+    });
 }

@@ -24,16 +24,33 @@ pub fn open_path(path: &str) -> Result<OwnedFd> {
     )
 }
 
+/// Whether a cgroup was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Made,
+    /// With whatever is set in it and attached to it.
+    Found,
+}
+
 /// Makes a cgroup below another, or opens the one that is there.
 ///
 /// # Errors
 /// As mkdirat(2).
 pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
-    match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
-        Ok(()) | Err(Errno::EEXIST) => {}
+    make_or_find(parent, name).map(|(cgroup, _)| cgroup)
+}
+
+/// As [`make`], and which of the two it was.
+///
+/// # Errors
+/// As mkdirat(2).
+pub fn make_or_find(parent: BorrowedFd<'_>, name: &str) -> Result<(OwnedFd, Origin)> {
+    let origin = match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => Origin::Made,
+        Err(Errno::EEXIST) => Origin::Found,
         Err(errno) => return Err(errno),
-    }
-    open_below(parent, name)
+    };
+    Ok((open_below(parent, name)?, origin))
 }
 
 /// Enables every controller that the kernel has for the cgroups below this one.
@@ -46,6 +63,24 @@ pub fn enable_controllers(cgroup: BorrowedFd<'_>) {
         // One by one: a kernel may lack some, and a limit that needs one is then refused by its file.
         let _ = write(cgroup, "cgroup.subtree_control", controller);
     }
+}
+
+/// Gives a cgroup to somebody who may divide it: the directory, and the files that the kernel names for
+/// that; its limits stay ours.
+///
+/// # Errors
+/// As fchownat(2).
+pub fn delegate(cgroup: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
+    let files = std::fs::read_to_string("/sys/kernel/cgroup/delegate").map_err(super::errno_of)?;
+    let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+    for file in files.lines() {
+        match nix::unistd::fchownat(cgroup, file, Some(uid.into()), Some(gid.into()), flags) {
+            // The list names files of controllers too that are not enabled here.
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    nix::unistd::fchown(cgroup, Some(uid.into()), Some(gid.into()))
 }
 
 /// Writes a file of a cgroup in one write(2).
@@ -104,19 +139,14 @@ pub fn thaw(cgroup: BorrowedFd<'_>) -> Result<()> {
 /// # Errors
 /// ETIMEDOUT; ENODEV when the cgroup is gone.
 pub fn wait_until_empty(cgroup: BorrowedFd<'_>, patience: Duration) -> Result<()> {
-    wait_for_event(cgroup, ("populated", 0), patience)
+    wait_for(cgroup, "populated", 0, patience)
 }
 
-/// Waits until all processes in it and below it stand still, as [`wait_until_empty`].
+/// Waits until `key` of cgroup.events is `value`, at most so long. For a process that may block.
 ///
 /// # Errors
 /// ETIMEDOUT; ENODEV when the cgroup is gone.
-pub fn wait_until_frozen(cgroup: BorrowedFd<'_>, patience: Duration) -> Result<()> {
-    wait_for_event(cgroup, ("frozen", 1), patience)
-}
-
-/// Until `cgroup.events` has this word with this value.
-fn wait_for_event(cgroup: BorrowedFd<'_>, (key, value): (&str, u64), patience: Duration) -> Result<()> {
+pub fn wait_for(cgroup: BorrowedFd<'_>, key: &str, value: u64, patience: Duration) -> Result<()> {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let events = watch(cgroup, "cgroup.events")?;
     let deadline = super::time::since_boot().saturating_add(patience);

@@ -95,6 +95,12 @@ pub fn close_borrowed(fd: BorrowedFd<'_>) {
     unsafe { libc::close(fd.as_raw_fd()) };
 }
 
+/// Closes one by its number, if it is open: as [`close_from`].
+pub fn close(number: RawFd) {
+    // SAFETY: see above.
+    unsafe { libc::close(number) };
+}
+
 /// Marks every descriptor from `first` on to be closed by exec.
 pub fn cloexec_from(first: RawFd) {
     const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
@@ -141,4 +147,24 @@ pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
             other => return other,
         }
     }
+}
+
+/// Whether anything is open there.
+pub fn is_open(number: RawFd) -> bool {
+    // SAFETY: only looks at the number.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
+/// Descriptor 0, which std keeps open in every process of ours.
+#[must_use]
+pub fn standard_input() -> BorrowedFd<'static> {
+    // SAFETY: std opens it at the start where it is missing, and nobody here closes it.
+    unsafe { BorrowedFd::borrow_raw(0) }
+}
+
+/// Descriptor 1, as above.
+#[must_use]
+pub fn standard_output() -> BorrowedFd<'static> {
+    // SAFETY: as above.
+    unsafe { BorrowedFd::borrow_raw(1) }
 }

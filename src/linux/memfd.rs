@@ -30,11 +30,30 @@ pub(crate) fn create_of_size(name: &CStr, size: u64) -> Result<OwnedFd> {
 /// EMFILE, ENOMEM.
 pub(crate) fn with_contents(name: &CStr, bytes: &[u8]) -> Result<OwnedFd> {
     let fd = memfd_create(name, MFdFlags::MFD_CLOEXEC)?;
+    fill(&fd, bytes)?;
+    Ok(fd)
+}
+
+/// A program that nobody can change any more (MFD_EXEC, F_SEAL_WRITE).
+///
+/// # Errors
+/// EMFILE, ENOMEM.
+pub(crate) fn executable(name: &CStr, bytes: &[u8]) -> Result<OwnedFd> {
+    let flags =
+        MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING | MFdFlags::from_bits_retain(libc::MFD_EXEC);
+    let fd = memfd_create(name, flags)?;
+    fill(&fd, bytes)?;
+    let size = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK;
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SEAL | size))?;
+    Ok(fd)
+}
+
+fn fill(fd: &OwnedFd, bytes: &[u8]) -> Result<()> {
     let mut done = 0usize;
     while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
-        done = done.saturating_add(pwrite(&fd, rest, offset(done as u64)?)?);
+        done = done.saturating_add(pwrite(fd, rest, offset(done as u64)?)?);
     }
-    Ok(fd)
+    Ok(())
 }
 
 /// Whether the file keeps its size, as one of [`create_of_size`] does.

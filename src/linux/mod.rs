@@ -9,7 +9,9 @@ pub mod bpf;
 pub mod capability;
 pub mod cgroup;
 pub mod clone;
+pub mod directory;
 pub mod epoll;
+pub mod exe;
 pub mod fd;
 #[cfg(test)]
 pub mod forked;
@@ -25,6 +27,7 @@ pub mod netlink;
 pub mod node;
 pub mod pidfd;
 pub mod power;
+pub mod proc;
 pub mod process;
 pub mod program;
 pub mod pty;
@@ -36,6 +39,7 @@ pub mod socket;
 pub mod splice;
 pub mod sysctl;
 pub mod terminal;
+pub mod terminal_mode;
 #[cfg(test)]
 pub mod testing;
 pub mod time;
@@ -56,6 +60,11 @@ fn check_fd(value: libc::c_long) -> Result<std::os::fd::OwnedFd> {
     let fd = i32::try_from(check(value)?).map_err(|_| Errno::EOVERFLOW)?;
     // SAFETY: the kernel has just made this descriptor for us; nobody else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// What std says went wrong, as an errno.
+fn errno_of(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// A path as the kernel takes it.

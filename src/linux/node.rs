@@ -92,6 +92,68 @@ pub fn fill_dev(path: &str) -> Result<()> {
     made
 }
 
+/// A device as it stands somewhere.
+pub struct Device {
+    pub path: String,
+    pub is_block: bool,
+    pub major: u32,
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+impl Device {
+    fn of(path: &str, stat: &nix::sys::stat::FileStat) -> Option<Self> {
+        use nix::sys::stat::{major, minor};
+        let kind = stat.st_mode & libc::S_IFMT;
+        (kind == libc::S_IFCHR || kind == libc::S_IFBLK).then(|| Self {
+            path: path.to_owned(),
+            is_block: kind == libc::S_IFBLK,
+            major: major(stat.st_rdev) as u32,
+            minor: minor(stat.st_rdev) as u32,
+            mode: stat.st_mode & 0o7777,
+        })
+    }
+}
+
+/// No tree of devices is deeper, and no machine of ours has more.
+const LEVELS: u32 = 8;
+const MOST: usize = 4096;
+
+/// The device at this path, or all below a directory that are of its file system.
+///
+/// # Errors
+/// ENODEV when it is neither, ENOENT.
+pub fn devices_at(path: &str) -> Result<Vec<Device>> {
+    let stat = nix::sys::stat::stat(path)?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFDIR {
+        return Device::of(path, &stat).map(|device| vec![device]).ok_or(Errno::ENODEV);
+    }
+    let mut found = Vec::new();
+    devices_below(path, stat.st_dev, LEVELS, &mut found)?;
+    Ok(found)
+}
+
+fn devices_below(path: &str, of: libc::dev_t, levels: u32, found: &mut Vec<Device>) -> Result<()> {
+    let directory = std::fs::read_dir(path).map_err(super::errno_of)?;
+    let mut names: Vec<String> =
+        directory.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    for name in names {
+        let path = format!("{path}/{name}");
+        // What is gone meanwhile was never there.
+        let Ok(stat) = nix::sys::stat::lstat(path.as_str()) else { continue };
+        match Device::of(&path, &stat) {
+            Some(device) if found.len() < MOST => found.push(device),
+            None if stat.st_mode & libc::S_IFMT == libc::S_IFDIR && stat.st_dev == of && levels > 0 => {
+                devices_below(&path, of, levels - 1, found)?;
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(())
+}
+
 /// The numbers of a block device.
 ///
 /// # Errors

@@ -41,3 +41,29 @@ pub fn user_namespace(pidfd: BorrowedFd<'_>) -> Result<OwnedFd> {
     let fd = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_USER_NAMESPACE as _, 0) };
     check_fd(fd.into())
 }
+
+/// Whether the process, with all its threads, has ended; true for a zombie.
+///
+/// # Errors
+/// As poll(2).
+pub fn has_ended(pidfd: BorrowedFd<'_>) -> Result<bool> {
+    ends_within(pidfd, core::time::Duration::ZERO)
+}
+
+/// Waits for the end of a process, which need not be a child, at most so long. Whether it came.
+///
+/// # Errors
+/// As poll(2).
+pub fn ends_within(pidfd: BorrowedFd<'_>, patience: core::time::Duration) -> Result<bool> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let deadline = super::time::since_boot().saturating_add(patience);
+    loop {
+        let left = deadline.saturating_sub(super::time::since_boot());
+        let left = PollTimeout::try_from(left.as_millis()).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(pidfd, PollFlags::POLLIN)], left) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(super::Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}

@@ -233,3 +233,31 @@ pub fn pause() {
     // SAFETY: always allowed.
     unsafe { libc::pause() };
 }
+
+/// Which side of the fork this is.
+pub enum Forked {
+    Parent { child: i32 },
+    Child,
+}
+
+/// fork(2), by the call that every filter lets pass: clone3(2) is often refused.
+///
+/// # Errors
+/// EAGAIN for pids.max.
+pub fn fork() -> Result<Forked> {
+    // SAFETY: this program has one thread; the child has a copy of all memory.
+    match unsafe { libc::fork() } {
+        0 => Ok(Forked::Child),
+        child if child > 0 => Ok(Forked::Parent { child }),
+        _ => Err(Errno::last()),
+    }
+}
+
+/// A process group of its own, in front at the terminal if standard input is one.
+pub fn new_group_in_front() {
+    // SAFETY: plain numbers; what is no terminal has no front.
+    unsafe {
+        libc::setpgid(0, 0);
+        libc::tcsetpgrp(0, libc::getpid());
+    }
+}

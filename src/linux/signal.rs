@@ -85,6 +85,33 @@ pub fn reset() {
     }
 }
 
+/// Blocks every signal, those too that libc keeps for itself.
+pub fn block_all() {
+    let all = u64::MAX;
+    // SAFETY: a set of the kernel's size.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const all, 0usize, 8usize);
+    }
+}
+
+/// Waits for any signal, all of which are blocked; its number.
+pub fn wait_for_any() -> i32 {
+    let all = u64::MAX;
+    loop {
+        // SAFETY: a set of the kernel's size; nobody asks for more about the signal.
+        let got = unsafe { libc::syscall(libc::SYS_rt_sigtimedwait, &raw const all, 0usize, 0usize, 8usize) };
+        if got > 0 {
+            return got as i32;
+        }
+    }
+}
+
+/// Sends one to a child of ours that is not yet reaped.
+pub fn send_to_child(pid: i32, signal: i32) {
+    // SAFETY: plain numbers; who is dead hears nothing.
+    unsafe { libc::kill(pid, signal) };
+}
+
 /// Makes the descriptor of [`block_all_and_read`] ready once more, as if another child had died:
 /// for a reaper that stopped before it had reaped all.
 pub fn wake_for_children() {

@@ -8,8 +8,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use options::signal_number;
 pub(crate) use options::{
-    ChangeArguments, CheckArguments, ExecArguments, Json, KillArguments, LogsArguments, NameArguments,
-    NamesArguments, StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
+    AuditArguments, ChangeArguments, CheckArguments, ExecArguments, Json, KillArguments, LogsArguments,
+    NameArguments, NamesArguments, SpecArguments, StatsArguments, StatusArguments, UpdateArguments,
+    UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -136,6 +137,27 @@ Examples:
   orlop top --json web | jq '.processes[].command'")]
     Top(NameArguments),
 
+    /// Print what a container gets, as the OCI runtime specification has it
+    #[command(after_help = "\
+Examples:
+  orlop spec web
+  orlop spec web | jq .linux.namespaces
+  orlop spec web --bundle /run/web     a bundle on the machine, for any OCI runtime
+
+Names are looked up in the image, and files of variables are read. An init of Orlop's own is no part of it.")]
+    Spec(SpecArguments),
+
+    /// Tell what containers were opened to, and what it comes to
+    #[command(after_help = "\
+Examples:
+  orlop audit                    of all containers of the machine
+  orlop audit web --json | jq '.[].exposure'
+  orlop audit --config config/   of a configuration, without a machine and its images
+
+The exposure goes from 0 to 10. OPENED is what goes beyond a container that says nothing; the rest could still be
+closed.")]
+    Audit(AuditArguments),
+
     /// Freeze all processes of a container
     #[command(after_help = "\
 Examples:
@@ -222,6 +244,13 @@ Examples:
     /// Break things on purpose
     #[command(subcommand, arg_required_else_help = true)]
     Debug(DebugCommand),
+
+    /// Run containers as an OCI runtime, in the place of runc
+    #[command(disable_help_flag = true)]
+    Oci {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 
     /// Print the completions of a shell
     #[command(after_help = "\

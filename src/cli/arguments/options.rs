@@ -101,6 +101,29 @@ pub(crate) struct NameArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct SpecArguments {
+    /// The container
+    pub(crate) name: String,
+    /// Also mount its root at DIR/rootfs on the machine, and write DIR/config.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bundle: Option<String>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    /// The containers; none is all of them
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Folders and files of TOML, instead of a machine
+    #[arg(long, value_name = "PATH")]
+    pub(crate) config: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NamesArguments {
     /// The containers
     #[arg(value_name = "NAME", required = true)]

@@ -2,13 +2,14 @@
 
 use super::super::diagnostic::Mistake;
 use super::super::model::{
-    Capabilities, Container, ContainerLog, ImageSource, Limits, NetworkMode, Restart, RestartPolicy, Seccomp,
+    Capabilities, CgroupMode, Container, ContainerLog, ImageSource, Limits, NetworkMode, Restart,
+    RestartPolicy, Seccomp, UserNamespace,
 };
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
-use super::{limits, mounts, process, restart};
+use super::{devices, host, limits, mounts, process, restart, security};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -30,6 +31,8 @@ const LEAST_SHM: u64 = 4 << 10;
 pub(crate) static CONTAINER: Keys<Container> = Keys {
     what: "a container",
     keys: &[
+        security::SECURITY,
+        security::PRIVILEGED,
         Key::new(
             "image",
             Shape::Text(&kinds::IMAGE),
@@ -122,7 +125,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             Shape::Flag,
             "read_only = true",
             "Whether the root file system can only be read; volumes and tmpfs stay as they are.",
-            |node, container: &mut Container| container.read_only = node.flag().unwrap_or_default(),
+            |node, container: &mut Container| container.read_only = node.flag().unwrap_or(container.read_only),
         )
         .default("false"),
         Key::new(
@@ -194,11 +197,13 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             },
         )
         .default("\"10s\""),
+        security::USERNS,
+        security::NO_NEW_PRIVILEGES,
         Key::new(
             "cap_add",
             Shape::List(&Shape::Text(&kinds::CAPABILITY)),
             "cap_add = [\"NET_ADMIN\"]",
-            "Capabilities beyond the default ones, with or without CAP_; `ALL` is every one that `cap_drop` does not \
+            "Capabilities beyond those that `security` gives, with or without CAP_; `ALL` is every one that `cap_drop` does not \
              name.",
             process::take_cap_add,
         )
@@ -221,6 +226,11 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             |node, container: &mut Container| container.seccomp = process::seccomp(node),
         )
         .default("\"default\""),
+        security::APPARMOR,
+        devices::DEVICES,
+        security::CGROUP,
+        security::SYSCTLS,
+        security::INIT,
         Key::new(
             "limits",
             Shape::Table(&limits::LIMITS),
@@ -268,6 +278,11 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         process::no_capability_in_both,
         process::no_variable_twice,
         process::no_shell,
+        security::not_strict_and_privileged,
+        security::machines_root,
+        security::own_sysctls,
+        host::no_sysctl_twice,
+        devices::one_device_a_target,
         is_pinned,
         stop_signal_stops,
     ],
@@ -296,9 +311,18 @@ impl Container {
             restart_policy: RestartPolicy::default(),
             stop_signal: None,
             stop_grace_period: DEFAULT_GRACE,
+            privileged: false,
+            userns: UserNamespace::Private,
+            no_new_privileges: true,
+            cap_base: Capabilities::DEFAULT,
             cap_add: Capabilities::default(),
             cap_drop: Capabilities::default(),
             seccomp: Seccomp::Default,
+            apparmor: None,
+            devices: Vec::new(),
+            cgroup: CgroupMode::Private,
+            sysctls: BTreeMap::new(),
+            init: false,
             limits: Limits { pids: Some(DEFAULT_PIDS), ..Limits::default() },
             ulimits: BTreeMap::new(),
             shm_size: DEFAULT_SHM,

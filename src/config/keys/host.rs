@@ -24,6 +24,12 @@ const PORT_START: &str = "net.ipv4.ip_unprivileged_port_start";
 /// One pipe's worth: less could not even hold what is read at once.
 const LEAST_LOG: u64 = 64 << 10;
 
+/// Kernel parameters by their keys.
+pub(crate) const PARAMETERS: Shape = Shape::Dotted {
+    name: &kinds::SYSCTL,
+    value: &Shape::Any(&[Shape::Text(&kinds::SYSCTL_VALUE), Shape::Integer { min: i64::MIN, max: i64::MAX }]),
+};
+
 pub(crate) static HOST: Keys<Host> = Keys {
     what: "[host]",
     keys: &[
@@ -45,13 +51,7 @@ pub(crate) static HOST: Keys<Host> = Keys {
         .default("[]"),
         Key::new(
             "sysctls",
-            Shape::Dotted {
-                name: &kinds::SYSCTL,
-                value: &Shape::Any(&[
-                    Shape::Text(&kinds::SYSCTL_VALUE),
-                    Shape::Integer { min: i64::MIN, max: i64::MAX },
-                ]),
-            },
+            PARAMETERS,
             "sysctls = { \"net.ipv4.ip_forward\" = 1 }",
             "Kernel parameters, by their key with dots, as they are written to /proc/sys.",
             |node, host: &mut Host| flatten("", node, &mut host.sysctls),
@@ -146,7 +146,7 @@ static LOG: Keys<u64> = Keys {
 };
 
 /// `net.ipv4.x` from a quoted key and from tables in tables alike.
-fn flatten(prefix: &str, node: &Node, into: &mut BTreeMap<String, String>) {
+pub(super) fn flatten(prefix: &str, node: &Node, into: &mut BTreeMap<String, String>) {
     for (key, entry) in node.map().into_iter().flat_map(|map| &map.entries) {
         let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
         if let Some(value) = entry.node.scalar() {
@@ -156,7 +156,7 @@ fn flatten(prefix: &str, node: &Node, into: &mut BTreeMap<String, String>) {
     }
 }
 
-fn no_sysctl_twice(host: &Map, problems: &mut Vec<Problem>) {
+pub(super) fn no_sysctl_twice(host: &Map, problems: &mut Vec<Problem>) {
     let Some(Node { value: Value::Table(sysctls), .. }) = host.get("sysctls") else { return };
     let mut seen = BTreeMap::new();
     for entry in &sysctls.entries {

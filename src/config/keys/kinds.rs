@@ -3,7 +3,7 @@
 use super::super::diagnostic::Mistake;
 use super::super::shape::{Shape, Text};
 use super::super::tree::Node;
-use super::super::value::{address, capability, cpuset, environment, mount, name, path, rlimit};
+use super::super::value::{address, capability, cpuset, device, environment, mount, name, path, rlimit};
 use super::super::value::{signal, size, time, user, words};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -62,6 +62,15 @@ pub(crate) static CAPABILITY: Text =
     text("a capability's name", "", |text| capability::parse(text).map(drop));
 pub(crate) static SECCOMP: Text =
     text("`default`, `unconfined`, or a path beside the config", "", |text| path::beside(text).map(drop));
+pub(crate) static APPARMOR: Text = text("a profile's name", "^[^ ]+$", name::profile);
+pub(crate) static DEVICE_USE: Text =
+    text("SOURCE[:TARGET][:rwm]", device::PATTERN, |text| device::device(text).map(drop));
+pub(crate) static DEVICE_PATH: Text =
+    text("a device like \"/dev/ttyUSB0\"", "^/dev/.", |text| device::source(text).map(drop));
+pub(crate) static DEVICE_TARGET: Text =
+    text("a path below /dev", "^/dev/.", |text| device::target(text).map(drop));
+pub(crate) static DEVICE_ACCESS: Text =
+    text("letters of \"rwm\"", "^[rwm]{1,3}$", |text| device::access(text).map(drop));
 pub(crate) static RLIMIT: Text = text("a resource limit's name", rlimit::PATTERN, rlimit::check);
 pub(crate) static CPUSET: Text = text("a list of CPUs like \"0-1,4\"", cpuset::PATTERN, cpuset::check);
 pub(crate) static DEVICE: Text = text("a device like \"/dev/vda\"", "^/dev/.", |text| {

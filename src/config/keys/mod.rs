@@ -1,6 +1,7 @@
 //! The key tables: each key once, with what it takes, what it means, an example, and where its value goes.
 
 mod container;
+mod devices;
 mod host;
 mod kinds;
 mod limits;
@@ -9,6 +10,7 @@ mod network;
 mod process;
 mod refused;
 mod restart;
+mod security;
 
 use super::model::{Config, Container, Volume};
 use super::shape::{About, Key, Keys, Shape};

@@ -133,11 +133,13 @@ pub(crate) struct Long {
 pub(crate) fn take_volumes(node: &Node, container: &mut Container) {
     for item in node.each() {
         if let Some(volume) = item.read(mount::volume) {
+            make_room(container, &volume.target);
             container.volumes.push(volume);
         } else if let Some(map) = item.map().filter(|map| !map.incomplete) {
             let mut long = Long::default();
             VOLUME.fill(map, &mut long);
             let Long { kind, source, target, read_only, tmpfs } = long;
+            make_room(container, &target);
             if kind == "tmpfs" {
                 container.tmpfs.push(Tmpfs { target, ..tmpfs });
             } else {
@@ -149,7 +151,15 @@ pub(crate) fn take_volumes(node: &Node, container: &mut Container) {
 }
 
 pub(crate) fn take_tmpfs(node: &Node, container: &mut Container) {
-    container.tmpfs.extend(node.read_each(mount::tmpfs));
+    for tmpfs in node.read_each(mount::tmpfs) {
+        make_room(container, &tmpfs.target);
+        container.tmpfs.push(tmpfs);
+    }
+}
+
+/// What `security` has put there gives way.
+fn make_room(container: &mut Container, target: &str) {
+    container.tmpfs.retain(|tmpfs| tmpfs.target != target);
 }
 
 fn source_fits_type(long: &Map, problems: &mut Vec<Problem>) {

@@ -31,7 +31,6 @@ const PORTS: &str =
     "this version publishes no ports: with network_mode = \"host\" the program binds its port itself";
 const SECRETS: &str =
     "this version has no secrets: mount a file, volumes = [\"/path/on/the/machine:/run/secrets:ro\"]";
-const DEVICES: &str = "this version gives no devices to containers";
 const DNS: &str = "with network_mode = \"host\" the machine's [host.dns] counts";
 const HOSTS: &str = "this version writes no names into /etc/hosts: mount a file there";
 const ONE_NODE: &str = "there is one of each container on this machine: leave it out";
@@ -63,7 +62,6 @@ pub(crate) const CONTAINER: &[Refused] = &[
     refused("build", "build the image first, and write image = \"oci-archive:images/web.tar\""),
     refused("tty", "this version has no terminals for containers"),
     refused("stdin_open", "a container's standard input is /dev/null in this version"),
-    refused("init", "write entrypoint = [\"/usr/bin/tini\", \"--\"] with an init that the image has"),
     refused("attach", "the output of every container is kept: `orlop logs NAME` shows it"),
     refused("post_start", "this version has no hooks: do it in the program's entrypoint"),
     refused("pre_stop", "this version has no hooks: the program is asked by stop_signal"),
@@ -82,24 +80,20 @@ pub(crate) const CONTAINER: &[Refused] = &[
     refused("configs", SECRETS),
     refused("secrets", SECRETS),
     // Isolation.
-    refused(
-        "privileged",
-        "no container has the machine's powers in this version: name what it needs in cap_add",
-    ),
-    refused("security_opt", "seccomp has a key of its own, `seccomp`; no_new_privs is always on"),
-    refused("userns_mode", "every container has its own range of ids: leave it out"),
+    refused("security_opt", "write `seccomp`, `apparmor` or `no_new_privileges`: each has a key of its own"),
+    refused("userns_mode", "write userns = \"host\"; without it every container has its own range of ids"),
+    refused("masked_paths", "they are the same for all, or none with privileged = true"),
     refused("pid", SHARED),
     refused("ipc", SHARED),
     refused("uts", SHARED),
-    refused("cgroup", SHARED),
     refused("cgroup_parent", "a container's cgroup is containers/NAME: write limits = { … }"),
     refused("isolation", "there is one way of isolation: leave it out"),
     refused("credential_spec", "there are no Windows credentials here"),
     refused("use_api_socket", "containers do not reach the control socket in this version"),
     // Devices.
-    refused("devices", DEVICES),
-    refused("device_cgroup_rules", DEVICES),
-    refused("gpus", DEVICES),
+    refused("device_cgroup_rules", "write devices = [\"/dev/ttyUSB0\"]: node and rule are one"),
+    refused("gpus", "write devices = [\"/dev/dri\"]"),
+    refused("device", "write devices = [\"/dev/ttyUSB0\"]"),
     // Limits.
     refused("cpus", "write limits = { cpus = 0.5 }"),
     refused("cpu_shares", "write limits = { cpu_weight = 100 }, from 1 to 10000"),
@@ -118,7 +112,6 @@ pub(crate) const CONTAINER: &[Refused] = &[
     refused("oom_score_adj", OOM),
     refused("pids_limit", "write limits = { pids = 64 }"),
     refused("blkio_config", "write limits = { io = [{ device = \"/dev/vda\", wbps = \"10M\" }] }"),
-    refused("sysctls", "this version sets the machine's only: [host] sysctls = { … }"),
     // Network.
     refused("networks", NETWORKS),
     refused("ports", PORTS),

@@ -55,6 +55,14 @@ impl Capabilities {
     /// Every capability that Linux 6.12 has.
     pub const ALL: Self = Self((1 << NAMES.len()) - 1);
 
+    /// Of a container that says nothing: CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP
+    /// NET_BIND_SERVICE, podman's default set less SYS_CHROOT and SETFCAP.
+    pub const DEFAULT: Self =
+        Self(1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10);
+
+    /// Docker's: those, and NET_RAW SYS_CHROOT MKNOD AUDIT_WRITE SETFCAP.
+    pub const DOCKER: Self = Self(Self::DEFAULT.0 | 1 << 13 | 1 << 18 | 1 << 27 | 1 << 29 | 1 << 31);
+
     pub fn contains(self, number: u32) -> bool {
         self.0.checked_shr(number).is_some_and(|bits| bits & 1 == 1)
     }
@@ -110,6 +118,8 @@ mod tests {
         assert_eq!(parse("CHECKPOINT_RESTORE"), Ok(Capabilities(1 << 40)));
         assert_eq!(parse("ALL"), Ok(Capabilities::ALL));
         assert_eq!(Capabilities::ALL.names().count(), 41);
+        assert_eq!(Capabilities::DEFAULT.names().count(), 9);
+        assert_eq!(Capabilities::DOCKER.names().count(), 14);
         assert_eq!(Capabilities(1 << 13 | 1).names().collect::<Vec<_>>(), ["CAP_CHOWN", "CAP_NET_RAW"]);
     }
 

@@ -85,6 +85,17 @@ pub(crate) fn sysctl_value(value: &str) -> Result<(), Mistake> {
     Ok(())
 }
 
+/// The name of a profile of AppArmor.
+pub(crate) fn profile(name: &str) -> Result<(), Mistake> {
+    if name.is_empty() || name.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(Mistake::new(format!("\"{name}\" is no profile's name")).help("without blanks"));
+    }
+    if name == "unconfined" {
+        return Err(Mistake::new("without `apparmor` no profile is applied").help("leave it out"));
+    }
+    Ok(())
+}
+
 /// A network interface's name, as the kernel takes it.
 pub(crate) fn interface(name: &str) -> Result<(), Mistake> {
     if name == "lo" {

@@ -8,31 +8,28 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
+mod devices;
 mod mounts;
+#[cfg(test)]
+mod tests;
 
 use super::RANGE;
 use super::limits::resources;
+use super::plan::host_id;
 use super::seccomp::{self, Seccomp};
-use super::spec::{self, IdMapping, Linux, Namespace, Process, RootPath, Spec, User};
+use super::spec::{self, IdMapping, Linux, Namespace, Process, Resources, RootPath, Spec, User};
 use super::steps::{Files, Names, NamespaceKind, Root};
-use crate::config::{self, Capabilities, Container, NetworkMode, Rlimit};
+use crate::config::{self, Capabilities, Container, NetworkMode, Rlimit, UserNamespace};
 use mounts::{mounts, volumes};
 
 /// Of the specification.
 pub const VERSION: &str = "1.3.0";
 
-/// CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE: podman's default
-/// set less SYS_CHROOT and SETFCAP.
-pub const DEFAULT_CAPABILITIES: u64 =
-    1 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10;
-
-/// Every capability of Linux 6.12: 0 (CHOWN) to 40 (CHECKPOINT_RESTORE).
-const ALL_CAPABILITIES: u64 = (1 << 41) - 1;
-
 /// What programs find in PATH when nobody says anything.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// The union of what Docker and podman hide; directories and files alike.
+/// The union of what Docker and podman hide; directories and files alike. What podman only makes
+/// read-only, /proc/asound, Docker hides.
 const MASKED: [&str; 13] = [
     "/proc/acpi",
     "/proc/asound",
@@ -69,7 +66,11 @@ pub struct Facts {
     /// First id of the container's range.
     pub first_id: u32,
     /// Device path of a limit → (major, minor).
-    pub devices: BTreeMap<String, (u32, u32)>,
+    pub disks: BTreeMap<String, (u32, u32)>,
+    /// What `devices` names → what stands there; with `privileged`, `/dev` → all.
+    pub devices: BTreeMap<String, Vec<HostDevice>>,
+    /// What tells of the processors' heat, which tells of others' work.
+    pub thermal: Vec<String>,
     /// Where hosts, hostname and resolv.conf for this container stand on the machine.
     pub files: String,
     /// The directory of devices that containers share.
@@ -78,15 +79,39 @@ pub struct Facts {
     pub volumes: String,
     /// Bytes that a `[volume.X]` may hold in memory.
     pub volume_sizes: BTreeMap<String, u64>,
-    /// What the file says that `seccomp` names.
+    /// What the file says that `seccomp` names; or the default, when somebody had it made before.
     pub seccomp: Option<Seccomp>,
+}
+
+/// A device as it stands on the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDevice {
+    pub path: String,
+    pub kind: DeviceKind,
+    pub major: u32,
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceKind {
+    Character,
+    Block,
 }
 
 /// Compiles what the container gets.
 #[must_use]
 pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
     let capabilities = capabilities(container);
-    let range = vec![IdMapping { container_id: 0, host_id: facts.first_id, size: RANGE }];
+    let range = match container.userns {
+        UserNamespace::Private => vec![IdMapping { container_id: 0, host_id: facts.first_id, size: RANGE }],
+        UserNamespace::Host => Vec::new(),
+    };
+    let (devices, device_rules) = devices::devices(container, facts);
+    let hidden = if container.privileged { &[][..] } else { &MASKED[..] };
+    let read_only = if container.privileged { &[][..] } else { &READ_ONLY[..] };
+    let thermal = facts.thermal.iter().filter(|_| !container.privileged);
     let process = Process {
         user: User { umask: Some(0o022), ..User::default() },
         args: arguments(container, image),
@@ -98,7 +123,8 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
             .unwrap_or_else(|| "/".to_owned()),
         capabilities: Some(capability_sets(capabilities)),
         rlimits: rlimits(container),
-        no_new_privileges: true,
+        no_new_privileges: container.no_new_privileges,
+        apparmor_profile: container.apparmor.clone(),
         // The engine's own is less, so that it goes last.
         oom_score_adj: Some(0),
         ..Process::default()
@@ -110,17 +136,19 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
         root: Some(RootPath { path: "rootfs".to_owned(), readonly: container.read_only }),
         mounts: mounts(container, image, facts),
         linux: Linux {
-            namespaces: namespaces(container.network_mode),
+            namespaces: namespaces(container),
             uid_mappings: range.clone(),
             gid_mappings: range,
             cgroups_path: Some(format!("/containers/{}", container.name)),
-            sysctl: sysctls(capabilities, &container.seccomp),
-            devices: Vec::new(),
-            resources: resources(&container.limits, &facts.devices),
-            masked_paths: MASKED.map(ToString::to_string).to_vec(),
-            readonly_paths: READ_ONLY.map(ToString::to_string).to_vec(),
+            sysctl: sysctls(container, capabilities),
+            devices,
+            resources: Resources { devices: device_rules, ..resources(&container.limits, &facts.disks) },
+            masked_paths: hidden.iter().map(ToString::to_string).chain(thermal.cloned()).collect(),
+            readonly_paths: read_only.iter().map(ToString::to_string).collect(),
             seccomp: match &container.seccomp {
-                config::Seccomp::Default => Some(seccomp::allowed(capabilities)),
+                config::Seccomp::Default => {
+                    Some(facts.seccomp.clone().unwrap_or_else(|| seccomp::allowed(capabilities)))
+                }
                 config::Seccomp::Unconfined => None,
                 config::Seccomp::File(_) => facts.seccomp.clone(),
             },
@@ -166,20 +194,39 @@ pub fn root(
 /// Drop everything, then add: what is added stays. Else what is dropped goes.
 #[must_use]
 pub fn capabilities(container: &Container) -> u64 {
-    let (add, drop) = (container.cap_add.0, container.cap_drop.0);
-    if drop & ALL_CAPABILITIES == ALL_CAPABILITIES { add } else { (DEFAULT_CAPABILITIES | add) & !drop }
+    let (base, add, drop) = (container.cap_base.0, container.cap_add.0, container.cap_drop.0);
+    let all = Capabilities::ALL.0;
+    if drop & all == all { add } else { (base | add) & !drop }
 }
 
 /// CAP_SYS_ADMIN of linux/capability.h.
 const SYS_ADMIN: u64 = 1 << 21;
 
-/// A user namespace gives its maker every capability over the kernel's rarely tried corners. Whoever has
-/// SYS_ADMIN anyway gains nothing by it, and may be a builder of containers; whoever chose its system
-/// calls itself has decided.
-fn sysctls(capabilities: u64, profile: &config::Seccomp) -> BTreeMap<String, String> {
-    let none = ("user.max_user_namespaces".to_owned(), "0".to_owned());
-    let is_closed = capabilities & SYS_ADMIN == 0 && *profile == config::Seccomp::Default;
-    is_closed.then_some(none).into_iter().collect()
+/// Docker's two for a network of its own, and none that another namespace would have to have.
+fn sysctls(container: &Container, capabilities: u64) -> BTreeMap<String, String> {
+    let mut sysctls = BTreeMap::new();
+    let mut set = |key: &str, value: &str| sysctls.insert(key.to_owned(), value.to_owned());
+    if container.network_mode == NetworkMode::None {
+        // There is nobody else in its network whom a low port would be taken from.
+        set("net.ipv4.ip_unprivileged_port_start", "0");
+        // Every group may ping, and the groups are those that its ids have.
+        set(
+            "net.ipv4.ping_group_range",
+            match container.userns {
+                UserNamespace::Private => "0 65535",
+                UserNamespace::Host => "0 2147483647",
+            },
+        );
+    }
+    // A user namespace gives its maker every capability over the kernel's rarely tried corners. Whoever has
+    // SYS_ADMIN anyway gains nothing by it, and may be a builder of containers; whoever chose its system
+    // calls itself has decided.
+    let is_closed = capabilities & SYS_ADMIN == 0 && container.seccomp == config::Seccomp::Default;
+    if is_closed && container.userns == UserNamespace::Private {
+        set("user.max_user_namespaces", "0");
+    }
+    sysctls.extend(container.sysctls.clone());
+    sysctls
 }
 
 /// The program and its arguments. Compose's rule: an entrypoint of one's own takes the image's
@@ -204,12 +251,13 @@ fn env(_container: &Container, image: &Defaults) -> Vec<String> {
     env
 }
 
-fn namespaces(network: NetworkMode) -> Vec<Namespace> {
+fn namespaces(container: &Container) -> Vec<Namespace> {
     NamespaceKind::ALL
         .into_iter()
-        .filter(|kind| match network {
-            NetworkMode::None => true,
-            NetworkMode::Host => *kind != NamespaceKind::Network,
+        .filter(|kind| match kind {
+            NamespaceKind::Network => container.network_mode == NetworkMode::None,
+            NamespaceKind::User => container.userns == UserNamespace::Private,
+            _ => true,
         })
         .map(|kind| Namespace { kind: kind.name().to_owned(), path: None })
         .collect()
@@ -248,17 +296,23 @@ fn rlimits(container: &Container) -> Vec<spec::Rlimit> {
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn user_namespaces_are_for_those_with_sys_admin() {
-        let of = |capabilities, profile| sysctls(capabilities, profile).into_values().next();
-        let none = |capabilities| of(capabilities, &config::Seccomp::Default);
-        assert_eq!(of(DEFAULT_CAPABILITIES, &config::Seccomp::Unconfined), None);
-        assert_eq!(none(DEFAULT_CAPABILITIES).as_deref(), Some("0"));
-        assert_eq!(none(DEFAULT_CAPABILITIES | SYS_ADMIN), None);
-        assert_eq!(none(ALL_CAPABILITIES), None);
+/// Who may divide the container's cgroup, outside: whoever its process is, when it has a view of its own
+/// of it that can be written to (config-linux.md, Cgroup ownership).
+#[must_use]
+pub fn delegated_to(spec: &Spec) -> Option<(u32, u32)> {
+    let own_view =
+        spec.linux.namespaces.iter().any(|it| it.kind == NamespaceKind::Cgroup.name() && it.path.is_none());
+    let is_writable = |mount: &spec::Mount| {
+        mount.destination == "/sys/fs/cgroup"
+            && mount.kind.as_deref().is_some_and(|kind| matches!(kind, "cgroup" | "cgroup2"))
+            && !mount.options.iter().any(|option| option == "ro")
+    };
+    if !own_view || !spec.mounts.iter().any(is_writable) {
+        return None;
     }
+    let user = spec.process.as_ref().map(|process| &process.user)?;
+    if spec.linux.uid_mappings.is_empty() {
+        return Some((user.uid, user.gid));
+    }
+    Some((host_id(&spec.linux.uid_mappings, user.uid)?, host_id(&spec.linux.gid_mappings, user.gid)?))
 }

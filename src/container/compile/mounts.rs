@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{Defaults, Facts};
-use crate::config::{Container, NetworkMode, VolumeSource};
+use crate::config::{CgroupMode, Container, NetworkMode, Tmpfs, UserNamespace, VolumeSource};
 use crate::container::spec::Mount;
 use crate::container::steps::Volume;
 
@@ -30,15 +30,23 @@ fn bind(source: String, destination: &str, options: &[&str]) -> Mount {
 /// In the order of their making.
 pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> Vec<Mount> {
     const BARE: [&str; 3] = ["nosuid", "noexec", "nodev"];
+    const SEALED: [&str; 4] = ["nosuid", "noexec", "nodev", "ro"];
     let shm = format!("size={}", container.shm_size);
-    let mut mounts =
-        vec![mount("/proc", "proc", &BARE), bind(facts.dev.clone(), "/dev", &["nosuid", "noexec", "ro"])];
+    let mut mounts = vec![mount("/proc", "proc", &BARE), dev(container, facts)];
+    let sys = if container.privileged { &BARE[..] } else { &SEALED[..] };
     mounts.push(match container.network_mode {
-        NetworkMode::None => mount("/sys", "sysfs", &["nosuid", "noexec", "nodev", "ro"]),
+        NetworkMode::None => mount("/sys", "sysfs", sys),
         // sysfs shows a network namespace, and the machine's is not ours to mount.
-        NetworkMode::Host => bind("/sys".to_owned(), "/sys", &["nosuid", "noexec", "nodev", "ro"]),
+        NetworkMode::Host => bind("/sys".to_owned(), "/sys", sys),
     });
-    mounts.push(mount("/sys/fs/cgroup", "cgroup2", &["nosuid", "noexec", "nodev", "ro"]));
+    mounts.push(mount(
+        "/sys/fs/cgroup",
+        "cgroup2",
+        match container.cgroup {
+            CgroupMode::Private => &SEALED[..],
+            CgroupMode::Delegate => &BARE[..],
+        },
+    ));
     mounts.push(mount(
         "/dev/pts",
         "devpts",
@@ -53,7 +61,14 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
             &["nosuid", "noexec", "nodev", "ro"],
         ));
     }
-    for tmpfs in &container.tmpfs {
+    let is_used = |target: &str| {
+        container.tmpfs.iter().any(|tmpfs| tmpfs.target == target)
+            || declared(container, image).any(|(_, declared, _)| declared == target)
+    };
+    // Hardly a program does without.
+    let tmp = Tmpfs { target: "/tmp".to_owned(), ..Tmpfs::default() };
+    let tmp = Some(tmp).filter(|tmp| container.read_only && !is_used(&tmp.target));
+    for tmpfs in container.tmpfs.iter().chain(&tmp) {
         let mode = format!("mode={:o}", tmpfs.mode.unwrap_or(0o1777));
         let size = tmpfs.size.map(|size| format!("size={size}"));
         let mut options = vec!["nosuid", "nodev", "noexec", &mode];
@@ -62,7 +77,8 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
     }
     mounts.extend(declared(container, image).map(|(source, target, read_only)| {
         let (source, id_map) = match path(source, target, container, facts) {
-            Place::Volume(path) => (path, Some("idmap")),
+            // Ids on it are the container's own, and so are those outside without a user namespace.
+            Place::Volume(path) => (path, (container.userns == UserNamespace::Private).then_some("idmap")),
             Place::Machine(path) => (path, None),
         };
         let mut options = vec!["nosuid", "nodev"];
@@ -71,6 +87,15 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
         bind(source, target, &options)
     }));
     mounts
+}
+
+/// The devices that all share, where nothing can be written; or its own, when it was given some.
+fn dev(container: &Container, facts: &Facts) -> Mount {
+    if !super::devices::has_own(container) {
+        return bind(facts.dev.clone(), "/dev", &["nosuid", "noexec", "ro"]);
+    }
+    // Names and nothing else stand there: /dev/shm is a file system of its own.
+    mount("/dev", "tmpfs", &["nosuid", "noexec", "mode=755", "size=64k"])
 }
 
 /// The container's volumes, and those of the image that it says nothing about; whether read-only.

@@ -1,5 +1,7 @@
 //! Tables: what the specification says, what is written, what is refused and why.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// What a running cgroup of 64 MiB with half a CPU says.
@@ -306,4 +308,81 @@ fn programs_find_their_limits_where_they_look() {
         settings.iter().filter(|it| it.place == Place::Both).map(|it| it.file.as_str()).collect();
     assert_eq!(both, ["memory.max", "cpu.max", "cpu.max.burst", "pids.max", "memory.high"]);
     assert_eq!(controllers(&settings), BTreeSet::from(["cpu", "memory", "pids"]));
+}
+
+/// Every field, at the edges of what JSON can say there.
+fn any_resources() -> impl Strategy<Value = serde_json::Value> {
+    const NUMBERS: [&str; 19] = [
+        "memory.limit",
+        "memory.reservation",
+        "memory.swap",
+        "memory.kernel",
+        "memory.kernelTCP",
+        "memory.swappiness",
+        "cpu.shares",
+        "cpu.quota",
+        "cpu.burst",
+        "cpu.period",
+        "cpu.realtimeRuntime",
+        "cpu.realtimePeriod",
+        "cpu.idle",
+        "pids.limit",
+        "blockIO.weight",
+        "blockIO.leafWeight",
+        "network.classID",
+        "memory.checkBeforeUpdate",
+        "memory.disableOOMKiller",
+    ];
+    let number = prop_oneof![
+        4 => prop::sample::select(vec![-2_i64, -1, 0, 1, 2, 9, 10, 999, 1000, 100_000, 1_000_000, i64::MIN, i64::MAX])
+            .prop_map(serde_json::Value::from),
+        1 => Just(serde_json::Value::from(u64::MAX)),
+        1 => any::<bool>().prop_map(serde_json::Value::from),
+        1 => Just(serde_json::Value::Null),
+    ];
+    let numbers = prop::collection::btree_map(prop::sample::select(NUMBERS.to_vec()), number, 0..6);
+    let lists = prop::collection::btree_map(prop::sample::select(vec!["cpus", "mems"]), "[0-9,-]{0,8}", 0..3);
+    let device = (-1..5000_i64, -1..2_i64, any::<u64>()).prop_map(|(major, minor, rate)| {
+        serde_json::json!({ "major": major, "minor": minor, "rate": rate, "weight": rate as u16 })
+    });
+    let devices = prop::collection::vec(device, 0..3);
+    let unified = prop::collection::btree_map("[a-z./]{0,12}", "[a-z0-9 \n]{0,8}", 0..3);
+    let pages = ("[0-9]{0,3}[KMG]?B?", any::<u64>());
+    (numbers, lists, devices, unified, pages).prop_map(|(numbers, lists, devices, unified, pages)| {
+        let mut all = serde_json::json!({ "memory": {}, "cpu": lists, "pids": {}, "network": {}, "unified": unified,
+            "blockIO": { "throttleReadBpsDevice": devices, "weightDevice": devices },
+            "hugepageLimits": [{ "pageSize": pages.0, "limit": pages.1 }] });
+        for (path, value) in numbers {
+            let (group, field) = path.split_once('.').unwrap();
+            all[group][field] = value;
+        }
+        if devices.is_empty() {
+            all["hugepageLimits"] = serde_json::Value::Null;
+        }
+        all
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn whatever_is_asked_for_becomes_files_of_the_cgroup_or_a_reason(
+        json in any_resources(),
+        present in "(max|[0-9]{1,20})? ?[0-9]{0,7}",
+    ) {
+        if let Ok(resources) = serde_json::from_value::<Resources>(json) {
+            let present = Present::read(|_| present.clone());
+            for when in [When::Start, When::Update(&present)] {
+                match settings(&resources, when) {
+                    Ok(settings) => for Setting { file, value, .. } in settings {
+                        prop_assert!(!file.contains('/') && file.contains('.') && !value.is_empty(), "{} {}", file, value);
+                    }
+                    Err(refused) => {
+                        prop_assert!(refused.field.starts_with("linux.resources."));
+                        prop_assert!(!refused.why.is_empty());
+                    }
+                }
+            }
+        }
+    }
 }

@@ -2,16 +2,28 @@
 
 use alloc::vec::Vec;
 
-use super::{Instruction, Refused, Seccomp, compile};
+use super::{Instruction, Refused, Seccomp, allowed, compile};
 
 /// More than one profile, or set of capabilities, is rare; the oldest gives way.
 const KEPT: usize = 4;
 
-/// What came of the last few filters.
+/// What came of the last few filters, and the default of a set of capabilities.
 #[derive(Debug, Default)]
-pub struct Programs(Vec<(Seccomp, Vec<Instruction>)>);
+pub struct Programs(Vec<(Seccomp, Vec<Instruction>)>, Option<(u64, Seccomp)>);
 
 impl Programs {
+    /// As [`allowed()`].
+    pub fn allowed(&mut self, capabilities: u64) -> Seccomp {
+        match &self.1 {
+            Some((known, filter)) if *known == capabilities => filter.clone(),
+            _ => {
+                let filter = allowed(capabilities);
+                self.1 = Some((capabilities, filter.clone()));
+                filter
+            }
+        }
+    }
+
     /// As [`compile()`].
     ///
     /// # Errors
@@ -31,7 +43,6 @@ impl Programs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::allowed;
     use super::*;
 
     #[test]
@@ -39,6 +50,7 @@ mod tests {
         let mut programs = Programs::default();
         for capabilities in [0, 1 << 21, 0, 1 << 16, 1 << 39, 1 << 25, 0, 1 << 21] {
             let filter = allowed(capabilities);
+            assert_eq!(programs.allowed(capabilities), filter);
             assert_eq!(programs.of(&filter), compile(&filter));
             assert!(programs.0.len() <= KEPT);
         }

@@ -1,6 +1,5 @@
 //! What the tests declare: times, containers, failures.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -38,34 +37,7 @@ pub(crate) fn config(containers: &[(&str, &[&str])]) -> Config {
 }
 
 fn container(name: &str) -> Container {
-    Container {
-        name: name.into(),
-        image: ImageSource::Dir { path: "rootfs".into() },
-        entrypoint: None,
-        command: None,
-        environment: Vec::new(),
-        env_file: Vec::new(),
-        working_dir: None,
-        user: None,
-        group_add: Vec::new(),
-        volumes: Vec::new(),
-        tmpfs: Vec::new(),
-        read_only: false,
-        hostname: name.into(),
-        network_mode: NetworkMode::None,
-        depends_on: BTreeMap::new(),
-        restart: Restart::No,
-        restart_policy: RestartPolicy::default(),
-        stop_signal: None,
-        stop_grace_period: s(10),
-        cap_add: Default::default(),
-        cap_drop: Default::default(),
-        seccomp: Default::default(),
-        limits: Default::default(),
-        ulimits: BTreeMap::new(),
-        shm_size: 64 << 20,
-        labels: BTreeMap::new(),
-        log: ContainerLog { memory: 256 << 10, rate: None },
-        declared_at: "test.toml:1".into(),
-    }
+    let text = format!("[container.{name}]\nimage = 'dir:rootfs'\n");
+    let mut read = read(&[Source { path: "test.toml".into(), text }]);
+    read.config.containers.remove(name).unwrap()
 }

@@ -13,8 +13,7 @@ mod texts;
 mod world;
 
 use crate::config::{
-    Condition, Config, Container, ContainerLog, Dependency, Exhausted, ImageSource, NetworkMode, Restart,
-    RestartPolicy,
+    Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy, Source, read,
 };
 
 use super::*;

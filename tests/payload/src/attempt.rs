@@ -20,6 +20,15 @@ pub(crate) fn everything(paths: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
+/// Without waiting for whom a device may wait for.
+pub(crate) fn open(to_write: bool, path: &str) -> Result<(), String> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    options.read(!to_write).write(to_write).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    say(if to_write { "write" } else { "read" }, options.open(path).map(|_| 0));
+    Ok(())
+}
+
 fn say(what: &str, result: io::Result<i64>) {
     match result {
         Ok(_) => println!("{what} ok"),

@@ -11,6 +11,7 @@ mod guest;
 mod look;
 mod output;
 mod process;
+mod script;
 mod system;
 mod talk;
 mod witness;
@@ -32,7 +33,9 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   burn SECONDS          keeps a CPU busy, then prints the CPU time it got
   each TASK , TASK …    one after the other, each below its name; errors stop nothing
   fds ids ns mounts signals keyring limits procs env args stamp where
-  cat FILE | write-file PATH TEXT | stat PATH | ls FOLDER
+  cat FILE | write-file PATH TEXT | stat PATH | ls FOLDER | mkdir PATH
+  open r|w PATH         whether it can be opened
+  until-alone           waits until there is only process 1 besides
   try-host [PATH]       what a container must not be able to do
   try-remount PATH      to make a read-only mount writable
   write BYTES PATTERN   numbered lines, as fast as possible
@@ -43,7 +46,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   serve PORT            answers HTTP
   stamp-and-stay | stamps MILLISECONDS
                         says when it began, and goes on for ever; or ends after a while by a signal
-  witness [memory | reaping STREAM BURST] then INIT [ARGUMENT]…
+  witness [memory | reaping STREAM BURST | script FILE] then INIT [ARGUMENT]…
                         measures an init: see `witness`
   reap-for-ever         as the least of all inits";
 
@@ -102,6 +105,9 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["write-file", path, text] => output::write_file(path, text),
         ["stat", path] => look::owner(path),
         ["ls", folder] => look::folder(folder),
+        ["mkdir", path] => output::make_folder(path),
+        ["open", how @ ("r" | "w"), path] => attempt::open(*how == "w", path),
+        ["until-alone"] => process::until_alone(),
         ["try-remount", path] => attempt::remount(path),
         ["try-host", paths @ ..] => attempt::everything(paths),
         ["write", bytes, pattern] => output::write(Some(number(bytes)?), pattern),

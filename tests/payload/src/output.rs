@@ -32,6 +32,10 @@ pub(crate) fn write_file(path: &str, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|e| format!("write {path}: {}", system::error_name(&e)))
 }
 
+pub(crate) fn make_folder(path: &str) -> Result<(), String> {
+    std::fs::create_dir(path).map_err(|e| format!("mkdir {path}: {}", system::error_name(&e)))
+}
+
 pub(crate) fn serve(port: u16) -> Result<(), String> {
     const BODY: &str = "hello from the payload\n";
     system::end_on_term()?;

@@ -2,7 +2,8 @@
 //! an observer behind if one is asked for, and becomes that init.
 //!
 //! Lines on the console begin with `witness:`. The observer is a process of the machine like any
-//! other, with a mount namespace and a /proc of its own; it works once the boot is long over.
+//! other, with a mount namespace and a /proc of its own. It measures once the boot is long over; what
+//! a script says it does at once.
 
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -10,6 +11,7 @@ use std::fs;
 use std::time::Duration;
 
 use crate::process;
+use crate::script;
 use crate::system::{self, Fork, check, fork};
 
 /// When the observer begins: an emulated boot of a hundred containers is over. Where instructions
@@ -52,6 +54,11 @@ fn say(text: &str) {
 
 fn observe(task: &[&str]) -> Result<(), String> {
     own_proc()?;
+    if let ["script", path] = task {
+        script::run(path, say)?;
+        say("done");
+        return Ok(());
+    }
     system::sleep(BEGIN.saturating_sub(system::clock(libc::CLOCK_BOOTTIME)));
     match task {
         ["memory"] => memory()?,

@@ -7,14 +7,14 @@ use std::path::Path;
 /// Archives begin at multiples of this.
 const ALIGNMENT: usize = 4;
 
-pub(crate) fn add(initrd: &Path, path: &str, content: &[u8]) {
+pub(crate) fn add(initrd: &Path, path: &str, mode: u32, content: &[u8]) {
     let mut archive = Vec::new();
     let path = path.trim_start_matches('/');
     let parents = path.match_indices('/').map(|(end, _)| &path[..end]);
     for (number, parent) in (1..).zip(parents) {
         entry(&mut archive, number, parent, 0o040_755, &[]);
     }
-    entry(&mut archive, 1000, path, 0o100_644, content);
+    entry(&mut archive, 1000, path, 0o100_000 | mode, content);
     entry(&mut archive, 0, "TRAILER!!!", 0, &[]);
     let mut file = std::fs::OpenOptions::new().append(true).open(initrd).unwrap();
     let size = usize::try_from(file.metadata().unwrap().len()).unwrap();

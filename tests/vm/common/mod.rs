@@ -95,9 +95,21 @@ impl World {
     pub(crate) fn smuggle(mut self, path: &str, content: &str) -> Self {
         let (path, content) = (path.to_owned(), content.to_owned());
         self.changes.push(Box::new(move |folder| {
-            initrd::add(&folder.join("initrd.img"), &path, content.as_bytes());
+            initrd::add(&folder.join("initrd.img"), &path, 0o644, content.as_bytes());
         }));
         self
+    }
+
+    /// A process outside of all containers, with all privileges, that does these errands: see
+    /// `tests/payload/src/script.rs`. [`Booted::witnessed`] has its answers.
+    pub(crate) fn witness(self, errands: &[String]) -> Self {
+        let mut world = self.smuggle("/errands", &errands.join("\n"));
+        world.changes.push(Box::new(|folder| {
+            let program = std::fs::read(programs::payload()).unwrap();
+            initrd::add(&folder.join("initrd.img"), "/witness", 0o755, &program);
+        }));
+        let words = "rdinit=/witness -- witness script /errands then /init";
+        world.options(|options| options.kernel_words = vec![words.into()])
     }
 
     /// Another command line for the kernel than the one that was built.
@@ -156,6 +168,15 @@ impl Booted {
         });
         taken.unwrap_or_else(|error| panic!("`{wanted}` is not in {text:?}: {error}"));
         text
+    }
+
+    /// What the witness's errands were answered, once it has done them all.
+    pub(crate) fn witnessed(&self) -> Vec<String> {
+        self.machine.wait_for_console("witness: done").unwrap_or_else(|error| panic!("{error}"));
+        let console = self.machine.console();
+        let lines = console.lines().filter_map(|line| line.trim_end().strip_prefix("witness: "));
+        // Its own words are about no errand.
+        lines.filter(|line| line.contains(": ")).map(str::to_owned).collect()
     }
 
     pub(crate) fn wait(&self, name: &str, state: &str) -> Value {

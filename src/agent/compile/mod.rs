@@ -1,8 +1,11 @@
 //! What a container gets: its spec and the steps to it, from the configuration, the image and the machine.
 
-use orlop::config::{Config, Container};
+mod hardware;
+mod spec;
+
+use orlop::config::{self, Config, Container};
 use orlop::container::seccomp::Programs;
-use orlop::container::{Facts, Names, Plan, Spec, compile, first_id, plan_with, root};
+use orlop::container::{Facts, Names, Plan, Root, Spec, capabilities, compile, first_id, plan_with, root};
 
 use super::boot::{self, Boot};
 use super::cgroups::Filters;
@@ -34,10 +37,28 @@ impl Machine<'_> {
         slot: u32,
         programs: &mut Programs,
     ) -> Result<(Spec, Plan), Failure> {
+        let (spec, root) = self.whole(container, image, slot, programs)?;
+        let plan =
+            plan_with(&spec, &root, programs).map_err(|refused| Failure::said(refused.field, refused.why))?;
+        let plan = if container.init { plan.with_init() } else { plan };
+        Ok((spec, plan))
+    }
+
+    /// What a container gets, and what it is made of; its files in /etc are written.
+    ///
+    /// # Errors
+    /// As [`Machine::plan`].
+    pub fn whole(
+        &self,
+        container: &Container,
+        image: &store::Image,
+        slot: u32,
+        programs: &mut Programs,
+    ) -> Result<(Spec, Root), Failure> {
         let directory = records::directory(&container.name);
         files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
             .map_err(|errno| Failure::new("files", &directory, errno))?;
-        let facts = self.facts(container, slot)?;
+        let facts = self.facts(container, slot, programs)?;
         let spec = compile(container, &image.defaults, &facts);
         if spec.process.as_ref().is_none_or(|process| process.args.is_empty()) {
             let why = "neither the image nor the configuration names a program";
@@ -46,9 +67,7 @@ impl Machine<'_> {
         let quarter = self.boot.memory / 4;
         let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
         let root = root(container, &image.defaults, &facts, &image.layers, upper_size);
-        let plan =
-            plan_with(&spec, &root, programs).map_err(|refused| Failure::said(refused.field, refused.why))?;
-        Ok((spec, plan))
+        Ok((spec, root))
     }
 
     /// The spec of a container that runs, and how it names its user.
@@ -61,21 +80,28 @@ impl Machine<'_> {
         image: &store::Image,
         slot: u32,
     ) -> Result<(Spec, Names), Failure> {
-        let facts = self.facts(container, slot)?;
+        let facts = self.facts(container, slot, &mut Programs::default())?;
         let spec = compile(container, &image.defaults, &facts);
         Ok((spec, root(container, &image.defaults, &facts, &[], 0).names))
     }
 
-    fn facts(&self, container: &Container, slot: u32) -> Result<Facts, Failure> {
+    fn facts(&self, container: &Container, slot: u32, programs: &mut Programs) -> Result<Facts, Failure> {
         let sized = |volume: &orlop::config::Volume| Some((volume.name.clone(), volume.size?));
         Ok(Facts {
             first_id: first_id(slot),
-            devices: files::devices(&container.limits.io)?,
+            disks: hardware::disks(&container.limits.io)?,
+            devices: hardware::devices(container)?,
+            thermal: hardware::thermal(),
             files: records::directory(&container.name),
             dev: engine::DEVICES.into(),
             volumes: boot::VOLUMES.into(),
             volume_sizes: self.config.volumes.values().filter_map(sized).collect(),
-            seccomp: files::seccomp(container, &self.boot.config_dir)?,
+            seccomp: match &container.seccomp {
+                config::Seccomp::Default => Some(programs.allowed(capabilities(container))),
+                config::Seccomp::Unconfined | config::Seccomp::File(_) => {
+                    files::seccomp(container, &self.boot.config_dir)?
+                }
+            },
         })
     }
 }

@@ -1,0 +1,292 @@
+//! `create`: from a bundle to a container that waits; also the first half of `run`.
+//!
+//! Whatever fails undoes all that was made before it.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use orlop::container::spec::{Hooks, Spec};
+use orlop::container::{InsideStep, NamespaceKind, Plan, Root, cgroup_path, kinds_of, plan};
+
+use super::arguments::CreateArguments;
+use super::bundle::{self, Bundle};
+use super::cgroup::{self, Hierarchy};
+use super::container::{Container, START_SOCKET, Status};
+use super::failure::{Failure, Result, at};
+use super::handed::Sockets;
+use super::inspect::State;
+use super::log::Log;
+use super::record::{Identity, Record};
+use super::reports::Reports;
+use super::store::{Folder, Store};
+use super::{World, delete, resources, seccomp_agent};
+use crate::engine::{self, Environment, Gate, Job, Report, Starting};
+use crate::linux::clone::Parent;
+use crate::linux::{directory, pidfd, proc, seqpacket, time, wait};
+
+/// What becomes of the container once it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It waits for `start`.
+    Wait,
+    /// It is started by us, and nobody attends it.
+    Detach,
+    /// It is started by us, and we attend it.
+    Attend,
+}
+
+/// A container that is ready, and waits.
+pub(crate) struct Created {
+    pub(crate) store: Store,
+    pub(crate) folder: Folder,
+    pub(crate) record: Record,
+    pub(crate) starting: Starting,
+    pub(crate) process: OwnedFd,
+    pub(crate) pid: i32,
+    /// The other end of its terminal, if nobody else got it.
+    pub(crate) terminal: Option<OwnedFd>,
+}
+
+/// # Errors
+/// What cannot be done, and nothing is left of it.
+pub(crate) fn create(world: &World<'_>, asked: &CreateArguments) -> Result<()> {
+    make(world, asked, Then::Wait).map(drop)
+}
+
+/// # Errors
+/// As [`create`].
+pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Result<Created> {
+    super::id::check_id(&asked.id)?;
+    let bundle = Bundle::open(asked.bundle.as_deref())?;
+    let sockets = Sockets::connect(&asked.handed)?;
+    let terminal = bundle.spec.process.as_ref().is_some_and(|process| process.terminal);
+    check_terminal(terminal, &sockets, then)?;
+    if asked.no_pivot {
+        world
+            .log
+            .warning("--no-pivot: pivot_root is done all the same, as a container could undo anything less");
+    }
+    let mut plan = plan_of(&bundle)?;
+    if asked.no_new_keyring {
+        plan.inside.retain(|step| *step != InsideStep::Keyring);
+    }
+    let limits = resources::of_new(&bundle.spec, &world.hierarchy)?;
+    let store = Store::make(&world.place)?;
+    let folder = store.add(&asked.id)?;
+    let mut attempt = Attempt {
+        record: record(&bundle, &asked.id)?,
+        folder,
+        bundle: &bundle,
+        sockets: &sockets,
+        log: world.log,
+        process: None,
+        terminal: None,
+        hooked: false,
+    };
+    match attempt.go(world, &plan, &limits, then) {
+        Ok((starting, pid, process)) => {
+            let Attempt { folder, record, terminal, .. } = attempt;
+            Ok(Created { store, folder, record, starting, process, pid, terminal })
+        }
+        Err(failure) => {
+            attempt.undo(&store);
+            Err(failure)
+        }
+    }
+}
+
+/// As engines expect it of runc.
+fn check_terminal(terminal: bool, sockets: &Sockets, then: Then) -> Result<()> {
+    let detached = then != Then::Attend;
+    if terminal && detached && !sockets.wants_terminal() {
+        return Err(Failure::new(
+            "process.terminal: nobody would hold the terminal without --console-socket",
+        ));
+    }
+    if sockets.wants_terminal() && !(terminal && detached) {
+        return Err(Failure::new("--console-socket: there is no terminal that somebody else could hold"));
+    }
+    Ok(())
+}
+
+fn plan_of(bundle: &Bundle) -> Result<Plan> {
+    let root = Root::directory(bundle.rootfs.clone());
+    plan(&bundle.spec, &root).map_err(|refused| Failure::new(refused.to_string()))
+}
+
+fn record(bundle: &Bundle, id: &str) -> Result<Record> {
+    let now = time::wall();
+    let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let kinds = kinds_of(&bundle.spec.linux).map_err(|refused| Failure::new(refused.to_string()))?;
+    Ok(Record {
+        oci_version: bundle.spec.oci_version.clone(),
+        bundle: bundle.path.clone(),
+        rootfs: bundle.rootfs.clone(),
+        created: orlop::control::rfc3339(seconds, now.subsec_nanos()),
+        annotations: bundle.spec.annotations.clone(),
+        own_pid_namespace: kinds.contains(&(NamespaceKind::Pid, None)),
+        poststart: bundle.spec.hooks.poststart.clone(),
+        poststop: bundle.spec.hooks.poststop.clone(),
+        ..Record::new(id)
+    })
+}
+
+/// A creation under way, with all that would have to be undone.
+struct Attempt<'a> {
+    folder: Folder,
+    record: Record,
+    bundle: &'a Bundle,
+    sockets: &'a Sockets,
+    log: &'a Log,
+    process: Option<OwnedFd>,
+    terminal: Option<OwnedFd>,
+    /// Hooks have been run, so that those of the end are run too.
+    hooked: bool,
+}
+
+impl Attempt<'_> {
+    fn go(
+        &mut self,
+        world: &World<'_>,
+        plan: &Plan,
+        limits: &resources::Limits,
+        then: Then,
+    ) -> Result<(Starting, i32, OwnedFd)> {
+        self.record.write(self.folder.fd())?;
+        directory::replace(self.folder.fd(), bundle::CONFIG, &self.bundle.text, 0o600)
+            .map_err(at(bundle::CONFIG))?;
+        let cgroup = self.make_cgroup(world, limits)?;
+        let gate = match then {
+            Then::Wait => {
+                Gate::Listen(seqpacket::listen(self.folder.fd(), START_SOCKET).map_err(at(START_SOCKET))?)
+            }
+            Then::Detach | Then::Attend => Gate::Report,
+        };
+        let preserved = world.preserved;
+        let starting = engine::start(Job {
+            plan,
+            environment: Environment {
+                base: self.bundle.spec.process.as_ref().map_or(&[], |process| &process.env),
+                files: &[],
+                over: &preserved.environment(),
+            },
+            stdio: super::stdio()?,
+            preserved: preserved.count(),
+            cgroup,
+            parent: Parent::Caller,
+            gate,
+            joins: None,
+        });
+        let starting = starting.map_err(at("clone"))?;
+        self.attend(&starting)?;
+        let (Some(process), Some(identity)) = (self.process.take(), self.record.process) else {
+            return Err(Failure::new("the container was ready before it was there"));
+        };
+        self.record.creating = false;
+        let told = self
+            .record
+            .write(self.folder.fd())
+            .and_then(|()| self.sockets.send_process(identity.pid, process.as_fd()));
+        match told {
+            Ok(()) => Ok((starting, identity.pid, process)),
+            Err(failure) => {
+                self.process = Some(process);
+                Err(failure)
+            }
+        }
+    }
+
+    /// Limits stand before anybody is in it.
+    fn make_cgroup(&mut self, world: &World<'_>, limits: &resources::Limits) -> Result<Option<OwnedFd>> {
+        let Hierarchy::Unified(root) = &world.hierarchy else {
+            self.log.warning(&world.hierarchy.missing().unwrap_or_default());
+            return Ok(None);
+        };
+        let wanted = self.bundle.spec.linux.cgroups_path.as_deref();
+        let path = cgroup_path(wanted, world.naming, &self.record.id).map_err(Failure::new)?;
+        let place = cgroup::make(root, &path)?;
+        self.record.cgroup = Some(place.cgroup);
+        self.record.write(self.folder.fd())?;
+        limits.apply(place.directory.as_fd())?;
+        cgroup::delegate(place.directory.as_fd(), &self.bundle.spec)?;
+        Ok(Some(place.directory))
+    }
+
+    /// Until it is ready.
+    fn attend(&mut self, starting: &Starting) -> Result<()> {
+        let mut reports = Reports::of(starting);
+        loop {
+            match reports.next()? {
+                Report::Container { pid, pidfd } => {
+                    let identity = Identity::of(pid, pidfd.as_fd()).map_err(at("the container's process"))?;
+                    self.record.process = Some(identity);
+                    self.process = Some(pidfd);
+                    self.record.write(self.folder.fd())?;
+                }
+                Report::Meets => self.meet(starting)?,
+                Report::Terminal(terminal) if self.sockets.wants_terminal() => {
+                    self.sockets.send_terminal(terminal.as_fd())?;
+                }
+                Report::Terminal(terminal) => self.terminal = Some(terminal),
+                Report::Listener(listener) => {
+                    let state = State::new(&self.record, Status::Creating, self.pid());
+                    seccomp_agent::tell(&self.bundle.spec, &state, self.pid(), listener.as_fd())?;
+                }
+                Report::Ready => return Ok(()),
+                Report::Failed(failure) => return Err(Failure::new(failure.to_string())),
+                Report::Closed => return Err(Failure::new("the container ended while it was being made")),
+            }
+        }
+    }
+
+    fn pid(&self) -> i32 {
+        self.record.process.map_or(0, |process| process.pid)
+    }
+
+    /// Its namespaces are there, and its root is not entered yet.
+    fn meet(&mut self, starting: &Starting) -> Result<()> {
+        let Hooks { prestart, create_runtime, .. } = &self.bundle.spec.hooks;
+        self.hooked = true;
+        let state = State::new(&self.record, Status::Creating, self.pid()).json();
+        for (kind, hooks) in [("prestart", prestart), ("createRuntime", create_runtime)] {
+            engine::run_hooks(hooks, state.as_bytes(), Some(&self.bundle.path))
+                .map_err(|why| Failure::new(format!("{kind} hook {why}")))?;
+        }
+        // Of hooks in the container: as it sees itself.
+        let inside = State::new(&self.record, Status::Creating, inner_pid(self.pid()));
+        engine::send_go(starting.report.as_fd(), inside.json().as_bytes()).map_err(at("the container"))
+    }
+
+    fn undo(mut self, store: &Store) {
+        if let Some(process) = self.process.take() {
+            let _ = pidfd::send_signal(process.as_fd(), libc::SIGKILL);
+            // Ours to reap, and everybody of its namespace goes with it.
+            let _ = wait::wait_for(process.as_fd());
+        }
+        self.sockets.take_back();
+        if !self.hooked {
+            self.record.poststop.clear();
+        }
+        let container =
+            Container { folder: self.folder, record: self.record, status: Status::Stopped, process: None };
+        if let Err(failure) = delete::destroy(store, &container, self.log) {
+            self.log.warning(&failure.line());
+        }
+    }
+}
+
+/// The number of a process in its own namespace, the last of NSpid (proc_pid_status(5)).
+pub(crate) fn inner_pid(pid: i32) -> i32 {
+    let status = proc::read(&format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    line.and_then(|numbers| numbers.split_whitespace().last()?.parse().ok()).unwrap_or(pid)
+}
+
+/// The specification that a container was made from.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn saved_spec(folder: &Folder) -> Result<Spec> {
+    let text = directory::read(folder.fd(), bundle::CONFIG, bundle::LONGEST_CONFIG)
+        .map_err(at(format_args!("the config.json of container {:?}", folder.id)))?;
+    bundle::read(&text, bundle::CONFIG)
+}
