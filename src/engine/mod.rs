@@ -4,6 +4,7 @@
 //! own mount namespace); setup clones the *container* (all namespaces) and ends. A step that fails is told
 //! with what it was done on and the errno, over a socket that exec closes.
 
+mod bundle;
 mod copy_up;
 mod hooks;
 mod init;
@@ -28,6 +29,7 @@ use orlop::container::Plan;
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::{Result, fd, process, seqpacket, signal};
 
+pub use bundle::describe;
 pub use hooks::run as run_hooks;
 pub use report::{Failure, Report, receive, send_go};
 

@@ -79,6 +79,13 @@ struct World<'a> {
 
 /// Runs a command line whose first word is the program's name; the exit code.
 pub(crate) fn run(words: Vec<OsString>) -> i32 {
+    // Before anything else is done twice. Who only has one of these words as a name loses nothing.
+    let makes = |word: &OsString| ["create", "run", "exec"].iter().any(|it| word == it);
+    if words.iter().any(makes)
+        && let Err(failure) = armour::put_on()
+    {
+        return finish(Err(failure), FAILED);
+    }
     let mut out = Out::new();
     let arguments = match arguments::parse(words) {
         Ok(arguments) => arguments,
@@ -140,9 +147,6 @@ fn perform(arguments: &Arguments, log: &Log, preserved: Preserved, out: &mut Out
     let Some(asked) = &arguments.command else {
         return out.text(&command().render_help().to_string()).map(|()| DONE);
     };
-    if matches!(asked, Command::Create(_) | Command::Run(_) | Command::Exec(_)) {
-        armour::put_on()?;
-    }
     let place = Store::place(arguments.root.as_deref())?;
     log.debug(&format!("{asked:?} in {}", place.display()));
     let store = || Store::open(&place);

@@ -21,7 +21,7 @@ const ACT: &[(&str, &[&str], &[&str])] = &[
     ("engine", &["config", "container", "network"], &["linux"]),
     ("agent", EVERY_DECIDING_ROOM, &["linux", "engine"]),
     ("oci", EVERY_DECIDING_ROOM, &["linux", "engine"]),
-    ("cli", &["control", "config"], &["linux"]),
+    ("cli", &["control", "config", "container"], &["linux"]),
 ];
 
 const EVERY_DECIDING_ROOM: &[&str] =
