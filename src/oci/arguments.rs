@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::update::UpdateArguments;
 use super::values::{boolean, boolean_or_auto, duration, user};
@@ -35,6 +35,20 @@ Exit codes: 0 done, 1 it failed (one line says why); of run and exec that of the
 the signal that ended it; 255 when exec has not come to run anything."
 )]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) general: General,
+
+    /// Print which orlop this is, and which version of the specification it keeps to
+    #[arg(short = 'v', long)]
+    pub(crate) version: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What may be said to every command.
+#[derive(Debug, Args)]
+pub(crate) struct General {
     /// Where containers are kept
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
@@ -66,13 +80,6 @@ pub(crate) struct Arguments {
     /// Taken for the sake of engines that say it to crun: as --debug when it is `debug`
     #[arg(long, global = true, value_name = "LEVEL", hide = true)]
     pub(crate) log_level: Option<String>,
-
-    /// Print which orlop this is, and which version of the specification it keeps to
-    #[arg(short = 'v', long)]
-    pub(crate) version: bool,
-
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -336,37 +343,3 @@ pub(crate) struct Refused {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
     words: Vec<String>,
 }
-
-/// The whole command line, for parsing, completions and the manual.
-pub(crate) fn command() -> clap::Command {
-    booleans(Arguments::command())
-}
-
-/// Reads a command line; the first word is the program's name.
-pub(crate) fn parse(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<Arguments, clap::Error> {
-    let mut matches = command().try_get_matches_from(words)?;
-    Arguments::from_arg_matches_mut(&mut matches)
-}
-
-/// Flags as Go's programs have them: `--debug` and `--debug=false`.
-fn booleans(command: clap::Command) -> clap::Command {
-    let command = command.mut_args(|arg| {
-        if !matches!(arg.get_action(), ArgAction::SetTrue) {
-            return arg;
-        }
-        arg.action(ArgAction::Set)
-            .num_args(0..=1)
-            .require_equals(true)
-            .default_value("false")
-            .default_missing_value("true")
-            .value_parser(boolean)
-            .hide_default_value(true)
-            .value_name("true|false")
-            .hide_possible_values(true)
-    });
-    command.mut_subcommands(booleans)
-}
-
-#[path = "arguments_tests.rs"]
-#[cfg(test)]
-mod tests;

@@ -151,7 +151,6 @@ impl Attempt<'_> {
         limits: &resources::Limits,
         then: Then,
     ) -> Result<(Starting, i32, OwnedFd)> {
-        self.record.write(self.folder.fd())?;
         directory::replace(self.folder.fd(), bundle::CONFIG, &self.bundle.text, 0o600)
             .map_err(at(bundle::CONFIG))?;
         let cgroup = self.make_cgroup(world, limits)?;
@@ -220,7 +219,10 @@ impl Attempt<'_> {
                     let identity = Identity::of(pid, pidfd.as_fd()).map_err(at("the container's process"))?;
                     self.record.process = Some(identity);
                     self.process = Some(pidfd);
-                    self.record.write(self.folder.fd())?;
+                    // Whoever deletes it when we have died finds its processes in the cgroup.
+                    if self.record.cgroup.is_none() {
+                        self.record.write(self.folder.fd())?;
+                    }
                 }
                 Report::Meets => self.meet(starting)?,
                 Report::Terminal(terminal) if self.sockets.wants_terminal() => {
@@ -249,6 +251,8 @@ impl Attempt<'_> {
             net_devices::give(&self.bundle.spec.linux.net_devices, self.pid(), process.as_fd())?;
         }
         self.hooked = true;
+        // A hook may ask for the state.
+        self.record.write(self.folder.fd())?;
         let state = State::new(&self.record, Status::Creating, self.pid()).json();
         for (kind, hooks) in [("prestart", prestart), ("createRuntime", create_runtime)] {
             engine::run_hooks(hooks, state.as_bytes(), Some(&self.bundle.path))

@@ -201,11 +201,12 @@ fn give(sets: &mut Capabilities, more: &[String]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arguments::{Command, parse};
+    use super::super::arguments::Command;
+    use super::super::parse::parse;
     use super::*;
 
     fn read_line(line: &str) -> ExecArguments {
-        let words = std::iter::once("orlop").chain(line.split(' ')).map(std::ffi::OsString::from);
+        let words = std::iter::once("orlop").chain(line.split(' ')).map(std::ffi::OsString::from).collect();
         match parse(words).unwrap().command {
             Some(Command::Exec(asked)) => asked,
             other => panic!("{other:?}"),

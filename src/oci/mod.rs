@@ -26,6 +26,7 @@ mod members;
 mod names;
 mod net_devices;
 mod out;
+mod parse;
 mod ps;
 mod record;
 mod reports;
@@ -54,7 +55,7 @@ use log::Log;
 use out::Out;
 use store::Store;
 
-pub(crate) use arguments::command;
+pub(crate) use parse::command;
 
 /// Names under which orlop is this command: an engine that takes a path gets a link.
 pub(crate) const NAMES: [&str; 3] = ["orlop-oci", "runc", "crun"];
@@ -87,7 +88,7 @@ pub(crate) fn run(words: Vec<OsString>) -> i32 {
         return finish(Err(failure), FAILED);
     }
     let mut out = Out::new();
-    let arguments = match arguments::parse(words) {
+    let arguments = match parse::parse(words) {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => return finish(out.text(&error.render().to_string()), FAILED),
         Err(error) => {
@@ -106,8 +107,8 @@ pub(crate) fn run(words: Vec<OsString>) -> i32 {
         Ok(preserved) => preserved,
         Err(failure) => return finish(Err(failure), failed),
     };
-    let verbose = arguments.debug || arguments.log_level.as_deref() == Some("debug");
-    let log = match Log::open(arguments.log.as_deref(), arguments.log_format, verbose) {
+    let verbose = arguments.general.debug || arguments.general.log_level.as_deref() == Some("debug");
+    let log = match Log::open(arguments.general.log.as_deref(), arguments.general.log_format, verbose) {
         Ok(log) => log,
         Err(failure) => return finish(Err(failure), failed),
     };
@@ -145,15 +146,15 @@ fn perform(arguments: &Arguments, log: &Log, preserved: Preserved, out: &mut Out
         return version(out).map(|()| DONE);
     }
     let Some(asked) = &arguments.command else {
-        return out.text(&command().render_help().to_string()).map(|()| DONE);
+        return out.text(&parse::command().render_help().to_string()).map(|()| DONE);
     };
-    let place = Store::place(arguments.root.as_deref())?;
+    let place = Store::place(arguments.general.root.as_deref())?;
     log.debug(&format!("{asked:?} in {}", place.display()));
     let store = || Store::open(&place);
     let world = || World {
         place: place.clone(),
         log,
-        hierarchy: Hierarchy::find(arguments.cgroup_manager),
+        hierarchy: Hierarchy::find(arguments.general.cgroup_manager),
         naming: naming(arguments),
         preserved,
     };
@@ -172,7 +173,7 @@ fn perform(arguments: &Arguments, log: &Log, preserved: Preserved, out: &mut Out
         Command::Pause(asked) => freeze::pause(store()?.as_ref(), &asked.id)?,
         Command::Resume(asked) => freeze::resume(store()?.as_ref(), &asked.id)?,
         Command::Events(asked) => events::events(store()?.as_ref(), asked, out)?,
-        Command::Features => features::features(&Hierarchy::find(arguments.cgroup_manager), out)?,
+        Command::Features => features::features(&Hierarchy::find(arguments.general.cgroup_manager), out)?,
         Command::Checkpoint(_) | Command::Restore(_) => {
             return Err(Failure::new("checkpoint and restore are not done here, see `orlop oci features`"));
         }
@@ -189,7 +190,7 @@ fn version(out: &mut Out) -> Result<()> {
 
 /// Which way `cgroupsPath` is to be read.
 fn naming(arguments: &Arguments) -> CgroupNaming {
-    if arguments.systemd_cgroup || arguments.cgroup_manager == CgroupManager::Systemd {
+    if arguments.general.systemd_cgroup || arguments.general.cgroup_manager == CgroupManager::Systemd {
         CgroupNaming::Systemd
     } else {
         CgroupNaming::Path

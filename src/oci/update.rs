@@ -131,11 +131,12 @@ impl UpdateArguments {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arguments::{Command, parse};
+    use super::super::arguments::Command;
+    use super::super::parse::parse;
     use super::*;
 
     fn read_line(line: &str) -> UpdateArguments {
-        let words = std::iter::once("orlop").chain(line.split(' ')).map(std::ffi::OsString::from);
+        let words = std::iter::once("orlop").chain(line.split(' ')).map(std::ffi::OsString::from).collect();
         match parse(words).unwrap().command {
             Some(Command::Update(asked)) => asked,
             other => panic!("{other:?}"),

@@ -1,9 +1,13 @@
 //! Command lines as engines write them.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::super::arguments::{CgroupManager, Format, LogFormat};
 use super::*;
 
 fn read(line: &str) -> Result<Arguments, clap::Error> {
-    parse(std::iter::once("orlop").chain(line.split_whitespace()).map(std::ffi::OsString::from))
+    parse(std::iter::once("orlop").chain(line.split_whitespace()).map(OsString::from).collect())
 }
 
 #[track_caller]
@@ -30,16 +34,19 @@ fn general_options_stand_before_and_after_the_command() {
         "--root=/r --log=/l --log-format=json --systemd-cgroup=true list --debug=true",
     ] {
         let read = read(line).unwrap();
-        assert_eq!(read.root, Some(PathBuf::from("/r")), "{line}");
-        assert_eq!(read.log, Some(PathBuf::from("/l")), "{line}");
-        assert_eq!(read.log_format, LogFormat::Json, "{line}");
-        assert!(read.systemd_cgroup && read.debug, "{line}");
+        assert_eq!(read.general.root, Some(PathBuf::from("/r")), "{line}");
+        assert_eq!(read.general.log, Some(PathBuf::from("/l")), "{line}");
+        assert_eq!(read.general.log_format, LogFormat::Json, "{line}");
+        assert!(read.general.systemd_cgroup && read.general.debug, "{line}");
     }
-    assert!(!read("--debug=false list").unwrap().debug);
-    assert_eq!(read("--root /a --root /b list").unwrap().root, Some(PathBuf::from("/b")));
+    assert!(!read("--debug=false list").unwrap().general.debug);
+    assert_eq!(read("--root /a --root /b list").unwrap().general.root, Some(PathBuf::from("/b")));
     assert!(read("--rootless=auto list").is_ok() && read("--rootless true list").is_ok());
     assert!(read("-v").unwrap().version && read("--version").unwrap().version);
-    assert_eq!(read("--cgroup-manager=disabled list").unwrap().cgroup_manager, CgroupManager::Disabled);
+    assert_eq!(
+        read("--cgroup-manager=disabled list").unwrap().general.cgroup_manager,
+        CgroupManager::Disabled
+    );
     refused("--log-format xml list", "invalid value 'xml'");
     refused("--rootless=maybe list", "true, false or auto");
     refused("frobnicate", "unrecognized subcommand");
@@ -77,4 +84,32 @@ fn what_follows_the_id_of_ps_is_for_ps() {
 fn the_time_between_two_looks_is_gos() {
     let Command::Events(events) = command_of("events --interval=2s web") else { panic!() };
     assert_eq!(events.interval, Duration::from_secs(2));
+}
+
+#[test]
+fn a_command_alone_is_read_as_among_all() {
+    for line in [
+        "--root /r --log /l --log-format json create --bundle /b --pid-file /p --preserve-fds 3 web",
+        "create --no-pivot --console-socket /s web --systemd-cgroup",
+        "start web",
+        "run -d --keep web",
+        "state web --root /r",
+        "kill web --all 9",
+        "delete web -f=false",
+        "exec -d -t --process /p --cap A --cap B web",
+        "exec web sh -c state",
+    ] {
+        let words: Vec<OsString> =
+            std::iter::once("orlop").chain(line.split(' ')).map(OsString::from).collect();
+        let alone = one(&words).unwrap_or_else(|| panic!("{line}"));
+        let mut matches = command().try_get_matches_from(words).unwrap();
+        let among_all = Arguments::from_arg_matches_mut(&mut matches).unwrap();
+        assert_eq!(format!("{alone:?}"), format!("{among_all:?}"), "{line}");
+    }
+    // What neither knows, and what only the whole one does, is not read here.
+    for line in ["create", "state --help", "--root state list", "list", "frobnicate"] {
+        let words: Vec<OsString> =
+            std::iter::once("orlop").chain(line.split(' ')).map(OsString::from).collect();
+        assert!(one(&words).is_none(), "{line}");
+    }
 }
