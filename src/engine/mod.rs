@@ -10,6 +10,7 @@ mod hooks;
 mod init;
 mod inside;
 pub mod limits;
+pub mod links;
 mod mounts;
 mod power;
 mod program;
