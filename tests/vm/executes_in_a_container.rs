@@ -1,6 +1,8 @@
 //! `orlop exec`: a program in a container that runs, as much and as little as the container itself, with
 //! its streams, its signals and its exit code here.
 
+#![allow(clippy::disallowed_methods, reason = "what is executed is spoken with while it runs")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
