@@ -4,8 +4,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use orlop::container::spec::{Hooks, Spec};
-use orlop::container::{InsideStep, NamespaceKind, Plan, Root, cgroup_path, kinds_of, plan};
+use orlop::container::spec::{Hooks, Process, Spec};
+use orlop::container::{InsideStep, NamespaceKind, Plan, Refused, Root, cgroup_path, kinds_of, plan};
 
 use super::arguments::CreateArguments;
 use super::bundle::{self, Bundle};
@@ -22,6 +22,9 @@ use super::{World, delete, net_devices, resources, seccomp_agent};
 use crate::engine::{self, Environment, Gate, Job, Report, Starting};
 use crate::linux::clone::Parent;
 use crate::linux::{directory, pidfd, proc, seqpacket, time, wait};
+
+/// Of a container that was made without `process`.
+pub(crate) const NOTHING_TO_RUN: &str = "process: there is nothing to run";
 
 /// What becomes of the container once it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +68,7 @@ pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Re
             .log
             .warning("--no-pivot: pivot_root is done all the same, as a container could undo anything less");
     }
-    let mut plan = plan_of(&bundle)?;
+    let mut plan = plan_of(&bundle, then)?;
     if asked.no_new_keyring {
         plan.inside.retain(|step| *step != InsideStep::Keyring);
     }
@@ -108,9 +111,21 @@ fn check_terminal(terminal: bool, sockets: &Sockets, then: Then) -> Result<()> {
     Ok(())
 }
 
-fn plan_of(bundle: &Bundle) -> Result<Plan> {
+/// A container without a process can be made, and not started (config.md, Process): whatever waits in it
+/// looks for no program.
+fn plan_of(bundle: &Bundle, then: Then) -> Result<Plan> {
     let root = Root::directory(bundle.rootfs.clone());
-    plan(&bundle.spec, &root).map_err(|refused| Failure::new(refused.to_string()))
+    let refused = |refused: Refused| Failure::new(refused.to_string());
+    if bundle.spec.process.is_some() {
+        return plan(&bundle.spec, &root).map_err(refused);
+    }
+    if then != Then::Wait {
+        return Err(Failure::new(NOTHING_TO_RUN));
+    }
+    let nobody = Process { cwd: String::from("/"), args: vec![String::from("/")], ..Process::default() };
+    let mut plan = plan(&Spec { process: Some(nobody), ..bundle.spec.clone() }, &root).map_err(refused)?;
+    plan.inside.retain(|step| !matches!(step, InsideStep::FindProgram { .. }));
+    Ok(plan)
 }
 
 fn record(bundle: &Bundle, id: &str) -> Result<Record> {
@@ -123,6 +138,7 @@ fn record(bundle: &Bundle, id: &str) -> Result<Record> {
         rootfs: bundle.rootfs.clone(),
         created: orlop::control::rfc3339(seconds, now.subsec_nanos()),
         annotations: bundle.spec.annotations.clone(),
+        startable: bundle.spec.process.is_some(),
         own_pid_namespace: kinds.contains(&(NamespaceKind::Pid, None)),
         poststart: bundle.spec.hooks.poststart.clone(),
         poststop: bundle.spec.hooks.poststop.clone(),

@@ -159,7 +159,8 @@ fn read(path: &std::path::Path) -> Result<Process> {
 
 /// The container's process with what was said on the command line.
 fn changed(spec: &Spec, asked: &ExecArguments) -> Result<Process> {
-    let mut process = spec.process.clone().unwrap_or_default();
+    let none = || Process { cwd: String::from("/"), ..Process::default() };
+    let mut process = spec.process.clone().unwrap_or_else(none);
     if asked.command.is_empty() {
         return Err(Failure::new("exec args cannot be empty"));
     }

@@ -32,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) annotations: BTreeMap<String, String>,
     /// `create` is at work, or died at it.
     pub(crate) creating: bool,
+    /// There is a program in it.
+    pub(crate) startable: bool,
     #[serde(default)]
     pub(crate) process: Option<Identity>,
     /// From the root of the hierarchy; none where there is no cgroup v2.
@@ -77,6 +79,7 @@ impl Record {
             created: String::new(),
             annotations: BTreeMap::new(),
             creating: true,
+            startable: true,
             process: None,
             cgroup: None,
             own_pid_namespace: false,

@@ -7,7 +7,7 @@ use orlop::container::Spec;
 
 use super::World;
 use super::container::{Container, START_SOCKET, Status};
-use super::create::{inner_pid, saved_spec};
+use super::create::{NOTHING_TO_RUN, inner_pid, saved_spec};
 use super::failure::{Failure, Result, at};
 use super::inspect::State;
 use super::record::Record;
@@ -26,6 +26,7 @@ pub(crate) fn start(world: &World<'_>, id: &str) -> Result<()> {
     let store = Store::open(&world.place)?;
     let container = Container::lock(store.as_ref(), id)?;
     match container.status {
+        Status::Created if !container.record.startable => return Err(Failure::new(NOTHING_TO_RUN)),
         Status::Created => {}
         Status::Stopped => return Err(Failure::new("cannot start a container that has stopped")),
         Status::Running | Status::Paused => {

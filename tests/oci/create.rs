@@ -35,7 +35,6 @@ fn what_cannot_be_done_is_refused_and_nothing_is_left() {
     );
     refused(|spec| spec["mounts"][0]["type"] = "nofs".into(), "/proc: No such device");
     refused(|spec| spec["root"] = Value::Null, "root.path");
-    refused(|spec| spec["process"] = Value::Null, "process");
     refused(|spec| spec["process"]["terminal"] = true.into(), "without --console-socket");
     refused(|spec| spec["hooks"] = json!({"poststop": [{"path": "true"}]}), "hooks.poststop[0].path");
     refused(|spec| spec["hooks"] = json!({"prestart": [{"path": "/bin/true", "timeout": 0}]}), "timeout");
@@ -67,6 +66,18 @@ fn every_version_of_the_first_series_is_understood() {
     for version in ["1.0.0", "1.0.2-dev", "1.99.7"] {
         World::with("true", |spec| spec["ociVersion"] = version.into()).done(&["run", "web"]);
     }
+}
+
+#[test]
+fn one_without_a_process_is_made_and_not_started() {
+    let world = World::with("true", |spec| drop(spec.as_object_mut().unwrap().remove("process")));
+    world.create("web", &[]);
+    world.fails(&["start", "web"], "process: there is nothing to run");
+    assert_eq!(world.status("web"), "created");
+    assert_eq!(world.done(&["exec", "-e", "PATH=/usr/bin", "web", "hostname"]), "inside\n");
+    world.done(&["delete", "-f", "web"]);
+    world.fails(&["run", "web"], "process: there is nothing to run");
+    assert_eq!(world.ids(), [""; 0]);
 }
 
 #[test]
