@@ -143,9 +143,13 @@ fn completions(
 }
 
 fn manual(screen: &mut Screen<'_>, path: &[String], oci: fn() -> clap::Command) -> Result<(), Failure> {
-    let mut command = whole(oci);
+    // That one has no part in the options of a person's commands.
+    let (mut command, below) = match path.split_first() {
+        Some((first, below)) if first == "oci" => (oci(), below),
+        _ => (whole(oci), path),
+    };
     command.build();
-    for name in path {
+    for name in below {
         command = command
             .find_subcommand(name)
             .cloned()

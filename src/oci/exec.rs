@@ -122,7 +122,7 @@ impl Made {
             Some(spec) => spec(),
             None => Err(Failure::new("the filter asks twice who listens")),
         };
-        until_it_runs(starting.report.as_fd(), &container.record, *pid, spec)
+        until_it_runs(starting.report.as_fd(), &container.record, (*pid, process), spec)
     }
 }
 

@@ -28,8 +28,9 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Arguments, clap::Error> {
 /// takes longer than most commands do. `None`: the whole definition knows what to say.
 fn one(words: &[OsString]) -> Option<Arguments> {
     use clap::Command as Definition;
+    type Define = fn(Definition) -> Definition;
     type Read = fn(&mut ArgMatches) -> Result<Command, clap::Error>;
-    let known: [(&str, fn(Definition) -> Definition, Read); 7] = [
+    let known: [(&str, Define, Read); 7] = [
         ("create", CreateArguments::augment_args, |it| {
             CreateArguments::from_arg_matches_mut(it).map(Command::Create)
         }),

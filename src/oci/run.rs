@@ -41,7 +41,9 @@ pub(crate) fn run(world: &World<'_>, asked: &RunArguments) -> Result<i32> {
 fn begin<T>(world: &World<'_>, created: Created, what: impl FnOnce(Created) -> Result<T>) -> Result<T> {
     let begun = created.starting.go().map_err(at("the container")).map_err(NotBegun::from).and_then(|()| {
         let report = created.starting.report.as_fd();
-        until_it_runs(report, &created.record, created.pid, || saved_spec(&created.folder))?;
+        until_it_runs(report, &created.record, (created.pid, &created.process), || {
+            saved_spec(&created.folder)
+        })?;
         Ok(after_start(&created.record, created.pid)?)
     });
     match begun {

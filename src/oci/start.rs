@@ -45,7 +45,8 @@ pub(crate) fn start(world: &World<'_>, id: &str) -> Result<()> {
     let state = State::new(&container.record, Status::Created, inner_pid(container.pid()));
     engine::send_go(gate.as_fd(), state.json().as_bytes()).map_err(at(START_SOCKET))?;
     let spec = || saved_spec(&container.folder);
-    let begun = until_it_runs(gate.as_fd(), &container.record, container.pid(), spec);
+    let process = (container.pid(), container.living()?);
+    let begun = until_it_runs(gate.as_fd(), &container.record, process, spec);
     let begun = begun.and_then(|()| {
         directory::remove_file(container.folder.fd(), START_SOCKET).map_err(at(START_SOCKET))?;
         after_start(&container.record, container.pid()).map_err(NotBegun::Hook)
@@ -85,7 +86,7 @@ impl NotBegun {
 pub(crate) fn until_it_runs(
     report: BorrowedFd<'_>,
     record: &Record,
-    pid: i32,
+    (pid, process): (i32, &OwnedFd),
     spec: impl FnOnce() -> Result<Spec>,
 ) -> core::result::Result<(), NotBegun> {
     let mut spec = Some(spec);
@@ -100,7 +101,9 @@ pub(crate) fn until_it_runs(
             Report::Listener(listener) => {
                 let Some(spec) = spec.take() else { continue };
                 let state = State::new(record, Status::Created, pid);
-                seccomp_agent::tell(&spec()?, &state, pid, listener.as_fd())?;
+                let told = spec().and_then(|spec| seccomp_agent::tell(&spec, &state, pid, listener.as_fd()));
+                // As long as the descriptor is open, it waits at the first call that asks.
+                told.inspect_err(|_| end(process))?;
             }
             Report::Container { .. } | Report::Meets | Report::Terminal(_) | Report::Ready => {}
         }

@@ -17,4 +17,5 @@ mod exec;
 mod hooks;
 mod lifecycle;
 mod run;
+mod seccomp;
 mod terminal;

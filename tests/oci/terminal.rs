@@ -14,15 +14,22 @@ use super::world::{Said, World};
 
 /// The descriptor that comes with a message.
 pub(crate) fn receive(socket: &UnixStream) -> OwnedFd {
+    receive_both(socket).1
+}
+
+/// A message, and the descriptor that comes with it.
+pub(crate) fn receive_both(socket: &UnixStream) -> (Vec<u8>, OwnedFd) {
     let mut buffer = [0; 4096];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC).unwrap();
+    let message =
+        recvmsg(socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, RecvFlags::CMSG_CLOEXEC).unwrap();
     let mut fds = control.drain().filter_map(|message| match message {
         RecvAncillaryMessage::ScmRights(fds) => Some(fds),
         _ => None,
     });
-    fds.next().and_then(|mut fds| fds.next()).unwrap()
+    let fd = fds.next().and_then(|mut fds| fds.next()).unwrap();
+    (buffer[..message.bytes].to_vec(), fd)
 }
 
 /// All that was written to a terminal, once nobody has it any more.
