@@ -227,7 +227,7 @@ fn a_terminal_has_its_size_and_its_keys() {
     out.read_to_string(&mut rest).unwrap();
     let before = all.lines().next().unwrap().trim();
     assert_eq!(rest.trim(), before, "the terminal is not as it was: {all:?}");
-    // Ctrl-\\ is the program's (Ctrl-C ends the payload as SIGTERM does, well).
+    // Ctrl-\ is the program's (Ctrl-C ends the payload as SIGTERM does, well).
     let mut child = Command::new("timeout")
         .args(["100", "script", "-qec", &line.replace("terminal", "sleep"), "/dev/null"])
         .stdin(Stdio::piped())
