@@ -15,6 +15,8 @@ mod compile;
 pub mod console;
 mod consoles;
 mod control;
+pub mod copier;
+mod copying;
 mod devices;
 mod ending;
 mod errands;

@@ -13,6 +13,7 @@ mod a_persons_word_counts;
 mod boots_and_says_so;
 mod broken_boot;
 mod capabilities_are_bounded;
+mod copies_both_ways;
 mod cpu_quota_holds;
 mod demo;
 mod devices_are_filtered;

@@ -8,9 +8,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use options::signal_number;
 pub(crate) use options::{
-    AuditArguments, ChangeArguments, CheckArguments, ExecArguments, Json, KillArguments, LogsArguments,
-    NameArguments, NamesArguments, SpecArguments, StatsArguments, StatusArguments, UpdateArguments,
-    UpgradeArguments,
+    AuditArguments, ChangeArguments, CheckArguments, CopyArguments, ExecArguments, Json, KillArguments,
+    LogsArguments, NameArguments, NamesArguments, SpecArguments, StatsArguments, StatusArguments,
+    UpdateArguments, UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -118,6 +118,19 @@ It has the container's environment, user, limits and namespaces, and no more pow
 command ends before it does, it is killed with all that it started. Exit codes: its own, 128 + n when signal n ended
 it; 127 it was not found, 126 it cannot be executed, 125 anything else went wrong.")]
     Exec(ExecArguments),
+
+    /// Copy files to a container, or from one
+    #[command(after_help = "\
+Examples:
+  orlop cp web:/var/log/app .        a folder, below this one
+  orlop cp nginx.conf web:/etc/nginx/
+  orlop cp config/. web:/etc/app     what is in a folder
+  orlop cp web:/data - | tar t
+
+One of both is NAME:PATH; - is a tar stream. A folder is copied with all that is in it, links as links. Nothing is
+followed or written outside of either place. In the container files belong to its root; here they are yours,
+without set-user-id bits. Devices, fifos and sockets are left out, and named.")]
+    Cp(CopyArguments),
 
     /// Show what containers use, once a second
     #[command(after_help = "\

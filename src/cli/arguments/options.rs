@@ -93,6 +93,17 @@ pub(crate) struct ExecArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// Follow the source, when it is a link
+    #[arg(short = 'L', long)]
+    pub(crate) follow_link: bool,
+    /// NAME:PATH, a path, or -
+    pub(crate) source: String,
+    /// NAME:PATH, a path, or -
+    pub(crate) destination: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NameArguments {
     /// The container
     pub(crate) name: String,

@@ -5,22 +5,23 @@
 //! a link whose end PID 1 keeps too, so that a session outlives a supervisor. A process whose relay is gone is
 //! killed with all that it started.
 
+mod begin;
+
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::control::Error;
-use orlop::ledger::{Child, Ended, Frame, Kind, Label};
+use orlop::ledger::{Child, Ended, Frame};
 use orlop::supervisor::Exit;
 
 use super::control::{CallId, ClientId};
 use super::ledger::{Fds, exit_of};
 use super::relay::{self, End, Parts, Word};
 use super::{Agent, Token, cgroups, say, serving};
-use crate::engine::{Failure, Report, Starting};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, Result, cgroup, pidfd};
+use crate::linux::{Errno, cgroup, pidfd};
 
 /// At once; each is two processes.
 const SESSIONS: usize = 32;
@@ -60,7 +61,8 @@ enum Stage {
 /// What there is of one before its program runs.
 pub struct Start {
     pub call: CallId,
-    pub starting: Starting,
+    /// Of what makes the process.
+    pub report: OwnedFd,
     pub until: Duration,
     /// Of the process; the terminal comes later.
     pub parts: Parts,
@@ -74,9 +76,9 @@ pub struct Start {
 }
 
 impl Start {
-    pub fn new(call: CallId, starting: Starting, parts: Parts, theirs: OwnedFd, now: Duration) -> Self {
+    pub fn new(call: CallId, report: OwnedFd, parts: Parts, theirs: OwnedFd, now: Duration) -> Self {
         let until = now.saturating_add(START);
-        Self { call, starting, until, parts, theirs, pidfd: None, is_kept: false, is_ready: false }
+        Self { call, report, until, parts, theirs, pidfd: None, is_kept: false, is_ready: false }
     }
 }
 
@@ -148,20 +150,6 @@ impl Session {
 }
 
 impl Agent {
-    /// One more, whose process is being made.
-    ///
-    /// # Errors
-    /// As epoll_ctl(2).
-    pub fn add_session(&mut self, name: String, cookie: u64, link: OwnedFd, start: Start) -> Result<()> {
-        let key = self.sessions.next;
-        self.sessions.next = key.wrapping_add(1);
-        let report = start.starting.report.as_fd();
-        self.epoll.add(report, Interest::EPOLLIN, Token::SessionReport(key).number())?;
-        let stage = Stage::Starting(Box::new(start));
-        self.sessions.all.insert(key, Session { name, cookie, link, stage });
-        Ok(())
-    }
-
     /// One of an earlier supervisor.
     pub fn adopt_session(&mut self, child: &Child, ended: Option<Ended>, fds: Fds) {
         let [pidfd, link, ..] = fds;
@@ -182,40 +170,6 @@ impl Agent {
         let watched = self.epoll.add(session.link.as_fd(), Interest::EPOLLIN, Token::Session(key).number());
         if let Err(errno) = watched {
             say(Level::Error, &format!("{}: {}", session.name, errno.desc()));
-        }
-    }
-
-    /// Something came from a start.
-    pub fn session_report(&mut self, key: u32, now: Duration) {
-        while let Some(start) = self.sessions.all.get(&key).and_then(Session::start) {
-            match start.starting.receive() {
-                Ok(Report::Container { pid, pidfd }) => self.session_made(key, pid, pidfd, now),
-                Ok(Report::Terminal(terminal)) => {
-                    if let Some(start) = self.sessions.all.get_mut(&key).and_then(Session::start_mut) {
-                        start.parts.terminal = Some(terminal);
-                    }
-                }
-                Ok(Report::Ready) => self.session_may_go(key, now, |start| start.is_ready = true),
-                Ok(Report::Failed(failure)) => return self.session_failed(key, &failure, now),
-                Ok(Report::Closed) => return self.session_runs(key, now),
-                // Nothing is done to a process that joins, and its filter is the container's.
-                Ok(Report::Meets | Report::Listener(_)) => {}
-                Err(Errno::EAGAIN) => return,
-                Err(errno) => return self.session_failed(key, &Failure::new("report", "", errno), now),
-            }
-        }
-    }
-
-    fn session_made(&mut self, key: u32, pid: i32, pidfd: OwnedFd, now: Duration) {
-        let Some(session) = self.sessions.all.get_mut(&key) else { return };
-        let label = Label::new(&session.name);
-        let child = Child { cookie: session.cookie, kind: Kind::Exec, pid, label };
-        let sent = self.ledger.register(child, &[pidfd.as_fd(), session.link.as_fd()]);
-        if let Some(start) = session.start_mut() {
-            start.pidfd = Some(pidfd);
-        }
-        if let Err(errno) = sent {
-            self.session_failed(key, &Failure::new("register", "PID 1", errno), now);
         }
     }
 
@@ -247,62 +201,6 @@ impl Agent {
             _ => {}
         }
         true
-    }
-
-    /// A report of the failed step may be waiting; it says more than we know.
-    fn session_cut_off(&mut self, key: u32, why: &str, now: Duration) {
-        self.session_report(key, now);
-        self.session_failed(key, &Failure::said("register", why), now);
-    }
-
-    /// Opens the barrier once it is kept and ready.
-    fn session_may_go(&mut self, key: u32, now: Duration, note: fn(&mut Start)) {
-        let Some(start) = self.sessions.all.get_mut(&key).and_then(Session::start_mut) else { return };
-        note(start);
-        if start.is_kept && start.is_ready {
-            match start.starting.go() {
-                // It failed meanwhile, and its report says how.
-                Ok(()) | Err(Errno::EPIPE) => {}
-                Err(errno) => self.session_failed(key, &Failure::new("barrier", "", errno), now),
-            }
-        }
-    }
-
-    /// The program runs, or all are dead: in that case the end tells.
-    fn session_runs(&mut self, key: u32, now: Duration) {
-        let Some(session) = self.sessions.all.get_mut(&key) else { return };
-        let Stage::Starting(start) = core::mem::replace(&mut session.stage, Stage::Ended) else { return };
-        let (Some(pidfd), true, true) = (start.pidfd.as_ref(), start.is_kept, start.is_ready) else {
-            session.stage = Stage::Starting(start);
-            return self.session_failed(key, &Failure::said("setup", "it was killed"), now);
-        };
-        let Ok(pidfd) = pidfd.try_clone() else {
-            session.stage = Stage::Starting(start);
-            return self.session_failed(key, &Failure::new("pidfd", "", Errno::EMFILE), now);
-        };
-        session.stage = Stage::Running { pidfd };
-        let (call, name) = (start.call, session.name.clone());
-        let begun = match self.server.hand_over(call) {
-            Some(client) => relay::start(&start.theirs, &client, &start.parts),
-            // It has left; so the link, whose other end nobody has, tells.
-            None => Ok(()),
-        };
-        if let Err(errno) = begun {
-            say(Level::Error, &format!("{name}: relay: {}", errno.desc()));
-        }
-        drop(start);
-        self.watch_link(key);
-    }
-
-    /// Gives a start up, and says why.
-    fn session_failed(&mut self, key: u32, failure: &Failure, now: Duration) {
-        let Some(session) = self.sessions.all.get(&key) else { return };
-        let Some(start) = session.start() else { return };
-        let errno = (failure.errno != 0).then(|| format!("{:?}", Errno::from_raw(failure.errno)));
-        let text = format!("{}: {failure}", session.name);
-        let Failure { step, object, .. } = failure.clone();
-        self.server.fail(now, start.call, &Error::ExecFailed { step, object, errno, text });
-        self.end_session(key);
     }
 
     /// Kills what there is and forgets it. An end that PID 1 still tells is nobody's.
@@ -378,17 +276,6 @@ impl Agent {
         let keys: Vec<u32> = keys.map(|(key, _)| *key).collect();
         for key in keys {
             self.end_session(key);
-        }
-    }
-
-    /// Starts that take too long.
-    pub fn late_sessions(&mut self, now: Duration) {
-        let is_late = |session: &Session| session.start().is_some_and(|start| start.until <= now);
-        let late = self.sessions.all.iter().filter(|(_, session)| is_late(session));
-        let late: Vec<u32> = late.map(|(key, _)| *key).collect();
-        for key in late {
-            let why = format!("not started within {} s", START.as_secs());
-            self.session_failed(key, &Failure::said("deadline", why), now);
         }
     }
 }
