@@ -78,7 +78,7 @@ fn exit_codes_are_the_programs_own_or_say_why_there_is_none() {
         ("exec web nothing", 127, "No such file"),
         ("exec -e PATH=/etc:/data web nothing", 127, "No such file"),
         ("exec web /etc/passwd", 126, "ermission"),
-        ("exec web /etc", 126, "ermission"),
+        ("exec web /etc", 126, "directory"),
         ("exec -u nobody-there web /payload ids", 125, "nobody-there"),
         ("exec -e =x web /payload ids", 125, "KEY=value"),
         ("exec wbe /payload ids", 125, "did you mean `web`?"),
@@ -227,15 +227,18 @@ fn a_terminal_has_its_size_and_its_keys() {
     assert_eq!(rest.trim(), before, "the terminal is not as it was: {all:?}");
     // Ctrl-C is the program's.
     let mut child = Command::new("timeout")
-        .args(["100", "script", "-qec", &line.replace("terminal", "sleep"), "/dev/null"])
+        .args(["100", "script", "-qec", &line.replace("payload terminal", "payload ignore-term"), "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut String::new()).unwrap();
-    child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
+    // Its input stays open until it has ended.
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(b"\x03").unwrap();
+    out.read_to_string(&mut String::new()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    drop(out);
+    drop(keys);
     machine.power_off();
 }
