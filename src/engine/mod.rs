@@ -10,6 +10,7 @@ mod hooks;
 mod init;
 mod inside;
 pub mod limits;
+pub mod links;
 mod mounts;
 mod power;
 mod program;
@@ -122,7 +123,7 @@ pub fn start(job: Job<'_>) -> Result<Starting> {
         Cloned::Child => {
             let job = settle(job, theirs);
             process::exit_now(match job {
-                Ok((job, report)) => setup::run(job, report),
+                Ok((job, report)) => setup::run(&job, report),
                 Err(_) => 1,
             })
         }

@@ -99,11 +99,14 @@ pub fn write_maps(pid: i32, uids: &str, gids: &str) -> Result<()> {
     }
 }
 
+/// Lines of inside, outside, size.
+pub type Map = Vec<[u32; 3]>;
+
 /// The maps of a user namespace, as the caller's sees them: lines of inside, outside, size.
 ///
 /// # Errors
 /// EPERM without power over it.
-pub fn maps_of(namespace: BorrowedFd<'_>) -> Result<(Vec<[u32; 3]>, Vec<[u32; 3]>)> {
+pub fn maps_of(namespace: BorrowedFd<'_>) -> Result<(Map, Map)> {
     use super::clone::{Cloned, Parent, clone3};
     let (read, write) = super::fd::pipe()?;
     match clone3(Parent::Caller, 0, None)? {
@@ -130,7 +133,7 @@ pub fn maps_of(namespace: BorrowedFd<'_>) -> Result<(Vec<[u32; 3]>, Vec<[u32; 3]
     }
 }
 
-fn read_map(pid: i32, file: &str) -> Result<Vec<[u32; 3]>> {
+fn read_map(pid: i32, file: &str) -> Result<Map> {
     let path = format!("/proc/{pid}/{file}");
     let text = std::fs::read_to_string(path)
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;

@@ -24,6 +24,7 @@ mod kill;
 mod log;
 mod members;
 mod names;
+mod net_devices;
 mod out;
 mod ps;
 mod record;

@@ -18,7 +18,7 @@ const DECIDE: &[(&str, &[&str])] = &[
 const ACT: &[(&str, &[&str], &[&str])] = &[
     ("linux", &[], &[]),
     ("init", &["ledger"], &["linux"]),
-    ("engine", &["config", "container"], &["linux"]),
+    ("engine", &["config", "container", "network"], &["linux"]),
     ("copy", &["image"], &["linux"]),
     ("agent", EVERY_DECIDING_ROOM, &["linux", "engine", "copy"]),
     ("oci", EVERY_DECIDING_ROOM, &["linux", "engine"]),

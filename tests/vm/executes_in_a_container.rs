@@ -1,6 +1,8 @@
 //! `orlop exec`: a program in a container that runs, as much and as little as the container itself, with
 //! its streams, its signals and its exit code here.
 
+#![allow(clippy::disallowed_methods, reason = "what is executed is spoken with while it runs")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 
@@ -78,7 +80,7 @@ fn exit_codes_are_the_programs_own_or_say_why_there_is_none() {
         ("exec web nothing", 127, "No such file"),
         ("exec -e PATH=/etc:/data web nothing", 127, "No such file"),
         ("exec web /etc/passwd", 126, "ermission"),
-        ("exec web /etc", 126, "directory"),
+        ("exec web /etc", 126, "execute: /etc"),
         ("exec -u nobody-there web /payload ids", 125, "nobody-there"),
         ("exec -e =x web /payload ids", 125, "KEY=value"),
         ("exec wbe /payload ids", 125, "did you mean `web`?"),
@@ -227,7 +229,13 @@ fn a_terminal_has_its_size_and_its_keys() {
     assert_eq!(rest.trim(), before, "the terminal is not as it was: {all:?}");
     // Ctrl-C is the program's.
     let mut child = Command::new("timeout")
-        .args(["100", "script", "-qec", &line.replace("payload terminal", "payload ignore-term"), "/dev/null"])
+        .args([
+            "100",
+            "script",
+            "-qec",
+            &line.replace("payload terminal", "payload ignore-term"),
+            "/dev/null",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

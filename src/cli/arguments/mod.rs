@@ -259,7 +259,13 @@ Examples:
     Debug(DebugCommand),
 
     /// Run containers as an OCI runtime, in the place of runc
-    #[command(disable_help_flag = true)]
+    #[command(
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  orlop oci run --bundle DIR web
+  orlop oci --help                     its own commands"
+    )]
     Oci {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         words: Vec<std::ffi::OsString>,

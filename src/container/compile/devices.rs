@@ -32,7 +32,7 @@ pub(super) fn devices(container: &Container, facts: &Facts) -> (Vec<Device>, Vec
             let below = device.path.strip_prefix(wanted.source.as_str()).unwrap_or_default();
             let path = format!("{}{below}", wanted.target);
             nodes.retain(|other| other.path != path);
-            rules.push(rule(letter(device), device.major, Some(device.minor), &wanted.access));
+            rules.push(rule(device, &wanted.access));
             nodes.push(node(path, device));
         }
     }
@@ -75,12 +75,12 @@ fn node(path: String, device: &HostDevice) -> Device {
     }
 }
 
-fn rule(kind: &str, major: u32, minor: Option<u32>, access: &str) -> DeviceRule {
+fn rule(device: &HostDevice, access: &str) -> DeviceRule {
     DeviceRule {
         allow: true,
-        kind: kind.to_owned(),
-        major: Some(major.into()),
-        minor: minor.map(Into::into),
+        kind: letter(device).to_owned(),
+        major: Some(device.major.into()),
+        minor: Some(device.minor.into()),
         access: access.to_owned(),
     }
 }
