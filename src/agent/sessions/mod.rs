@@ -15,10 +15,10 @@ use orlop::control::Error;
 use orlop::ledger::{Child, Ended, Frame};
 use orlop::supervisor::Exit;
 
-use super::control::{CallId, ClientId};
-use super::ledger::{Fds, exit_of};
-use super::relay::{self, End, Parts, Word};
-use super::{Agent, Token, cgroups, say, serving};
+use crate::agent::control::{CallId, ClientId};
+use crate::agent::ledger::{Fds, exit_of};
+use crate::agent::relay::{self, End, Parts, Word};
+use crate::agent::{Agent, Token, cgroups, say, serving};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup, pidfd};
