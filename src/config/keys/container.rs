@@ -323,6 +323,8 @@ impl Container {
             cgroup: CgroupMode::Private,
             sysctls: BTreeMap::new(),
             init: false,
+            tty: false,
+            stdin_open: false,
             limits: Limits { pids: Some(DEFAULT_PIDS), ..Limits::default() },
             ulimits: BTreeMap::new(),
             shm_size: DEFAULT_SHM,
