@@ -61,6 +61,7 @@ impl Agent {
                 let user = user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
                 format!("execute in {name}{user}: {}", command.join(" "))
             }
+            Request::Attach { name, .. } => format!("attach to {name}"),
             Request::CopyFrom { name, path, .. } => format!("copy {path} of {name}"),
             Request::CopyTo { name, path, .. } => format!("copy to {path} of {name}"),
             Request::Pause { name } => format!("pause {name}"),
@@ -106,6 +107,7 @@ impl Agent {
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
             Request::Kill { name, signal } => self.person(call, Event::Kill { name, signal }, now),
             Request::Exec(exec) => self.exec(call, &exec, now),
+            Request::Attach { name, stdin } => self.attach(call, &name, stdin, now),
             Request::CopyFrom { name, path, follow } => {
                 self.copy(call, &name, &path, Way::From { follow }, now);
             }
@@ -240,6 +242,7 @@ impl Agent {
             let image = store::find(&container.image).map(|image| image.defaults).unwrap_or_default();
             details.command = arguments(container, &image);
             details.labels = container.labels.clone();
+            (details.tty, details.stdin_open) = (container.tty, container.stdin_open);
             details.memory_limit_bytes = container.limits.memory;
         }
         if let Ok(group) = cgroup::open_path(&cgroups::path(name)) {

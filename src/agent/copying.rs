@@ -70,7 +70,7 @@ impl Agent {
 
 fn streams(way: Way) -> Result<([OwnedFd; 3], Parts)> {
     let (error_output, stderr) = fd::pipe()?;
-    let mut parts = Parts { terminal: None, input: None, output: None, error_output: Some(error_output) };
+    let mut parts = Parts { error_output: Some(error_output), ..Parts::default() };
     let (stdin, stdout) = match way {
         Way::From { .. } => {
             let (output, stdout) = fd::pipe()?;

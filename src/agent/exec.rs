@@ -145,7 +145,7 @@ fn size(asked: &Exec) -> Option<Size> {
 
 /// The process's standard streams, and our ends of them. Those of a terminal come when there is one.
 fn streams(asked: &Exec) -> Result<([OwnedFd; 3], Parts)> {
-    let mut parts = Parts { terminal: None, input: None, output: None, error_output: None };
+    let mut parts = Parts::default();
     if asked.terminal {
         return Ok(([fd::null()?, fd::null()?, fd::null()?], parts));
     }

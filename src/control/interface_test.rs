@@ -100,6 +100,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Pause { name: name() }, empty()),
         (Request::Unpause { name: name() }, empty()),
         (exec, empty()),
+        (Request::Attach { name: name(), stdin: false }, empty()),
         (Request::CopyFrom { name: name(), path: name(), follow: false }, empty()),
         (Request::CopyTo { name: name(), path: name(), within: false }, empty()),
         (Request::Update { name: name(), limits: BTreeMap::new() }, empty()),

@@ -46,6 +46,8 @@ pub enum Request {
     Unpause { name: String },
     #[serde(rename = "org.orlop.Control.Exec")]
     Exec(Exec),
+    #[serde(rename = "org.orlop.Control.Attach")]
+    Attach { name: String, stdin: bool },
     #[serde(rename = "org.orlop.Control.CopyFrom")]
     CopyFrom { name: String, path: String, follow: bool },
     #[serde(rename = "org.orlop.Control.CopyTo")]
@@ -117,7 +119,7 @@ impl Request {
     /// Whether its connection is for frames of [`super::stream`] once it is answered.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
-        matches!(self, Self::Exec(_) | Self::CopyFrom { .. } | Self::CopyTo { .. })
+        matches!(self, Self::Exec(_) | Self::Attach { .. } | Self::CopyFrom { .. } | Self::CopyTo { .. })
     }
 
     /// Whether it is answered many times.
@@ -148,6 +150,10 @@ impl Request {
             "Pause" => Self::Pause { name: parameters.take("name")? },
             "Unpause" => Self::Unpause { name: parameters.take("name")? },
             "Exec" => Self::Exec(Exec::take(parameters)?),
+            "Attach" => Self::Attach {
+                name: parameters.take("name")?,
+                stdin: parameters.take::<Option<bool>>("stdin")?.unwrap_or(false),
+            },
             "CopyFrom" => Self::CopyFrom {
                 name: parameters.take("name")?,
                 path: parameters.take("path")?,

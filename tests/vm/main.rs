@@ -10,6 +10,7 @@
 mod common;
 
 mod a_persons_word_counts;
+mod attaches_to_a_container;
 mod boots_and_says_so;
 mod broken_boot;
 mod capabilities_are_bounded;

@@ -5,6 +5,7 @@
 //! a link whose end PID 1 keeps too, so that a session outlives a supervisor. A process whose relay is gone is
 //! killed with all that it started.
 
+mod attach;
 mod begin;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use orlop::control::Error;
 use orlop::ledger::{Child, Ended, Frame};
-use orlop::supervisor::Exit;
+use orlop::supervisor::{Event, Exit};
 
 use crate::agent::control::{CallId, ClientId};
 use crate::agent::ledger::{Fds, exit_of};
@@ -56,6 +57,12 @@ enum Stage {
     Ended,
     /// Its relay is gone; it is killed, and its end is awaited.
     Killed,
+    /// A container's own streams, of this run.
+    Attached {
+        slot: u32,
+        generation: u64,
+        end: Option<End>,
+    },
 }
 
 /// What there is of one before its program runs.
@@ -117,14 +124,14 @@ impl Session {
     fn start(&self) -> Option<&Start> {
         match &self.stage {
             Stage::Starting(start) => Some(start),
-            Stage::Running { .. } | Stage::Ended | Stage::Killed => None,
+            Stage::Running { .. } | Stage::Ended | Stage::Killed | Stage::Attached { .. } => None,
         }
     }
 
     fn start_mut(&mut self) -> Option<&mut Start> {
         match &mut self.stage {
             Stage::Starting(start) => Some(start),
-            Stage::Running { .. } | Stage::Ended | Stage::Killed => None,
+            Stage::Running { .. } | Stage::Ended | Stage::Killed | Stage::Attached { .. } => None,
         }
     }
 
@@ -213,17 +220,14 @@ impl Agent {
     fn session_ended(&mut self, key: u32, ended: Ended) {
         let Some(session) = self.sessions.all.get_mut(&key) else { return };
         let cookie = session.cookie;
-        let end = match exit_of(ended) {
-            Exit::Code(code) => End::Exited(code),
-            Exit::Signal(signal) => End::Killed(signal),
-        };
+        let end = end_of(ended);
         match session.stage {
             Stage::Running { .. } => {
                 // EPIPE: its relay is gone, and that is heard of next.
                 let _ = relay::send_end(session.link.as_fd(), end);
                 session.stage = Stage::Ended;
             }
-            Stage::Starting(_) | Stage::Ended => {}
+            Stage::Starting(_) | Stage::Ended | Stage::Attached { .. } => {}
             Stage::Killed => {
                 session.sweep();
                 self.sessions.all.remove(&key);
@@ -240,6 +244,10 @@ impl Agent {
                     let pidfd: BorrowedFd<'_> = pidfd.as_fd();
                     // ESRCH: it has just ended.
                     let _ = pidfd::send_signal(pidfd, number);
+                }
+                (Ok(Word::Signal(signal)), Stage::Attached { .. }) => {
+                    // As a person's: what follows is its own doing.
+                    self.events.push_back(Event::Kill { name: session.name.clone(), signal });
                 }
                 (Ok(Word::Signal(_)), _) | (Err(Errno::EBADMSG), _) => {}
                 (Ok(Word::Over) | Err(Errno::ECONNRESET | Errno::EPIPE), _) => return self.relay_gone(key),
@@ -261,6 +269,7 @@ impl Agent {
                 session.sweep();
                 self.sessions.all.remove(&key);
             }
+            Stage::Attached { .. } => drop(self.sessions.all.remove(&key)),
             Stage::Starting(_) | Stage::Killed => {}
         }
         // It may have had one.
@@ -277,5 +286,12 @@ impl Agent {
         for key in keys {
             self.end_session(key);
         }
+    }
+}
+
+fn end_of(ended: Ended) -> End {
+    match exit_of(ended) {
+        Exit::Code(code) => End::Exited(code),
+        Exit::Signal(signal) => End::Killed(signal),
     }
 }

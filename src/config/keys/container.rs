@@ -231,6 +231,8 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         security::CGROUP,
         security::SYSCTLS,
         security::INIT,
+        process::TTY,
+        process::STDIN_OPEN,
         Key::new(
             "limits",
             Shape::Table(&limits::LIMITS),
