@@ -13,6 +13,7 @@ use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::Table;
 use super::ledger::exit_of;
 use super::logs::{Rings, slot_of};
+use super::stdio::Ends;
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
@@ -57,10 +58,8 @@ impl Agent {
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
-                    let [pidfd, out, err, _] = fds;
-                    if let (Some(out), Some(err)) = (out, err) {
-                        pipes.push((parts(child.cookie), [out, err]));
-                    }
+                    let [pidfd, kept @ ..] = fds;
+                    pipes.extend(Ends::adopt(kept).map(|ends| (child.cookie, ends)));
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
@@ -79,10 +78,18 @@ impl Agent {
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
-        for ((slot, generation), pipes) in pipes {
-            self.logs.add_pipes(slot, generation, pipes);
+        let mut inputs = BTreeMap::new();
+        for (cookie, ends) in pipes {
+            let (slot, generation) = parts(cookie);
+            match ends.hand_out(&mut self.logs, slot, generation) {
+                Ok(input) => drop(inputs.insert(cookie, input)),
+                Err(errno) => say(Level::Error, &format!("terminal: {}", errno.desc())),
+            }
         }
         self.adopt_containers(entries, now);
+        for run in self.runs.values_mut() {
+            run.input = inputs.remove(&run.cookie).flatten();
+        }
         self.events.push_back(Event::Booted);
     }
 
@@ -164,6 +171,7 @@ impl Agent {
                 stage,
                 cleaning: false,
                 stop_signal,
+                input: None,
                 starting_until: was_starting.then(|| now.saturating_add(START)),
             },
         );

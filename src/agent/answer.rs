@@ -10,6 +10,7 @@ use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
 
 use super::control::{CallId, Event as ControlEvent, Peer};
+use super::copying::Way;
 use super::{Agent, cgroups, figures, say, store, top};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup};
@@ -60,6 +61,9 @@ impl Agent {
                 let user = user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
                 format!("execute in {name}{user}: {}", command.join(" "))
             }
+            Request::Attach { name, .. } => format!("attach to {name}"),
+            Request::CopyFrom { name, path, .. } => format!("copy {path} of {name}"),
+            Request::CopyTo { name, path, .. } => format!("copy to {path} of {name}"),
             Request::Pause { name } => format!("pause {name}"),
             Request::Unpause { name } => format!("unpause {name}"),
             Request::Update { name, limits } => {
@@ -103,6 +107,11 @@ impl Agent {
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
             Request::Kill { name, signal } => self.person(call, Event::Kill { name, signal }, now),
             Request::Exec(exec) => self.exec(call, &exec, now),
+            Request::Attach { name, stdin } => self.attach(call, &name, stdin, now),
+            Request::CopyFrom { name, path, follow } => {
+                self.copy(call, &name, &path, Way::From { follow }, now);
+            }
+            Request::CopyTo { name, path, within } => self.copy(call, &name, &path, Way::To { within }, now),
             Request::Stats { names } => self.stats(call, names, now),
             Request::Top { name } => self.top(call, name, now),
             Request::Spec { name, bundle } => self.tell_spec(call, name, bundle, now),
@@ -233,6 +242,7 @@ impl Agent {
             let image = store::find(&container.image).map(|image| image.defaults).unwrap_or_default();
             details.command = arguments(container, &image);
             details.labels = container.labels.clone();
+            (details.tty, details.stdin_open) = (container.tty, container.stdin_open);
             details.memory_limit_bytes = container.limits.memory;
         }
         if let Ok(group) = cgroup::open_path(&cgroups::path(name)) {

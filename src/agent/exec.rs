@@ -19,22 +19,32 @@ use crate::linux::{Errno, Result, cgroup, fd, seqpacket};
 
 impl Agent {
     pub fn exec(&mut self, call: CallId, asked: &Exec, now: Duration) {
-        let name = asked.name.clone();
-        if self.running(call, &name, now).is_none() {
-            return;
+        if self.may_begin(call, &asked.name, now).is_some()
+            && let Err(failure) = self.try_exec(call, asked, now)
+        {
+            self.not_begun(call, &asked.name, failure, now);
         }
-        if self.is_paused(&name) {
-            return self.server.fail(now, call, &Error::Paused { name });
+    }
+
+    /// `None`: no session can begin in this container, and the client was told.
+    pub fn may_begin(&mut self, call: CallId, name: &str, now: Duration) -> Option<()> {
+        self.running(call, name, now)?;
+        if self.is_paused(name) {
+            self.server.fail(now, call, &Error::Paused { name: name.to_owned() });
+            return None;
         }
         if let Some(busy) = self.sessions.is_full() {
-            return self.server.fail(now, call, &busy);
+            self.server.fail(now, call, &busy);
+            return None;
         }
-        if let Err(failure) = self.try_exec(call, asked, now) {
-            let errno = (failure.errno != 0).then(|| format!("{:?}", Errno::from_raw(failure.errno)));
-            let text = format!("{name}: {failure}");
-            let Failure { step, object, .. } = failure;
-            self.server.fail(now, call, &Error::ExecFailed { step, object, errno, text });
-        }
+        Some(())
+    }
+
+    pub fn not_begun(&mut self, call: CallId, name: &str, failure: Failure, now: Duration) {
+        let errno = (failure.errno != 0).then(|| format!("{:?}", Errno::from_raw(failure.errno)));
+        let text = format!("{name}: {failure}");
+        let Failure { step, object, .. } = failure;
+        self.server.fail(now, call, &Error::ExecFailed { step, object, errno, text });
     }
 
     fn try_exec(&mut self, call: CallId, asked: &Exec, now: Duration) -> core::result::Result<(), Failure> {
@@ -80,12 +90,12 @@ impl Agent {
             joins: Some(self.main_process(name).map_err(fail("join"))?),
         };
         let starting = engine::start(job).map_err(fail("clone"))?;
-        let start = Start::new(call, starting, parts, theirs, now);
+        let start = Start::new(call, starting.report, parts, theirs, now);
         self.add_session(asked.name.clone(), cookie, link, start).map_err(fail("epoll"))
     }
 
     /// Whose namespaces are joined.
-    fn main_process(&self, name: &str) -> Result<OwnedFd> {
+    pub fn main_process(&self, name: &str) -> Result<OwnedFd> {
         let pidfd = self.runs.values().find_map(|run| match run {
             Run { name: of, stage: Stage::Running { pidfd }, .. } if of == name => Some(pidfd),
             _ => None,
@@ -94,7 +104,7 @@ impl Agent {
     }
 
     /// A cgroup of its own, within the limits of the container. Empty ones of others go meanwhile.
-    fn entrance(&self, name: &str, cookie: u64) -> Result<OwnedFd> {
+    pub fn entrance(&self, name: &str, cookie: u64) -> Result<OwnedFd> {
         let outer = cgroup::open_path(&cgroups::path(name))?;
         for old in cgroup::below(outer.as_fd())?.iter().filter(|group| group.starts_with("exec-")) {
             if !self.sessions.has_group(name, old) {
@@ -135,7 +145,7 @@ fn size(asked: &Exec) -> Option<Size> {
 
 /// The process's standard streams, and our ends of them. Those of a terminal come when there is one.
 fn streams(asked: &Exec) -> Result<([OwnedFd; 3], Parts)> {
-    let mut parts = Parts { terminal: None, input: None, output: None, error_output: None };
+    let mut parts = Parts::default();
     if asked.terminal {
         return Ok(([fd::null()?, fd::null()?, fd::null()?], parts));
     }

@@ -3,19 +3,20 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Child, Ended, Kind, Label};
+use orlop::ledger::Ended;
 use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
 use super::compile::Machine;
 use super::ledger::exit_of;
+use super::stdio::{Ends, Input};
 use super::{Agent, Token, files, records, say, store};
 use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting};
 use crate::linux::clone::Parent;
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, fd, pidfd};
+use crate::linux::{Errno, pidfd};
 
 /// Setup and the container's own steps, loaded machines and slow disks included.
 pub const START: Duration = Duration::from_secs(60);
@@ -30,6 +31,8 @@ pub struct Run {
     /// `Clean` was asked for: tell when the cgroup is empty.
     pub cleaning: bool,
     pub stop_signal: Option<i32>,
+    /// What it reads, for who attaches.
+    pub input: Option<Input>,
     /// Taken over in the middle of its start: until then it may still end without its program.
     pub starting_until: Option<Duration>,
 }
@@ -39,7 +42,9 @@ pub enum Stage {
     Setup {
         starting: Starting,
         until: Duration,
-        outputs: [OwnedFd; 2],
+        ends: Ends,
+        /// The container, when its terminal has not come yet.
+        made: Option<(i32, OwnedFd)>,
     },
     /// PID 1 has been asked to keep it.
     Registering {
@@ -128,9 +133,7 @@ impl Agent {
         let machine = Machine { config: &self.config, boot: &self.boot };
         let (spec, plan) = machine.plan(container, image, slot, &mut self.compiled.programs)?;
         let (cgroups, entrance) = Cgroups::make(name, &spec, &mut self.compiled.filters)?;
-        let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
-        let ((out_read, out_write), (err_read, err_write)) = (pipe()?, pipe()?);
-        let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));
+        let (stdio, ends) = Ends::open(container)?;
         let job = Job {
             plan: &plan,
             environment: Environment {
@@ -138,7 +141,7 @@ impl Agent {
                 files: &files::env_files(container, &self.boot.config_dir),
                 over: &container.environment,
             },
-            stdio: [null()?, out_write, err_write],
+            stdio,
             preserved: 0,
             cgroup: Some(entrance),
             parent: Parent::CallersParent,
@@ -151,8 +154,7 @@ impl Agent {
         self.epoll
             .add(starting.report.as_fd(), Interest::EPOLLIN, Token::Report(key).number())
             .map_err(|errno| Failure::new("epoll", "report", errno))?;
-        let stage =
-            Stage::Setup { starting, until: now.saturating_add(START), outputs: [out_read, err_read] };
+        let stage = Stage::Setup { starting, until: now.saturating_add(START), ends, made: None };
         let run = Run {
             name: name.into(),
             generation,
@@ -162,6 +164,7 @@ impl Agent {
             stage,
             cleaning: false,
             stop_signal: image.stop_signal,
+            input: None,
             starting_until: None,
         };
         self.runs.insert(key, run);
@@ -196,7 +199,8 @@ impl Agent {
                     self.handling(Handling::Created, &name, |agent| agent.created(key, pid, pidfd));
                 }
                 // Nobody asks for these of a container of ours, and Started says more than Ready.
-                Ok(Report::Meets | Report::Ready | Report::Terminal(_) | Report::Listener(_)) => {}
+                Ok(Report::Meets | Report::Ready | Report::Listener(_)) => {}
+                Ok(Report::Terminal(terminal)) => self.terminal_opened(key, terminal),
                 Ok(Report::Closed) => {
                     return self.handling(Handling::Started, &name, |agent| agent.report_closed(key));
                 }
@@ -220,15 +224,16 @@ impl Agent {
         self.start_failed(&name, generation, failure);
     }
 
-    fn created(&mut self, key: u32, pid: i32, pidfd: OwnedFd) {
+    /// Has PID 1 keep it, once there is all that is to be kept.
+    pub fn created(&mut self, key: u32, pid: i32, pidfd: OwnedFd) {
         let Some(run) = self.runs.get_mut(&key) else { return };
-        let child = Child { cookie: run.cookie, kind: Kind::Container, pid, label: Label::new(&run.name) };
         match core::mem::replace(&mut run.stage, Stage::Over) {
-            Stage::Setup { starting, until, outputs: [out, err] } => {
-                let sent = self.ledger.register(child, &[pidfd.as_fd(), out.as_fd(), err.as_fd()]);
-                self.logs.add_pipes(run.slot, run.generation, [out, err]);
+            Stage::Setup { starting, until, ends, .. } if !ends.are_whole() => {
+                run.stage = Stage::Setup { starting, until, ends, made: Some((pid, pidfd)) };
+            }
+            Stage::Setup { starting, until, ends, .. } => {
                 run.stage = Stage::Registering { starting, until, pid, pidfd };
-                if let Err(errno) = sent {
+                if let Err(errno) = self.register(key, ends) {
                     self.fail(key, Failure::new("register", "PID 1", errno));
                 }
             }
@@ -314,6 +319,7 @@ impl Agent {
             return self.logs.recorded(slot, generation, cookie, &mut self.ledger);
         };
         let name = run.name.clone();
+        self.attached_ended(slot, generation, ended);
         self.handling(Handling::Ended, &name, |agent| agent.judge_end(key, ended));
         self.step();
         self.recorded(&name, slot, generation, cookie);

@@ -98,6 +98,17 @@ impl Logs {
         self.link.add_pipe(PipeKey { id, generation, stream: Stream::Stderr }, err);
     }
 
+    /// Of a run with a terminal: a pipe, and what it is filled from.
+    pub fn add_terminal(&mut self, slot: u32, generation: u64, pipe: OwnedFd, terminal: OwnedFd) {
+        let key = PipeKey { id: u64::from(slot), generation, stream: Stream::Stdout };
+        self.link.add_terminal(key, pipe, terminal);
+    }
+
+    /// Whether output of that run may still come.
+    pub fn has_pipes(&self, slot: u32, generation: u64) -> bool {
+        self.link.has_pipes(u64::from(slot), generation)
+    }
+
     /// A run's end is recorded. PID 1 may forget it, and close its pipes, once they are empty.
     pub fn recorded(&mut self, slot: u32, generation: u64, cookie: u64, ledger: &mut Ledger) {
         self.owed.push((u64::from(slot), generation, cookie));

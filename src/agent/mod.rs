@@ -15,6 +15,8 @@ mod compile;
 pub mod console;
 mod consoles;
 mod control;
+pub mod copier;
+mod copying;
 mod devices;
 mod ending;
 mod errands;
@@ -35,6 +37,7 @@ pub mod relay;
 mod saving;
 mod serving;
 mod sessions;
+mod stdio;
 mod store;
 mod streams;
 mod tending;
@@ -214,6 +217,7 @@ impl Agent {
                 Some(Token::Log) => {
                     let woken = self.logs.hear(&mut self.ledger);
                     self.wake_streams(&woken);
+                    self.tell_attached();
                 }
                 Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),

@@ -104,6 +104,12 @@ impl Client {
         Ok((self.stream, self.decoder))
     }
 
+    /// Asks, and leaves the answers to the caller.
+    pub(crate) fn begin(mut self, request: &Request) -> Result<(UnixStream, Decoder), Failure> {
+        self.stream.write_all(&encode_call(request)).map_err(|error| self.broken(&error))?;
+        Ok((self.stream, self.decoder))
+    }
+
     /// Waits, at most so long, and shorter when the machine closes the connection meanwhile.
     pub(crate) fn pause(&self, time: Duration) {
         // Without an epoll instance the caller asks again at once, and is told what is wrong.

@@ -8,7 +8,7 @@ use super::arguments::ExecArguments;
 use super::client::Client;
 use super::failure::Failure;
 use super::screen::Screen;
-use super::session::{self, Input, Session};
+use super::session::{self, Ended, Input, Session};
 use crate::linux::terminal;
 
 /// As Docker's: what went wrong is none of the program's.
@@ -51,7 +51,11 @@ fn run(client: Client, screen: &mut Screen<'_>, arguments: &ExecArguments) -> Re
     let input = if arguments.interactive { Input::Passed } else { Input::None };
     let ended = Session::new(stream, decoder, input)?.run();
     drop(raw);
-    ended
+    match ended? {
+        Ended::With(code) => Ok(code),
+        // No keys were given.
+        Ended::Detached => Ok(0),
+    }
 }
 
 /// A name alone has the value that it has here; without one it is left out.

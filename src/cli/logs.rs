@@ -126,7 +126,7 @@ impl Lines {
     }
 }
 
-fn gap(name: &str, dropped: &Dropped) -> String {
+pub(crate) fn gap(name: &str, dropped: &Dropped) -> String {
     let why = match dropped.reason {
         DropReason::Overwritten => "newer output took its place",
         DropReason::Refused => "it came too fast, or memory was short",

@@ -4,14 +4,17 @@
 //! `attach` are the program's own; `session` knows what Docker says when there is none.
 
 mod arguments;
+mod attach;
 mod audit;
 mod change;
 mod check;
 mod client;
 mod containers;
+mod cp;
 mod exec;
 mod failure;
 mod figures;
+mod following;
 mod live;
 mod logs;
 mod machine;
@@ -105,6 +108,8 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),
         Command::Exec(asked) => exec::exec(connect(), screen, asked),
+        Command::Attach(asked) => attach::attach(connect, screen, asked),
+        Command::Cp(asked) => cp::cp(connect, screen, asked),
         Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
         Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
         Command::Spec(asked) => audit::spec(&mut connect()?, screen, asked),

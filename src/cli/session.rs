@@ -9,9 +9,10 @@ use std::os::unix::net::UnixStream;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use orlop::control::stream::{FromMachine, MAX_DATA, ToMachine, WINDOW};
-use orlop::control::{Decoder, Frame};
+use orlop::control::{Decoder, Frame, Stream};
 
 use super::failure::Failure;
+use super::following::{Following, Piece};
 use crate::linux::{Errno, fd, signal, socket, terminal};
 
 /// Bytes of one read from the connection.
@@ -41,6 +42,56 @@ pub(crate) enum Input {
     None,
 }
 
+/// Whose the signals are that are sent to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signals {
+    Passed,
+    /// They end us, as they would anybody.
+    Ours,
+}
+
+/// How it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    With(u8),
+    /// By its keys: the program goes on.
+    Detached,
+}
+
+/// Keys that, typed in a row, end this and nothing else.
+#[derive(Debug)]
+pub(crate) struct Detach {
+    keys: Vec<u8>,
+    typed: usize,
+}
+
+impl Detach {
+    pub(crate) fn new(keys: &[u8]) -> Self {
+        Self { keys: keys.to_vec(), typed: 0 }
+    }
+
+    /// What of it is for the program; whether the keys were among it. Keys that are not followed by the
+    /// others are for the program after all.
+    fn filter(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
+        let mut passed = Vec::with_capacity(bytes.len());
+        for byte in bytes {
+            if self.keys.get(self.typed) == Some(byte) {
+                self.typed += 1;
+                if self.typed == self.keys.len() {
+                    return (passed, true);
+                }
+                continue;
+            }
+            passed.extend_from_slice(self.keys.get(..self.typed).unwrap_or_default());
+            self.typed = usize::from(self.keys.first() == Some(byte));
+            if self.typed == 0 {
+                passed.push(*byte);
+            }
+        }
+        (passed, false)
+    }
+}
+
 /// Rows and columns of the terminal that we are on, whichever stream it is behind.
 pub(crate) fn size() -> Option<(u16, u16)> {
     let streams = (io::stdout(), io::stdin(), io::stderr());
@@ -49,7 +100,7 @@ pub(crate) fn size() -> Option<(u16, u16)> {
         .or_else(|| terminal::size(streams.2.as_fd()))
 }
 
-pub(crate) struct Session {
+pub(crate) struct Session<'a> {
     connection: OwnedFd,
     decoder: Decoder,
     signals: OwnedFd,
@@ -61,11 +112,13 @@ pub(crate) struct Session {
     /// Not shown yet, on the standard output and error.
     shown: [Vec<u8>; 2],
     insisted: (i32, u32),
-    /// How it ended.
-    end: Option<Result<u8, Failure>>,
+    /// Where output comes from that is not in frames.
+    following: Option<Following<'a>>,
+    detach: Detach,
+    end: Option<Result<Ended, Failure>>,
 }
 
-impl Session {
+impl<'a> Session<'a> {
     pub(crate) fn new(stream: UnixStream, decoder: Decoder, input: Input) -> Result<Self, Failure> {
         let failed = |errno: Errno| Failure::Failed(errno.desc().to_owned());
         let connection = OwnedFd::from(stream);
@@ -81,12 +134,23 @@ impl Session {
             unsent: Vec::new(),
             shown: [Vec::new(), Vec::new()],
             insisted: (0, 0),
+            following: None,
+            detach: Detach::new(&[]),
             end: None,
         })
     }
 
+    /// It is a container's own streams: output comes as its log.
+    pub(crate) fn attach(&mut self, following: Following<'a>, detach: Detach, signals: Signals) {
+        self.following = Some(following);
+        self.detach = detach;
+        if signals == Signals::Ours {
+            signal::unblock(&PASSED);
+        }
+    }
+
     /// Until the program has ended and its output is shown: its exit code.
-    pub(crate) fn run(mut self) -> Result<u8, Failure> {
+    pub(crate) fn run(mut self) -> Result<Ended, Failure> {
         // The size may have changed since it was asked for.
         self.resize();
         self.take_frames();
@@ -102,18 +166,26 @@ impl Session {
 
     fn turn(&mut self) -> Result<(), Failure> {
         let streams = (io::stdin(), io::stdout(), io::stderr());
-        let mut wanted = [PollFlags::empty(); 4];
-        let [of_connection, of_input, of_output, of_error] = &mut wanted;
         let is_open = self.end.is_none();
-        of_connection.set(PollFlags::POLLIN, is_open && self.shown.iter().all(|it| it.len() < ROOM));
-        of_connection.set(PollFlags::POLLOUT, is_open && !self.unsent.is_empty());
+        let has_room = is_open && self.shown.iter().all(|it| it.len() < ROOM);
         let takes_input = self.input == Input::Passed && self.window > 0 && self.unsent.len() < MAX_DATA;
-        of_input.set(PollFlags::POLLIN, is_open && takes_input);
         let [out, err] = &self.shown;
-        of_output.set(PollFlags::POLLOUT, !out.is_empty());
-        of_error.set(PollFlags::POLLOUT, !err.is_empty());
-        let fds = [self.connection.as_fd(), streams.0.as_fd(), streams.1.as_fd(), streams.2.as_fd()];
-        let [signals, connection, input, output, error] = wait(self.signals.as_fd(), fds, wanted)?;
+        let when = |wanted: bool, flag| if wanted { flag } else { PollFlags::empty() };
+        let (read, write) = (PollFlags::POLLIN, PollFlags::POLLOUT);
+        let of_connection = when(has_room, read) | when(is_open && !self.unsent.is_empty(), write);
+        let log = self.following.as_ref().map_or(self.signals.as_fd(), Following::connection);
+        let looked_at = [
+            (self.signals.as_fd(), read),
+            (self.connection.as_fd(), of_connection),
+            (streams.0.as_fd(), when(is_open && takes_input, read)),
+            (streams.1.as_fd(), when(!out.is_empty(), write)),
+            (streams.2.as_fd(), when(!err.is_empty(), write)),
+            (log, when(has_room && self.following.is_some(), read)),
+        ];
+        let [signals, connection, input, output, error, log] = wait(looked_at)?;
+        if log {
+            self.follow();
+        }
         if signals {
             self.hear_signals();
         }
@@ -155,7 +227,7 @@ impl Session {
             self.insisted = (signal, times);
             if times >= INSISTED {
                 let code = u8::try_from(SIGNAL_EXIT + signal).unwrap_or(u8::MAX);
-                self.end = Some(Ok(code));
+                self.end = Some(Ok(Ended::With(code)));
             }
         }
     }
@@ -171,9 +243,14 @@ impl Session {
                 self.say(&ToMachine::EndOfInput);
             }
             Ok(count) => {
-                self.window -= count;
                 self.insisted = (0, 0);
-                self.say(&ToMachine::Input(buffer.get(..count).unwrap_or_default().to_vec()));
+                let (passed, detached) = self.detach.filter(buffer.get(..count).unwrap_or_default());
+                if detached {
+                    self.end = Some(Ok(Ended::Detached));
+                } else if !passed.is_empty() {
+                    self.window -= passed.len();
+                    self.say(&ToMachine::Input(passed));
+                }
             }
         }
     }
@@ -207,16 +284,38 @@ impl Session {
                 Frame::Message(message) => FromMachine::decode(message).ok(),
                 Frame::TooLarge => None,
             };
-            let code = |number: i32| Some(Ok(u8::try_from(number & 0xff).unwrap_or(u8::MAX)));
+            let code = |number: i32| Some(Ok(Ended::With(u8::try_from(number & 0xff).unwrap_or(u8::MAX))));
             match decoded {
                 Some(FromMachine::Output(data)) => self.shown[0].extend(data),
                 Some(FromMachine::ErrorOutput(data)) => self.shown[1].extend(data),
                 Some(FromMachine::Credit(more)) => self.window = self.window.saturating_add(more as usize),
                 Some(FromMachine::Exited(number)) => self.end = code(number),
                 Some(FromMachine::Killed(signal)) => self.end = code(SIGNAL_EXIT + signal),
+                // Of one that is attached to, the supervisor is gone, and no more is known.
+                Some(FromMachine::Failed(reason)) if self.following.is_some() => self.lost(&reason),
                 Some(FromMachine::Failed(reason)) => self.end = Some(Err(Failure::Failed(reason))),
                 // That there is no session is said in the words of messages.
                 None => self.lost("the machine's supervisor was replaced, or what it says is not understood"),
+            }
+        }
+    }
+
+    fn follow(&mut self) {
+        let Some(following) = &mut self.following else { return };
+        match following.receive() {
+            Ok(pieces) => {
+                for piece in pieces {
+                    match piece {
+                        Piece::Output(Stream::Stdout, bytes) => self.shown[0].extend(bytes),
+                        Piece::Output(Stream::Stderr, bytes) => self.shown[1].extend(bytes),
+                        Piece::Gap(text) => self.shown[1].extend(format!("orlop: {text}\n").into_bytes()),
+                    }
+                }
+            }
+            Err(failure) => {
+                // The other connection may still know the end.
+                self.following = None;
+                self.end.get_or_insert(Err(failure));
             }
         }
     }
@@ -226,15 +325,11 @@ impl Session {
     }
 }
 
-/// Which of them have something; a stream that nothing is wanted of is not looked at.
-fn wait(
-    signals: BorrowedFd<'_>,
-    fds: [BorrowedFd<'_>; 4],
-    wanted: [PollFlags; 4],
-) -> Result<[bool; 5], Failure> {
-    let mut polled = vec![PollFd::new(signals, PollFlags::POLLIN)];
-    let mut places = vec![0];
-    for (place, (fd, flags)) in (1..).zip(fds.into_iter().zip(wanted)) {
+/// Which of them have something; one that nothing is wanted of is not looked at.
+fn wait<const N: usize>(looked_at: [(BorrowedFd<'_>, PollFlags); N]) -> Result<[bool; N], Failure> {
+    let mut places = Vec::new();
+    let mut polled = Vec::new();
+    for (place, (fd, flags)) in looked_at.into_iter().enumerate() {
         if !flags.is_empty() {
             polled.push(PollFd::new(fd, flags));
             places.push(place);
@@ -244,7 +339,7 @@ fn wait(
         Ok(_) | Err(Errno::EINTR) => {}
         Err(errno) => return Err(Failure::Failed(errno.desc().to_owned())),
     }
-    let mut ready = [false; 5];
+    let mut ready = [false; N];
     for (place, fd) in places.into_iter().zip(&polled) {
         if let Some(ready) = ready.get_mut(place) {
             *ready = fd.any().unwrap_or(false);
@@ -267,4 +362,30 @@ fn show(to: BorrowedFd<'_>, waiting: &mut Vec<u8>) -> Result<(), Failure> {
         Err(errno) => return Err(Failure::Failed(format!("cannot write the output: {}", errno.desc()))),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_detach_are_heard_in_a_row_alone_and_others_pass() {
+        let check = |pieces: &[&str], expected: (&str, bool)| {
+            let mut detach = Detach::new(b"\x10\x11");
+            let (mut passed, mut detached) = (Vec::new(), false);
+            for piece in pieces {
+                let (more, now) = detach.filter(piece.as_bytes());
+                passed.extend(more);
+                detached |= now;
+            }
+            assert_eq!((String::from_utf8(passed).unwrap().as_str(), detached), expected, "{pieces:?}");
+        };
+        check(&["ab"], ("ab", false));
+        check(&["a\x10\x11b"], ("a", true));
+        check(&["a\x10", "\x11"], ("a", true));
+        check(&["a\x10", "b\x11"], ("a\x10b\x11", false));
+        check(&["\x10\x10\x11"], ("\x10", true));
+        check(&["\x11\x10"], ("\x11", false));
+        assert_eq!(Detach::new(&[]).filter(b"\x10\x11"), (b"\x10\x11".to_vec(), false));
+    }
 }

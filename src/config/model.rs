@@ -116,6 +116,10 @@ pub struct Container {
     pub sysctls: BTreeMap<String, String>,
     /// Whether our own PID 1 stands before the program.
     pub init: bool,
+    /// Whether it has a terminal, which `attach` shows.
+    pub tty: bool,
+    /// Whether it has an input, which `attach` writes to.
+    pub stdin_open: bool,
     pub limits: Limits,
     pub ulimits: BTreeMap<Rlimit, Ulimit>,
     pub shm_size: u64,

@@ -51,6 +51,7 @@ pub fn decode(encoded: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test may overflow")]
 mod tests {
     use super::*;
 

@@ -46,6 +46,12 @@ pub enum Request {
     Unpause { name: String },
     #[serde(rename = "org.orlop.Control.Exec")]
     Exec(Exec),
+    #[serde(rename = "org.orlop.Control.Attach")]
+    Attach { name: String, stdin: bool },
+    #[serde(rename = "org.orlop.Control.CopyFrom")]
+    CopyFrom { name: String, path: String, follow: bool },
+    #[serde(rename = "org.orlop.Control.CopyTo")]
+    CopyTo { name: String, path: String, within: bool },
     /// `limits`: keys and values as in the configuration.
     #[serde(rename = "org.orlop.Control.Update")]
     Update { name: String, limits: BTreeMap<String, String> },
@@ -113,7 +119,7 @@ impl Request {
     /// Whether its connection is for frames of [`super::stream`] once it is answered.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
-        matches!(self, Self::Exec(_))
+        matches!(self, Self::Exec(_) | Self::Attach { .. } | Self::CopyFrom { .. } | Self::CopyTo { .. })
     }
 
     /// Whether it is answered many times.
@@ -144,6 +150,20 @@ impl Request {
             "Pause" => Self::Pause { name: parameters.take("name")? },
             "Unpause" => Self::Unpause { name: parameters.take("name")? },
             "Exec" => Self::Exec(Exec::take(parameters)?),
+            "Attach" => Self::Attach {
+                name: parameters.take("name")?,
+                stdin: parameters.take::<Option<bool>>("stdin")?.unwrap_or(false),
+            },
+            "CopyFrom" => Self::CopyFrom {
+                name: parameters.take("name")?,
+                path: parameters.take("path")?,
+                follow: parameters.take::<Option<bool>>("follow")?.unwrap_or(false),
+            },
+            "CopyTo" => Self::CopyTo {
+                name: parameters.take("name")?,
+                path: parameters.take("path")?,
+                within: parameters.take::<Option<bool>>("within")?.unwrap_or(false),
+            },
             "Update" => Self::Update { name: parameters.take("name")?, limits: parameters.take("limits")? },
             "Boot" => Self::Boot,
             "Version" => Self::Version,

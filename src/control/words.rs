@@ -119,6 +119,11 @@ pub struct Details {
     /// None from a machine that does not tell them yet.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Neither of a machine that does not tell them yet.
+    #[serde(default)]
+    pub tty: bool,
+    #[serde(default)]
+    pub stdin_open: bool,
     pub memory_bytes: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
     pub memory_limit_bytes: Option<u64>,

@@ -31,7 +31,7 @@ use crate::linux::{Result, fd, process, seqpacket, signal};
 
 pub use bundle::describe;
 pub use hooks::run as run_hooks;
-pub use report::{Failure, Report, receive, send_go};
+pub use report::{Failure, Report, receive, send_failure, send_go};
 
 /// Where the machine keeps what containers share.
 pub const LAYERS: &str = "/run/orlop/layers";

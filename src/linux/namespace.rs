@@ -52,6 +52,10 @@ pub fn join(namespace: BorrowedFd<'_>, kind: u64) -> Result<()> {
     setns(namespace, CloneFlags::from_bits_retain(kind as libc::c_int))
 }
 
+/// Kinds for [`join_those_of`].
+pub const MOUNT: u64 = CloneFlags::CLONE_NEWNS.bits() as u64;
+pub const USER: u64 = CloneFlags::CLONE_NEWUSER.bits() as u64;
+
 /// Enters several namespaces of a process at once, by its pidfd (setns(2), 5.8).
 ///
 /// # Errors

@@ -39,3 +39,15 @@ pub fn control(terminal: BorrowedFd<'_>) -> Result<()> {
     // SAFETY: a plain number.
     check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY as _, 0) }.into()).map(drop)
 }
+
+/// What is written comes out as it is.
+#[cfg(test)]
+pub fn make_raw(terminal: BorrowedFd<'_>) {
+    // SAFETY: all-zero is a valid termios, which lives across the calls.
+    unsafe {
+        let mut termios: libc::termios = core::mem::zeroed();
+        assert_eq!(libc::tcgetattr(terminal.as_raw_fd(), &raw mut termios), 0);
+        libc::cfmakeraw(&raw mut termios);
+        assert_eq!(libc::tcsetattr(terminal.as_raw_fd(), libc::TCSANOW, &raw const termios), 0);
+    }
+}

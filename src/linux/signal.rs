@@ -55,6 +55,19 @@ pub fn block_and_read(signals: &[i32]) -> Result<OwnedFd> {
     }
 }
 
+/// Lets these come again as they did.
+pub fn unblock(signals: &[i32]) {
+    // SAFETY: an initialised set, valid across the calls.
+    unsafe {
+        let mut set: libc::sigset_t = core::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for &signal in signals {
+            libc::sigaddset(&raw mut set, signal);
+        }
+        libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, core::ptr::null_mut());
+    }
+}
+
 /// As many as are waited for at most: a standard signal is pending once.
 const PENDING: usize = 4;
 

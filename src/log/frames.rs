@@ -1,4 +1,4 @@
-//! The frames between the supervisor and the logger: one packet each, of fixed size, at most one fd
+//! The frames between the supervisor and the logger: one packet each, of fixed size, at most two fds
 //! beside it. A frame is idempotent: a new logger is sent all of them again.
 
 use super::entry::Stream;
@@ -27,6 +27,8 @@ pub enum ToLogger {
     Ring { id: u64, rate: Option<u64> },
     /// The read end of a pipe, as the fd. The ring comes before.
     Pipe(PipeKey),
+    /// As `Pipe`, of a pipe that the logger itself fills from a terminal: the fds are both.
+    Terminal(PipeKey),
     /// One `Wake` is asked for, when the ring's `seq` is above `after`; in place of an earlier asking.
     Follow { id: u64, after: u64 },
     /// Answered with `Pong`: whoever does not is stopped or stuck.
@@ -63,6 +65,7 @@ impl ToLogger {
             Self::Pipe(key) => Fields::of_pipe(2, key),
             Self::Follow { id, after } => Fields { kind: 3, id, value: after, ..Fields::default() },
             Self::Ping { token } => Fields { kind: 4, value: token, ..Fields::default() },
+            Self::Terminal(key) => Fields::of_pipe(5, key),
         }
         .encode()
     }
@@ -78,6 +81,7 @@ impl ToLogger {
             (2, _) => fields.pipe().map(Self::Pipe),
             (3, _) => Some(Self::Follow { id, after: value }),
             (4, _) => Some(Self::Ping { token: value }),
+            (5, _) => fields.pipe().map(Self::Terminal),
             _ => None,
         }
     }

@@ -19,9 +19,10 @@ const ACT: &[(&str, &[&str], &[&str])] = &[
     ("linux", &[], &[]),
     ("init", &["ledger"], &["linux"]),
     ("engine", &["config", "container", "network"], &["linux"]),
-    ("agent", EVERY_DECIDING_ROOM, &["linux", "engine"]),
+    ("copy", &["image"], &["linux"]),
+    ("agent", EVERY_DECIDING_ROOM, &["linux", "engine", "copy"]),
     ("oci", EVERY_DECIDING_ROOM, &["linux", "engine"]),
-    ("cli", &["control", "config", "container"], &["linux"]),
+    ("cli", &["control", "config", "container"], &["linux", "copy"]),
 ];
 
 const EVERY_DECIDING_ROOM: &[&str] =

@@ -74,8 +74,16 @@ fn exit_codes_are_the_programs_own_or_say_why_there_is_none() {
     for (words, code, says) in [
         ("exec web /payload exit 7", 7, ""),
         ("exec web /payload die KILL", 137, ""),
+        ("exec web /payload die TERM", 143, ""),
         ("exec web /nothing", 127, "No such file"),
+        ("exec web nothing", 127, "No such file"),
+        ("exec -e PATH=/etc:/data web nothing", 127, "No such file"),
         ("exec web /etc/passwd", 126, "ermission"),
+        ("exec web /etc", 126, "execute: /etc"),
+        ("exec -u nobody-there web /payload ids", 125, "nobody-there"),
+        ("exec -e =x web /payload ids", 125, "KEY=value"),
+        ("exec wbe /payload ids", 125, "did you mean `web`?"),
+        ("exec done /payload ids", 125, "does not run"),
     ] {
         let (found, out, err) = orlop.run(words);
         assert_eq!(found, Some(code), "{words}: {out}{err}");
@@ -215,17 +223,26 @@ fn a_terminal_has_its_size_and_its_keys() {
     out.read_to_string(&mut rest).unwrap();
     let before = all.lines().next().unwrap().trim();
     assert_eq!(rest.trim(), before, "the terminal is not as it was: {all:?}");
-    // Ctrl-\ is the program's (Ctrl-C ends the payload as SIGTERM does, well).
+    // Ctrl-C is the program's.
     let mut child = Command::new("timeout")
-        .args(["100", "script", "-qec", &line.replace("terminal", "sleep"), "/dev/null"])
+        .args([
+            "100",
+            "script",
+            "-qec",
+            &line.replace("payload terminal", "payload ignore-term"),
+            "/dev/null",
+        ])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     out.read_line(&mut String::new()).unwrap();
-    child.stdin.as_mut().unwrap().write_all(b"\x1c").unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(131));
-    drop(out);
+    // Its input stays open until it has ended.
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(b"\x03").unwrap();
+    out.read_to_string(&mut String::new()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    drop(keys);
     machine.power_off();
 }

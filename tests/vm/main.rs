@@ -10,9 +10,11 @@
 mod common;
 
 mod a_persons_word_counts;
+mod attaches_to_a_container;
 mod boots_and_says_so;
 mod broken_boot;
 mod capabilities_are_bounded;
+mod copies_both_ways;
 mod cpu_quota_holds;
 mod demo;
 mod devices_are_filtered;

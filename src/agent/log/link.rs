@@ -12,7 +12,8 @@ use crate::linux::{Errno, Result, seqpacket};
 pub(crate) struct Link {
     socket: OwnedFd,
     rings: BTreeMap<u64, (RingFile, Option<u64>)>,
-    pipes: BTreeMap<PipeKey, OwnedFd>,
+    /// The terminal, too, of one that is filled from it.
+    pipes: BTreeMap<PipeKey, (OwnedFd, Option<OwnedFd>)>,
     follows: BTreeMap<u64, u64>,
     /// In order; what has become pointless meanwhile is left out when its turn comes.
     unsent: VecDeque<ToLogger>,
@@ -45,7 +46,10 @@ impl Link {
         self.socket = socket;
         self.unsent.clear();
         let rings = self.rings.iter().map(|(id, (_, rate))| ToLogger::Ring { id: *id, rate: *rate });
-        let pipes = self.pipes.keys().map(|key| ToLogger::Pipe(*key));
+        let pipes = self.pipes.iter().map(|(key, (_, terminal))| match terminal {
+            Some(_) => ToLogger::Terminal(*key),
+            None => ToLogger::Pipe(*key),
+        });
         let follows = self.follows.iter().map(|(id, after)| ToLogger::Follow { id: *id, after: *after });
         self.unsent.extend(rings.chain(pipes).chain(follows));
         self.flush();
@@ -64,8 +68,14 @@ impl Link {
 
     /// The read end of an output pipe. Ours is held until the logger says that it closed.
     pub(crate) fn add_pipe(&mut self, key: PipeKey, fd: OwnedFd) {
-        self.pipes.insert(key, fd);
+        self.pipes.insert(key, (fd, None));
         self.send(ToLogger::Pipe(key));
+    }
+
+    /// As [`Self::add_pipe`], of a pipe that the logger fills from this terminal.
+    pub(crate) fn add_terminal(&mut self, key: PipeKey, fd: OwnedFd, terminal: OwnedFd) {
+        self.pipes.insert(key, (fd, Some(terminal)));
+        self.send(ToLogger::Terminal(key));
     }
 
     /// Whether output of that run may still come.
@@ -111,15 +121,22 @@ impl Link {
     /// Sends what waits, as far as there is room.
     pub(crate) fn flush(&mut self) {
         while let Some(frame) = self.unsent.front() {
-            let fd = match frame {
-                ToLogger::Ring { id, .. } => self.rings.get(id).map(|(file, _)| file.as_fd()),
-                ToLogger::Pipe(key) => self.pipes.get(key).map(AsFd::as_fd),
-                ToLogger::Follow { .. } | ToLogger::Ping { .. } => None,
+            let pipe = |key| {
+                let (pipe, terminal): &(OwnedFd, Option<OwnedFd>) = self.pipes.get(key)?;
+                Some([Some(pipe.as_fd()), terminal.as_ref().map(AsFd::as_fd)])
             };
-            let pointless = fd.is_none() && matches!(frame, ToLogger::Ring { .. } | ToLogger::Pipe(_));
-            let sent = match pointless {
+            let (wants, fds) = match frame {
+                ToLogger::Ring { id, .. } => {
+                    (true, self.rings.get(id).map(|(file, _)| [Some(file.as_fd()), None]))
+                }
+                ToLogger::Pipe(key) | ToLogger::Terminal(key) => (true, pipe(key)),
+                ToLogger::Follow { .. } | ToLogger::Ping { .. } => (false, None),
+            };
+            let fds: Vec<BorrowedFd<'_>> = fds.into_iter().flatten().flatten().collect();
+            let sent = match wants && fds.is_empty() {
+                // Pointless by now.
                 true => Ok(()),
-                false => seqpacket::send(self.socket.as_fd(), &frame.encode(), fd.as_slice()),
+                false => seqpacket::send(self.socket.as_fd(), &frame.encode(), &fds),
             };
             match sent {
                 Ok(()) => drop(self.unsent.pop_front()),

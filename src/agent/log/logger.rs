@@ -9,6 +9,7 @@ use orlop::log::{FRAME_LEN, FromLogger, PipeKey, Recovered, Stamp, ToLogger};
 
 use super::RingFile;
 use super::container::Container;
+use super::feed::{Feeds, is_feed};
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::{Errno, Result, seqpacket, splice, time};
 
@@ -33,6 +34,7 @@ pub(super) struct Logger {
     epoll: Epoll,
     containers: BTreeMap<u64, Container>,
     pipes: BTreeMap<u64, Pipe>,
+    feeds: Feeds,
     next_token: u64,
     /// What did not fit in the socket; at most a few frames a container.
     unsent: VecDeque<FromLogger>,
@@ -62,6 +64,7 @@ impl Logger {
             epoll,
             containers: BTreeMap::new(),
             pipes: BTreeMap::new(),
+            feeds: Feeds::default(),
             next_token: CONTROL,
             unsent: VecDeque::new(),
             retry_at: None,
@@ -74,7 +77,9 @@ impl Logger {
         let ready = self.epoll.wait(timeout)?;
         let stamp = now();
         for (token, events) in ready.iter() {
-            if token != CONTROL {
+            if is_feed(token) {
+                self.feeds.ready(token, &self.epoll);
+            } else if token != CONTROL {
                 self.read(token, events, stamp);
             } else if self.hear(stamp)? == Turn::Over {
                 return Ok(Turn::Over);
@@ -90,27 +95,33 @@ impl Logger {
     fn hear(&mut self, stamp: Stamp) -> Result<Turn> {
         let mut frame = [0; FRAME_LEN];
         for _ in 0..FRAMES_PER_WAKE {
-            let (size, [fd, ..]) = match seqpacket::receive(self.control.as_fd(), &mut frame) {
+            let (size, [fd, terminal, ..]) = match seqpacket::receive(self.control.as_fd(), &mut frame) {
                 Ok((0, _)) => return Ok(Turn::Over),
                 Ok(received) => received,
                 Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Turn::Again),
                 Err(errno) => return Err(errno),
             };
             if let Some(frame) = ToLogger::decode(frame.get(..size).unwrap_or_default()) {
-                self.obey(frame, fd, stamp);
+                self.obey(frame, fd, terminal, stamp);
             }
         }
         Ok(Turn::Again)
     }
 
-    fn obey(&mut self, frame: ToLogger, fd: Option<OwnedFd>, stamp: Stamp) {
+    fn obey(&mut self, frame: ToLogger, fd: Option<OwnedFd>, terminal: Option<OwnedFd>, stamp: Stamp) {
         match (frame, fd) {
             (ToLogger::Ring { id, rate }, Some(fd)) => match RingFile::adopt(fd) {
                 Ok(file) => self.ring(id, rate, file, stamp),
                 Err(errno) => self.tell(FromLogger::Trouble { id, errno: errno as i32 }),
             },
             (ToLogger::Pipe(key), Some(fd)) => self.pipe(key, fd),
-            (ToLogger::Ring { id, .. } | ToLogger::Pipe(PipeKey { id, .. }), None) => {
+            (ToLogger::Terminal(key), Some(fd)) => self.terminal(key, fd, terminal),
+            (
+                ToLogger::Ring { id, .. }
+                | ToLogger::Pipe(PipeKey { id, .. })
+                | ToLogger::Terminal(PipeKey { id, .. }),
+                None,
+            ) => {
                 self.tell(FromLogger::Trouble { id, errno: Errno::EBADF as i32 });
             }
             (ToLogger::Follow { id, after }, _) => {
@@ -132,6 +143,15 @@ impl Logger {
         container.set_rate(rate, stamp.boot_us);
         self.containers.insert(id, container);
         self.recover(id);
+    }
+
+    /// First what fills the pipe: without anybody who could, it would be at its end.
+    fn terminal(&mut self, key: PipeKey, fd: OwnedFd, terminal: Option<OwnedFd>) {
+        let terminal = terminal.ok_or(Errno::EBADF);
+        if let Err(errno) = terminal.and_then(|terminal| self.feeds.add(key, terminal, &fd, &self.epoll)) {
+            self.tell(FromLogger::Trouble { id: key.id, errno: errno as i32 });
+        }
+        self.pipe(key, fd);
     }
 
     fn pipe(&mut self, key: PipeKey, fd: OwnedFd) {
@@ -187,6 +207,7 @@ impl Logger {
             if let Err(errno) = container.read(pipe.fd.as_fd(), key.stream, stamp) {
                 return self.trouble(key.id, errno);
             }
+            self.feeds.has_room(key.id, &self.epoll);
             self.wake(key.id);
         } else {
             // Hung up, and nothing to read: with the last writer gone nothing can come.

@@ -1,6 +1,6 @@
 //! Promises of the logger as a process: killed, stopped, replaced, idle.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::unistd::write;
@@ -17,6 +17,10 @@ fn kills() -> u64 {
 fn check_kills(rate: Option<u64>, largest: u64) -> World {
     let mut world = World::new(256 << 10, rate);
     let output = world.pipe(Stream::Stdout);
+    check_kills_of(world, output, largest)
+}
+
+fn check_kills_of(mut world: World, output: OwnedFd, largest: u64) -> World {
     let pump = Pump::start(output, largest);
     for kill in 0..kills() {
         // Most loggers have read something when they are killed; every fourth may just have begun.
@@ -56,6 +60,14 @@ fn a_logger_killed_among_many_small_reads_loses_nothing() {
 fn a_logger_killed_while_it_refuses_counts_every_byte() {
     let world = check_kills(Some(16 << 10), 70_000);
     assert!(world.told.refused > 0, "{:?}", world.told);
+}
+
+#[test]
+fn a_logger_killed_while_it_reads_a_terminal_loses_nothing() {
+    let mut world = World::new(256 << 10, None);
+    let terminal = world.terminal();
+    let world = check_kills_of(world, terminal, 5000);
+    assert_eq!(world.told.refused, 0);
 }
 
 #[test]

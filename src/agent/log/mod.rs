@@ -6,6 +6,7 @@
 //! looks at no byte of output. What to keep is decided in `orlop::log`.
 
 mod container;
+mod feed;
 mod link;
 #[cfg(test)]
 mod link_test;

@@ -8,7 +8,7 @@ use orlop::log::{Cursor, FromLogger, Gone, Item, PipeKey, Reader, Step, Stream, 
 
 use super::{Link, RingFile};
 use crate::linux::forked::Forked;
-use crate::linux::{fd, memfd, seqpacket, splice};
+use crate::linux::{fd, memfd, pty, seqpacket, splice};
 
 /// For what must happen soon. Long, because the machine that tests may be busy.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -60,6 +60,16 @@ impl World {
         let (read, write) = fd::pipe().unwrap();
         self.link.add_pipe(key(stream), read);
         write
+    }
+
+    /// A new terminal that the logger reads, which changes nothing of what is written on it.
+    pub(super) fn terminal(&mut self) -> OwnedFd {
+        let ptmx = std::fs::OpenOptions::new().read(true).write(true).open("/dev/ptmx").unwrap();
+        let (engine, terminal) = pty::open(ptmx.into()).unwrap();
+        pty::make_raw(terminal.as_fd());
+        let (read, _) = fd::pipe().unwrap();
+        self.link.add_terminal(key(Stream::Stdout), read, engine);
+        terminal
     }
 
     pub(super) fn kill_logger(&mut self) {

@@ -51,6 +51,7 @@ fn given(words: &[String]) -> Result<(OwnedFd, Client, Process)> {
             Way::Output => process.set_output(fd),
             Way::ErrorOutput => process.set_error_output(fd),
             Way::Terminal => process.set_terminal(fd)?,
+            Way::Keys => process.set_keys(fd),
         }
     }
     ours::no_new_privileges()?;

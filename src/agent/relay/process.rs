@@ -24,6 +24,8 @@ pub(super) enum Way {
     Output,
     ErrorOutput,
     Terminal,
+    /// The terminal, whose output somebody else reads.
+    Keys,
 }
 
 impl Way {
@@ -33,6 +35,7 @@ impl Way {
             'o' => Some(Self::Output),
             'e' => Some(Self::ErrorOutput),
             't' => Some(Self::Terminal),
+            'k' => Some(Self::Keys),
             _ => None,
         }
     }
@@ -43,6 +46,7 @@ impl Way {
             Self::Output => 'o',
             Self::ErrorOutput => 'e',
             Self::Terminal => 't',
+            Self::Keys => 'k',
         }
     }
 }
@@ -52,6 +56,8 @@ pub(super) struct Process {
     input: Option<OwnedFd>,
     input_is_watched: bool,
     is_terminal: bool,
+    /// Its input ends with a key: the terminal is for this session alone.
+    ends_with_key: bool,
     /// Input that the process has not taken.
     pending: Vec<u8>,
     at_end: bool,
@@ -83,11 +89,16 @@ impl Process {
     }
 
     pub(super) fn set_terminal(&mut self, terminal: OwnedFd) -> Result<()> {
-        self.is_terminal = true;
+        (self.is_terminal, self.ends_with_key) = (true, true);
         // A descriptor of its own for each direction: they are watched apart.
         self.input = Some(fd::duplicate_above(terminal.as_fd(), 0)?);
         self.add(terminal, Way::Terminal);
         Ok(())
+    }
+
+    pub(super) fn set_keys(&mut self, terminal: OwnedFd) {
+        self.is_terminal = true;
+        self.input = Some(terminal);
     }
 
     fn add(&mut self, fd: OwnedFd, way: Way) {
@@ -116,7 +127,7 @@ impl Process {
     }
 
     pub(super) fn end_input(&mut self) {
-        if !self.at_end && self.is_terminal {
+        if !self.at_end && self.ends_with_key {
             self.pending.push(END_OF_TRANSMISSION);
         }
         self.at_end = true;
@@ -185,7 +196,7 @@ impl Process {
         for source in &mut self.sources {
             let left = match source.way {
                 Way::Terminal => TERMINAL_REST,
-                Way::Input | Way::Output | Way::ErrorOutput => {
+                Way::Input | Way::Output | Way::ErrorOutput | Way::Keys => {
                     splice::bytes_in_pipe(source.fd.as_fd()).unwrap_or(0)
                 }
             };
@@ -206,7 +217,7 @@ impl Process {
                 Got::Data(data) => {
                     has_room = say(match source.way {
                         Way::ErrorOutput => FromMachine::ErrorOutput(data),
-                        Way::Input | Way::Output | Way::Terminal => FromMachine::Output(data),
+                        Way::Input | Way::Output | Way::Terminal | Way::Keys => FromMachine::Output(data),
                     });
                     true
                 }

@@ -9,9 +9,12 @@ use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::{Errno, Result, cgroup, fd, process, signal};
 
 /// The ends of a process's standard streams that are ours.
+#[derive(Default)]
 pub(crate) struct Parts {
     /// By whom the process's terminal is driven, in the place of the others.
     pub(crate) terminal: Option<OwnedFd>,
+    /// The terminal, for its keys alone.
+    pub(crate) keys: Option<OwnedFd>,
     pub(crate) input: Option<OwnedFd>,
     pub(crate) output: Option<OwnedFd>,
     pub(crate) error_output: Option<OwnedFd>,
@@ -21,6 +24,7 @@ impl Parts {
     fn all(&self) -> Vec<(Way, BorrowedFd<'_>)> {
         [
             (Way::Terminal, &self.terminal),
+            (Way::Keys, &self.keys),
             (Way::Input, &self.input),
             (Way::Output, &self.output),
             (Way::ErrorOutput, &self.error_output),

@@ -8,9 +8,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use options::signal_number;
 pub(crate) use options::{
-    AuditArguments, ChangeArguments, CheckArguments, ExecArguments, Json, KillArguments, LogsArguments,
-    NameArguments, NamesArguments, SpecArguments, StatsArguments, StatusArguments, UpdateArguments,
-    UpgradeArguments,
+    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, ExecArguments, Json,
+    KillArguments, LogsArguments, NameArguments, NamesArguments, SpecArguments, StatsArguments,
+    StatusArguments, UpdateArguments, UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -118,6 +118,30 @@ It has the container's environment, user, limits and namespaces, and no more pow
 command ends before it does, it is killed with all that it started. Exit codes: its own, 128 + n when signal n ended
 it; 127 it was not found, 126 it cannot be executed, 125 anything else went wrong.")]
     Exec(ExecArguments),
+
+    /// Show what a container writes from now on, and type into it
+    #[command(after_help = "\
+Examples:
+  orlop attach game              until it ends, or ctrl-p ctrl-q is typed
+  orlop attach --no-stdin web
+
+One with `tty` or `stdin_open` in its configuration gets what is typed. SIGINT and others are passed on to it unless
+--sig-proxy=false. Whoever leaves leaves it running. Exit codes: its own, or 128 + n when signal n ended it; 0 after
+the detach keys.")]
+    Attach(AttachArguments),
+
+    /// Copy files to a container, or from one
+    #[command(after_help = "\
+Examples:
+  orlop cp web:/var/log/app .        a folder, below this one
+  orlop cp nginx.conf web:/etc/nginx/
+  orlop cp config/. web:/etc/app     what is in a folder
+  orlop cp web:/data - | tar t
+
+One of both is NAME:PATH; - is a tar stream. A folder is copied with all that is in it, links as links. Nothing is
+followed or written outside of either place. In the container files belong to its root; here they are yours,
+without set-user-id bits. Devices, fifos and sockets are left out, and named.")]
+    Cp(CopyArguments),
 
     /// Show what containers use, once a second
     #[command(after_help = "\

@@ -93,6 +93,36 @@ pub(crate) struct ExecArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct AttachArguments {
+    /// Do not pass the standard input on
+    #[arg(long)]
+    pub(crate) no_stdin: bool,
+    /// Whether signals to this command are passed on
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub(crate) sig_proxy: bool,
+    /// What to type to leave it running: letters, or ctrl-LETTER
+    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q", value_parser = keys)]
+    pub(crate) detach_keys: Keys,
+    /// The container
+    pub(crate) name: String,
+}
+
+/// Bytes that keys type.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys(pub(crate) Vec<u8>);
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// Follow the source, when it is a link
+    #[arg(short = 'L', long)]
+    pub(crate) follow_link: bool,
+    /// NAME:PATH, a path, or -
+    pub(crate) source: String,
+    /// NAME:PATH, a path, or -
+    pub(crate) destination: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NameArguments {
     /// The container
     pub(crate) name: String,
@@ -185,4 +215,18 @@ fn seconds(text: &str) -> Result<Duration, String> {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or_else(|| String::from("write it as KEY=VALUE"))?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+/// `ctrl-p,ctrl-q`, as Docker writes them; nothing for no keys.
+fn keys(text: &str) -> Result<Keys, String> {
+    let key = |text: &str| match (text.strip_prefix("ctrl-"), text.as_bytes()) {
+        // What a terminal makes of Ctrl: the lower five bits.
+        (Some(letter), _) if letter.len() == 1 => {
+            letter.bytes().next().filter(|it| (b'@'..=b'z').contains(it)).map(|it| it & 0x1f)
+        }
+        (None, [letter]) => Some(*letter),
+        _ => None,
+    };
+    let keys = text.split(',').filter(|part| !part.is_empty()).map(key);
+    keys.collect::<Option<_>>().map(Keys).ok_or_else(|| String::from("write keys as a,ctrl-b"))
 }

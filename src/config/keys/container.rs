@@ -231,6 +231,8 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         security::CGROUP,
         security::SYSCTLS,
         security::INIT,
+        process::TTY,
+        process::STDIN_OPEN,
         Key::new(
             "limits",
             Shape::Table(&limits::LIMITS),
@@ -323,6 +325,8 @@ impl Container {
             cgroup: CgroupMode::Private,
             sysctls: BTreeMap::new(),
             init: false,
+            tty: false,
+            stdin_open: false,
             limits: Limits { pids: Some(DEFAULT_PIDS), ..Limits::default() },
             ulimits: BTreeMap::new(),
             shm_size: DEFAULT_SHM,

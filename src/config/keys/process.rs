@@ -62,6 +62,26 @@ pub(crate) fn command(node: &Node) -> Option<Vec<String>> {
     }
 }
 
+pub(crate) const TTY: Key<Container> = Key::new(
+    "tty",
+    Shape::Flag,
+    "tty = true",
+    "Whether it has a terminal: `orlop attach` shows it and types there, and its log is what is written on it. Lines \
+     then end with a carriage return, and the standard error is no other than the output.",
+    |node, container: &mut Container| container.tty = node.flag().unwrap_or_default(),
+)
+.default("false");
+
+pub(crate) const STDIN_OPEN: Key<Container> = Key::new(
+    "stdin_open",
+    Shape::Flag,
+    "stdin_open = true",
+    "Whether it has a standard input, which `orlop attach` writes to, and which does not end. Without it the input \
+     is empty, unless it is a terminal.",
+    |node, container: &mut Container| container.stdin_open = node.flag().unwrap_or_default(),
+)
+.default("false");
+
 pub(crate) fn take_environment(node: &Node, container: &mut Container) {
     container.environment = pairs(node, environment::assignment);
 }

@@ -60,8 +60,6 @@ pub(crate) const CONTAINER: &[Refused] = &[
     refused("pull_policy", "images are part of the boot file: leave it out"),
     refused("pull_refresh_after", "images are part of the boot file: leave it out"),
     refused("build", "build the image first, and write image = \"oci-archive:images/web.tar\""),
-    refused("tty", "this version has no terminals for containers"),
-    refused("stdin_open", "a container's standard input is /dev/null in this version"),
     refused("attach", "the output of every container is kept: `orlop logs NAME` shows it"),
     refused("post_start", "this version has no hooks: do it in the program's entrypoint"),
     refused("pre_stop", "this version has no hooks: the program is asked by stop_signal"),

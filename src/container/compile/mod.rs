@@ -115,6 +115,7 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
     let process = Process {
         user: User { umask: Some(0o022), ..User::default() },
         args: arguments(container, image),
+        terminal: container.tty,
         env: env(container, image),
         cwd: container
             .working_dir

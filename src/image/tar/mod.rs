@@ -10,11 +10,13 @@ mod overrides;
 mod pax;
 mod reader;
 mod sparse;
+mod write;
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 pub use reader::{Event, Reader};
+pub use write::{END, header, padding};
 
 /// One member of the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]

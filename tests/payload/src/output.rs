@@ -36,6 +36,43 @@ pub(crate) fn make_folder(path: &str) -> Result<(), String> {
     std::fs::create_dir(path).map_err(|e| format!("mkdir {path}: {}", system::error_name(&e)))
 }
 
+pub(crate) fn symlink(to: &str, path: &str) -> Result<(), String> {
+    std::os::unix::fs::symlink(to, path).map_err(|e| format!("link {path}: {}", system::error_name(&e)))
+}
+
+pub(crate) fn fifo(path: &str) -> Result<(), String> {
+    let text = std::ffi::CString::new(path).map_err(|e| e.to_string())?;
+    // SAFETY: a valid C string.
+    let made = system::check(unsafe { libc::mkfifo(text.as_ptr(), 0o600) });
+    made.map(drop).map_err(|e| format!("fifo {path}: {}", system::error_name(&e)))
+}
+
+/// A folder at `path`, and a link to `to` in its place, as fast as possible.
+pub(crate) fn exchange(path: &str, to: &str) -> Result<(), String> {
+    system::end_on_term()?;
+    let other = format!("{path}.other");
+    std::fs::create_dir(path).map_err(|e| format!("{path}: {}", system::error_name(&e)))?;
+    symlink(to, &other)?;
+    println!("exchanging");
+    std::io::stdout().flush().map_err(|e| e.to_string())?;
+    let c = |text: &str| std::ffi::CString::new(text).map_err(|e| e.to_string());
+    let (one, two) = (c(path)?, c(&other)?);
+    loop {
+        // SAFETY: valid C strings.
+        let done = unsafe {
+            libc::syscall(
+                libc::SYS_renameat2,
+                libc::AT_FDCWD,
+                one.as_ptr(),
+                libc::AT_FDCWD,
+                two.as_ptr(),
+                libc::RENAME_EXCHANGE,
+            )
+        };
+        system::check(done).map_err(|e| format!("exchange: {}", system::error_name(&e)))?;
+    }
+}
+
 pub(crate) fn serve(port: u16) -> Result<(), String> {
     const BODY: &str = "hello from the payload\n";
     system::end_on_term()?;

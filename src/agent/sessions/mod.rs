@@ -5,22 +5,24 @@
 //! a link whose end PID 1 keeps too, so that a session outlives a supervisor. A process whose relay is gone is
 //! killed with all that it started.
 
+mod attach;
+mod begin;
+
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::control::Error;
-use orlop::ledger::{Child, Ended, Frame, Kind, Label};
-use orlop::supervisor::Exit;
+use orlop::ledger::{Child, Ended, Frame};
+use orlop::supervisor::{Event, Exit};
 
-use super::control::{CallId, ClientId};
-use super::ledger::{Fds, exit_of};
-use super::relay::{self, End, Parts, Word};
-use super::{Agent, Token, cgroups, say, serving};
-use crate::engine::{Failure, Report, Starting};
+use crate::agent::control::{CallId, ClientId};
+use crate::agent::ledger::{Fds, exit_of};
+use crate::agent::relay::{self, End, Parts, Word};
+use crate::agent::{Agent, Token, cgroups, say, serving};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, Result, cgroup, pidfd};
+use crate::linux::{Errno, cgroup, pidfd};
 
 /// At once; each is two processes.
 const SESSIONS: usize = 32;
@@ -55,12 +57,19 @@ enum Stage {
     Ended,
     /// Its relay is gone; it is killed, and its end is awaited.
     Killed,
+    /// A container's own streams, of this run.
+    Attached {
+        slot: u32,
+        generation: u64,
+        end: Option<End>,
+    },
 }
 
 /// What there is of one before its program runs.
 pub struct Start {
     pub call: CallId,
-    pub starting: Starting,
+    /// Of what makes the process.
+    pub report: OwnedFd,
     pub until: Duration,
     /// Of the process; the terminal comes later.
     pub parts: Parts,
@@ -74,9 +83,9 @@ pub struct Start {
 }
 
 impl Start {
-    pub fn new(call: CallId, starting: Starting, parts: Parts, theirs: OwnedFd, now: Duration) -> Self {
+    pub fn new(call: CallId, report: OwnedFd, parts: Parts, theirs: OwnedFd, now: Duration) -> Self {
         let until = now.saturating_add(START);
-        Self { call, starting, until, parts, theirs, pidfd: None, is_kept: false, is_ready: false }
+        Self { call, report, until, parts, theirs, pidfd: None, is_kept: false, is_ready: false }
     }
 }
 
@@ -115,14 +124,14 @@ impl Session {
     fn start(&self) -> Option<&Start> {
         match &self.stage {
             Stage::Starting(start) => Some(start),
-            Stage::Running { .. } | Stage::Ended | Stage::Killed => None,
+            Stage::Running { .. } | Stage::Ended | Stage::Killed | Stage::Attached { .. } => None,
         }
     }
 
     fn start_mut(&mut self) -> Option<&mut Start> {
         match &mut self.stage {
             Stage::Starting(start) => Some(start),
-            Stage::Running { .. } | Stage::Ended | Stage::Killed => None,
+            Stage::Running { .. } | Stage::Ended | Stage::Killed | Stage::Attached { .. } => None,
         }
     }
 
@@ -148,20 +157,6 @@ impl Session {
 }
 
 impl Agent {
-    /// One more, whose process is being made.
-    ///
-    /// # Errors
-    /// As epoll_ctl(2).
-    pub fn add_session(&mut self, name: String, cookie: u64, link: OwnedFd, start: Start) -> Result<()> {
-        let key = self.sessions.next;
-        self.sessions.next = key.wrapping_add(1);
-        let report = start.starting.report.as_fd();
-        self.epoll.add(report, Interest::EPOLLIN, Token::SessionReport(key).number())?;
-        let stage = Stage::Starting(Box::new(start));
-        self.sessions.all.insert(key, Session { name, cookie, link, stage });
-        Ok(())
-    }
-
     /// One of an earlier supervisor.
     pub fn adopt_session(&mut self, child: &Child, ended: Option<Ended>, fds: Fds) {
         let [pidfd, link, ..] = fds;
@@ -182,40 +177,6 @@ impl Agent {
         let watched = self.epoll.add(session.link.as_fd(), Interest::EPOLLIN, Token::Session(key).number());
         if let Err(errno) = watched {
             say(Level::Error, &format!("{}: {}", session.name, errno.desc()));
-        }
-    }
-
-    /// Something came from a start.
-    pub fn session_report(&mut self, key: u32, now: Duration) {
-        while let Some(start) = self.sessions.all.get(&key).and_then(Session::start) {
-            match start.starting.receive() {
-                Ok(Report::Container { pid, pidfd }) => self.session_made(key, pid, pidfd, now),
-                Ok(Report::Terminal(terminal)) => {
-                    if let Some(start) = self.sessions.all.get_mut(&key).and_then(Session::start_mut) {
-                        start.parts.terminal = Some(terminal);
-                    }
-                }
-                Ok(Report::Ready) => self.session_may_go(key, now, |start| start.is_ready = true),
-                Ok(Report::Failed(failure)) => return self.session_failed(key, &failure, now),
-                Ok(Report::Closed) => return self.session_runs(key, now),
-                // Nothing is done to a process that joins, and its filter is the container's.
-                Ok(Report::Meets | Report::Listener(_)) => {}
-                Err(Errno::EAGAIN) => return,
-                Err(errno) => return self.session_failed(key, &Failure::new("report", "", errno), now),
-            }
-        }
-    }
-
-    fn session_made(&mut self, key: u32, pid: i32, pidfd: OwnedFd, now: Duration) {
-        let Some(session) = self.sessions.all.get_mut(&key) else { return };
-        let label = Label::new(&session.name);
-        let child = Child { cookie: session.cookie, kind: Kind::Exec, pid, label };
-        let sent = self.ledger.register(child, &[pidfd.as_fd(), session.link.as_fd()]);
-        if let Some(start) = session.start_mut() {
-            start.pidfd = Some(pidfd);
-        }
-        if let Err(errno) = sent {
-            self.session_failed(key, &Failure::new("register", "PID 1", errno), now);
         }
     }
 
@@ -249,62 +210,6 @@ impl Agent {
         true
     }
 
-    /// A report of the failed step may be waiting; it says more than we know.
-    fn session_cut_off(&mut self, key: u32, why: &str, now: Duration) {
-        self.session_report(key, now);
-        self.session_failed(key, &Failure::said("register", why), now);
-    }
-
-    /// Opens the barrier once it is kept and ready.
-    fn session_may_go(&mut self, key: u32, now: Duration, note: fn(&mut Start)) {
-        let Some(start) = self.sessions.all.get_mut(&key).and_then(Session::start_mut) else { return };
-        note(start);
-        if start.is_kept && start.is_ready {
-            match start.starting.go() {
-                // It failed meanwhile, and its report says how.
-                Ok(()) | Err(Errno::EPIPE) => {}
-                Err(errno) => self.session_failed(key, &Failure::new("barrier", "", errno), now),
-            }
-        }
-    }
-
-    /// The program runs, or all are dead: in that case the end tells.
-    fn session_runs(&mut self, key: u32, now: Duration) {
-        let Some(session) = self.sessions.all.get_mut(&key) else { return };
-        let Stage::Starting(start) = core::mem::replace(&mut session.stage, Stage::Ended) else { return };
-        let (Some(pidfd), true, true) = (start.pidfd.as_ref(), start.is_kept, start.is_ready) else {
-            session.stage = Stage::Starting(start);
-            return self.session_failed(key, &Failure::said("setup", "it was killed"), now);
-        };
-        let Ok(pidfd) = pidfd.try_clone() else {
-            session.stage = Stage::Starting(start);
-            return self.session_failed(key, &Failure::new("pidfd", "", Errno::EMFILE), now);
-        };
-        session.stage = Stage::Running { pidfd };
-        let (call, name) = (start.call, session.name.clone());
-        let begun = match self.server.hand_over(call) {
-            Some(client) => relay::start(&start.theirs, &client, &start.parts),
-            // It has left; so the link, whose other end nobody has, tells.
-            None => Ok(()),
-        };
-        if let Err(errno) = begun {
-            say(Level::Error, &format!("{name}: relay: {}", errno.desc()));
-        }
-        drop(start);
-        self.watch_link(key);
-    }
-
-    /// Gives a start up, and says why.
-    fn session_failed(&mut self, key: u32, failure: &Failure, now: Duration) {
-        let Some(session) = self.sessions.all.get(&key) else { return };
-        let Some(start) = session.start() else { return };
-        let errno = (failure.errno != 0).then(|| format!("{:?}", Errno::from_raw(failure.errno)));
-        let text = format!("{}: {failure}", session.name);
-        let Failure { step, object, .. } = failure.clone();
-        self.server.fail(now, start.call, &Error::ExecFailed { step, object, errno, text });
-        self.end_session(key);
-    }
-
     /// Kills what there is and forgets it. An end that PID 1 still tells is nobody's.
     fn end_session(&mut self, key: u32) {
         let Some(session) = self.sessions.all.remove(&key) else { return };
@@ -315,17 +220,14 @@ impl Agent {
     fn session_ended(&mut self, key: u32, ended: Ended) {
         let Some(session) = self.sessions.all.get_mut(&key) else { return };
         let cookie = session.cookie;
-        let end = match exit_of(ended) {
-            Exit::Code(code) => End::Exited(code),
-            Exit::Signal(signal) => End::Killed(signal),
-        };
+        let end = end_of(ended);
         match session.stage {
             Stage::Running { .. } => {
                 // EPIPE: its relay is gone, and that is heard of next.
                 let _ = relay::send_end(session.link.as_fd(), end);
                 session.stage = Stage::Ended;
             }
-            Stage::Starting(_) | Stage::Ended => {}
+            Stage::Starting(_) | Stage::Ended | Stage::Attached { .. } => {}
             Stage::Killed => {
                 session.sweep();
                 self.sessions.all.remove(&key);
@@ -342,6 +244,10 @@ impl Agent {
                     let pidfd: BorrowedFd<'_> = pidfd.as_fd();
                     // ESRCH: it has just ended.
                     let _ = pidfd::send_signal(pidfd, number);
+                }
+                (Ok(Word::Signal(signal)), Stage::Attached { .. }) => {
+                    // As a person's: what follows is its own doing.
+                    self.events.push_back(Event::Kill { name: session.name.clone(), signal });
                 }
                 (Ok(Word::Signal(_)), _) | (Err(Errno::EBADMSG), _) => {}
                 (Ok(Word::Over) | Err(Errno::ECONNRESET | Errno::EPIPE), _) => return self.relay_gone(key),
@@ -363,6 +269,7 @@ impl Agent {
                 session.sweep();
                 self.sessions.all.remove(&key);
             }
+            Stage::Attached { .. } => drop(self.sessions.all.remove(&key)),
             Stage::Starting(_) | Stage::Killed => {}
         }
         // It may have had one.
@@ -380,15 +287,11 @@ impl Agent {
             self.end_session(key);
         }
     }
+}
 
-    /// Starts that take too long.
-    pub fn late_sessions(&mut self, now: Duration) {
-        let is_late = |session: &Session| session.start().is_some_and(|start| start.until <= now);
-        let late = self.sessions.all.iter().filter(|(_, session)| is_late(session));
-        let late: Vec<u32> = late.map(|(key, _)| *key).collect();
-        for key in late {
-            let why = format!("not started within {} s", START.as_secs());
-            self.session_failed(key, &Failure::said("deadline", why), now);
-        }
+fn end_of(ended: Ended) -> End {
+    match exit_of(ended) {
+        Exit::Code(code) => End::Exited(code),
+        Exit::Signal(signal) => End::Killed(signal),
     }
 }

@@ -1,0 +1,130 @@
+//! A container's standard streams: what its program gets, and what is kept of them for the logger and for
+//! who attaches.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use orlop::config::Container;
+use orlop::ledger::{Child, Kind, Label};
+
+use super::Agent;
+use super::launch::Stage;
+use super::logs::Logs;
+use crate::engine::Failure;
+use crate::linux::{Result, fd, terminal};
+
+/// Our ends.
+pub enum Ends {
+    Pipes {
+        out: OwnedFd,
+        err: OwnedFd,
+        /// Of one that has an input.
+        input: Option<OwnedFd>,
+    },
+    Terminal {
+        /// The logger fills it from the terminal.
+        out: OwnedFd,
+        /// Comes from the container, which opens it.
+        terminal: Option<OwnedFd>,
+    },
+}
+
+/// What a container reads.
+pub enum Input {
+    Pipe(OwnedFd),
+    Terminal(OwnedFd),
+}
+
+impl Ends {
+    /// Also the program's.
+    ///
+    /// # Errors
+    /// [`Failure`] naming what could not be made.
+    pub fn open(container: &Container) -> core::result::Result<([OwnedFd; 3], Self), Failure> {
+        let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
+        let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));
+        if container.tty {
+            // Nothing but the logger writes there.
+            let (out, _) = pipe()?;
+            return Ok(([null()?, null()?, null()?], Self::Terminal { out, terminal: None }));
+        }
+        let ((out, stdout), (err, stderr)) = (pipe()?, pipe()?);
+        let (stdin, input) = match container.stdin_open {
+            true => pipe().map(|(stdin, input)| (stdin, Some(input)))?,
+            false => (null()?, None),
+        };
+        Ok(([stdin, stdout, stderr], Self::Pipes { out, err, input }))
+    }
+
+    /// As PID 1 has kept them, in the order of [`Ends::kept`].
+    pub fn adopt(kept: [Option<OwnedFd>; 3]) -> Option<Self> {
+        let [out, second, third] = kept;
+        let (out, second) = (out?, second?);
+        Some(match terminal::size(second.as_fd()) {
+            Some(_) => Self::Terminal { out, terminal: Some(second) },
+            None => Self::Pipes { out, err: second, input: third },
+        })
+    }
+
+    /// Whether the terminal, if there is to be one, has come.
+    pub fn are_whole(&self) -> bool {
+        !matches!(self, Self::Terminal { terminal: None, .. })
+    }
+
+    pub fn set_terminal(&mut self, opened: OwnedFd) {
+        if let Self::Terminal { terminal, .. } = self {
+            *terminal = Some(opened);
+        }
+    }
+
+    /// What must outlive this supervisor.
+    pub fn kept(&self) -> Vec<BorrowedFd<'_>> {
+        let all = match self {
+            Self::Pipes { out, err, input } => [Some(out), Some(err), input.as_ref()],
+            Self::Terminal { out, terminal } => [Some(out), terminal.as_ref(), None],
+        };
+        all.into_iter().flatten().map(AsFd::as_fd).collect()
+    }
+
+    /// Gives the logger its part, and keeps the input.
+    pub fn hand_out(self, logs: &mut Logs, slot: u32, generation: u64) -> Result<Option<Input>> {
+        match self {
+            Self::Pipes { out, err, input } => {
+                logs.add_pipes(slot, generation, [out, err]);
+                Ok(input.map(Input::Pipe))
+            }
+            Self::Terminal { out, terminal } => {
+                let Some(terminal) = terminal else { return Ok(None) };
+                let ours = fd::duplicate_above(terminal.as_fd(), 0)?;
+                logs.add_terminal(slot, generation, out, terminal);
+                Ok(Some(Input::Terminal(ours)))
+            }
+        }
+    }
+}
+
+impl Agent {
+    /// Has PID 1 keep it and its streams, and gives those out.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub fn register(&mut self, key: u32, ends: Ends) -> Result<()> {
+        let Some(run) = self.runs.get_mut(&key) else { return Ok(()) };
+        let Stage::Registering { pid, pidfd, .. } = &run.stage else { return Ok(()) };
+        let label = Label::new(&run.name);
+        let child = Child { cookie: run.cookie, kind: Kind::Container, pid: *pid, label };
+        let kept: Vec<_> = core::iter::once(pidfd.as_fd()).chain(ends.kept()).collect();
+        self.ledger.register(child, &kept)?;
+        run.input = ends.hand_out(&mut self.logs, run.slot, run.generation)?;
+        Ok(())
+    }
+
+    pub fn terminal_opened(&mut self, key: u32, terminal: OwnedFd) {
+        let Some(run) = self.runs.get_mut(&key) else { return };
+        if let Stage::Setup { ends, made, .. } = &mut run.stage {
+            ends.set_terminal(terminal);
+            if let Some((pid, pidfd)) = made.take() {
+                self.created(key, pid, pidfd);
+            }
+        }
+    }
+}
