@@ -71,6 +71,7 @@ Groups
 fn exit_codes_are_the_programs_own_or_say_why_there_is_none() {
     let machine = boot();
     let orlop = Outside::of(&machine);
+    orlop.ok("exec web /payload exit 0");
     for (words, code, says) in [
         ("exec web /payload exit 7", 7, ""),
         ("exec web /payload die KILL", 137, ""),
@@ -92,6 +93,9 @@ fn exit_codes_are_the_programs_own_or_say_why_there_is_none() {
             "{words}: {err}"
         );
     }
+    orlop.ok("pause web");
+    orlop.fails("exec web /payload ids", 125, "is paused");
+    orlop.ok("resume web");
     // Nothing of all this is left.
     assert_eq!(processes(&orlop, "web").len(), 1);
     assert_eq!(machine.container("web").unwrap()["restarts"], 0);

@@ -40,6 +40,7 @@ mod power;
 mod real_time_signals;
 mod reaps_orphans;
 mod restarts_a_crashed_container;
+mod runs_a_distributions_own_init;
 mod safe_mode;
 mod sees_its_own_file_systems;
 mod start_failure_says_why;

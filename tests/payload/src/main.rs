@@ -35,6 +35,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   fds ids ns mounts signals keyring limits procs env args stamp where
   cat FILE | write-file PATH TEXT | stat PATH | ls FOLDER | mkdir PATH
   open r|w PATH         whether it can be opened
+  until-file PATH       waits until it is there and not empty, and prints it
   until-alone           waits until there is only process 1 besides
   try-host [PATH]       what a container must not be able to do
   try-remount PATH      to make a read-only mount writable
@@ -110,6 +111,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["ls", folder] => look::folder(folder),
         ["mkdir", path] => output::make_folder(path),
         ["open", how @ ("r" | "w"), path] => attempt::open(*how == "w", path),
+        ["until-file", path] => process::until_file(path),
         ["until-alone"] => process::until_alone(),
         ["try-remount", path] => attempt::remount(path),
         ["try-host", paths @ ..] => attempt::everything(paths),

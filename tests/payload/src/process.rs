@@ -11,6 +11,19 @@ pub(crate) fn sleep() -> Result<(), String> {
     pause_for_ever()
 }
 
+/// Somebody else makes it, elsewhere: nothing announces that here.
+pub(crate) fn until_file(path: &str) -> Result<(), String> {
+    loop {
+        if let Ok(text) = std::fs::read_to_string(path)
+            && text.ends_with('\n')
+        {
+            print!("{text}");
+            return Ok(());
+        }
+        system::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
 /// Process 1 and this one are all that is left.
 pub(crate) fn until_alone() -> Result<(), String> {
     let own = std::process::id();

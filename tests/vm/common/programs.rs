@@ -19,6 +19,12 @@ pub(crate) fn orlop() -> PathBuf {
     BUILT.get_or_init(|| find("ORLOP_BINARY", "orlop")).clone()
 }
 
+/// A root of Debian with systemd and little else; `ORLOP_DEBIAN` names it.
+pub(crate) fn debian() -> PathBuf {
+    let made = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/demo/images/debian");
+    std::env::var_os("ORLOP_DEBIAN").map_or_else(made, PathBuf::from)
+}
+
 fn find(variable: &str, package: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),
