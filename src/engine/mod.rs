@@ -10,6 +10,8 @@ mod init;
 mod inside;
 pub mod limits;
 mod mounts;
+#[cfg(naive)]
+mod naive;
 mod power;
 mod program;
 mod report;
