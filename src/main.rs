@@ -3,6 +3,12 @@
 #![deny(unsafe_code)]
 #![allow(unreachable_pub, reason = "nobody imports a binary: `pub` says what a room has for the others")]
 
+/// musl's own gives every page back at once and asks for it again: a third of the system calls of a start.
+/// Tests have threads, and processes that are forked beside them; for those the C library's is made.
+#[cfg(not(test))]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 mod agent;
 mod cli;
 mod engine;

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use orlop::config::{Source, read};
 use orlop::container::spec::Spec;
-use orlop::container::{Defaults, Facts, InsideStep, Root, compile, first_id, plan, root};
+use orlop::container::{
+    Defaults, DeviceKind, Facts, HostDevice, InsideStep, Root, compile, first_id, plan, root,
+};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/specs")
@@ -33,11 +35,26 @@ fn golden(path: &Path, found: &str, wrong: &mut Vec<String>) {
     }
 }
 
+/// What stands below a path of the machine.
+fn devices(path: &str) -> Vec<HostDevice> {
+    let all = [("/dev/snd/timer", 116, 33), ("/dev/ttyUSB0", 188, 0), ("/dev/ptmx", 5, 2)];
+    let device = |(path, major, minor): &(&str, u32, u32)| HostDevice {
+        path: (*path).into(),
+        kind: DeviceKind::Character,
+        major: *major,
+        minor: *minor,
+        mode: 0o660,
+    };
+    all.iter().filter(|(device, ..)| device.starts_with(path)).map(device).collect()
+}
+
 /// What a machine would know.
 fn facts() -> Facts {
     Facts {
         first_id: first_id(7),
         disks: [("/dev/vda".into(), (254, 0))].into(),
+        devices: ["/dev/snd", "/dev/ttyUSB0", "/dev"].map(|path| (path.into(), devices(path))).into(),
+        thermal: vec!["/sys/devices/system/cpu/cpu0/thermal_throttle".into()],
         files: "/run/orlop/containers/NAME".into(),
         dev: "/run/orlop/dev".into(),
         volumes: "/run/orlop/volumes".into(),

@@ -25,7 +25,9 @@ mod model;
 #[allow(dead_code, reason = "shared with the table tests, which use all of it")]
 mod world;
 
-use orlop::config::{self, Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy};
+use orlop::config::{
+    Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy, Source, read,
+};
 use orlop::supervisor::*;
 use proptest::test_runner::{Config as Histories, RngAlgorithm, TestRng, TestRunner};
 

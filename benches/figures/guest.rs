@@ -15,7 +15,7 @@ use crate::Result;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    archive: &'static str,
+    pub(crate) archive: &'static str,
     pub(crate) init: &'static str,
 }
 

@@ -8,6 +8,7 @@ mod boot;
 mod guest;
 mod memory;
 mod reaping;
+mod runtimes;
 mod sizes;
 mod start;
 mod table;
@@ -22,9 +23,10 @@ type Result<T> = std::result::Result<T, Error>;
 
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<()>);
 
-const SECTIONS: [Section; 5] = [
+const SECTIONS: [Section; 6] = [
     ("boot", boot::section),
     ("start", start::section),
+    ("runtimes", runtimes::section),
     ("memory", memory::section),
     ("reaping", reaping::section),
     ("sizes", sizes::section),
@@ -33,6 +35,17 @@ const SECTIONS: [Section; 5] = [
 fn main() -> ExitCode {
     // Cargo adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    if let [what, folder] = wanted.as_slice()
+        && what == "write-filter"
+    {
+        return match runtimes::write_filter(folder.as_ref()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("bench: {folder}: {error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let bench = match Bench::from_environment() {
         Ok(bench) => bench,
         Err(error) => {

@@ -2,15 +2,19 @@
 # Makes the initramfs archives of the machines that Orlop is compared with, from Debian's packages:
 #   busybox.cpio   a busybox script mounts what must be mounted and runs crun
 #   systemd.cpio   systemd and journald; a unit runs crun
+#   runtimes.cpio  crun, runc, bubblewrap, `orlop oci` and the limit run one bundle in turn
 #   reaper.cpio    the payload alone: for inits that only stamp, or only reap
 # The container in each is the payload, with the specification that `crun spec` writes. Packages
 # are fetched once.
 #
-# usage: make-peers.sh OUT PAYLOAD
+# OUT holds `seccomp.json` and `filter.bpf` already, which `figures write-filter` makes.
+#
+# usage: make-peers.sh OUT PAYLOAD ORLOP
 set -eu
 
-out=${1:?usage: make-peers.sh OUT PAYLOAD}
-payload=${2:?usage: make-peers.sh OUT PAYLOAD}
+out=${1:?usage: make-peers.sh OUT PAYLOAD ORLOP}
+payload=${2:?usage: make-peers.sh OUT PAYLOAD ORLOP}
+orlop=${3:?usage: make-peers.sh OUT PAYLOAD ORLOP}
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 suite=bookworm
 export LC_ALL=C TZ=UTC
@@ -106,6 +110,72 @@ while :; do busybox sleep 1000; done
 INIT
 chmod 755 "$out/busybox/init"
 pack busybox
+
+tree runtimes busybox-static,crun,runc,bubblewrap
+bundle runtimes
+cp "$orlop" "$out/runtimes/usr/bin/orlop"
+cp "$out/filter.bpf" "$out/runtimes/bundle/filter.bpf"
+gcc -O2 -static -o "$out/runtimes/usr/bin/limit" "$here/../limit/limit.c"
+mkdir -p "$out/runtimes/x"
+python3 - "$out/seccomp.json" "$out/runtimes/bundle/config.json" <<'PATCH'
+import json, sys
+seccomp, path = (json.load(open(name)) for name in sys.argv[1:])
+path["process"]["args"] = ["/payload", "stamp"]
+path["process"]["capabilities"] = {name: [] for name in ("bounding", "effective", "permitted", "inheritable", "ambient")}
+path["process"]["noNewPrivileges"] = True
+path["process"].pop("rlimits", None)
+path["root"]["readonly"] = False
+path["hostname"] = "limit"
+path["linux"]["seccomp"] = seccomp
+path["linux"]["namespaces"] = [{"type": name} for name in ("pid", "network", "ipc", "uts", "cgroup", "mount")]
+path["linux"].pop("resources", None)
+path["linux"]["maskedPaths"] = ["/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"]
+path["linux"]["readonlyPaths"] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+json.dump(path, open(sys.argv[2], "w"), indent=1)
+PATCH
+cat >"$out/runtimes/init" <<'INIT'
+#!/bin/busybox sh
+# pivot_root refuses the kernel's own root.
+export PATH=/bin:/usr/bin:/usr/sbin
+if [ "$1" != again ]; then
+    busybox mount --bind / /x
+    cd /x
+    busybox mount --move . /
+    exec busybox chroot . /init again
+fi
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sysfs /sys
+busybox mount -t devtmpfs devtmpfs /dev
+busybox mkdir -p /dev/pts /dev/shm /dev/mqueue
+busybox mount -t devpts devpts /dev/pts
+busybox mount -t tmpfs tmpfs /dev/shm
+busybox mount -t tmpfs tmpfs /run
+busybox mount -t cgroup2 cgroup2 /sys/fs/cgroup
+busybox ifconfig lo up
+cd /bundle
+round() {
+    name=$1
+    shift
+    begin=$(/witness stamp)
+    inside=$("$@" 2>/run/err)
+    end=$(/witness stamp)
+    echo "begin $name $begin inside $inside end $end"
+    busybox head -n 1 /run/err
+}
+for number in 1 2 3 4 5 6 7; do
+    round limit limit rootfs filter.bpf /payload stamp
+    round orlop orlop oci run box
+    round crun crun run box
+    round bwrap bwrap --unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup --bind rootfs / \
+        --proc /proc --dev /dev --seccomp 9 /payload stamp 9<filter.bpf
+    round runc runc run box
+done
+echo rounds are over
+while :; do busybox sleep 1000; done
+INIT
+chmod 755 "$out/runtimes/init"
+pack runtimes
 
 tree systemd systemd,crun
 bundle systemd

@@ -45,9 +45,11 @@ impl Agent {
             | Request::Logs { .. }
             | Request::Stats { .. }
             | Request::Top { .. }
+            | Request::Spec { bundle: None, .. }
             | Request::Boot
             | Request::Version
             | Request::UpgradeChunk { .. } => return,
+            Request::Spec { name, bundle: Some(path) } => format!("bundle of {name} at {path}"),
             Request::Start { name } => format!("start {name}"),
             Request::Stop { name } => format!("stop {name}"),
             Request::Restart { name } => format!("restart {name}"),
@@ -103,6 +105,7 @@ impl Agent {
             Request::Exec(exec) => self.exec(call, &exec, now),
             Request::Stats { names } => self.stats(call, names, now),
             Request::Top { name } => self.top(call, name, now),
+            Request::Spec { name, bundle } => self.tell_spec(call, name, bundle, now),
             Request::Pause { name } => self.pause(call, name, now),
             Request::Unpause { name } => self.unpause(call, name, now),
             Request::Update { name, limits } => self.update(call, name, &limits, now),

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use orlop::container::{Place, Refused, Setting, Spec, When, delegated_to, devices, settings};
 
 use crate::engine::{Failure, limits};
+use crate::linux::cgroup::Origin;
 use crate::linux::{Errno, Result, cgroup};
 
 const PARENT: &str = "containers";
@@ -44,11 +45,11 @@ impl Cgroups {
             move |errno| Failure::new("cgroup", object, errno)
         };
         let parent = cgroup::open_path(PARENT).map_err(fail(PARENT))?;
-        let outer = cgroup::make(parent.as_fd(), name).map_err(fail(name))?;
+        let (outer, origin) = cgroup::make_or_find(parent.as_fd(), name).map_err(fail(name))?;
         cgroup::enable_controllers(outer.as_fd());
         let main = cgroup::make(outer.as_fd(), MAIN).map_err(fail(MAIN))?;
         write(outer.as_fd(), Some(main.as_fd()), &wanted)?;
-        filters.attach(outer.as_fd(), filter)?;
+        filters.attach(outer.as_fd(), origin, filter)?;
         if let Some((uid, gid)) = delegated_to(spec) {
             cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
         }
@@ -109,21 +110,23 @@ impl Cgroups {
 pub struct Filters(Option<(Vec<devices::Instruction>, OwnedFd)>);
 
 impl Filters {
-    /// From here on this program alone decides for the cgroup and what is below it.
+    /// From here on this program alone decides for the cgroup and what is below it. Where there can
+    /// be none before, one system call does; else that one is replaced.
     ///
     /// # Errors
     /// [`Failure`], with the kernel's reason when it did not take the program.
     pub fn attach(
         &mut self,
         cgroup: BorrowedFd<'_>,
+        origin: Origin,
         program: Vec<devices::Instruction>,
     ) -> core::result::Result<(), Failure> {
         match &self.0 {
-            Some((loaded, filter)) if *loaded == program => limits::attach(cgroup, filter),
-            Some(_) => limits::attach(cgroup, &limits::load(&program)?),
+            Some((loaded, filter)) if *loaded == program => limits::attach(cgroup, origin, filter),
+            Some(_) => limits::attach(cgroup, origin, &limits::load(&program)?),
             None => {
                 let filter = limits::load(&program)?;
-                limits::attach(cgroup, &filter)?;
+                limits::attach(cgroup, origin, &filter)?;
                 self.0 = Some((program, filter));
                 Ok(())
             }
@@ -176,7 +179,10 @@ mod tests {
     fn check(filters: &mut Filters, rules: &[DeviceRule], opens: &[&str], denied: &[&str]) {
         in_own_cgroup(|cgroup| {
             let program = devices::program(&devices::rules(rules, &[]).unwrap()).unwrap();
-            filters.attach(cgroup, program).unwrap_or_else(|failure| panic!("{failure}"));
+            for origin in [Origin::Made, Origin::Found] {
+                let attached = filters.attach(cgroup, origin, program.clone());
+                attached.unwrap_or_else(|failure| panic!("{failure}"));
+            }
             let child = Forked::run(|| {
                 if cgroup::write(cgroup, "cgroup.procs", "0").is_err() {
                     return 100;

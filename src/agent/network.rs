@@ -11,14 +11,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use orlop::config::{Config, Dns, HostNetwork};
-use orlop::network::netlink::{Answer, Malformed, Progress, Question, Refusal, ask, encode};
+use orlop::network::netlink::Question;
 use orlop::network::{Change, Found, Plan, Problem, plan, resolv_conf};
 
-use crate::linux::netlink::RouteSocket;
-
-/// A list is asked for again when it changed while it was read; links do not come and go so often
-/// that it happens three times.
-const ATTEMPTS: usize = 3;
+use crate::engine::links::{Error, Kernel};
 
 /// Where to find what netlink does not tell, and where to write.
 #[derive(Debug, Clone)]
@@ -52,16 +48,6 @@ pub(crate) enum Outcome {
     },
 }
 
-/// Why the kernel did not do, or tell, what it was asked.
-#[derive(Debug)]
-pub(crate) enum Error {
-    Socket(io::Error),
-    Malformed(Malformed),
-    Refused(Refusal),
-    /// The list changed under each of the attempts to read it.
-    Restless,
-}
-
 impl Outcome {
     /// Whether something declared is not in force.
     pub(crate) fn is_failure(&self) -> bool {
@@ -82,7 +68,7 @@ pub(crate) fn configure(config: &Config, places: &Places) -> Vec<Outcome> {
 }
 
 fn configure_links(wanted: &BTreeMap<String, HostNetwork>, sysfs: &Path) -> Vec<Outcome> {
-    let seen = Kernel::open().and_then(|mut kernel| Ok((kernel.look(sysfs)?, kernel)));
+    let seen = Kernel::open().and_then(|mut kernel| Ok((look(&mut kernel, sysfs)?, kernel)));
     let (found, mut kernel) = match seen {
         Ok(seen) => seen,
         Err(error) => return vec![Outcome::Unseen(error)],
@@ -98,59 +84,14 @@ fn configure_links(wanted: &BTreeMap<String, HostNetwork>, sysfs: &Path) -> Vec<
     outcomes
 }
 
-/// The kernel's side of rtnetlink, one question at a time.
-struct Kernel {
-    socket: RouteSocket,
-    sequence: u32,
-}
-
-impl Kernel {
-    fn open() -> Result<Self, Error> {
-        let socket = RouteSocket::open().map_err(Error::Socket)?;
-        Ok(Self { socket, sequence: 0 })
+fn look(kernel: &mut Kernel, sysfs: &Path) -> Result<Found, Error> {
+    let mut links = kernel.list(Question::Links)?.links;
+    for link in &mut links {
+        link.driver = driver(sysfs, &link.name);
     }
-
-    fn look(&mut self, sysfs: &Path) -> Result<Found, Error> {
-        let mut links = self.list(Question::Links)?.links;
-        for link in &mut links {
-            link.driver = driver(sysfs, &link.name);
-        }
-        let addresses = self.list(Question::Addresses)?.addresses;
-        let routes = self.list(Question::Routes)?.routes;
-        Ok(Found { links, addresses, routes })
-    }
-
-    fn list(&mut self, question: Question) -> Result<Found, Error> {
-        for _attempt in 0..ATTEMPTS {
-            if let Some(found) = self.exchange(|sequence| ask(question, sequence))? {
-                return Ok(found);
-            }
-        }
-        Err(Error::Restless)
-    }
-
-    fn apply(&mut self, change: &Change) -> Result<(), Error> {
-        match self.exchange(|sequence| encode(change, sequence)) {
-            Err(Error::Refused(refusal)) if change.is_done_by(refusal.errno) => Ok(()),
-            result => result.map(|_| ()),
-        }
-    }
-
-    /// `None`: interrupted.
-    fn exchange(&mut self, request: impl Fn(u32) -> Vec<u8>) -> Result<Option<Found>, Error> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let mut answer = Answer::to(self.sequence);
-        self.socket.send(&request(self.sequence)).map_err(Error::Socket)?;
-        loop {
-            let datagram = self.socket.receive().map_err(Error::Socket)?;
-            match answer.read(datagram).map_err(Error::Malformed)? {
-                Progress::More => {}
-                Progress::Done(found) => return Ok(Some(found)),
-                Progress::Interrupted => return Ok(None),
-                Progress::Refused(refusal) => return Err(Error::Refused(refusal)),
-            }
-        }
-    }
+    let addresses = kernel.list(Question::Addresses)?.addresses;
+    let routes = kernel.list(Question::Routes)?.routes;
+    Ok(Found { links, addresses, routes })
 }
 
 /// The name of the link's driver. Links without hardware have none.
@@ -183,25 +124,6 @@ impl fmt::Display for Outcome {
         }
     }
 }
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Socket(error) => write!(f, "netlink: {error}"),
-            Self::Malformed(error) => error.fmt(f),
-            Self::Refused(Refusal { errno, text }) => {
-                let error = io::Error::from_raw_os_error(*errno);
-                match text {
-                    Some(text) => write!(f, "{text} ({error})"),
-                    None => error.fmt(f),
-                }
-            }
-            Self::Restless => f.write_str("the links changed each time they were looked at"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
 
 #[cfg(test)]
 #[path = "network_tests.rs"]

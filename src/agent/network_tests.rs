@@ -246,7 +246,7 @@ fn lists_longer_than_a_datagram_are_read_whole() {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), batch).unwrap();
         run(&format!("ip -batch {}", file.path().display()));
-        let found = Kernel::open().unwrap().look(Path::new("/sys/class/net")).unwrap();
+        let found = look(&mut Kernel::open().unwrap(), Path::new("/sys/class/net")).unwrap();
         assert_eq!((found.links.len(), found.addresses.len()), (301, 150));
     });
 }

@@ -116,7 +116,7 @@ fn place(needed: &FileUse) -> Option<(&str, &str)> {
 }
 
 /// Every file named, and every *.toml of the folders named, in the order of their names.
-fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+pub(super) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::new();
     for path in paths {
         let failed = |error: io::Error| unreadable(path, &failure::why(&error));
@@ -157,7 +157,7 @@ fn unreadable(path: &Path, why: &str) -> Failure {
 }
 
 /// Where relative files are looked for.
-fn base(paths: &[PathBuf]) -> PathBuf {
+pub(super) fn base(paths: &[PathBuf]) -> PathBuf {
     let first = paths.first().map(PathBuf::as_path).unwrap_or(Path::new("."));
     if first.is_dir() { first.to_owned() } else { first.parent().unwrap_or(first).to_owned() }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orlop::control::session::CLOSED_ERROR;
-use orlop::control::{Decoder, Frame, Reply, Request, encode_call, read};
+use orlop::control::{Decoder, Empty, Frame, Reply, Request, encode_call, read};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -96,6 +96,12 @@ impl Client {
         };
         self.stream.set_read_timeout(limit).map_err(|error| self.broken(&error))?;
         self.exchange(request, each)
+    }
+
+    /// Asks for the connection; what comes after the answer, and whatever of it came with that.
+    pub(crate) fn upgrade(mut self, request: &Request) -> Result<(UnixStream, Decoder), Failure> {
+        let Empty {} = understand(self.ask_once(request)?)?;
+        Ok((self.stream, self.decoder))
     }
 
     /// Waits, at most so long, and shorter when the machine closes the connection meanwhile.
@@ -187,6 +193,7 @@ fn is_question(request: &Request) -> bool {
             | Request::Status { .. }
             | Request::Stats { .. }
             | Request::Top { .. }
+            | Request::Spec { .. }
             | Request::Boot
             | Request::Version
     )

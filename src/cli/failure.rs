@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Disconnected(String),
     /// The machine's own word.
     Refused(Error),
+    /// For commands whose exit code says more than that they failed.
+    Coded { code: u8, line: Option<String> },
 }
 
 impl Failure {
@@ -23,6 +25,7 @@ impl Failure {
             Self::Failed(text) | Self::Disconnected(text) => Some(text.clone()),
             Self::Refused(error) => Some(error.to_string()),
             Self::NobodyReads => None,
+            Self::Coded { line, .. } => line.clone(),
         }
     }
 }

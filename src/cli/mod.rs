@@ -1,18 +1,22 @@
 //! A person's commands: arguments → request → table or JSON.
 //!
-//! Exit codes are decided here, and nowhere else: 0 done, 1 it failed, 2 wrong usage.
+//! Exit codes are decided here, and nowhere else: 0 done, 1 it failed, 2 wrong usage. Those of `exec` and
+//! `attach` are the program's own; `session` knows what Docker says when there is none.
 
 mod arguments;
+mod audit;
 mod change;
 mod check;
 mod client;
 mod containers;
+mod exec;
 mod failure;
 mod figures;
 mod live;
 mod logs;
 mod machine;
 mod screen;
+mod session;
 mod table;
 mod units;
 mod upgrade;
@@ -58,13 +62,15 @@ fn run_on(
         Err(error) => return explain(screen, &error),
     };
     let done = perform(screen, arguments, oci).and_then(|()| Ok(screen.out.flush()?));
-    match done.as_ref().map_err(Failure::line) {
-        Ok(()) | Err(None) => DONE,
-        Err(Some(line)) => {
-            // When even this cannot be written, the exit code still says it.
-            let _ = writeln!(screen.err, "error: {}", screen::printable(&line));
-            FAILED
-        }
+    let Err(failure) = done else { return DONE };
+    if let Some(line) = failure.line() {
+        // When even this cannot be written, the exit code still says it.
+        let _ = writeln!(screen.err, "error: {}", screen::printable(&line));
+    }
+    match failure {
+        Failure::NobodyReads => DONE,
+        Failure::Coded { code, .. } => code,
+        Failure::Failed(_) | Failure::Disconnected(_) | Failure::Refused(_) => FAILED,
     }
 }
 
@@ -98,8 +104,12 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),
+        Command::Exec(asked) => exec::exec(connect(), screen, asked),
         Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
         Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
+        Command::Spec(asked) => audit::spec(&mut connect()?, screen, asked),
+        Command::Audit(asked) if asked.config.is_empty() => audit::on_machine(&mut connect()?, screen, asked),
+        Command::Audit(asked) => audit::of_configuration(screen, asked),
         Command::Pause(asked) => live::pause(&mut connect()?, screen, &asked.names),
         Command::Resume { names } if !names.is_empty() => live::unpause(&mut connect()?, screen, names),
         Command::Resume { .. } => machine::resume(&mut connect()?, screen),

@@ -4,7 +4,6 @@ use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 
-use super::devices;
 use super::spec::{BlockIo, Cpu, Memory, Pids, Resources, Throttle};
 use crate::config::{IoLimit, Limits, OomPolicy};
 
@@ -42,7 +41,6 @@ pub(super) fn resources(limits: &Limits, disks: &BTreeMap<String, (u32, u32)>) -
         }),
     );
     Resources {
-        devices: devices::common(),
         memory,
         cpu: Cpu {
             quota: quota.map(signed),

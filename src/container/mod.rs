@@ -3,6 +3,7 @@
 //! The spec is the one intermediate form; the steps are data, printable, and executed in one place
 //! (`engine/`). Nothing here looks at a file or asks the kernel.
 
+mod audit;
 mod cgroup_path;
 mod compile;
 pub mod devices;
@@ -21,6 +22,7 @@ mod steps;
 mod update;
 mod users;
 
+pub use audit::{Audit, Finding, Level, audit};
 pub use cgroup_path::{CgroupNaming, cgroup_path};
 pub use compile::{
     Defaults, DeviceKind, Facts, HostDevice, VERSION, arguments, capabilities, compile, delegated_to, root,

@@ -20,15 +20,13 @@ pub struct Root {
     pub volumes: Vec<Volume>,
     /// Over the numbers of the spec, and looked up inside the root.
     pub names: Names,
-    /// Whether our own PID 1 stands before the program.
-    pub init: bool,
 }
 
 impl Root {
     /// A bundle's: nothing beside what its spec says.
     #[must_use]
     pub fn directory(path: String) -> Self {
-        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default(), init: false }
+        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default() }
     }
 }
 
@@ -321,8 +319,8 @@ pub enum InsideStep {
     Prepare {
         umask: u32,
     },
-    /// With no_new_privs the last step but the program: of ours only execve has to pass the filter, and
-    /// what says why it failed. Without, it needs the capabilities that go before that.
+    /// The last step but the program: of ours only execve has to pass the filter, and what says why it
+    /// failed; without no_new_privs also capset, since the filter needs a capability.
     Seccomp {
         program: Vec<Instruction>,
         flags: Vec<Flag>,
@@ -331,6 +329,8 @@ pub enum InsideStep {
     },
     /// Becomes the container's init, and goes on in a child.
     Init,
+    /// To what the program has, from that and what the filter needed.
+    LowerCapabilities(CapabilitySets),
     Execute {
         args: Vec<String>,
     },
@@ -349,4 +349,15 @@ pub struct CapabilitySets {
 pub struct Plan {
     pub setup: Vec<SetupStep>,
     pub inside: Vec<InsideStep>,
+}
+
+impl Plan {
+    /// With an init of ours as process 1, under the filter and with the capabilities of the program: it is
+    /// no way around them.
+    #[must_use]
+    pub fn with_init(mut self) -> Self {
+        let last = self.inside.iter().position(|step| matches!(step, InsideStep::Execute { .. }));
+        self.inside.insert(last.unwrap_or(self.inside.len()), InsideStep::Init);
+        self
+    }
 }

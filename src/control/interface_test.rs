@@ -96,6 +96,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Kill { name: name(), signal: 9 }, empty()),
         (Request::Stats { names: vec![] }, keys(&StatsReply { boot_us: 0, containers: vec![] })),
         (Request::Top { name: name() }, keys(&TopReply { processes: vec![], left_out: 0 })),
+        (Request::Spec { name: name(), bundle: None }, keys(&SpecReply { spec: Value::Null })),
         (Request::Pause { name: name() }, empty()),
         (Request::Unpause { name: name() }, empty()),
         (exec, empty()),

@@ -29,7 +29,7 @@ pub use exec::Exec;
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
 pub use reply::{
-    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, StatsReply, StatusReply, TopReply,
+    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, SpecReply, StatsReply, StatusReply, TopReply,
     UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
 };
 pub use request::Request;

@@ -70,6 +70,12 @@ pub struct CommitReply {
     pub number: u64,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpecReply {
+    /// config.json of the OCI runtime specification.
+    pub spec: Value,
+}
+
 /// The last reply of a call, its NUL included.
 #[must_use]
 pub fn encode_reply<T: Serialize>(parameters: &T) -> Vec<u8> {

@@ -37,6 +37,9 @@ pub enum Request {
     Stats { names: Vec<String> },
     #[serde(rename = "org.orlop.Control.Top")]
     Top { name: String },
+    /// `bundle`: absolute.
+    #[serde(rename = "org.orlop.Control.Spec")]
+    Spec { name: String, bundle: Option<String> },
     #[serde(rename = "org.orlop.Control.Pause")]
     Pause { name: String },
     #[serde(rename = "org.orlop.Control.Unpause")]
@@ -137,6 +140,7 @@ impl Request {
             },
             "Stats" => Self::Stats { names: parameters.take("names")? },
             "Top" => Self::Top { name: parameters.take("name")? },
+            "Spec" => Self::Spec { name: parameters.take("name")?, bundle: take_bundle(parameters)? },
             "Pause" => Self::Pause { name: parameters.take("name")? },
             "Unpause" => Self::Unpause { name: parameters.take("name")? },
             "Exec" => Self::Exec(Exec::take(parameters)?),
@@ -173,6 +177,12 @@ fn take_signal(parameters: &mut Parameters, default: i32) -> Result<i32, Error> 
         None => Ok(default),
         Some(text) => signal::number(&text).ok_or_else(|| invalid("signal")),
     }
+}
+
+fn take_bundle(parameters: &mut Parameters) -> Result<Option<String>, Error> {
+    let path: Option<String> = parameters.take("bundle")?;
+    let leads_there = |path: &String| path.len() > 1 && path.starts_with('/') && !path.contains("..");
+    if path.as_ref().is_none_or(leads_there) { Ok(path) } else { Err(invalid("bundle")) }
 }
 
 fn take_sha256(parameters: &mut Parameters) -> Result<String, Error> {

@@ -138,6 +138,7 @@ fn execute(
             power::become_user(made, job).map_err(fail("user", &made.user.uid.to_string()))
         }
         InsideStep::Capabilities(sets) => power::set(*sets).map_err(fail("capabilities", "")),
+        InsideStep::LowerCapabilities(sets) => power::lower(*sets).map_err(fail("capabilities", "")),
         InsideStep::WorkingDirectory(path) => enter(path, made).map_err(fail("working_dir", path)),
         InsideStep::FindProgram { args } => program::find(args, made),
         InsideStep::Ready => report::send_ready(made.report.as_fd()).map_err(fail("report", "")),

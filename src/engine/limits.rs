@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use orlop::container::{Missing, Setting, devices};
 
 use super::report::Failure;
+use crate::linux::cgroup::Origin;
 use crate::linux::{Errno, Result, bpf, cgroup};
 
 /// Writes one setting.
@@ -47,10 +48,19 @@ pub fn load(program: &[devices::Instruction]) -> core::result::Result<OwnedFd, F
     })
 }
 
-/// From here on this filter alone decides for the cgroup and what is below it.
+/// From here on this filter alone decides for the cgroup and what is below it. Where there can be none
+/// before, one system call does; else that one is replaced.
 ///
 /// # Errors
 /// [`Failure`]; EPERM without CAP_BPF.
-pub fn attach(directory: BorrowedFd<'_>, filter: &OwnedFd) -> core::result::Result<(), Failure> {
-    bpf::filter_devices(directory, filter.as_fd()).map_err(|errno| Failure::new("devices", "filter", errno))
+pub fn attach(
+    directory: BorrowedFd<'_>,
+    origin: Origin,
+    filter: &OwnedFd,
+) -> core::result::Result<(), Failure> {
+    let attached = match origin {
+        Origin::Made => bpf::add_device_filter(directory, filter.as_fd()),
+        Origin::Found => bpf::filter_devices(directory, filter.as_fd()),
+    };
+    attached.map_err(|errno| Failure::new("devices", "filter", errno))
 }

@@ -4,11 +4,13 @@
 //! own mount namespace); setup clones the *container* (all namespaces) and ends. A step that fails is told
 //! with what it was done on and the errno, over a socket that exec closes.
 
+mod bundle;
 mod copy_up;
 mod hooks;
 mod init;
 mod inside;
 pub mod limits;
+pub mod links;
 mod mounts;
 #[cfg(naive)]
 mod naive;
@@ -29,6 +31,7 @@ use orlop::container::Plan;
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::{Result, fd, process, seqpacket, signal};
 
+pub use bundle::describe;
 pub use hooks::run as run_hooks;
 pub use report::{Failure, Report, receive, send_go};
 
@@ -87,6 +90,8 @@ pub struct Job<'a> {
 pub struct Starting {
     /// Reports come from here; [`Starting::go`] opens the barrier; closing it ends the start.
     pub report: OwnedFd,
+    /// The process that makes the container, and tells of it.
+    pub setup: OwnedFd,
 }
 
 impl Starting {
@@ -116,7 +121,7 @@ pub fn start(job: Job<'_>) -> Result<Starting> {
     let cgroup = job.cgroup.as_ref().map(AsFd::as_fd);
     let into = if cgroup.is_some() { flags::INTO_CGROUP } else { 0 };
     match clone3(job.parent, into, cgroup)? {
-        Cloned::Parent { .. } => Ok(Starting { report: ours }),
+        Cloned::Parent { pidfd, .. } => Ok(Starting { report: ours, setup: pidfd }),
         Cloned::Child => {
             let job = settle(job, theirs);
             process::exit_now(match job {
@@ -134,7 +139,10 @@ fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
     let _ = process::new_session();
     let _ = process::not_dumpable();
     process::set_name(c"orlop-setup");
-    let Job { plan, environment, stdio: [input, output, error], preserved, parent, gate, joins, .. } = job;
+    let Job { plan, environment, stdio: [input, output, error], preserved, cgroup, parent, gate, joins } =
+        job;
+    // We are in it by now; its number is closed with the others below.
+    let _ = cgroup.map(IntoRawFd::into_raw_fd);
     let (listens, gate) = match gate {
         Gate::Report => (false, None),
         Gate::Listen(socket) => (true, Some(socket)),
@@ -173,7 +181,5 @@ fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
     let stdio = [needed(0)?, needed(1)?, needed(2)?];
     let gate = if listens { Gate::Listen(needed(4)?) } else { Gate::Report };
     let (report, joins) = (needed(3)?, take(5)?);
-    // It is where we are.
-    let cgroup = None;
-    Ok((Job { plan, environment, stdio, preserved, cgroup, parent, gate, joins }, report))
+    Ok((Job { plan, environment, stdio, preserved, cgroup: None, parent, gate, joins }, report))
 }

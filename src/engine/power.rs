@@ -1,6 +1,6 @@
 //! From root of the namespaces to a user who may little: users, capabilities, and the filter.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use orlop::container::seccomp::{Flag, Instruction};
 use orlop::container::spec::User;
@@ -16,17 +16,31 @@ const USERS_LIMIT: usize = 1 << 20;
 
 /// Looks the user up inside the root; numbers alone are looked up for their home only.
 pub fn resolve_user(user: &User, names: &Names, made: &mut Made) -> core::result::Result<(), Failure> {
+    made.user = look_up(user, names, &made.env, made.root.as_fd())?;
+    Ok(())
+}
+
+/// As [`resolve_user`], in any root.
+pub fn look_up(
+    user: &User,
+    names: &Names,
+    env: &[String],
+    root: BorrowedFd<'_>,
+) -> core::result::Result<Resolved, Failure> {
     let by_name = names.user.is_some() || !names.groups.is_empty();
-    if !by_name && made.env.iter().any(|pair| pair.starts_with("HOME=")) {
-        made.user =
-            Resolved { uid: user.uid, gid: user.gid, groups: user.additional_gids.clone(), home: None };
-        return Ok(());
+    if !by_name && env.iter().any(|pair| pair.starts_with("HOME=")) {
+        return Ok(Resolved {
+            uid: user.uid,
+            gid: user.gid,
+            groups: user.additional_gids.clone(),
+            home: None,
+        });
     }
     #[cfg(naive)]
-    if super::naive::asked(&made.env, "passwd") {
+    if super::naive::asked(env, "passwd") {
         super::naive::read_all("/etc/passwd").map_err(|errno| Failure::new("user", "", errno))?;
     }
-    let read = |path| match fs::read_in_root(made.root.as_fd(), path, USERS_LIMIT) {
+    let read = |path| match fs::read_in_root(root, path, USERS_LIMIT) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
         Err(Errno::ENOENT) => Ok(String::new()),
         // Names cannot be looked up; numbers still can.
@@ -34,8 +48,7 @@ pub fn resolve_user(user: &User, names: &Names, made: &mut Made) -> core::result
         Err(errno) => Err(Failure::new("user", path, errno)),
     };
     let (passwd, group) = (read("/etc/passwd")?, read("/etc/group")?);
-    made.user = resolve(user, names, &passwd, &group).map_err(|e| Failure::said("user", e.to_string()))?;
-    Ok(())
+    resolve(user, names, &passwd, &group).map_err(|e| Failure::said("user", e.to_string()))
 }
 
 /// What is left of the bounding set stays over the change of the user.
@@ -59,6 +72,11 @@ pub fn become_user(made: &mut Made, job: &Job<'_>) -> Result<()> {
         made.env.push(format!("HOME={}", home.as_deref().unwrap_or("/")));
     }
     process::become_user(*uid, *gid, groups)
+}
+
+/// Ambient ones that are no longer permitted go by themselves.
+pub fn lower(sets: CapabilitySets) -> Result<()> {
+    capability::set(sets.effective, sets.permitted, sets.inheritable)
 }
 
 pub fn set(sets: CapabilitySets) -> Result<()> {

@@ -10,7 +10,7 @@ use orlop::container::spec::IdMapping;
 use orlop::container::{NamespaceKind, Propagation, SetupStep, environment, host_id, parse_env_file};
 
 use super::report::{self, Failure};
-use super::{Job, inside, mounts, root};
+use super::{Environment, Job, inside, mounts, root};
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::{Errno, Result, fd, mount, namespace, pidfd, process, scheduling, seqpacket, wait};
@@ -38,7 +38,7 @@ pub struct Made {
 }
 
 impl Made {
-    fn new(report: OwnedFd) -> core::result::Result<Self, Failure> {
+    pub fn new(report: OwnedFd) -> core::result::Result<Self, Failure> {
         Ok(Self {
             report,
             env: Vec::new(),
@@ -128,7 +128,7 @@ pub fn run(job: Job<'_>, report: OwnedFd) -> i32 {
 }
 
 fn steps(job: Job<'_>, report: OwnedFd) -> core::result::Result<(), Failure> {
-    let mut made = Made { env: read_environment(&job)?, ..Made::new(report)? };
+    let mut made = Made { env: read_environment(&job.environment)?, ..Made::new(report)? };
     let steps = job.plan.setup.iter();
     steps.map(|step| execute(step, &job, &mut made)).collect::<core::result::Result<(), Failure>>()?;
     // Whoever was made last waits for nothing.
@@ -138,9 +138,9 @@ fn steps(job: Job<'_>, report: OwnedFd) -> core::result::Result<(), Failure> {
     }
 }
 
-fn read_environment(job: &Job<'_>) -> core::result::Result<Vec<String>, Failure> {
+pub fn read_environment(wanted: &Environment<'_>) -> core::result::Result<Vec<String>, Failure> {
     let mut over = Vec::new();
-    for file in job.environment.files {
+    for file in wanted.files {
         let bytes = fs::open_regular(&file.path).and_then(|fd| fs::read_regular(fd.as_fd(), ENV_FILE_LIMIT));
         match bytes {
             Ok(bytes) => {
@@ -156,7 +156,7 @@ fn read_environment(job: &Job<'_>) -> core::result::Result<Vec<String>, Failure>
             Err(errno) => return Err(Failure::new("env_file", &file.name, errno)),
         }
     }
-    Ok(environment(job.environment.base, over.iter().chain(job.environment.over)))
+    Ok(environment(wanted.base, over.iter().chain(wanted.over)))
 }
 
 fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
@@ -227,7 +227,7 @@ fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Re
     }
 }
 
-fn new_mount_namespace(propagation: Propagation) -> Result<()> {
+pub fn new_mount_namespace(propagation: Propagation) -> Result<()> {
     namespace::unshare_flags(flags::NEWNS)?;
     mount::propagate_all(mounts::propagation(propagation))
 }

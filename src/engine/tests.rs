@@ -271,3 +271,35 @@ fn a_tmpfs_that_copies_up_begins_with_what_it_covers() {
         &format!("{count}\nro\n"),
     );
 }
+
+#[test]
+fn a_filter_without_no_new_privs_has_only_the_program_to_answer_for() {
+    let filtered = |spec: &mut Value| {
+        spec["process"]["user"] = json!({ "uid": 1000, "gid": 1000 });
+        // Nothing that opens a file by openat2, looks for a program or waits at a socket.
+        let names =
+            ["openat2", "recvmsg", "sendmsg", "faccessat", "faccessat2", "prctl", "fchdir", "close_range"];
+        let rule = json!({ "names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": 1 });
+        spec["linux"]["seccomp"] = json!({ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule] });
+    };
+    let script = "grep -E 'Cap(Prm|Eff|Bnd)|NoNewPrivs|Seccomp:' /proc/self/status";
+    let expected = "CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000020\nNoNewPrivs:\t0\nSeccomp:\t2\n";
+    check(script, filtered, expected);
+}
+
+#[test]
+fn a_shared_root_takes_nothing_away_from_the_host() {
+    use crate::linux::mount::{Propagation, propagate_all};
+    use crate::linux::testing::in_own_network;
+    in_own_network(|| {
+        // What is private by then shares with nobody outside.
+        propagate_all(Propagation::Shared).unwrap();
+        let mounts = || std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+        let before = mounts();
+        for wanted in ["shared", "rshared", "slave", "private", "unbindable"] {
+            let shared = |spec: &mut Value| spec["linux"]["rootfsPropagation"] = json!(wanted);
+            assert_eq!(run(&spec("true", shared)), Ok((0, String::new())), "{wanted}");
+            assert_eq!(mounts(), before, "{wanted}");
+        }
+    });
+}

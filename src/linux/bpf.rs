@@ -137,6 +137,14 @@ pub fn load_device_filter(program: &[Instruction]) -> core::result::Result<Owned
     })
 }
 
+/// Adds a filter to a cgroup, for it and all below it.
+///
+/// # Errors
+/// EPERM; EINVAL when it is attached already.
+pub fn add_device_filter(cgroup: BorrowedFd<'_>, filter: BorrowedFd<'_>) -> Result<()> {
+    attach(cgroup, filter, None)
+}
+
 /// From here on this filter counts for the cgroup and all below it, beside those above it; one that
 /// was attached before is replaced in the same moment, so that there is none in which neither holds.
 ///
@@ -146,7 +154,7 @@ pub fn filter_devices(cgroup: BorrowedFd<'_>, filter: BorrowedFd<'_>) -> Result<
     let present = device_filters(cgroup)?;
     let mut present = present.iter().filter_map(|id| by_id(*id).transpose());
     match present.next().transpose()? {
-        None => attach(cgroup, filter, None)?,
+        None => add_device_filter(cgroup, filter)?,
         Some(old) => attach(cgroup, filter, Some(old.as_fd()))?,
     }
     for other in present {

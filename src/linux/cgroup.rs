@@ -24,16 +24,33 @@ pub fn open_path(path: &str) -> Result<OwnedFd> {
     )
 }
 
+/// Whether a cgroup was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Made,
+    /// With whatever is set in it and attached to it.
+    Found,
+}
+
 /// Makes a cgroup below another, or opens the one that is there.
 ///
 /// # Errors
 /// As mkdirat(2).
 pub fn make(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
-    match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
-        Ok(()) | Err(Errno::EEXIST) => {}
+    make_or_find(parent, name).map(|(cgroup, _)| cgroup)
+}
+
+/// As [`make`], and which of the two it was.
+///
+/// # Errors
+/// As mkdirat(2).
+pub fn make_or_find(parent: BorrowedFd<'_>, name: &str) -> Result<(OwnedFd, Origin)> {
+    let origin = match mkdirat(parent, name, Mode::from_bits_truncate(0o755)) {
+        Ok(()) => Origin::Made,
+        Err(Errno::EEXIST) => Origin::Found,
         Err(errno) => return Err(errno),
-    }
-    open_below(parent, name)
+    };
+    Ok((open_below(parent, name)?, origin))
 }
 
 /// Enables every controller that the kernel has for the cgroups below this one.

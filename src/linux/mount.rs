@@ -300,9 +300,14 @@ pub fn leave_rootfs(through: &CStr) -> Result<()> {
 /// # Errors
 /// EINVAL when `root` is not a mount point.
 pub fn pivot(root: BorrowedFd<'_>) -> Result<()> {
+    let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
+    let old = nix::fcntl::open("/", flags, nix::sys::stat::Mode::empty())?;
     nix::unistd::fchdir(root)?;
     // Old and new stacked on one place: the old one is on top, and is taken away.
     nix::unistd::pivot_root(".", ".")?;
+    // From here alone: where its mounts are shared, they would be taken away everywhere.
+    propagate(std::os::fd::AsFd::as_fd(&old), Depth::AllBelow, Propagation::Slave)?;
+    drop(old);
     umount2(".", MntFlags::MNT_DETACH)?;
     nix::unistd::chdir("/")
 }

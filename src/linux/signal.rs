@@ -36,6 +36,25 @@ pub fn block_all_and_read(signals: &[i32]) -> Result<OwnedFd> {
     }
 }
 
+/// As [`block_all_and_read`], but blocks those alone that are read.
+///
+/// # Errors
+/// As signalfd(2).
+pub fn block_and_read(signals: &[i32]) -> Result<OwnedFd> {
+    // SAFETY: an initialised set, valid across the calls.
+    unsafe {
+        let mut read: libc::sigset_t = core::mem::zeroed();
+        libc::sigemptyset(&raw mut read);
+        for &signal in signals {
+            libc::sigaddset(&raw mut read, signal);
+        }
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const read, core::ptr::null_mut());
+        let fd = libc::signalfd(-1, &raw const read, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+        check(fd.into())?;
+        Ok(OwnedFd::from_raw_fd(fd))
+    }
+}
+
 /// As many as are waited for at most: a standard signal is pending once.
 const PENDING: usize = 4;
 

@@ -34,6 +34,13 @@ pub enum Change {
     SetUp {
         link: LinkRef,
     },
+    /// To the network namespace of a process, where it has this name: up to 15 bytes, with `%d` for a
+    /// number that is free there. It loses its addresses, and is down.
+    Move {
+        link: LinkRef,
+        pid: u32,
+        name: String,
+    },
     RemoveAddress {
         link: LinkRef,
         address: Cidr,
@@ -62,9 +69,11 @@ impl Change {
         match self {
             Self::RemoveAddress { .. } => errno == EADDRNOTAVAIL,
             Self::RemoveRoute { .. } => errno == ESRCH,
-            Self::SetMtu { .. } | Self::SetUp { .. } | Self::AddAddress { .. } | Self::AddRoute { .. } => {
-                false
-            }
+            Self::SetMtu { .. }
+            | Self::SetUp { .. }
+            | Self::Move { .. }
+            | Self::AddAddress { .. }
+            | Self::AddRoute { .. } => false,
         }
     }
 }
@@ -74,6 +83,7 @@ impl fmt::Display for Change {
         match self {
             Self::SetMtu { link, mtu } => write!(f, "{link}: mtu {mtu}"),
             Self::SetUp { link } => write!(f, "{link}: up"),
+            Self::Move { link, pid, name } => write!(f, "{link}: to process {pid} as {name}"),
             Self::RemoveAddress { link, address } => {
                 write!(f, "{link}: remove address {}", Shown(address))
             }
@@ -127,6 +137,7 @@ mod tests {
         let link = || LinkRef { index: 2, name: "eth0".into() };
         let cidr = |text: &str, prefix| Cidr { address: text.parse().unwrap(), prefix };
         check(Change::SetUp { link: link() }, "eth0: up");
+        check(Change::Move { link: link(), pid: 7, name: "eth1".into() }, "eth0: to process 7 as eth1");
         check(Change::SetMtu { link: link(), mtu: 1400 }, "eth0: mtu 1400");
         check(
             Change::AddAddress { link: link(), address: cidr("192.0.2.7", 24) },

@@ -16,6 +16,7 @@ fn apply(found: &mut Found, change: &Change) {
         Change::SetUp { link } => {
             found.links.iter_mut().filter(|it| it.index == link.index).for_each(|it| it.up = true);
         }
+        Change::Move { .. } => unreachable!("no plan takes a link away"),
         Change::RemoveAddress { link, address } => {
             let same = |it: &Address| it.link == link.index && it.cidr == *address;
             let Some(at) = found.addresses.iter().position(same) else {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use super::update::UpdateArguments;
+use super::values::{boolean, boolean_or_auto, duration, user};
 
 /// Run containers as an OCI runtime, in the place of runc
 ///
@@ -364,62 +365,6 @@ fn booleans(command: clap::Command) -> clap::Command {
             .hide_possible_values(true)
     });
     command.mut_subcommands(booleans)
-}
-
-fn boolean(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "t" | "1" => Ok(true),
-        "false" | "f" | "0" => Ok(false),
-        _ => Err(String::from("write true or false")),
-    }
-}
-
-fn boolean_or_auto(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.eq_ignore_ascii_case("auto") || boolean(text).is_ok() {
-        return Ok(text.to_owned());
-    }
-    Err(String::from("write true, false or auto"))
-}
-
-/// Digits alone: `0x1`, `+1`, `-1` and names are no ids.
-fn number(text: &str) -> Result<u32, String> {
-    let wrong = || format!("`{text}` is no id: write a number");
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
-    }
-    // The highest one means "no change" to the kernel.
-    text.parse().ok().filter(|id| *id != u32::MAX).ok_or_else(wrong)
-}
-
-fn user(text: &str) -> Result<(u32, Option<u32>), String> {
-    match text.split_once(':') {
-        None => Ok((number(text)?, None)),
-        Some((uid, gid)) => Ok((number(uid)?, Some(number(gid)?))),
-    }
-}
-
-/// `500ms`, `5s`, `1m30s`: as Go writes them. Whole numbers, each with its unit.
-fn duration(text: &str) -> Result<Duration, String> {
-    const UNITS: [(&str, u64); 6] = [
-        ("ms", 1_000_000),
-        ("us", 1_000),
-        ("ns", 1),
-        ("h", 3_600_000_000_000),
-        ("m", 60_000_000_000),
-        ("s", 1_000_000_000),
-    ];
-    let wrong = || format!("`{text}` is no time: write 500ms, 5s or 1m");
-    let mut rest = text;
-    let mut nanos = 0u64;
-    while !rest.is_empty() {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let (count, tail) = rest.split_at(digits);
-        let count: u64 = count.parse().map_err(|_| wrong())?;
-        let (unit, factor) = UNITS.iter().find(|(unit, _)| tail.starts_with(unit)).ok_or_else(wrong)?;
-        nanos = count.checked_mul(*factor).and_then(|it| nanos.checked_add(it)).ok_or_else(wrong)?;
-        rest = tail.get(unit.len()..).unwrap_or_default();
-    }
-    if nanos == 0 { Err(wrong()) } else { Ok(Duration::from_nanos(nanos)) }
 }
 
 #[path = "arguments_tests.rs"]

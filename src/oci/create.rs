@@ -16,8 +16,9 @@ use super::handed::Sockets;
 use super::inspect::State;
 use super::log::Log;
 use super::record::{Identity, Record};
+use super::reports::Reports;
 use super::store::{Folder, Store};
-use super::{World, delete, resources, seccomp_agent};
+use super::{World, delete, net_devices, resources, seccomp_agent};
 use crate::engine::{self, Environment, Gate, Job, Report, Starting};
 use crate::linux::clone::Parent;
 use crate::linux::{directory, pidfd, proc, seqpacket, time, wait};
@@ -212,8 +213,9 @@ impl Attempt<'_> {
 
     /// Until it is ready.
     fn attend(&mut self, starting: &Starting) -> Result<()> {
+        let mut reports = Reports::of(starting);
         loop {
-            match super::next_report(starting.report.as_fd())? {
+            match reports.next()? {
                 Report::Container { pid, pidfd } => {
                     let identity = Identity::of(pid, pidfd.as_fd()).map_err(at("the container's process"))?;
                     self.record.process = Some(identity);
@@ -243,6 +245,9 @@ impl Attempt<'_> {
     /// Its namespaces are there, and its root is not entered yet.
     fn meet(&mut self, starting: &Starting) -> Result<()> {
         let Hooks { prestart, create_runtime, .. } = &self.bundle.spec.hooks;
+        if let Some(process) = &self.process {
+            net_devices::give(&self.bundle.spec.linux.net_devices, self.pid(), process.as_fd())?;
+        }
         self.hooked = true;
         let state = State::new(&self.record, Status::Creating, self.pid()).json();
         for (kind, hooks) in [("prestart", prestart), ("createRuntime", create_runtime)] {

@@ -14,6 +14,7 @@ use super::container::{Container, Status};
 use super::create::saved_spec;
 use super::failure::{Failure, Result, at};
 use super::handed::Sockets;
+use super::reports::Reports;
 use super::start::{NotBegun, end, until_it_runs};
 use super::store::Store;
 use crate::engine::{self, Environment, Gate, Job, Report, Starting};
@@ -90,8 +91,9 @@ impl Made {
         spec: impl FnOnce() -> Result<Spec>,
     ) -> core::result::Result<(), NotBegun> {
         let mut spec = Some(spec);
+        let mut reports = Reports::of(starting);
         loop {
-            match super::next_report(starting.report.as_fd())? {
+            match reports.next()? {
                 Report::Container { pid, pidfd } => self.process = Some((pid, pidfd)),
                 Report::Terminal(terminal) if sockets.wants_terminal() => {
                     sockets.send_terminal(terminal.as_fd())?;

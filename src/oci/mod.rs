@@ -24,9 +24,11 @@ mod kill;
 mod log;
 mod members;
 mod names;
+mod net_devices;
 mod out;
 mod ps;
 mod record;
+mod reports;
 mod resources;
 mod run;
 mod seccomp_agent;
@@ -35,6 +37,7 @@ mod stats;
 mod store;
 mod update;
 mod users;
+mod values;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -45,14 +48,11 @@ use orlop::container::CgroupNaming;
 
 use arguments::{Arguments, CgroupManager, Command};
 use cgroup::Hierarchy;
-use failure::{Failure, Result, at, io_at};
+use failure::{Failure, Result, io_at};
 use handed::Preserved;
 use log::Log;
 use out::Out;
 use store::Store;
-
-use crate::engine::{self, Report};
-use crate::linux::Errno;
 
 pub(crate) use arguments::command;
 
@@ -79,6 +79,13 @@ struct World<'a> {
 
 /// Runs a command line whose first word is the program's name; the exit code.
 pub(crate) fn run(words: Vec<OsString>) -> i32 {
+    // Before anything else is done twice. Who only has one of these words as a name loses nothing.
+    let makes = |word: &OsString| ["create", "run", "exec"].iter().any(|it| word == it);
+    if words.iter().any(makes)
+        && let Err(failure) = armour::put_on()
+    {
+        return finish(Err(failure), FAILED);
+    }
     let mut out = Out::new();
     let arguments = match arguments::parse(words) {
         Ok(arguments) => arguments,
@@ -140,9 +147,6 @@ fn perform(arguments: &Arguments, log: &Log, preserved: Preserved, out: &mut Out
     let Some(asked) = &arguments.command else {
         return out.text(&command().render_help().to_string()).map(|()| DONE);
     };
-    if matches!(asked, Command::Create(_) | Command::Run(_) | Command::Exec(_)) {
-        armour::put_on()?;
-    }
     let place = Store::place(arguments.root.as_deref())?;
     log.debug(&format!("{asked:?} in {}", place.display()));
     let store = || Store::open(&place);
@@ -196,21 +200,4 @@ fn naming(arguments: &Arguments) -> CgroupNaming {
 fn stdio() -> Result<[OwnedFd; 3]> {
     let copy = |fd: BorrowedFd<'_>| fd.try_clone_to_owned().map_err(io_at("standard input and output"));
     Ok([copy(std::io::stdin().as_fd())?, copy(std::io::stdout().as_fd())?, copy(std::io::stderr().as_fd())?])
-}
-
-/// Waits for what a start says next.
-fn next_report(from: BorrowedFd<'_>) -> Result<Report> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    loop {
-        match engine::receive(from) {
-            Err(Errno::EAGAIN) => {}
-            // It died with something of ours unread.
-            Err(Errno::ECONNRESET) => return Ok(Report::Closed),
-            other => return other.map_err(at("the container")),
-        }
-        match poll(&mut [PollFd::new(from, PollFlags::POLLIN)], PollTimeout::NONE) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(at("poll")(errno)),
-        }
-    }
 }

@@ -8,6 +8,7 @@ use orlop::container::{Refused, Setting, Spec, When, devices, settings};
 use super::cgroup::Hierarchy;
 use super::failure::{Failure, Result};
 use crate::engine::{self, limits};
+use crate::linux::cgroup::Origin;
 
 /// What is to be in force before the first process enters, or from now on.
 pub(crate) struct Limits {
@@ -69,9 +70,9 @@ impl Limits {
             limits::write(directory, setting).map_err(said)?;
         }
         match &self.filter {
-            Some(filter) => {
-                limits::load(filter).and_then(|loaded| limits::attach(directory, &loaded)).map_err(said)
-            }
+            Some(filter) => limits::load(filter)
+                .and_then(|loaded| limits::attach(directory, Origin::Found, &loaded))
+                .map_err(said),
             None => Ok(()),
         }
     }

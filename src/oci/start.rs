@@ -11,6 +11,7 @@ use super::create::{inner_pid, saved_spec};
 use super::failure::{Failure, Result, at};
 use super::inspect::State;
 use super::record::Record;
+use super::reports::Reports;
 use super::store::Store;
 use super::{delete, seccomp_agent};
 use crate::engine::{self, Report};
@@ -87,8 +88,9 @@ pub(crate) fn until_it_runs(
     spec: impl FnOnce() -> Result<Spec>,
 ) -> core::result::Result<(), NotBegun> {
     let mut spec = Some(spec);
+    let mut reports = Reports::later(report);
     loop {
-        match super::next_report(report)? {
+        match reports.next()? {
             Report::Closed => return Ok(()),
             Report::Failed(failure) if failure.step == "hook" => {
                 return Err(NotBegun::Hook(Failure::new(format!("startContainer hook {}", failure.object))));

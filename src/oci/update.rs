@@ -12,6 +12,7 @@ use super::create::saved_spec;
 use super::failure::{Failure, Result, io_at};
 use super::resources;
 use super::store::Store;
+use super::values::bytes;
 use crate::linux::cgroup;
 
 /// Longer than any list of limits.
@@ -128,27 +129,6 @@ impl UpdateArguments {
     }
 }
 
-/// `1048576`, `64m`, `1.5GiB`, -1: units are powers of 1024 whatever their spelling, as in runc.
-fn bytes(text: &str) -> core::result::Result<i64, String> {
-    let wrong = || format!("`{text}` is no size: write 64M, 1G or -1");
-    if text == "-1" {
-        return Ok(-1);
-    }
-    let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
-    let (number, unit) = text.split_at(digits);
-    let unit = unit.trim_start().to_ascii_lowercase();
-    let unit = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
-    let power = ["", "k", "m", "g", "t", "p"].iter().position(|known| *known == unit).ok_or_else(wrong)?;
-    let factor = 1u64 << (10 * power);
-    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
-    let whole: u64 = whole.parse().map_err(|_| wrong())?;
-    // Thousandths are more than anybody writes.
-    let thousandths: u64 = format!("{part:0<3}").get(..3).and_then(|it| it.parse().ok()).ok_or_else(wrong)?;
-    let whole = whole.checked_mul(factor).ok_or_else(wrong)?;
-    let part = thousandths.checked_mul(factor).ok_or_else(wrong)? / 1000;
-    whole.checked_add(part).and_then(|sum| i64::try_from(sum).ok()).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::arguments::{Command, parse};
@@ -176,23 +156,5 @@ mod tests {
         assert_eq!((wanted.pids.limit, wanted.block_io.weight), (Some(7), Some(100)));
         assert_eq!(read_line("update web").resources().unwrap(), Resources::default());
         assert!(read_line("update --l3-cache-schema x web").resources().is_err());
-    }
-
-    #[test]
-    fn sizes_are_runcs() {
-        for (text, expected) in [
-            ("0", 0),
-            ("1024", 1024),
-            ("64m", 64 << 20),
-            ("64MB", 64 << 20),
-            ("64 MiB", 64 << 20),
-            ("1.5g", 3 << 29),
-            ("-1", -1),
-        ] {
-            assert_eq!(bytes(text), Ok(expected), "{text}");
-        }
-        for text in ["", "m", "-2", "1x", "1..5m", "99999999999999999999", "0x10"] {
-            assert!(bytes(text).is_err(), "{text}");
-        }
     }
 }

@@ -189,3 +189,35 @@ fn the_example_runs() {
     world.write(&spec);
     assert_eq!(world.done(&["run", "web"]), "orlop\n");
 }
+
+#[test]
+fn interfaces_that_were_given_keep_their_addresses_and_come_up() {
+    let script = "ip -br addr show dev eth7; ip -br link show dev mv0 || true";
+    let world = World::with(script, |spec| {
+        spec["linux"]["netDevices"] = json!({"veth0": {"name": "eth7"}, "veth1": {"name": "mv%d"}});
+        let few = json!(["CAP_NET_ADMIN"]);
+        spec["process"]["capabilities"] = json!({"bounding": few, "effective": few, "permitted": few});
+    });
+    // The interfaces of a network namespace that nobody else is in.
+    let run = |more: &str| {
+        let script = format!(
+            "ip link add veth0 type veth peer name veth1 && ip addr add 192.0.2.7/24 dev veth0 && \
+             ip addr add 2001:db8::7/64 dev veth0 && ip link set veth0 up && {more} \
+             exec {} oci --root {} --cgroup-manager=disabled run web",
+            env!("CARGO_BIN_EXE_orlop"),
+            world.path("root").display()
+        );
+        let mut command = std::process::Command::new("unshare");
+        Said::of(command.args(["-n", "sh", "-c", &script]).current_dir(world.bundle()).output().unwrap())
+    };
+    let said = run("");
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    let line = said.out.lines().next().unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(words[1], "UP", "{line}");
+    assert!(words.contains(&"192.0.2.7/24") && words.contains(&"2001:db8::7/64"), "{line}");
+    assert!(said.out.lines().nth(1).unwrap().starts_with("mv0"), "{}", said.out);
+    let said = run("ip link set veth1 name other &&");
+    assert_eq!(said.err, "error: linux.netDevices: there is no interface veth1\n");
+    assert_eq!(world.ids(), [""; 0]);
+}

@@ -18,10 +18,10 @@ const DECIDE: &[(&str, &[&str])] = &[
 const ACT: &[(&str, &[&str], &[&str])] = &[
     ("linux", &[], &[]),
     ("init", &["ledger"], &["linux"]),
-    ("engine", &["config", "container"], &["linux"]),
+    ("engine", &["config", "container", "network"], &["linux"]),
     ("agent", EVERY_DECIDING_ROOM, &["linux", "engine"]),
     ("oci", EVERY_DECIDING_ROOM, &["linux", "engine"]),
-    ("cli", &["control", "config"], &["linux"]),
+    ("cli", &["control", "config", "container"], &["linux"]),
 ];
 
 const EVERY_DECIDING_ROOM: &[&str] =

@@ -17,6 +17,7 @@ mod cpu_quota_holds;
 mod demo;
 mod devices_are_filtered;
 mod every_resource_is_a_file;
+mod executes_in_a_container;
 mod failure_budget;
 mod figures_are_the_kernels;
 mod fork_bomb_stays_in_pids;

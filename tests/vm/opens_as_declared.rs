@@ -1,5 +1,8 @@
 //! What opens a container opens just that: one machine, and a container for each key.
 
+use orlop::container::{Files, Names, Root, Spec, audit, plan};
+use serde_json::{Value, json};
+
 use crate::common::{Booted, container, section, value, world};
 
 const ALL: u64 = (1 << 41) - 1;
@@ -21,6 +24,7 @@ const DIVIDES: &str = "each mkdir /sys/fs/cgroup/leaf , write-file /sys/fs/cgrou
                        mkdir /sys/fs/cgroup/other , write-file /sys/fs/cgroup/other/memory.max 8388608 , \
                        cat /sys/fs/cgroup/other/memory.max , write-file /sys/fs/cgroup/pids.max max , \
                        write-file /sys/fs/cgroup/cgroup.kill 1 , cat /sys/fs/cgroup/pids.max";
+const READS: &str = "each cat /b/config.json , ls /r , stat /r/data , write-file /r/note x";
 const KNOBS: &str = "each cat /proc/sys/net/core/somaxconn , cat /proc/sys/kernel/shmmax , \
                      cat /proc/sys/net/ipv4/ip_unprivileged_port_start , cat /proc/sys/net/ipv4/ping_group_range";
 
@@ -43,8 +47,16 @@ fn opens_as_declared() {
         container("ends", "exit 7", "init = true"),
         container("dies", "die KILL", "init = true"),
         container("not-found", "sleep", "init = true").replace("[\"/payload\"]", "[\"/no-such\"]"),
+        container(
+            "named",
+            "sleep",
+            "user = \"web:adm\"\nenv_file = \"named.env\"\nenvironment = { A = \"b\" }",
+        ),
+        container("reader", READS, "userns = \"host\"\nvolumes = [\"/run/b:/b:ro\", \"/run/b/rootfs:/r\"]"),
     ];
-    let machine = world(&config.concat()).boot();
+    let world = world(&config.concat());
+    std::fs::write(world.config().join("named.env"), "MODE=fast\n").unwrap();
+    let machine = world.boot();
     a_container_that_says_nothing_has_none_of_it(&machine);
     devices_are_given_one_by_one(&machine);
     a_privileged_container_is_root_of_itself_alone(&machine);
@@ -52,6 +64,8 @@ fn opens_as_declared() {
     presets_are_what_they_say(&machine);
     parameters_are_of_its_own_namespaces(&machine);
     an_init_reaps_passes_signals_on_and_ends_as_the_program(&machine);
+    what_a_container_gets_is_told_whole(&machine);
+    a_bundle_has_its_root(&machine);
     machine.power_off();
 }
 
@@ -76,6 +90,7 @@ fn devices_are_given_one_by_one(machine: &Booted) {
     }
     assert_eq!(section(&log, "open r /dev/cpu_dma_latency"), "read ok\n");
     assert_eq!(section(&log, "open r /dev/modem"), "read ok\n");
+    assert_eq!(section(&log, "open w /dev/modem"), "write EPERM\n");
     assert_eq!(section(&log, "open w /dev/null"), "write ok\n");
     assert_eq!(section(&log, "stat /dev/modem"), "/dev/modem 600 0 0\n");
     let missing = machine.wait("no-device", "failed");
@@ -151,7 +166,7 @@ fn an_init_reaps_passes_signals_on_and_ends_as_the_program(machine: &Booted) {
     let processes: Vec<&str> = section(&log, "procs").lines().collect();
     assert_eq!((processes[0], processes.len()), ("1 orlop-init", 2), "{processes:?}");
     machine.logged("passes-on", "waiting for a signal");
-    machine.ok("Stop", serde_json::json!({ "name": "passes-on" }));
+    machine.ok("Stop", json!({ "name": "passes-on" }));
     for (name, code) in [("passes-on", TERM), ("ends", 7), ("dies", 128 + 9)] {
         let wanted = if name == "passes-on" { "exited" } else { "failed" };
         let found = machine.wait(name, wanted);
@@ -159,4 +174,44 @@ fn an_init_reaps_passes_signals_on_and_ends_as_the_program(machine: &Booted) {
     }
     let found = machine.wait("not-found", "failed");
     assert_eq!(found["cause"]["step"], "execute");
+}
+
+fn what_a_container_gets_is_told_whole(machine: &Booted) {
+    let told = machine.ok("Spec", json!({ "name": "named", "bundle": null }));
+    let process = &told["spec"]["process"];
+    assert_eq!((&process["user"]["uid"], &process["user"]["gid"]), (&json!(101), &json!(4)), "{process}");
+    for pair in ["MODE=fast", "A=b", "HOME=/"] {
+        assert!(process["env"].as_array().unwrap().contains(&json!(pair)), "{pair}: {process}");
+    }
+    for (name, exposure) in
+        [("strict", 0..10), ("plain", 0..10), ("privileged", 50..100), ("machines-root", 100..101)]
+    {
+        let told = machine.ok("Spec", json!({ "name": name, "bundle": null }));
+        let spec: Spec = serde_json::from_value(told["spec"].clone()).unwrap();
+        let root = Root {
+            files: Files::Directory("/b/rootfs".into()),
+            volumes: Vec::new(),
+            names: Names::default(),
+        };
+        assert!(plan(&spec, &root).is_ok(), "{name}");
+        let found = audit(&spec);
+        assert!(exposure.contains(&found.exposure), "{name}: {found:#?}");
+    }
+}
+
+fn a_bundle_has_its_root(machine: &Booted) {
+    machine.wait("reader", "failed");
+    let told = machine.ok("Spec", json!({ "name": "named", "bundle": "/run/b" }));
+    assert_eq!(told["spec"]["linux"]["cgroupsPath"], json!(null));
+    machine.ok("Start", json!({ "name": "reader" }));
+    let log = machine.logged("reader", "== end");
+    let written: Value = serde_json::from_str(section(&log, "cat /b/config.json")).unwrap();
+    assert_eq!(written, told["spec"]);
+    assert!(section(&log, "ls /r").contains("payload\n"), "{log}");
+    let first = &told["spec"]["linux"]["uidMappings"][0]["hostID"];
+    // Ids in it are the container's, as they are outside.
+    assert_eq!(section(&log, "stat /r/data"), format!("/r/data 755 {first} {first}\n"));
+    assert_eq!(section(&log, "write-file /r/note x"), "");
+    let again = machine.machine.call("Spec", json!({ "name": "named", "bundle": "/run/b" }));
+    assert!(again.is_err(), "{again:?}");
 }

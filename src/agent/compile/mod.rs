@@ -1,10 +1,11 @@
 //! What a container gets: its spec and the steps to it, from the configuration, the image and the machine.
 
 mod hardware;
+mod spec;
 
 use orlop::config::{self, Config, Container};
 use orlop::container::seccomp::Programs;
-use orlop::container::{Facts, Names, Plan, Spec, capabilities, compile, first_id, plan_with, root};
+use orlop::container::{Facts, Names, Plan, Root, Spec, capabilities, compile, first_id, plan_with, root};
 
 use super::boot::{self, Boot};
 use super::cgroups::Filters;
@@ -36,6 +37,24 @@ impl Machine<'_> {
         slot: u32,
         programs: &mut Programs,
     ) -> Result<(Spec, Plan), Failure> {
+        let (spec, root) = self.whole(container, image, slot, programs)?;
+        let plan =
+            plan_with(&spec, &root, programs).map_err(|refused| Failure::said(refused.field, refused.why))?;
+        let plan = if container.init { plan.with_init() } else { plan };
+        Ok((spec, plan))
+    }
+
+    /// What a container gets, and what it is made of; its files in /etc are written.
+    ///
+    /// # Errors
+    /// As [`Machine::plan`].
+    pub fn whole(
+        &self,
+        container: &Container,
+        image: &store::Image,
+        slot: u32,
+        programs: &mut Programs,
+    ) -> Result<(Spec, Root), Failure> {
         let directory = records::directory(&container.name);
         files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
             .map_err(|errno| Failure::new("files", &directory, errno))?;
@@ -48,9 +67,7 @@ impl Machine<'_> {
         let quarter = self.boot.memory / 4;
         let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
         let root = root(container, &image.defaults, &facts, &image.layers, upper_size);
-        let plan =
-            plan_with(&spec, &root, programs).map_err(|refused| Failure::said(refused.field, refused.why))?;
-        Ok((spec, plan))
+        Ok((spec, root))
     }
 
     /// The spec of a container that runs, and how it names its user.

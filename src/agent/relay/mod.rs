@@ -41,11 +41,11 @@ fn given(words: &[String]) -> Result<(OwnedFd, Client, Process)> {
     ours::set_name(c"orlop-relay");
     let [kind, shape] = words else { return Err(Errno::EINVAL) };
     let (link, client) = (fd::inherited(LINK_FD)?, fd::inherited(CLIENT_FD)?);
+    // Before there are more of them, which are ours.
+    fd::close_from(FIRST_STDIO_FD.saturating_add(i32::try_from(shape.len()).map_err(|_| Errno::EINVAL)?));
     let mut process = Process::default();
-    let mut next = FIRST_STDIO_FD;
-    for letter in shape.chars() {
-        let fd = fd::inherited(next)?;
-        next += 1;
+    for (number, letter) in (FIRST_STDIO_FD..).zip(shape.chars()) {
+        let fd = fd::inherited(number)?;
         match Way::of_letter(letter).ok_or(Errno::EINVAL)? {
             Way::Input => process.set_input(fd),
             Way::Output => process.set_output(fd),
@@ -53,7 +53,6 @@ fn given(words: &[String]) -> Result<(OwnedFd, Client, Process)> {
             Way::Terminal => process.set_terminal(fd)?,
         }
     }
-    fd::close_from(next);
     ours::no_new_privileges()?;
     ours::not_dumpable()?;
     capability::bound(0)?;

@@ -8,8 +8,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use options::signal_number;
 pub(crate) use options::{
-    ChangeArguments, CheckArguments, Json, KillArguments, LogsArguments, NameArguments, NamesArguments,
-    StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
+    AuditArguments, ChangeArguments, CheckArguments, ExecArguments, Json, KillArguments, LogsArguments,
+    NameArguments, NamesArguments, SpecArguments, StatsArguments, StatusArguments, UpdateArguments,
+    UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -105,6 +106,19 @@ Examples:
 What is wanted does not change: the restart policy decides what follows.")]
     Kill(KillArguments),
 
+    /// Execute a program in a container
+    #[command(after_help = "\
+Examples:
+  orlop exec -it web /bin/sh
+  orlop exec web cat /etc/hostname
+  orlop exec -i db psql < dump.sql
+  orlop exec -u 1000 -w /srv -e LANG=C web ./report
+
+It has the container's environment, user, limits and namespaces, and no more power than the container. When this
+command ends before it does, it is killed with all that it started. Exit codes: its own, 128 + n when signal n ended
+it; 127 it was not found, 126 it cannot be executed, 125 anything else went wrong.")]
+    Exec(ExecArguments),
+
     /// Show what containers use, once a second
     #[command(after_help = "\
 Examples:
@@ -122,6 +136,27 @@ Examples:
   orlop top web
   orlop top --json web | jq '.processes[].command'")]
     Top(NameArguments),
+
+    /// Print what a container gets, as the OCI runtime specification has it
+    #[command(after_help = "\
+Examples:
+  orlop spec web
+  orlop spec web | jq .linux.namespaces
+  orlop spec web --bundle /run/web     a bundle on the machine, for any OCI runtime
+
+Names are looked up in the image, and files of variables are read. An init of Orlop's own is no part of it.")]
+    Spec(SpecArguments),
+
+    /// Tell what containers were opened to, and what it comes to
+    #[command(after_help = "\
+Examples:
+  orlop audit                    of all containers of the machine
+  orlop audit web --json | jq '.[].exposure'
+  orlop audit --config config/   of a configuration, without a machine and its images
+
+The exposure goes from 0 to 10. OPENED is what goes beyond a container that says nothing; the rest could still be
+closed.")]
+    Audit(AuditArguments),
 
     /// Freeze all processes of a container
     #[command(after_help = "\
@@ -211,7 +246,13 @@ Examples:
     Debug(DebugCommand),
 
     /// Run containers as an OCI runtime, in the place of runc
-    #[command(disable_help_flag = true)]
+    #[command(
+        disable_help_flag = true,
+        after_help = "\
+Examples:
+  orlop oci run --bundle DIR web
+  orlop oci --help                     its own commands"
+    )]
     Oci {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
         words: Vec<std::ffi::OsString>,

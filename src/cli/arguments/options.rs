@@ -69,9 +69,56 @@ pub(crate) struct KillArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ExecArguments {
+    /// Pass the standard input on
+    #[arg(short, long)]
+    pub(crate) interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    pub(crate) tty: bool,
+    /// As this user, by name or number; the container's own without it
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    pub(crate) user: Option<String>,
+    /// In this folder; the container's own without it
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) workdir: Option<String>,
+    /// With this variable too; a name alone has the value that it has here
+    #[arg(short, long, value_name = "KEY[=VALUE]")]
+    pub(crate) env: Vec<String>,
+    /// The container
+    pub(crate) name: String,
+    /// The program and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct NameArguments {
     /// The container
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SpecArguments {
+    /// The container
+    pub(crate) name: String,
+    /// Also mount its root at DIR/rootfs on the machine, and write DIR/config.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bundle: Option<String>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    /// The containers; none is all of them
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Folders and files of TOML, instead of a machine
+    #[arg(long, value_name = "PATH")]
+    pub(crate) config: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) json: Json,
 }

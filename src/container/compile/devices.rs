@@ -7,19 +7,8 @@ use alloc::vec::Vec;
 
 use super::{DeviceKind, Facts, HostDevice};
 use crate::config::Container;
+use crate::container::devices::common;
 use crate::container::spec::{Device, DeviceRule};
-
-/// Every container may use these: null, zero, full, random, urandom, tty, ptmx, and its terminals.
-const USUAL: [(u32, Option<u32>); 8] = [
-    (1, Some(3)),
-    (1, Some(5)),
-    (1, Some(7)),
-    (1, Some(8)),
-    (1, Some(9)),
-    (5, Some(0)),
-    (5, Some(2)),
-    (136, None),
-];
 
 /// Of the machine's own /dev, what every container has its own of.
 const OWN: [&str; 6] = ["/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/ptmx", "/dev/console", "/dev/fd"];
@@ -34,20 +23,16 @@ pub(super) fn has_own(container: &Container) -> bool {
 
 pub(super) fn devices(container: &Container, facts: &Facts) -> (Vec<Device>, Vec<DeviceRule>) {
     let mut nodes: Vec<Device> = Vec::new();
-    let mut rules = Vec::from([DeviceRule {
-        allow: container.privileged,
-        access: "rwm".to_owned(),
-        ..DeviceRule::default()
-    }]);
-    if !container.privileged {
-        rules.extend(USUAL.map(|(major, minor)| rule("c", major, minor, "rwm")));
-    }
+    let mut rules = match container.privileged {
+        true => Vec::from([DeviceRule { allow: true, access: "rwm".to_owned(), ..DeviceRule::default() }]),
+        false => common(),
+    };
     for wanted in &container.devices {
         for device in found(facts, &wanted.source) {
             let below = device.path.strip_prefix(wanted.source.as_str()).unwrap_or_default();
             let path = format!("{}{below}", wanted.target);
             nodes.retain(|other| other.path != path);
-            rules.push(rule(letter(device), device.major, Some(device.minor), &wanted.access));
+            rules.push(rule(device, &wanted.access));
             nodes.push(node(path, device));
         }
     }
@@ -90,12 +75,12 @@ fn node(path: String, device: &HostDevice) -> Device {
     }
 }
 
-fn rule(kind: &str, major: u32, minor: Option<u32>, access: &str) -> DeviceRule {
+fn rule(device: &HostDevice, access: &str) -> DeviceRule {
     DeviceRule {
         allow: true,
-        kind: kind.to_owned(),
-        major: Some(major.into()),
-        minor: minor.map(Into::into),
+        kind: letter(device).to_owned(),
+        major: Some(device.major.into()),
+        minor: Some(device.minor.into()),
         access: access.to_owned(),
     }
 }

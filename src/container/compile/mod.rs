@@ -188,7 +188,6 @@ pub fn root(
             user: Some(named.unwrap_or_else(|| "0".to_owned())),
             groups: container.group_add.clone(),
         },
-        init: container.init,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What containers are given, by what their tables say.
+//! What the compiled specs hold: the defaults, each opening, and what wins over what.
 
 use super::*;
 use crate::config::{Config, Source, read};

@@ -81,17 +81,15 @@ pub struct Rule {
 /// What a container gets that says nothing, in the specification's words.
 #[must_use]
 pub fn common() -> Vec<DeviceRule> {
-    let rule = |allow, kind: &str, major, minor| DeviceRule {
-        allow,
-        kind: kind.to_owned(),
-        major,
-        minor,
-        access: "rwm".to_owned(),
-    };
-    let nothing = rule(false, "a", None, None);
-    let allowed =
-        COMMON.iter().map(|(major, minor)| rule(true, "c", Some((*major).into()), minor.map(i64::from)));
-    core::iter::once(nothing).chain(allowed).collect()
+    let nothing = DeviceRule { access: "rwm".to_owned(), ..DeviceRule::default() };
+    let allowed = COMMON.iter().map(|(major, minor)| DeviceRule {
+        allow: true,
+        kind: "c".to_owned(),
+        major: Some((*major).into()),
+        minor: minor.map(i64::from),
+        ..nothing.clone()
+    });
+    core::iter::once(nothing.clone()).chain(allowed).collect()
 }
 
 /// The rules that are in force for a specification that says this, with these devices declared.

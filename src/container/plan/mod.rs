@@ -1,6 +1,7 @@
 //! Spec and root → the steps of a start, in order, as data.
 
 mod devices;
+mod hooks;
 mod mounts;
 mod namespaces;
 mod process;
@@ -36,6 +37,7 @@ pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
 /// [`Refused`] for what cannot be done.
 pub fn plan_with(spec: &Spec, root: &Root, programs: &mut Programs) -> Result<Plan, Refused> {
     check_version(&spec.oci_version)?;
+    hooks::check(&spec.hooks)?;
     let process = spec.process.as_ref().ok_or_else(|| Refused::new("process", "a start needs one"))?;
     let namespaces = Namespaces::of(&spec.linux)?;
     if let Some(rdt) = &spec.linux.intel_rdt
@@ -181,17 +183,13 @@ fn program(
         steps.push(InsideStep::MemoryPolicy(scheduling::memory_policy(policy)?));
     }
     let filter = process::filter(spec.linux.seccomp.as_ref(), programs)?;
-    steps.extend(process::become_it(process, &root.names, filter.clone())?);
+    steps.extend(process::become_it(process, &root.names, filter.as_ref())?);
     steps.push(InsideStep::Ready);
     steps.push(InsideStep::Barrier);
     if !spec.hooks.start_container.is_empty() {
         steps.push(InsideStep::StartHooks(spec.hooks.start_container.clone()));
     }
-    steps.extend(process::last(process, filter));
-    if root.init {
-        // Under the filter and with the capabilities of the program: it is no way around them.
-        steps.insert(steps.len().saturating_sub(1), InsideStep::Init);
-    }
+    steps.extend(process::last(process, filter)?);
     Ok(steps)
 }
 
@@ -209,9 +207,9 @@ pub fn plan_exec(spec: &Spec, process: &Process, names: &super::steps::Names) ->
     if let Some(personality) = &spec.linux.personality {
         inside.push(InsideStep::Personality(scheduling::personality(personality)?));
     }
-    inside.extend(process::become_it(process, names, filter.clone())?);
+    inside.extend(process::become_it(process, names, filter.as_ref())?);
     inside.extend([InsideStep::Ready, InsideStep::Barrier]);
-    inside.extend(process::last(process, filter));
+    inside.extend(process::last(process, filter)?);
     let affinity = process.exec_cpu_affinity.clone().unwrap_or_default();
     let [initial, last] = scheduling::affinity(&affinity)?;
     inside.splice(1..1, last.map(InsideStep::Cpus));

@@ -102,7 +102,7 @@ fn capabilities(process: &Process) -> Result<(u64, CapabilitySets), Refused> {
 pub(super) fn become_it(
     process: &Process,
     names: &Names,
-    filter: Option<InsideStep>,
+    filter: Option<&InsideStep>,
 ) -> Result<Vec<InsideStep>, Refused> {
     let (bounding, sets) = capabilities(process)?;
     if !process.cwd.starts_with('/') {
@@ -117,28 +117,42 @@ pub(super) fn become_it(
         steps.extend(scheduling.is_deadline().then_some(InsideStep::Scheduler(scheduling)));
     }
     steps.push(InsideStep::ResolveUser { user: process.user.clone(), names: names.clone() });
-    if process.no_new_privileges {
-        steps.push(InsideStep::NoNewPrivileges);
-    } else {
-        steps.extend(filter);
-    }
+    steps.extend(process.no_new_privileges.then_some(InsideStep::NoNewPrivileges));
     steps.push(InsideStep::BoundCapabilities(bounding));
     steps.push(InsideStep::BecomeUser);
-    steps.push(InsideStep::Capabilities(sets));
+    steps.push(InsideStep::Capabilities(match needs_admin(process, filter) {
+        true => CapabilitySets {
+            effective: sets.effective | SYS_ADMIN,
+            permitted: sets.permitted | SYS_ADMIN,
+            ..sets
+        },
+        false => sets,
+    }));
     steps.push(InsideStep::WorkingDirectory(process.cwd.clone()));
     steps.push(InsideStep::FindProgram { args: process.args.clone() });
     Ok(steps)
 }
 
 /// After the barrier.
-pub(super) fn last(process: &Process, filter: Option<InsideStep>) -> Vec<InsideStep> {
+pub(super) fn last(process: &Process, filter: Option<InsideStep>) -> Result<Vec<InsideStep>, Refused> {
     let mut steps = Vec::new();
     steps.push(InsideStep::Prepare { umask: process.user.umask.unwrap_or(UMASK) & 0o777 });
-    if process.no_new_privileges {
-        steps.extend(filter);
+    let lower = needs_admin(process, filter.as_ref());
+    steps.extend(filter);
+    let (_, sets) = capabilities(process)?;
+    if lower && sets.effective & SYS_ADMIN == 0 {
+        steps.push(InsideStep::LowerCapabilities(sets));
     }
     steps.push(InsideStep::Execute { args: process.args.clone() });
-    steps
+    Ok(steps)
+}
+
+/// CAP_SYS_ADMIN of linux/capability.h.
+const SYS_ADMIN: u64 = 1 << 21;
+
+/// Without no_new_privs the kernel takes a filter only from those who have it (seccomp(2)).
+fn needs_admin(process: &Process, filter: Option<&InsideStep>) -> bool {
+    filter.is_some() && !process.no_new_privileges
 }
 
 /// Where it goes depends on no_new_privs.

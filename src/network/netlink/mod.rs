@@ -49,6 +49,7 @@ mod attribute {
     pub(super) const IFLA_ADDRESS: u16 = 1;
     pub(super) const IFLA_IFNAME: u16 = 3;
     pub(super) const IFLA_MTU: u16 = 4;
+    pub(super) const IFLA_NET_NS_PID: u16 = 19;
     pub(super) const IFA_ADDRESS: u16 = 1;
     pub(super) const IFA_LOCAL: u16 = 2;
     pub(super) const IFA_BROADCAST: u16 = 4;

@@ -46,6 +46,13 @@ pub fn encode(change: &Change, sequence: u32) -> Vec<u8> {
             message.link_header(link.index, super::IFF_UP);
             message
         }
+        Change::Move { link, pid, name } => {
+            let mut message = request(kind::SET_LINK, 0);
+            message.link_header(link.index, 0);
+            message.attribute(attribute::IFLA_NET_NS_PID, pid.to_ne_bytes());
+            message.name(attribute::IFLA_IFNAME, name);
+            message
+        }
         Change::AddAddress { link, address } => {
             let mut message = request(kind::NEW_ADDRESS, replace);
             message.address(link.index, *address);
@@ -78,6 +85,9 @@ pub fn encode(change: &Change, sequence: u32) -> Vec<u8> {
     message.finish()
 }
 
+/// Bytes.
+const LARGEST_VALUE: usize = 64;
+
 /// A message under construction: a header whose length is filled in at the end, then what follows.
 struct Message {
     bytes: Vec<u8>,
@@ -106,14 +116,22 @@ impl Message {
     }
 
     fn attribute<const N: usize>(&mut self, kind: u16, value: [u8; N]) {
-        const HEADER: usize = 4;
-        let length = const {
-            assert!(N <= 64, "an attribute of ours is a number or an address");
-            (HEADER + N) as u16
-        };
+        const { assert!(N <= LARGEST_VALUE, "an attribute of ours is a number or an address") };
+        self.value(kind, &value);
+    }
+
+    /// As much of a name as an interface may have, and its NUL (IFNAMSIZ).
+    fn name(&mut self, kind: u16, name: &str) {
+        let value: Vec<u8> = name.bytes().take(15).chain([0]).collect();
+        self.value(kind, &value);
+    }
+
+    fn value(&mut self, kind: u16, value: &[u8]) {
+        const HEADER: u16 = 4;
+        let length = u16::try_from(value.len()).unwrap_or(u16::MAX).saturating_add(HEADER);
         self.bytes.extend_from_slice(&length.to_ne_bytes());
         self.bytes.extend_from_slice(&kind.to_ne_bytes());
-        self.bytes.extend_from_slice(&value);
+        self.bytes.extend_from_slice(value);
         self.bytes.resize(self.bytes.len().next_multiple_of(4), 0);
     }
 

@@ -57,6 +57,12 @@ fn link_requests_are_byte_for_byte_as_others_encode_them() {
     check(Change::SetMtu { link: link(), mtu: 1400 }, 0, RouteNetlinkMessage::SetLink(payload));
     let payload = link_message(LinkFlags::Up, vec![]);
     check(Change::SetUp { link: link() }, 0, RouteNetlinkMessage::SetLink(payload));
+    for (name, sent) in [("eth1", "eth1"), ("eth%d", "eth%d"), ("0123456789abcdefgh", "0123456789abcde")] {
+        let attributes = vec![LinkAttribute::NetNsPid(4711), LinkAttribute::IfName(sent.into())];
+        let payload = link_message(LinkFlags::empty(), attributes);
+        let change = Change::Move { link: link(), pid: 4711, name: name.into() };
+        check(change, 0, RouteNetlinkMessage::SetLink(payload));
+    }
 }
 
 fn address_message(address: Cidr, extra: Option<AddressAttribute>) -> AddressMessage {

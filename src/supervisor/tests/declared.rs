@@ -38,6 +38,6 @@ pub(crate) fn config(containers: &[(&str, &[&str])]) -> Config {
 
 fn container(name: &str) -> Container {
     let text = format!("[container.{name}]\nimage = 'dir:rootfs'\n");
-    let mut read = crate::config::read(&[crate::config::Source { path: "test.toml".into(), text }]);
+    let mut read = read(&[Source { path: "test.toml".into(), text }]);
     read.config.containers.remove(name).unwrap()
 }

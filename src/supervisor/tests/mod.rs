@@ -12,6 +12,8 @@ mod shutdown;
 mod texts;
 mod world;
 
-use crate::config::{Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy};
+use crate::config::{
+    Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy, Source, read,
+};
 
 use super::*;

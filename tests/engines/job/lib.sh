@@ -40,9 +40,9 @@ ends() {
 
 fails() { if "$@"; then echo "should have failed: $*" && return 1; fi; }
 
-# until_true COMMAND…: tried until it succeeds, 60 s at most.
+# until_true COMMAND…: tried until it succeeds, 120 s at most: emulated, on a busy host.
 until_true() {
-    local end=$((SECONDS + 60))
+    local end=$((SECONDS + 120))
     until "$@" >/dev/null 2>&1; do
         [ "$SECONDS" -lt "$end" ] || { echo "never came true: $*" && return 1; }
         sleep 0.3

@@ -14,6 +14,7 @@ mod output;
 mod process;
 mod script;
 mod system;
+mod talk;
 mod witness;
 
 use std::ffi::{CStr, c_char};
@@ -41,6 +42,8 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   write BYTES PATTERN   numbered lines, as fast as possible
   write-forever PATTERN
   partial TEXT          without an end of line
+  copy                  its input, until that ends
+  terminal              its size, and the lines typed there, until `exit CODE`
   serve PORT            answers HTTP
   stamp-and-stay | stamps MILLISECONDS
                         says when it began, and goes on for ever; or ends after a while by a signal
@@ -120,6 +123,8 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["try-host", paths @ ..] => attempt::everything(paths),
         ["write", bytes, pattern] => output::write(Some(number(bytes)?), pattern),
         ["write-forever", pattern @ ..] => output::write(None, &pattern.join(" ")),
+        ["copy"] => talk::copy(),
+        ["terminal"] => talk::terminal(),
         ["partial", text] => output::partial(text),
         ["stamp-and-stay"] => process::stamp_and_stay(),
         ["stamps", milliseconds] => process::stamps(number(milliseconds)?),

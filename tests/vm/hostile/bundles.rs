@@ -291,7 +291,7 @@ fn overwriting(manner: &str) -> Vec<String> {
 }
 
 /// One is enough, on most machines.
-const EXECUTIONS: u32 = 5;
+const EXECUTIONS: u32 = 10;
 const PATIENCE: u32 = 20;
 
 const LURKS: Attack = Attack {
@@ -303,8 +303,8 @@ const LURKS: Attack = Attack {
         fs::set_permissions(&entry, fs::Permissions::from_mode(0o755)).unwrap();
         run(config, &["overwrite-exe", "60"]);
     },
-    held: "not there",
-    broken: "overwritten",
+    held: "",
+    broken: "",
 };
 
 #[test]
@@ -339,7 +339,10 @@ fn a_hostile_bundle_breaks_a_naive_runtime_and_not_this_one() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{log}", wrong.join("\n"));
-    assert_eq!(section(&log, "await-tail 0 /orlop"), "not there\n", "{log}");
-    assert_eq!(section(&log, &format!("await-tail {PATIENCE} /victim")), "overwritten\n", "{log}");
+    let tails = ["await-tail 0 /orlop", &format!("await-tail {PATIENCE} /victim")];
+    // Whoever lurks writes into the same log.
+    let is_overwritten = tails.map(|task| section(&log, task).contains("overwritten"));
+    assert_eq!(is_overwritten, [false, true], "{log}");
+    assert!(log.contains("write EROFS"), "nobody tried: {log}");
     machine.power_off();
 }

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::common::outside::Outside;
 use crate::common::{Booted, container, world};
 
 const BOMB: &str = "limits = { pids = 64, cpus = 0.3 }\nstop_grace_period = \"1s\"\nrestart = \"no\"";
@@ -10,6 +11,9 @@ const BOMB: &str = "limits = { pids = 64, cpus = 0.3 }\nstop_grace_period = \"1s
 const CRAMPED: &str = "limits = { memory = \"1M\", swap = \"0M\" }\nuser = \"web\"\nrestart = \"no\"";
 const NARROW: &str = "limits = { pids = 1 }\nrestart = \"no\"";
 const CROWDED: &str = "limits = { memory = \"24M\", swap = \"0M\" }\nrestart = \"no\"";
+
+/// What `exec` ends with when there is no program that it could tell of.
+const NOT_EXECUTED: i32 = 125;
 
 #[test]
 fn who_takes_all_takes_it_from_itself() {
@@ -44,11 +48,12 @@ fn who_takes_all_takes_it_from_itself() {
 }
 
 fn nobody_enters_a_full_container(machine: &Booted) {
+    let orlop = Outside::of(machine);
     for name in ["bomb", "second-bomb"] {
-        let asked = json!({ "name": name, "command": ["/payload", "ids"] });
-        let error = machine.call("Exec", asked).unwrap_err().to_string();
-        assert!(error.contains("EAGAIN"), "{error}");
+        orlop.fails(&format!("exec {name} /payload ids"), NOT_EXECUTED, "clone");
     }
+    let out = orlop.ok("exec bystander /payload each ids");
+    assert!(out.contains("== end"), "{out}");
 }
 
 /// While the other one forks.
