@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 /// How `cgroupsPath` is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CgroupNaming {
-    /// A path. Where it is relative, or there is none, it is below [`OURS`].
+    /// A path. Where it is relative, or there is none, it is below `/orlop`.
     Path,
     /// `slice:prefix:name`, and systemd's names for the directories.
     Systemd,

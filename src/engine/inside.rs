@@ -12,7 +12,7 @@ use super::{Gate, Job, hooks, init, mounts, power, program, root, terminal};
 use crate::linux::clone::flags;
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
-use crate::linux::{Errno, Result, label, namespace, node, process, scheduling, seqpacket, sysctl};
+use crate::linux::{Errno, Result, fd, label, namespace, node, process, scheduling, seqpacket, sysctl};
 
 /// What the steps so far have made.
 pub struct Made {
@@ -41,7 +41,7 @@ pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
     // Setup's session lies outside of the process namespace, where ours would have the number 0.
     let _ = process::new_session();
     let opened = fs::open_directory("/");
-    let (root, report) = match opened.and_then(|root| Ok((root, clone_fd(&setup.report)?))) {
+    let (root, report) = match opened.and_then(|root| Ok((root, fd::copy(setup.report.as_fd())?))) {
         Ok(opened) => opened,
         Err(errno) => {
             report::send_failure(setup.report.as_fd(), &Failure::new("root", "/", errno));
@@ -59,10 +59,6 @@ pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
         }
     }
     NOT_FOUND
-}
-
-fn clone_fd(fd: &OwnedFd) -> Result<OwnedFd> {
-    fd.try_clone().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
 }
 
 fn execute(

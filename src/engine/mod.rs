@@ -125,7 +125,7 @@ pub fn start(job: Job<'_>) -> Result<Starting> {
         Cloned::Child => {
             let job = settle(job, theirs);
             process::exit_now(match job {
-                Ok((job, report)) => setup::run(job, report),
+                Ok((job, report)) => setup::run(&job, report),
                 Err(_) => 1,
             })
         }

@@ -115,22 +115,29 @@ fn send(to: &OwnedFd, word: [u8; 1], fd: BorrowedFd<'_>) -> Result<()> {
 }
 
 /// Runs all steps and clones the container. The value is setup's exit code.
-pub fn run(job: Job<'_>, report: OwnedFd) -> i32 {
-    let told = report.try_clone();
-    match (steps(job, report), told) {
-        (Ok(()), _) => 0,
-        (Err(failure), Ok(report)) => {
-            report::send_failure(report.as_fd(), &failure);
-            1
-        }
-        (Err(_), Err(_)) => 1,
+pub fn run(job: &Job<'_>, report: OwnedFd) -> i32 {
+    let failed = |to: &OwnedFd, failure: &Failure| {
+        report::send_failure(to.as_fd(), failure);
+        1
+    };
+    let own = match fd::copy(report.as_fd()) {
+        Ok(own) => own,
+        Err(errno) => return failed(&report, &Failure::new("report", "", errno)),
+    };
+    let mut made = match Made::new(own) {
+        Ok(made) => made,
+        Err(failure) => return failed(&report, &failure),
+    };
+    match steps(job, &mut made) {
+        Ok(()) => 0,
+        // Before `made` lets go of the container: its end must not be heard before the reason.
+        Err(failure) => failed(&report, &failure),
     }
 }
 
-fn steps(job: Job<'_>, report: OwnedFd) -> core::result::Result<(), Failure> {
-    let mut made = Made { env: read_environment(&job.environment)?, ..Made::new(report)? };
-    let steps = job.plan.setup.iter();
-    steps.map(|step| execute(step, &job, &mut made)).collect::<core::result::Result<(), Failure>>()?;
+fn steps(job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
+    made.env = read_environment(&job.environment)?;
+    job.plan.setup.iter().try_for_each(|step| execute(step, job, made))?;
     // Whoever was made last waits for nothing.
     match (&made.container, &made.root) {
         (Some(_), Some(root)) => made.let_on(root).map_err(|errno| Failure::new("root", "", errno)),

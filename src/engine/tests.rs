@@ -186,7 +186,7 @@ fn a_failure_names_its_step_and_its_object() {
         assert_eq!(run(&spec("true", change)).unwrap_err(), expected);
     };
     check(|spec| spec["process"]["args"] = json!(["nothing"]), "execute: nothing: No such file or directory");
-    check(|spec| spec["process"]["args"] = json!(["/etc"]), "execute: /etc: Is a directory");
+    check(|spec| spec["process"]["args"] = json!(["/etc"]), "execute: /etc: Permission denied");
     check(
         |spec| spec["mounts"][1]["source"] = json!("/nowhere"),
         "mount: /nowhere on /usr: No such file or directory",

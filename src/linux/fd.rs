@@ -58,6 +58,14 @@ pub fn duplicate_above(fd: BorrowedFd<'_>, from: RawFd) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// Another descriptor of the same, CLOEXEC.
+///
+/// # Errors
+/// EMFILE.
+pub fn copy(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    duplicate_above(fd, 0)
+}
+
 /// Takes over a descriptor that an exec handed to us under a fixed number.
 ///
 /// # Errors

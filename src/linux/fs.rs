@@ -176,11 +176,12 @@ fn is_regular(fd: BorrowedFd<'_>) -> Result<bool> {
 /// Whether we may execute the file at `path`, by our effective ids.
 ///
 /// # Errors
-/// ENOENT, EACCES; EISDIR for a directory.
+/// ENOENT, EACCES, for a directory too.
 pub fn may_execute(path: &std::ffi::CStr) -> Result<()> {
     let found = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
     if is_directory(found.as_fd())? {
-        return Err(Errno::EISDIR);
+        // As execve(2) says it.
+        return Err(Errno::EACCES);
     }
     let flags = nix::fcntl::AtFlags::AT_EACCESS;
     nix::unistd::faccessat(nix::fcntl::AT_FDCWD, path, nix::unistd::AccessFlags::X_OK, flags)
