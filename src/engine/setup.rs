@@ -287,7 +287,7 @@ fn clone_container(
     } else if !is_new {
         lend_stdio(job, made).map_err(fail("output"))?;
         // By way of the working directory, which a new mount namespace translates.
-        made.root().and_then(|root| nix::unistd::fchdir(root)).map_err(fail("root"))?;
+        made.root().and_then(nix::unistd::fchdir).map_err(fail("root"))?;
     }
     if let Some(user_namespace) = &made.user_namespace {
         namespace::enter_user(user_namespace.as_fd()).map_err(fail("user namespace"))?;

@@ -209,7 +209,7 @@ pub fn propagate(mount: BorrowedFd<'_>, depth: Depth, propagation: Propagation) 
         Propagation::Private => MsFlags::MS_PRIVATE,
         Propagation::Unbindable => MsFlags::MS_UNBINDABLE,
     };
-    let attr = MountAttr { attr_set: 0, attr_clr: 0, propagation: flag.bits() as u64, userns_fd: 0 };
+    let attr = MountAttr { attr_set: 0, attr_clr: 0, propagation: flag.bits(), userns_fd: 0 };
     set_attributes(mount, depth.flag(), &attr)
 }
 

@@ -95,11 +95,14 @@ pub fn write_maps(pid: i32, uids: &str, gids: &str) -> Result<()> {
     }
 }
 
-/// The maps of a user namespace, as the caller's sees them: lines of inside, outside, size.
+/// Lines of inside, outside, size.
+pub type Map = Vec<[u32; 3]>;
+
+/// The maps of a user namespace, of users and of groups, as the caller's sees them.
 ///
 /// # Errors
 /// EPERM without power over it.
-pub fn maps_of(namespace: BorrowedFd<'_>) -> Result<(Vec<[u32; 3]>, Vec<[u32; 3]>)> {
+pub fn maps_of(namespace: BorrowedFd<'_>) -> Result<(Map, Map)> {
     use super::clone::{Cloned, Parent, clone3};
     let (read, write) = super::fd::pipe()?;
     match clone3(Parent::Caller, 0, None)? {

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use crate::system::{self, Fork, check, clock, error_name, fork};
+use crate::system::{self, check, clock, error_name};
 
 /// Longer than any start takes, on a machine that is emulated.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -15,6 +15,7 @@ const GLANCE: Duration = Duration::from_millis(2);
 /// What is found at the end of a program that was overwritten.
 const MARK: &[u8] = b"overwritten";
 
+#[allow(clippy::disallowed_methods, reason = "here nobody else reaps")]
 fn spawn(words: &[&str]) -> Result<Child, String> {
     let is_pair = |word: &&&str| word.contains('=') && !word.starts_with('/');
     let pairs = words.iter().take_while(is_pair).filter_map(|pair| pair.split_once('='));
@@ -68,16 +69,7 @@ pub(crate) fn swap(one: &str, other: &str) -> Result<(), String> {
 }
 
 /// How often it ended with 0.
-pub(crate) fn run_while_swapping(one: &str, other: &str, times: u32, words: &[&str]) -> Result<(), String> {
-    match fork().map_err(|e| format!("fork: {e}"))? {
-        Fork::Child => {
-            // SAFETY: plain numbers.
-            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-            let _ = swap(one, other);
-            system::exit_now(1)
-        }
-        Fork::Parent => {}
-    }
+pub(crate) fn repeat(times: u32, words: &[&str]) -> Result<(), String> {
     let mut worked = 0_u32;
     for number in 0..times {
         let numbered: Vec<String> = words.iter().map(|word| word.replace('%', &number.to_string())).collect();

@@ -49,9 +49,9 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
                         says when it began, and goes on for ever; or ends after a while by a signal
   run [KEY=VALUE]… PROGRAM [ARGUMENT]…
                         waits for its end, ten seconds at most, and says how it ended
-  run-while-swapping ONE OTHER TIMES PROGRAM [ARGUMENT]…
-                        while a child exchanges two names as fast as it can
-  swap ONE OTHER        exchanges two names for ever
+  repeat TIMES PROGRAM [ARGUMENT]…
+                        one after the other, the number in the place of %
+  swap ONE OTHER        exchanges two names for ever, as fast as it can
   overwrite-exe SECONDS the program of every other process, at the first moment that it can be written
   raise-inherited PATH  gives a file all capabilities that whoever executes it inherits
   await-tail SECONDS PATH
@@ -129,9 +129,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["stamp-and-stay"] => process::stamp_and_stay(),
         ["stamps", milliseconds] => process::stamps(number(milliseconds)?),
         ["run", words @ ..] => hostile::run(words),
-        ["run-while-swapping", one, other, times, words @ ..] => {
-            hostile::run_while_swapping(one, other, number(times)?, words)
-        }
+        ["repeat", times, words @ ..] => hostile::repeat(number(times)?, words),
         ["swap", one, other] => hostile::swap(one, other),
         ["overwrite-exe", seconds] => hostile::overwrite_exe(number(seconds)?),
         ["raise-inherited", path] => hostile::raise_inherited(path),

@@ -182,7 +182,7 @@ fn fake(root: &Path, at: &str) {
     link("/escape/fake", root, at);
 }
 
-fn run(config: &mut Value, words: &[&str]) {
+pub(super) fn run(config: &mut Value, words: &[&str]) {
     let words = ["/payload"].iter().chain(words);
     config["process"]["args"] = words.map(|word| json!(word)).collect();
 }
@@ -192,7 +192,7 @@ fn without_mount(config: &mut Value, at: &str) {
     mounts.retain(|mount| !mount["destination"].as_str().unwrap().starts_with(at));
 }
 
-fn add_mount(config: &mut Value, at: &str, kind: &str) {
+pub(super) fn add_mount(config: &mut Value, at: &str, kind: &str) {
     let mount = json!({ "destination": at, "type": kind, "source": kind });
     config["mounts"].as_array_mut().unwrap().push(mount);
 }
