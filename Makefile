@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 .DEFAULT_GOAL := help
 # What is below shares cargo's lock and the machine's two emulators: one after the other.
 .NOTPARALLEL:
-.PHONY: help setup build install images demo run test soak soak-kills soak-steps soak-escapes soak-logger soak-orphans soak-histories soak-properties \
+.PHONY: help setup build install images demo run test engines soak soak-kills soak-steps soak-escapes soak-logger soak-orphans soak-histories soak-properties \
 	soak-fuzz soak-deny bench fuzz deny advisories doc clean
 
 help: ## this list
@@ -42,6 +42,9 @@ run: demo ## boot the demo: http://localhost:8080 (PORT=, MEMORY=); Ctrl-C ends 
 
 test: setup images ## format, lints, and every test, the ones in virtual machines included
 	@scripts/test
+
+engines: setup ## the OCI runtime under other people's tests, podman, containerd and Docker (hours without KVM)
+	@scripts/engines
 
 soak: soak-kills soak-steps soak-escapes soak-logger soak-orphans soak-histories soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
 

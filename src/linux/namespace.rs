@@ -129,7 +129,7 @@ pub fn maps_of(namespace: BorrowedFd<'_>) -> Result<(Map, Map)> {
     }
 }
 
-fn read_map(pid: i32, file: &str) -> Result<Vec<[u32; 3]>> {
+fn read_map(pid: i32, file: &str) -> Result<Map> {
     let path = format!("/proc/{pid}/{file}");
     let text = std::fs::read_to_string(path)
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))?;

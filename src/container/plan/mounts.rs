@@ -156,6 +156,10 @@ fn manner(options: &MountOptions) -> Manner {
     }
 }
 
+/// Options of a file system in memory while it is made. Engines write them for binds too, where there is
+/// nothing left to make: the kernel and other runtimes pass over them.
+const WHEN_MADE: [&str; 6] = ["mode", "size", "nr_inodes", "nr_blocks", "uid", "gid"];
+
 fn bind(index: usize, mount: &Mount, at: &str, options: MountOptions, root: &Root) -> Result<Bind, Refused> {
     let field = |name: &str| format!("mounts[{index}].{name}");
     let source = match (mount.kind.as_deref(), &mount.source) {
@@ -163,7 +167,7 @@ fn bind(index: usize, mount: &Mount, at: &str, options: MountOptions, root: &Roo
         (_, Some(source)) if !source.is_empty() => source.clone(),
         _ => return Err(Refused::new(field("source"), "there is nothing to bind")),
     };
-    if let Some((key, _)) = options.data.first() {
+    if let Some((key, _)) = options.data.iter().find(|(key, _)| !WHEN_MADE.contains(&key.as_str())) {
         return Err(Refused::new(field("options"), format!("nobody knows `{key}` of a bind mount")));
     }
     let own = !(mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty());
@@ -228,6 +232,21 @@ mod tests {
         check("/a/../../b", None);
         check("", None);
         check("/a\0b", None);
+    }
+
+    #[test]
+    fn a_bind_makes_no_file_system_and_still_knows_its_options() {
+        let check = |option: &str, expected: Option<&str>| {
+            let mount = Mount { source: Some("/etc".to_string()), ..Mount::default() };
+            let options = MountOptions::read(&[option.to_string()]).unwrap();
+            let refused = bind(3, &mount, "/mnt", options, &Root::directory("/root".to_string()))
+                .err()
+                .map(|why| why.to_string());
+            assert_eq!(refused.as_deref(), expected, "{option}");
+        };
+        check("mode=755", None);
+        check("size=1k", None);
+        check("readonly", Some("mounts[3].options: nobody knows `readonly` of a bind mount"));
     }
 
     #[test]
