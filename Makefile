@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 .DEFAULT_GOAL := help
 # What is below shares cargo's lock and the machine's two emulators: one after the other.
 .NOTPARALLEL:
-.PHONY: help setup build install images demo run test engines soak soak-kills soak-steps soak-logger soak-orphans soak-histories soak-properties \
+.PHONY: help setup build install images demo run test engines soak soak-kills soak-steps soak-escapes soak-logger soak-orphans soak-histories soak-properties \
 	soak-fuzz soak-deny bench fuzz deny advisories doc clean
 
 help: ## this list
@@ -46,13 +46,16 @@ test: setup images ## format, lints, and every test, the ones in virtual machine
 engines: setup ## the OCI runtime under other people's tests, podman, containerd and Docker (hours without KVM)
 	@scripts/engines
 
-soak: soak-kills soak-steps soak-logger soak-orphans soak-histories soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
+soak: soak-kills soak-steps soak-escapes soak-logger soak-orphans soak-histories soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
 
 soak-kills: setup images ## … the supervisor killed 10,000 times under load
 	@scripts/soak kills
 
 soak-steps: setup images ## … the supervisor dies between every two steps, 1,000 times
 	@scripts/soak steps
+
+soak-escapes: setup images ## … a mount target exchanged for a link while containers start, for a minute
+	@scripts/soak escapes
 
 soak-logger: setup images ## … the logger killed 5,000 times while it reads
 	@scripts/soak logger

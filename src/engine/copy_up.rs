@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::dir::{Dir, Type};
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
-use nix::sys::stat::{Mode, fchmod, fstat, fstatat, mkdirat, mknodat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat, mknodat};
 
 use crate::linux::{Errno, Result, fd};
 
@@ -52,7 +52,12 @@ fn directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, levels: u32) -> Result<()
             }
             _ => {
                 let stat = fstatat(from, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-                let kind = nix::sys::stat::SFlag::from_bits_truncate(stat.st_mode);
+                let kind = SFlag::from_bits_truncate(stat.st_mode);
+                // An image gives nobody a device; the file system that it is copied to would.
+                let is_device = [SFlag::S_IFCHR, SFlag::S_IFBLK].contains(&(kind & SFlag::S_IFMT));
+                if is_device {
+                    continue;
+                }
                 mknodat(to, name, kind, Mode::from_bits_truncate(stat.st_mode), stat.st_rdev)?;
                 own(from, to, name)?;
             }

@@ -71,6 +71,10 @@ fn execute(
         let object = object.to_owned();
         move |errno| Failure::new(name, object, errno)
     };
+    #[cfg(naive)]
+    if let Some(done) = naively(step, made) {
+        return done.map_err(fail("naive", ""));
+    }
     match step {
         InsideStep::TakeRoot(taking) => take_root(*taking, made, setup).map_err(fail("root", "/")),
         InsideStep::TimeOffsets(lines) => namespace::unshare_flags(flags::NEWTIME)
@@ -141,6 +145,26 @@ fn execute(
         }
         InsideStep::Init => init::become_init().map_err(fail("init", "")),
         InsideStep::Execute { args } => Err(program::become_it(args, made)),
+    }
+}
+
+/// None: as everybody else has it.
+#[cfg(naive)]
+fn naively(step: &InsideStep, made: &Made) -> Option<Result<()>> {
+    use super::naive;
+    let asked = |word: &str| naive::asked(&made.env, word);
+    let write = |path: &str, value: &str| naive::write(made.root.as_fd(), path, value);
+    match step {
+        InsideStep::TakeRoot(_) if asked("fds") => naive::leave_root_open().err().map(Err),
+        InsideStep::Sysctl { key, value } if asked("proc") => {
+            Some(write(&format!("/proc/sys/{}", key.replace('.', "/")), value))
+        }
+        InsideStep::AppArmor(profile) if asked("proc") => Some(write("/proc/self/attr/exec", profile)),
+        InsideStep::Capabilities(sets) if asked("inheritable") => {
+            let sets = orlop::container::CapabilitySets { inheritable: sets.permitted, ..*sets };
+            Some(power::set(sets))
+        }
+        _ => None,
     }
 }
 
@@ -217,6 +241,10 @@ fn attach_bind(at: &str, made: &mut Made) -> Result<()> {
 
 /// What an image must not redirect: no component is a link.
 fn inside_place(at: &str, node: Node, made: &Made) -> Result<OwnedFd> {
+    #[cfg(naive)]
+    if super::naive::asked(&made.env, "places") {
+        return super::naive::place(made.root.as_fd(), at, node);
+    }
     fs::make_in_root(made.root.as_fd(), at, node, (0, 0), Links::Refuse)
 }
 
@@ -240,6 +268,11 @@ fn mask(path: &str, made: &mut Made) -> Result<()> {
     if !fs::is_directory(target.as_fd())? {
         // The engine's own: nothing that the container could have put in its place.
         let null = fs::open_path("/dev/null")?;
+        #[cfg(naive)]
+        if super::naive::asked(&made.env, "null") {
+            let null = super::naive::null(made.root.as_fd())?;
+            return mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd());
+        }
         if !node::is_device(null.as_fd(), 1, 3)? {
             return Err(Errno::ENODEV);
         }
@@ -263,6 +296,10 @@ fn pivot(made: &mut Made) -> Result<()> {
 
 /// Enters the working directory as the user; makes it if it is missing and the user may.
 fn enter(path: &str, made: &Made) -> Result<()> {
+    #[cfg(naive)]
+    if super::naive::asked(&made.env, "cwd") {
+        return super::naive::enter(path);
+    }
     let directory = match fs::open_in_root(made.root.as_fd(), path, libc::O_PATH | libc::O_DIRECTORY) {
         Err(Errno::ENOENT) => {
             let owner = (made.user.uid, made.user.gid);

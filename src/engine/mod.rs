@@ -12,6 +12,8 @@ mod inside;
 pub mod limits;
 pub mod links;
 mod mounts;
+#[cfg(naive)]
+mod naive;
 mod power;
 mod program;
 mod report;

@@ -43,7 +43,10 @@ fn check(path: &str) -> Result<CString> {
 pub fn prepare(umask: u32, made: &Made, job: &Job<'_>) -> Result<()> {
     signal::reset();
     process::set_umask(umask);
-    fd::cloexec_from(3 + job.preserved as i32);
+    let first = 3 + job.preserved as i32;
+    #[cfg(naive)]
+    let first = super::naive::first_to_close(&made.env, first);
+    fd::cloexec_from(first);
     match &made.terminal {
         Some(terminal) => {
             pty::control(terminal.as_fd())?;

@@ -7,13 +7,18 @@ use orlop::container::spec::Size;
 use super::inside::Made;
 use super::report;
 use crate::linux::fs::{self, Links, Node};
-use crate::linux::{Result, mount, pty};
+use crate::linux::{Errno, Result, mount, pty};
 
 /// Opens one and tells its maker the other end.
 pub fn open(size: Option<Size>, made: &mut Made) -> Result<()> {
     // Not by /dev/ptmx, which an image might have made a link to somewhere.
     let flags = libc::O_RDWR | libc::O_NOCTTY;
-    let (engine, terminal) = pty::open(fs::open_without_links(made.root.as_fd(), "/dev/pts/ptmx", flags)?)?;
+    let door = fs::open_without_links(made.root.as_fd(), "/dev/pts/ptmx", flags)?;
+    // What else could have that name, in an image or in a running container, makes no terminals for us.
+    if !mount::has_magic(door.as_fd(), mount::DEVPTS_MAGIC)? {
+        return Err(Errno::ENOTTY);
+    }
+    let (engine, terminal) = pty::open(door)?;
     if let Some(Size { height, width }) = size
         && (height, width) != (0, 0)
     {

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
+use super::mount::{PROC_MAGIC, SYSFS_MAGIC, has_magic};
 use super::{Errno, Result, c_path, check_fd};
 
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
@@ -141,15 +142,23 @@ fn make_or_meet_link(
 }
 
 fn make_below(parent: BorrowedFd<'_>, name: &str, node: Node, (uid, gid): (u32, u32)) -> Result<()> {
-    match node {
-        Node::Directory => mkdirat(parent, name, Mode::from_bits_truncate(0o755))?,
+    let made = match node {
+        Node::Directory => {
+            mkdirat(parent, name, Mode::from_bits_truncate(0o755))?;
+            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+            openat(parent, name, flags, Mode::empty())?
+        }
         Node::File => {
             let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-            openat(parent, name, flags, Mode::from_bits_truncate(0o644))?;
+            openat(parent, name, flags, Mode::from_bits_truncate(0o644))?
         }
+    };
+    // Whoever shares the parent might have put something else there by now, that is not to be given away.
+    if fstat(&made)?.st_uid != nix::unistd::geteuid().as_raw() {
+        return Err(Errno::EEXIST);
     }
-    let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
-    nix::unistd::fchownat(parent, name, Some(uid.into()), Some(gid.into()), flags)
+    let flags = nix::fcntl::AtFlags::AT_EMPTY_PATH;
+    nix::unistd::fchownat(&made, "", Some(uid.into()), Some(gid.into()), flags)
 }
 
 /// Whether the descriptor stands for a directory.
@@ -158,6 +167,10 @@ fn make_below(parent: BorrowedFd<'_>, name: &str, node: Node, (uid, gid): (u32, 
 /// As fstat(2).
 pub fn is_directory(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR)
+}
+
+fn is_regular(fd: BorrowedFd<'_>) -> Result<bool> {
+    Ok(SFlag::from_bits_truncate(fstat(fd)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG)
 }
 
 /// Whether we may execute the file at `path`, by our effective ids.
@@ -242,12 +255,18 @@ pub fn make_directory(path: &str, mode: u32) -> Result<()> {
     }
 }
 
-/// Reads a regular file inside `root`, of at most `limit` bytes, without waiting for a fifo or a
-/// device that stands in its place.
+/// Reads a regular file inside `root`, of at most `limit` bytes. A fifo or a device that stands in its
+/// place is not even opened, and what the kernel makes up (proc(5), sysfs(5)) is nobody's file.
 ///
 /// # Errors
 /// EFBIG when it is larger, EINVAL when it is no regular file.
 pub fn read_in_root(root: BorrowedFd<'_>, path: &str, limit: usize) -> Result<Vec<u8>> {
+    let found = open_in_root(root, path, libc::O_PATH)?;
+    let is_made_up = [PROC_MAGIC, SYSFS_MAGIC].into_iter().map(|magic| has_magic(found.as_fd(), magic));
+    if !is_regular(found.as_fd())? || is_made_up.collect::<Result<Vec<_>>>()?.contains(&true) {
+        return Err(Errno::EINVAL);
+    }
+    // It may have been exchanged since: what is opened is looked at again.
     let fd = open_in_root(root, path, libc::O_RDONLY | libc::O_NONBLOCK | libc::O_NOCTTY)?;
     read_regular(fd.as_fd(), limit)
 }
@@ -257,8 +276,7 @@ pub fn read_in_root(root: BorrowedFd<'_>, path: &str, limit: usize) -> Result<Ve
 /// # Errors
 /// EFBIG when it is larger, EINVAL when it is no regular file.
 pub fn read_regular(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
-    let stat = fstat(fd)?;
-    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+    if !is_regular(fd)? {
         return Err(Errno::EINVAL);
     }
     let mut bytes = Vec::new();
@@ -333,6 +351,28 @@ mod tests {
         check("/run/resolve/stub.conf", Ok("run/resolve/stub.conf"));
         check("../../../../nowhere/orlop-test", Ok("nowhere/orlop-test"));
         check("resolv.conf", Err(Errno::ELOOP));
+    }
+
+    #[test]
+    fn what_is_read_is_a_file_and_nobody_waits_for_what_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("file"), "text").unwrap();
+        nix::unistd::mkfifo(&path("fifo"), Mode::S_IRWXU).unwrap();
+        symlink("fifo", path("link")).unwrap();
+        symlink("../../../file", path("up")).unwrap();
+        let root = open_directory(folder.path().to_str().unwrap()).unwrap();
+        let read = |name: &str, limit| read_in_root(root.as_fd(), name, limit);
+        assert_eq!(read("file", 4).unwrap(), b"text");
+        assert_eq!(read("up", 4).unwrap(), b"text");
+        assert_eq!(read("file", 3), Err(Errno::EFBIG));
+        for name in ["fifo", "link", "."] {
+            assert_eq!(read(name, 4), Err(Errno::EINVAL), "{name}");
+        }
+        let machine = open_directory("/").unwrap();
+        for name in ["/dev/zero", "/proc/self/status", "/proc/self/environ", "/sys/kernel/mm/ksm/run"] {
+            assert_eq!(read_in_root(machine.as_fd(), name, 1 << 20), Err(Errno::EINVAL), "{name}");
+        }
     }
 
     #[test]

@@ -320,6 +320,10 @@ pub fn has_magic(fd: BorrowedFd<'_>, magic: i64) -> Result<bool> {
     Ok(nix::sys::statfs::fstatfs(fd.as_fd())?.filesystem_type().0 as i64 == magic)
 }
 
+/// PROC_SUPER_MAGIC, SYSFS_MAGIC and DEVPTS_SUPER_MAGIC.
+pub const PROC_MAGIC: i64 = 0x9fa0;
+pub const SYSFS_MAGIC: i64 = 0x6265_6572;
+pub const DEVPTS_MAGIC: i64 = 0x1cd1;
 /// EROFS_SUPER_MAGIC_V1.
 pub const EROFS_MAGIC: i64 = 0xE0F5_E1E2;
 

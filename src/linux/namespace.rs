@@ -102,7 +102,7 @@ pub fn write_maps(pid: i32, uids: &str, gids: &str) -> Result<()> {
 /// Lines of inside, outside, size.
 pub type Map = Vec<[u32; 3]>;
 
-/// The maps of a user namespace, as the caller's sees them: lines of inside, outside, size.
+/// The maps of a user namespace, of users and of groups, as the caller's sees them.
 ///
 /// # Errors
 /// EPERM without power over it.

@@ -20,14 +20,19 @@ pub fn make_node(
     (major, minor): (u32, u32),
     (uid, gid): (u32, u32),
 ) -> Result<()> {
-    use nix::sys::stat::{FchmodatFlags, fchmodat, makedev, mknodat};
-    let mode = Mode::from_bits_truncate(mode);
+    use nix::sys::stat::{makedev, mknodat, umask};
     let number = makedev(major.into(), minor.into());
-    mknodat(parent, name, SFlag::from_bits_truncate(kind), mode, number)?;
-    let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
-    nix::unistd::fchownat(parent, name, Some(uid.into()), Some(gid.into()), flags)?;
-    // Whatever the umask took. The node is new, and nobody else has the directory yet.
-    fchmodat(parent, name, mode, FchmodatFlags::FollowSymlink)
+    // Not changed by name after it: whoever shares the directory might have put a link there.
+    let mask = umask(Mode::empty());
+    let made = mknodat(parent, name, SFlag::from_bits_truncate(kind), Mode::from_bits_truncate(mode), number);
+    umask(mask);
+    made?;
+    let node = openat(parent, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
+    if !is_same_node(node.as_fd(), kind, (major, minor))? {
+        return Err(Errno::EEXIST);
+    }
+    let flags = nix::fcntl::AtFlags::AT_EMPTY_PATH;
+    nix::unistd::fchownat(&node, "", Some(uid.into()), Some(gid.into()), flags)
 }
 
 /// Checks that a node of this kind and number is there already.

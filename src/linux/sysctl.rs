@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
@@ -21,15 +22,24 @@ pub(crate) enum Error {
 pub(crate) fn write_sysctl(key: &str, value: &str) -> Result<(), Error> {
     let path = path_of(key).ok_or_else(|| Error::Key { key: key.into() })?;
     // One write: the kernel takes a second one for a new value.
-    write_below("/proc/sys", &path, value.as_bytes()).map_err(|error| Error::Write { key: key.into(), error })
+    let written = the_kernels().and_then(|root| write_below(&root, &path, value.as_bytes()));
+    written.map_err(|error| Error::Write { key: key.into(), error })
 }
 
-fn write_below(root: &str, path: &str, value: &[u8]) -> io::Result<()> {
-    let root = File::open(root)?;
-    let how = OpenHow::new()
-        .flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
-    let mut file = File::from(openat2(&root, path, how)?);
+/// Nothing that was mounted over it.
+fn the_kernels() -> io::Result<File> {
+    let root = File::open("/proc/sys")?;
+    match super::mount::has_magic(root.as_fd(), super::mount::PROC_MAGIC)? {
+        true => Ok(root),
+        false => Err(io::Error::from_raw_os_error(libc::EXDEV)),
+    }
+}
+
+fn write_below(root: &File, path: &str, value: &[u8]) -> io::Result<()> {
+    let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(
+        ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV,
+    );
+    let mut file = File::from(openat2(root, path, how)?);
     let written = file.write(value)?;
     if written < value.len() {
         return Err(io::Error::from(io::ErrorKind::WriteZero));
@@ -123,7 +133,21 @@ mod tests {
 
     #[test]
     fn no_symlink_leads_out() {
-        let error = write_below("/proc", "self/comm", b"x").unwrap_err();
+        let error = write_below(&File::open("/proc").unwrap(), "self/comm", b"x").unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ELOOP));
+    }
+
+    #[test]
+    fn what_is_mounted_over_the_parameters_is_not_written_to() {
+        use crate::linux::mount;
+        in_own_network(|| {
+            let kind = c"tmpfs";
+            mount::mount(kind, c"/proc/sys", kind, nix::mount::MsFlags::empty(), c"").unwrap();
+            std::fs::create_dir_all("/proc/sys/net/ipv4").unwrap();
+            std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap();
+            let error = write_sysctl("net.ipv4.ip_forward", "1").unwrap_err().to_string();
+            assert_eq!(error, "sysctl net.ipv4.ip_forward: Invalid cross-device link (os error 18)");
+            assert_eq!(std::fs::read_to_string("/proc/sys/net/ipv4/ip_forward").unwrap(), "0");
+        });
     }
 }

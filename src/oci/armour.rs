@@ -17,6 +17,10 @@ use crate::linux::{Errno, exe, process};
 /// # Errors
 /// There is none: neither mounts nor files in memory may be made.
 pub(crate) fn put_on() -> Result<()> {
+    #[cfg(naive)]
+    if std::env::var("ORLOP_NAIVE").is_ok_and(|words| words == "exe") {
+        return Ok(());
+    }
     let own = exe::own().map_err(at("/proc/self/exe"))?;
     if exe::is_out_of_reach(own.as_fd()).map_err(at("/proc/self/exe"))? {
         return Ok(());

@@ -45,7 +45,10 @@ impl Store {
     /// It cannot be opened.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>> {
         match directory::open_at(path) {
-            Ok(directory) => Ok(Some(Self { directory })),
+            Ok(directory) => {
+                check_owner(&directory, &path.display().to_string())?;
+                Ok(Some(Self { directory }))
+            }
             Err(Errno::ENOENT) => Ok(None),
             Err(errno) => Err(at(path.display())(errno)),
         }
@@ -54,10 +57,10 @@ impl Store {
     /// # Errors
     /// It cannot be made.
     pub(crate) fn make(path: &Path) -> Result<Self> {
-        directory::make_all(path)
-            .and_then(|()| directory::open_at(path))
-            .map(|directory| Self { directory })
-            .map_err(at(path.display()))
+        let directory =
+            directory::make_all(path).and_then(|()| directory::open_at(path)).map_err(at(path.display()))?;
+        check_owner(&directory, &path.display().to_string())?;
+        Ok(Self { directory })
     }
 
     /// A directory for a new container, locked.
@@ -81,7 +84,10 @@ impl Store {
     pub(crate) fn find(&self, id: &str) -> Result<Folder> {
         check_id(id)?;
         match directory::open_below(self.directory.as_fd(), id) {
-            Ok(directory) => Ok(Folder { directory, id: id.to_owned() }),
+            Ok(directory) => {
+                check_owner(&directory, &format!("the directory of container {id:?}"))?;
+                Ok(Folder { directory, id: id.to_owned() })
+            }
             Err(Errno::ENOENT | Errno::ENOTDIR) => Err(Failure::does_not_exist(id)),
             Err(errno) => Err(at(format_args!("the directory of container {id:?}"))(errno)),
         }
@@ -103,6 +109,15 @@ impl Store {
         directory::remove_with_files(self.directory.as_fd(), &folder.id)
             .map_err(at(format_args!("the directory of container {:?}", folder.id)))
     }
+}
+
+/// What is written there says what is executed with our power: hooks, and whose namespaces are entered.
+fn check_owner(directory: &OwnedFd, what: &str) -> Result<()> {
+    let owner = directory::owner(directory.as_fd()).map_err(at(what))?;
+    if owner == 0 || owner == nix::unistd::geteuid().as_raw() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("{what} belongs to user {owner}: what is in it is not ours")))
 }
 
 impl Folder {
@@ -134,5 +149,27 @@ impl Folder {
     /// It cannot be read.
     pub(crate) fn record(&self) -> Result<Record> {
         Ok(Record::read(self.fd(), &self.id)?.unwrap_or_else(|| Record::new(&self.id)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_else_could_write_to_is_not_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+        let store = Store::make(&ours).unwrap();
+        drop(store.add("web").unwrap());
+        std::fs::create_dir(&theirs).unwrap();
+        for path in [&theirs, &ours.join("web")] {
+            std::os::unix::fs::chown(path, Some(1000), None).unwrap();
+        }
+        let why = Store::make(&theirs).err().map(|failure| failure.line());
+        let expected = format!("{} belongs to user 1000: what is in it is not ours", theirs.display());
+        assert_eq!(why.as_deref(), Some(expected.as_str()));
+        assert!(Store::open(&theirs).is_err());
+        assert!(store.find("web").is_err());
     }
 }

@@ -25,6 +25,7 @@ mod figures_are_the_kernels;
 mod fork_bomb_stays_in_pids;
 mod from_outside;
 mod has_namespaces_of_its_own;
+mod hostile;
 mod image_has_its_say;
 mod kills_between_steps;
 mod limits_are_in_cgroupfs;

@@ -8,6 +8,7 @@
 
 mod attempt;
 mod guest;
+mod hostile;
 mod look;
 mod output;
 mod process;
@@ -47,6 +48,16 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   serve PORT            answers HTTP
   stamp-and-stay | stamps MILLISECONDS
                         says when it began, and goes on for ever; or ends after a while by a signal
+  run [KEY=VALUE]… PROGRAM [ARGUMENT]…
+                        waits for its end, ten seconds at most, and says how it ended
+  repeat TIMES PROGRAM [ARGUMENT]…
+                        one after the other, the number in the place of %
+  swap ONE OTHER        exchanges two names for ever, as fast as it can
+  overwrite-exe SECONDS the program of every other process, at the first moment that it can be written
+  raise-inherited PATH  gives a file all capabilities that whoever executes it inherits
+  await-tail SECONDS PATH
+                        until a program is overwritten
+  find PATH [WORD]      all that is below it, links not followed
   witness [memory | reaping STREAM BURST | script FILE] then INIT [ARGUMENT]…
                         measures an init: see `witness`
   reap-for-ever         as the least of all inits";
@@ -122,6 +133,13 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["partial", text] => output::partial(text),
         ["stamp-and-stay"] => process::stamp_and_stay(),
         ["stamps", milliseconds] => process::stamps(number(milliseconds)?),
+        ["run", words @ ..] => hostile::run(words),
+        ["repeat", times, words @ ..] => hostile::repeat(number(times)?, words),
+        ["swap", one, other] => hostile::swap(one, other),
+        ["overwrite-exe", seconds] => hostile::overwrite_exe(number(seconds)?),
+        ["raise-inherited", path] => hostile::raise_inherited(path),
+        ["await-tail", seconds, path] => hostile::await_tail(number(seconds)?, path),
+        ["find", path, ..] => hostile::find(path),
         ["witness", words @ ..] => witness::run(words),
         ["reap-for-ever"] => witness::reap_for_ever(),
         ["serve", port] => output::serve(number(port)?),

@@ -3,7 +3,7 @@
 use std::io;
 
 /// Errors by the names that tests compare with.
-const NAMES: [(i32, &str); 18] = [
+const NAMES: [(i32, &str); 20] = [
     (libc::EPERM, "EPERM"),
     (libc::ENOENT, "ENOENT"),
     (libc::ENXIO, "ENXIO"),
@@ -22,6 +22,8 @@ const NAMES: [(i32, &str); 18] = [
     (libc::EROFS, "EROFS"),
     (libc::ENOSYS, "ENOSYS"),
     (libc::EOPNOTSUPP, "EOPNOTSUPP"),
+    (libc::ETXTBSY, "ETXTBSY"),
+    (libc::ELOOP, "ELOOP"),
 ];
 
 pub(crate) fn error_name(error: &io::Error) -> String {

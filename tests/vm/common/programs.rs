@@ -10,13 +10,13 @@ const TARGET: &str = "x86_64-unknown-linux-musl";
 /// The program in test containers; `ORLOP_PAYLOAD` names it.
 pub(crate) fn payload() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| find("ORLOP_PAYLOAD", "payload")).clone()
+    BUILT.get_or_init(|| find("ORLOP_PAYLOAD", "payload", "vm")).clone()
 }
 
 /// The machine's binary; `ORLOP_BINARY` names it.
 pub(crate) fn orlop() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| find("ORLOP_BINARY", "orlop")).clone()
+    BUILT.get_or_init(|| find("ORLOP_BINARY", "orlop", "vm")).clone()
 }
 
 /// A root of Debian with systemd and little else; `ORLOP_DEBIAN` names it.
@@ -25,19 +25,26 @@ pub(crate) fn debian() -> PathBuf {
     std::env::var_os("ORLOP_DEBIAN").map_or_else(made, PathBuf::from)
 }
 
-fn find(variable: &str, package: &str) -> PathBuf {
+/// The same, able to do some steps naively (`src/engine/naive.rs`); `ORLOP_NAIVE_BINARY` names it.
+pub(crate) fn naive() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find("ORLOP_NAIVE_BINARY", "orlop", "naive")).clone()
+}
+
+fn find(variable: &str, package: &str, profile: &str) -> PathBuf {
     match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),
-        None => build(package),
+        None => build(package, profile),
     }
 }
 
 /// Cargo itself says where the program is: the target folder may be anywhere.
-fn build(package: &str) -> PathBuf {
+fn build(package: &str, profile: &str) -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--profile", "vm", "--target", TARGET, "--package", package])
+        .args(["rustc", "--profile", profile, "--target", TARGET, "--package", package, "--bin", package])
         .args(["--message-format", "json-render-diagnostics"])
+        .args(if profile == "naive" { &["--", "--cfg", "naive"][..] } else { &[] })
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap_or_else(|e| panic!("cargo does not run: {e}"));
