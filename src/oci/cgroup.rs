@@ -96,8 +96,8 @@ pub(crate) fn make(root: &OwnedFd, path: &str) -> Result<Place> {
     Ok(place)
 }
 
-/// One level after the other. Controllers are enabled in what lies above; a cgroup with processes of
-/// its own refuses that, and a limit that needs one is then refused by its missing file.
+/// One level after the other. Controllers are enabled in what lies above, unless it has processes of its
+/// own; a limit that needs one is then refused by its missing file.
 fn descend(root: BorrowedFd<'_>, path: &str, made: &mut Vec<String>) -> linux::Result<OwnedFd> {
     let mut so_far = String::new();
     let mut here = directory::open_below(root, ".")?;
@@ -126,12 +126,22 @@ fn enable(above: BorrowedFd<'_>) {
     let is_missing = |name: &&str| !enabled.split_whitespace().any(|it| it == *name);
     let missing: Vec<String> =
         have.split_whitespace().filter(is_missing).map(|name| format!("+{name}")).collect();
-    if missing.is_empty() || cgroup::write(above, "cgroup.subtree_control", &missing.join(" ")).is_ok() {
+    if missing.is_empty()
+        || is_inhabited(above)
+        || cgroup::write(above, "cgroup.subtree_control", &missing.join(" ")).is_ok()
+    {
         return;
     }
     for controller in missing {
         let _ = cgroup::write(above, "cgroup.subtree_control", &controller);
     }
+}
+
+/// Whether it has processes itself and is not the root of all (which has no type). Those controllers that the
+/// kernel enables there nevertheless would make its children threaded: nobody can be cloned into such a one.
+fn is_inhabited(it: BorrowedFd<'_>) -> bool {
+    let is_root = matches!(cgroup::read(it, "cgroup.type"), Err(Errno::ENOENT));
+    !is_root && !matches!(cgroup::read(it, "cgroup.procs").as_deref(), Ok(""))
 }
 
 /// Opens a cgroup by its path from the root of the hierarchy.

@@ -193,6 +193,7 @@ impl Attempt<'_> {
         });
         let starting = starting.map_err(at("clone"))?;
         self.attend(&starting)?;
+        limits.apply_late(self.record.cgroup.as_ref())?;
         let (Some(process), Some(identity)) = (self.process.take(), self.record.process) else {
             return Err(Failure::new("the container was ready before it was there"));
         };
@@ -250,7 +251,7 @@ impl Attempt<'_> {
                     seccomp_agent::tell(&self.bundle.spec, &state, self.pid(), listener.as_fd())?;
                 }
                 Report::Ready => return Ok(()),
-                Report::Failed(failure) => return Err(Failure::new(failure.to_string())),
+                Report::Failed(failure) => return Err(Failure::of_start(&failure)),
                 Report::Closed => return Err(Failure::new("the container ended while it was being made")),
             }
         }

@@ -26,8 +26,8 @@ fn what_cannot_be_done_is_refused_and_nothing_is_left() {
         "pid: /proc/self/ns/net",
     );
     refused(|spec| spec["root"]["path"] = "nowhere".into(), "nowhere");
-    refused(|spec| spec["process"]["args"] = json!(["/nowhere"]), "/nowhere: No such file or directory");
-    refused(|spec| spec["process"]["args"] = json!(["nowhere"]), "nowhere: No such file or directory");
+    refused(|spec| spec["process"]["args"] = json!(["/nowhere"]), "/nowhere: no such file or directory");
+    refused(|spec| spec["process"]["args"] = json!(["nowhere"]), "nowhere: no such file or directory");
     refused(|spec| spec["process"]["cwd"] = "etc".into(), "process.cwd");
     refused(
         |spec| spec["process"]["rlimits"] = json!([{"type": "RLIMIT_X", "soft": 1, "hard": 1}]),

@@ -55,6 +55,13 @@ impl Setting {
     pub fn controller(&self) -> &str {
         self.file.split('.').next().unwrap_or_default()
     }
+
+    /// Whether it counts processes. What prepares a container is one more, and so such a limit comes into
+    /// force when that has done its part, before the program runs.
+    #[must_use]
+    pub fn counts_processes(&self) -> bool {
+        self.file == "pids.max"
+    }
 }
 
 /// What the files of a running container's cgroup say, which some updates depend on.
