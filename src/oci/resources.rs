@@ -23,12 +23,14 @@ pub(crate) struct Limits {
 ///
 /// # Errors
 /// What cannot be limited; anything at all where there is no cgroup v2.
-pub(crate) fn of_new(spec: &Spec, hierarchy: &Hierarchy) -> Result<Limits> {
+pub(crate) fn of_new(spec: &Spec, hierarchy: &Hierarchy, path: &str) -> Result<Limits> {
     let settings = settings(&spec.linux.resources, When::Start).map_err(refused)?;
     let filter = filter(&spec.linux.resources.devices, &spec.linux.devices)?;
-    let Hierarchy::Missing(why) = hierarchy else {
+    let Err(why) = hierarchy.root_for(path) else {
         let (late, settings) = settings.into_iter().partition(Setting::counts_processes);
-        return Ok(Limits { settings, late, filter: Some(filter) });
+        // Whoever was only lent a cgroup opens no device that is not open to that user anyway, and loads no filter.
+        let filter = matches!(hierarchy, Hierarchy::Unified(_)).then_some(filter);
+        return Ok(Limits { settings, late, filter });
     };
     match settings.iter().find(|setting| !is_none(&setting.value)) {
         Some(asked) => Err(Failure::new(format!(
