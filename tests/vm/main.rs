@@ -9,6 +9,7 @@
 
 mod common;
 
+mod a_bundle_is_the_container;
 mod a_persons_word_counts;
 mod attaches_to_a_container;
 mod boots_and_says_so;
