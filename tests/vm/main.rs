@@ -39,6 +39,7 @@ mod nothing_is_inherited;
 mod opens_as_declared;
 mod pauses_and_goes_on;
 mod power;
+mod profiles_confine;
 mod real_time_signals;
 mod reaps_orphans;
 mod restarts_a_crashed_container;
