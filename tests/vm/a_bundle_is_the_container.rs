@@ -45,27 +45,43 @@ fn a_bundle_is_the_container() {
         container("web", LOOKS, KEYS),
         container(
             "reader",
-            "each until-file /b/ran , cat /b/out",
+            "each until-file /b/ran , cat /b/later , cat /b/out",
             "restart = \"no\"\nuserns = \"host\"\nvolumes = [\"/run/b:/b:ro\"]",
         ),
-        "[volume.data]\n".to_owned(),
+        // Not started before its bundle is.
+        container(
+            "later",
+            "each stat /data , write-file /data/note x , cat /data/note",
+            "user = \"web\"\ndepends_on = [\"reader\"]\nvolumes = [\"fresh:/data\"]",
+        ),
+        "[volume.data]\n[volume.fresh]\n".to_owned(),
     ];
     let errands = [
         "wait /proc/1/root/run/b/config.json".to_owned(),
         "join /proc/1/ns/mnt".to_owned(),
         "run /run/b/out /init oci --root /run/oci run --bundle /run/b twin".to_owned(),
+        "wait /run/c/config.json".to_owned(),
+        "run /run/b/later /init oci --root /run/oci run --bundle /run/c later".to_owned(),
         "run /run/b/ran /init oci --root /run/oci list --format json".to_owned(),
     ];
-    let machine = world(&config.concat()).witness(&errands).boot();
+    let world = world(&config.concat()).witness(&errands);
+    let data = world.config().join("payload/data");
+    std::os::unix::fs::chown(data, Some(101), Some(102)).unwrap();
+    let machine = world.boot();
     let ours = machine.logged("web", "== end");
     machine.wait("web", "exited");
     machine.wait("reader", "failed");
     let told = machine.ok("Spec", json!({ "name": "web", "bundle": "/run/b" }));
+    machine.ok("Spec", json!({ "name": "later", "bundle": "/run/c" }));
     let ran = machine.witnessed();
     assert!(ran[2].ends_with("exit status: 0"), "{ran:?}");
+    assert!(ran[4].ends_with("exit status: 0"), "{ran:?}");
     machine.ok("Start", json!({ "name": "reader" }));
     let log = machine.logged("reader", "== end\n== end");
     let (_, theirs) = log.split_once("== cat /b/out\n").unwrap();
+    // A volume of its own belongs to whom the image says.
+    assert_eq!(section(&log, "stat /data"), "/data 755 101 102\n");
+    assert_eq!(section(&log, "cat /data/note"), "x");
     for look in all_look(&ours) {
         let [our, their] = [&ours, theirs].map(|log| section(log, &look));
         match look.as_str() {
