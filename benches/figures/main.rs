@@ -10,6 +10,7 @@ mod memory;
 mod reaping;
 mod runtimes;
 mod sizes;
+mod smallest;
 mod start;
 mod table;
 
