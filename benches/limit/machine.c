@@ -3,8 +3,8 @@
  * nothing else. As on the machine one process prepares each and another becomes it; nothing is read, planned or
  * told, and little checked.
  *
- * usage: machine LAYERS FILES FILTER ALIVE PROGRAM [ARGUMENT...]
- * The only folder in LAYERS is a mounted layer, FILES a folder with hosts, hostname and resolv.conf, ALIVE how many are started one
+ * usage: machine LAYERS FILTER ALIVE PROGRAM [ARGUMENT...]
+ * The only folder in LAYERS is a mounted layer, ALIVE how many are started one
  * after the other while those before them live. What they print comes out when all have been started. */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -41,7 +41,7 @@
 #define KEPT 1531ULL
 
 static char layer[512];
-static const char *files;
+static char files[64];
 static struct sock_fprog filter;
 static int device_filter = -1;
 
@@ -232,6 +232,13 @@ static void inside(int way, char **argv)
 	must(sethostname("limit", 5), "hostname");
 	loopback();
 	syscall(SYS_keyctl, 1, NULL);
+	for (size_t i = 0; i < 2; i++) {
+		static const char *const users[] = { "/etc/passwd", "/etc/group" };
+		char text[4096];
+		int file = open(users[i], O_RDONLY | O_CLOEXEC);
+		if (file >= 0 && read(file, text, sizeof text) >= 0)
+			close(file);
+	}
 	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no_new_privs");
 	for (int number = 0; number < 64; number++)
 		if (!(KEPT >> number & 1) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0)
@@ -304,6 +311,26 @@ static int load(void)
 	return must(syscall(SYS_bpf, BPF_PROG_LOAD, &attributes, sizeof attributes), "bpf");
 }
 
+/* The files that are the container's own in /etc, and the record of it: beside their places, and then renamed. */
+static void write_files(int number)
+{
+	static const char *const names[] = { "hosts", "hostname", "resolv.conf", "record.json" };
+	static const char *const texts[] = {
+		"127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\tlimit\n", "limit\n", "", "{}",
+	};
+	char path[128], beside[160];
+	snprintf(files, sizeof files, "/run/orlop/limit%d", number);
+	must(mkdir(files, 0755), files);
+	for (size_t i = 0; i < 4; i++) {
+		snprintf(path, sizeof path, "%s/%s", files, names[i]);
+		snprintf(beside, sizeof beside, "%s.new", path);
+		int file = must(open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), beside);
+		must(write(file, texts[i], strlen(texts[i])), beside);
+		close(file);
+		must(rename(beside, path), path);
+	}
+}
+
 static int cgroup(int all, int number)
 {
 	char name[32];
@@ -323,15 +350,21 @@ static int cgroup(int all, int number)
 
 static void start(int all, int number, char **argv)
 {
-	int way[2];
+	int way[2], output[2][2];
 	char word;
+	write_files(number);
 	int own = cgroup(all, number);
+	/* Where its output would go. */
+	must(pipe2(output[0], O_CLOEXEC), "pipe");
+	must(pipe2(output[1], O_CLOEXEC), "pipe");
 	must(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, way), "socketpair");
 	struct clone_args args = { .flags = INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = own };
 	if (must(syscall(SYS_clone3, &args, sizeof args), "clone3") == 0)
 		setup(4000000000U - 65536U * (number + 1), way[0], way[1], argv);
 	close(way[1]);
 	close(own);
+	close(output[0][1]);
+	close(output[1][1]);
 	if (recv(way[0], &word, 1, 0) != 1 || write(way[0], "g", 1) != 1)
 		must(-1, "start");
 	/* Its program runs when the other end is closed. */
@@ -343,7 +376,7 @@ static void start(int all, int number, char **argv)
 int main(int argc, char **argv)
 {
 	static struct sock_filter program[4096];
-	if (argc < 6)
+	if (argc < 5)
 		return 125;
 	DIR *layers = opendir(argv[1]);
 	must(layers ? 0 : -1, argv[1]);
@@ -351,9 +384,8 @@ int main(int argc, char **argv)
 		if (one->d_name[0] != '.')
 			snprintf(layer, sizeof layer, "%s/%s", argv[1], one->d_name);
 	closedir(layers);
-	files = argv[2];
-	int from = must(open(argv[3], O_RDONLY | O_CLOEXEC), argv[3]);
-	filter.len = must(read(from, program, sizeof program), argv[3]) / sizeof *program;
+	int from = must(open(argv[2], O_RDONLY | O_CLOEXEC), argv[2]);
+	filter.len = must(read(from, program, sizeof program), argv[2]) / sizeof *program;
 	filter.filter = program;
 	device_filter = load();
 	int said[2];
@@ -361,8 +393,8 @@ int main(int argc, char **argv)
 	int out = must(dup(1), "output");
 	must(dup2(said[1], 1), "output");
 	int all = must(open("/sys/fs/cgroup/containers", O_DIRECTORY | O_CLOEXEC), "cgroup");
-	for (int number = 0; number < atoi(argv[4]); number++)
-		start(all, number, argv + 5);
+	for (int number = 0; number < atoi(argv[3]); number++)
+		start(all, number, argv + 4);
 	/* Each has said what it has to say when it is heard; the others go on. */
 	static char text[65536];
 	sleep(1);

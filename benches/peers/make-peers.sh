@@ -80,7 +80,7 @@ cp "$out/machine.bpf" "$out/reaper/machine.bpf"
 gcc -O2 -static -o "$out/reaper/limit" "$here/../limit/machine.c"
 strip "$out/reaper/limit"
 for alive in 12 100; do
-    printf 'sleep 60\nrun /limit /run/orlop/layers /run/orlop/containers/one0 /machine.bpf %d /payload stamp-and-stay\n' \
+    printf 'sleep 60\njoin /proc/1/ns/mnt\nspawn /limit /run/orlop/layers /machine.bpf %d /payload stamp-and-stay\n' \
         "$alive" >"$out/reaper/limit-$alive"
 done
 pack reaper

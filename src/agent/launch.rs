@@ -110,7 +110,7 @@ impl Agent {
             return self.start_failed(name, generation, failure);
         }
         let Some(container) = self.config.containers.get(name) else { return };
-        let image = match store::find(&container.image) {
+        let image = match self.compiled.images.find(&container.image) {
             Ok(image) => image,
             Err(reason) => {
                 return self.events.push_back(Event::ImageInvalid { name: name.into(), reason });
@@ -227,6 +227,9 @@ impl Agent {
     /// Has PID 1 keep it, once there is all that is to be kept.
     pub fn created(&mut self, key: u32, pid: i32, pidfd: OwnedFd) {
         let Some(run) = self.runs.get_mut(&key) else { return };
+        if let Some(Err(failure)) = run.cgroups.as_mut().map(Cgroups::limit_processes) {
+            return self.fail(key, failure);
+        }
         match core::mem::replace(&mut run.stage, Stage::Over) {
             Stage::Setup { starting, until, ends, .. } if !ends.are_whole() => {
                 run.stage = Stage::Setup { starting, until, ends, made: Some((pid, pidfd)) };

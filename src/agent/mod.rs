@@ -6,6 +6,7 @@
 
 mod adopt;
 mod answer;
+mod apparmor;
 mod blame;
 mod boot;
 mod button;

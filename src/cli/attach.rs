@@ -10,7 +10,7 @@ use super::client::Client;
 use super::failure::Failure;
 use super::following::{Following, Piece, Seen, pass_over, rest};
 use super::screen::Screen;
-use super::session::{Detach, Ended, Input, Session, Signals};
+use super::session::{self, Detach, Ended, Input, Session, Signals};
 use crate::linux::terminal::{self, Raw};
 
 /// A supervisor that is replaced is back by then.
@@ -63,6 +63,9 @@ fn once(
     let name = arguments.name.clone();
     let following = Following::begin(connect()?, &name, seen)?;
     let stdin = !arguments.no_stdin && (status.details.tty || status.details.stdin_open);
+    if arguments.sig_proxy {
+        session::keep_signals();
+    }
     let (stream, decoder) = connect()?.upgrade(&Request::Attach { name, stdin })?;
     let input = std::io::stdin();
     if stdin && status.details.tty && raw.is_none() && terminal::size(input.as_fd()).is_some() {

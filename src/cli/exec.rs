@@ -40,6 +40,7 @@ fn run(client: Client, screen: &mut Screen<'_>, arguments: &ExecArguments) -> Re
         columns: size.map(|(_, columns)| columns),
     });
     screen.out.flush()?;
+    session::keep_signals();
     let (stream, decoder) = client.upgrade(&request)?;
     let stdin = std::io::stdin();
     // Its keys are the program's; whoever types nothing keeps its own.

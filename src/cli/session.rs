@@ -28,6 +28,9 @@ const PIECE: usize = 4096;
 const PASSED: [i32; 6] =
     [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
 
+/// Those of them that nobody ends us with.
+const KEPT: [i32; 2] = [libc::SIGUSR1, libc::SIGUSR2];
+
 /// Whoever asks this often in a row means us.
 const INSISTED: u32 = 3;
 
@@ -90,6 +93,12 @@ impl Detach {
         }
         (passed, false)
     }
+}
+
+/// Keeps what comes before there is a session for it. What should end us still does, while there is no answer.
+pub(crate) fn keep_signals() {
+    // What it reads with is opened with the session.
+    let _ = signal::block_and_read(&KEPT);
 }
 
 /// Rows and columns of the terminal that we are on, whichever stream it is behind.

@@ -26,6 +26,8 @@ pub struct Host {
     pub modules: Vec<String>,
     /// Key with dots (`net.ipv4.ip_forward`) → value as written to /proc/sys.
     pub sysctls: BTreeMap<String, String>,
+    /// Files with compiled policy, beside the configuration or anywhere on the machine.
+    pub apparmor_profiles: Vec<String>,
     pub control_ports: bool,
     pub fault_injection: bool,
     /// From the request to the reboot(2), at most.
@@ -365,6 +367,7 @@ impl Default for Host {
             hostname: String::from("orlop"),
             modules: Vec::new(),
             sysctls: BTreeMap::new(),
+            apparmor_profiles: Vec::new(),
             control_ports: true,
             fault_injection: false,
             poweroff_timeout: Duration::from_secs(60),

@@ -341,7 +341,15 @@ fn join(target: &OwnedFd) -> Result<()> {
         false => flags::NEWUSER,
     };
     let all = NamespaceKind::ALL.iter().filter(|kind| **kind != NamespaceKind::User);
-    namespace::join_those_of(target.as_fd(), all.fold(user, |all, kind| all | flag(*kind)))
+    let all = all.fold(user, |all, kind| all | flag(*kind));
+    match namespace::join_those_of(target.as_fd(), all) {
+        // Somebody without power over a namespace needs none where he is in it already.
+        Err(Errno::EPERM) => {
+            let others = namespace::other_than_ours(target.as_fd(), all)?;
+            if others == 0 { Ok(()) } else { namespace::join_those_of(target.as_fd(), others) }
+        }
+        other => other,
+    }
 }
 
 fn flag(kind: NamespaceKind) -> u64 {

@@ -7,7 +7,7 @@ use orlop::container::spec::Size;
 use super::inside::Made;
 use super::report;
 use crate::linux::fs::{self, Links, Node};
-use crate::linux::{Errno, Result, mount, pty};
+use crate::linux::{Errno, Result, fd, mount, pty};
 
 /// Opens one and tells its maker the other end.
 pub fn open(size: Option<Size>, made: &mut Made) -> Result<()> {
@@ -25,6 +25,9 @@ pub fn open(size: Option<Size>, made: &mut Made) -> Result<()> {
         pty::resize(terminal.as_fd(), height, width)?;
     }
     report::send_terminal(made.report.as_fd(), engine.as_fd())?;
+    // Already here: whoever reads what its maker says, until nobody has that output any more, is not to wait for
+    // a program that somebody starts later.
+    (0..3).try_for_each(|number| fd::install(terminal.as_fd(), number))?;
     made.terminal = Some(terminal);
     Ok(())
 }

@@ -97,7 +97,7 @@ pub(crate) fn until_it_runs(
             Report::Failed(failure) if failure.step == "hook" => {
                 return Err(NotBegun::Hook(Failure::new(format!("startContainer hook {}", failure.object))));
             }
-            Report::Failed(failure) => return Err(Failure::new(failure.to_string()).into()),
+            Report::Failed(failure) => return Err(Failure::of_start(&failure).into()),
             Report::Listener(listener) => {
                 let Some(spec) = spec.take() else { continue };
                 let state = State::new(record, Status::Created, pid);

@@ -70,6 +70,7 @@ pub fn plan_with(spec: &Spec, root: &Root, programs: &mut Programs) -> Result<Pl
     if process.terminal {
         inside.extend([InsideStep::Terminal { size: process.console_size }, InsideStep::Console]);
     }
+    inside.extend(mounts.last);
     inside.extend(paths(spec)?);
     if !spec.hooks.create_container.is_empty() {
         inside.push(InsideStep::Hooks(spec.hooks.create_container.clone()));

@@ -19,6 +19,8 @@ use crate::container::steps::{
 pub(super) struct Mounts {
     pub setup: Vec<SetupStep>,
     pub inside: Vec<InsideStep>,
+    /// When all is mounted and every device is there.
+    pub last: Vec<InsideStep>,
 }
 
 /// Whether it shows what is mounted or stands elsewhere.
@@ -67,7 +69,8 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
             continue;
         }
         let copy_up = options.copy_up;
-        let fresh = fresh(kind, mount, at, options, spec)?;
+        let mut fresh = fresh(kind, mount, at, options, spec)?;
+        mounts.last.extend(open_until_filled(&mut fresh, spec.mounts.get(index + 1..).unwrap_or_default()));
         match (by_container, copy_up) {
             (true, true) => {
                 return Err(Refused::new(field("options"), "tmpcopyup has nothing to copy there"));
@@ -79,6 +82,18 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
         }
     }
     Ok(mounts)
+}
+
+/// A read-only file system in memory in which others have their places, as engines write of `/dev`, is closed
+/// when they are there.
+fn open_until_filled(fresh: &mut Fresh, later: &[Mount]) -> Option<InsideStep> {
+    let is_in_it = |mount: &Mount| destination(&mount.destination).is_ok_and(|at| is_within(&at, &fresh.at));
+    if fresh.kind != "tmpfs" || !(fresh.at == "/dev" || later.iter().any(is_in_it)) {
+        return None;
+    }
+    let manner = Manner { propagation: Vec::new(), ..fresh.manner.clone() };
+    fresh.manner.attributes = fresh.manner.attributes.writable()?;
+    Some(InsideStep::Remount { at: fresh.at.clone(), manner })
 }
 
 /// Normal, absolute, and without a way up. Version 1.0 took relative ones as if from `/`.

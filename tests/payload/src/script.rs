@@ -7,6 +7,7 @@ use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::system::{self, check, error_name};
@@ -45,12 +46,29 @@ fn errand(words: &[&str]) -> io::Result<String> {
             let seconds = seconds.parse().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
             system::sleep(Duration::from_secs(seconds));
         }
-        ["run", program @ ..] => run_program(&program.join(" "))?,
+        // Nobody waits for its end.
+        ["spawn", program, arguments @ ..] => {
+            let words = arguments.iter().flat_map(|words| words.split(' '));
+            Command::new(program).args(words).spawn().map(drop)?;
+        }
         // Until there is something in it.
         ["wait", path] => {
             while fs::read_to_string(path).unwrap_or_default().is_empty() {
                 system::sleep(GLANCE);
             }
+        }
+        ["join", namespace] => {
+            let namespace = fs::File::open(namespace)?;
+            // SAFETY: the descriptor lives through the call.
+            check(unsafe { libc::setns(namespace.as_raw_fd(), 0) }).map(drop)?;
+        }
+        // To its end; both its streams go into the file.
+        ["run", path, program, arguments @ ..] => {
+            let file = fs::File::create(path)?;
+            let words = arguments.iter().flat_map(|words| words.split(' '));
+            let mut command = Command::new(program);
+            command.args(words).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+            return command.status().map(|status| status.to_string());
         }
         _ => return Err(io::Error::from_raw_os_error(libc::ENOSYS)),
     }
@@ -65,23 +83,6 @@ fn mount(kind: &str, path: &str, options: &str) -> io::Result<()> {
     let mounted =
         unsafe { libc::mount(kind.as_ptr(), path.as_ptr(), kind.as_ptr(), 0, options.as_ptr().cast()) };
     check(mounted).map(drop)
-}
-
-/// Where PID 1 sees its files; nobody waits for its end.
-fn run_program(line: &str) -> io::Result<()> {
-    let words = line.split_whitespace().map(CString::new).collect::<Result<Vec<_>, _>>()?;
-    let there = fs::File::open("/proc/1/ns/mnt")?;
-    if let system::Fork::Child = system::fork()? {
-        let mut arguments: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
-        arguments.push(std::ptr::null());
-        // SAFETY: an open descriptor; strings that live through the call, and a null at their end.
-        unsafe {
-            libc::setns(there.as_raw_fd(), libc::CLONE_NEWNS);
-            libc::execv(arguments.first().copied().unwrap_or_default(), arguments.as_ptr());
-        }
-        system::exit_now(127)
-    }
-    Ok(())
 }
 
 /// `b 8:0`
