@@ -6,6 +6,7 @@
 
 mod boot;
 mod guest;
+mod host;
 mod memory;
 mod reaping;
 mod runtimes;
@@ -24,10 +25,11 @@ type Result<T> = std::result::Result<T, Error>;
 
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<()>);
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("boot", boot::section),
     ("start", start::section),
     ("runtimes", runtimes::section),
+    ("host", host::section),
     ("memory", memory::section),
     ("reaping", reaping::section),
     ("sizes", sizes::section),

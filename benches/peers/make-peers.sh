@@ -122,6 +122,7 @@ tree runtimes busybox-static,crun,runc,bubblewrap
 bundle runtimes
 cp "$orlop" "$out/runtimes/usr/bin/orlop"
 cp "$out"/filter*.bpf "$out"/machine*.bpf "$out/runtimes/bundle/"
+gcc -O2 -static -o "$out/runtimes/usr/bin/often" "$here/../limit/often.c"
 gcc -O2 -static -o "$out/runtimes/usr/bin/filter" "$here/../limit/filter.c"
 gcc -O2 -static -o "$out/runtimes/usr/bin/limit" "$here/../limit/limit.c"
 mkdir -p "$out/runtimes/x"
