@@ -110,7 +110,7 @@ impl Agent {
             return self.start_failed(name, generation, failure);
         }
         let Some(container) = self.config.containers.get(name) else { return };
-        let image = match store::find(&container.image) {
+        let image = match self.compiled.images.find(&container.image) {
             Ok(image) => image,
             Err(reason) => {
                 return self.events.push_back(Event::ImageInvalid { name: name.into(), reason });

@@ -19,6 +19,7 @@ use crate::engine::{self, Failure};
 pub struct Compiled {
     pub programs: Programs,
     pub filters: Filters,
+    pub images: store::Images,
 }
 
 /// What all containers have in common.
