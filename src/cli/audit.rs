@@ -121,7 +121,7 @@ fn is_disk(path: &str) -> bool {
         name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|it: char| it.is_ascii_alphanumeric()))
     };
     // The character devices among them: the controller of an NVMe disk.
-    prefixes.into_iter().any(is_named) && !name.strip_prefix("nvme").is_some_and(|rest| !rest.contains('n'))
+    prefixes.into_iter().any(is_named) && name.strip_prefix("nvme").is_none_or(|rest| rest.contains('n'))
         || path.starts_with("/dev/disk/")
         || path.starts_with("/dev/mapper/")
 }
