@@ -23,6 +23,8 @@ pub struct Made {
     pub env: Vec<String>,
     /// One empty read-only directory serves all that is masked.
     empty: Option<OwnedFd>,
+    /// The engine's own /dev/null serves all that is masked and no directory.
+    null: Option<OwnedFd>,
     pub terminal: Option<OwnedFd>,
     pub program: Option<CString>,
     /// What hooks are told.
@@ -50,8 +52,8 @@ pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
     };
     let user = Resolved { uid: 0, gid: 0, groups: Vec::new(), home: None };
     let (env, trees) = (core::mem::take(&mut setup.env), core::mem::take(&mut setup.trees));
-    let (empty, terminal, program, state) = (None, None, None, Vec::new());
-    let mut made = Made { root, trees, user, env, empty, terminal, program, state, report };
+    let (empty, null, terminal, program, state) = (None, None, None, None, Vec::new());
+    let mut made = Made { root, trees, user, env, empty, null, terminal, program, state, report };
     for step in &job.plan.inside {
         if let Err(failure) = execute(step, &mut made, setup, job) {
             report::send_failure(made.report.as_fd(), &failure);
@@ -266,17 +268,18 @@ fn if_there(root: BorrowedFd<'_>, path: &str) -> Result<Option<OwnedFd>> {
 fn mask(path: &str, made: &mut Made) -> Result<()> {
     let Some(target) = if_there(made.root.as_fd(), path)? else { return Ok(()) };
     if !fs::is_directory(target.as_fd())? {
-        // The engine's own: nothing that the container could have put in its place.
-        let null = fs::open_path("/dev/null")?;
         #[cfg(naive)]
         if super::naive::asked(&made.env, "null") {
             let null = super::naive::null(made.root.as_fd())?;
             return mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd());
         }
-        if !node::is_device(null.as_fd(), 1, 3)? {
-            return Err(Errno::ENODEV);
-        }
-        return mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd());
+        let null = match made.null.take() {
+            Some(null) => null,
+            None => own_null()?,
+        };
+        mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd())?;
+        made.null = Some(null);
+        return Ok(());
     }
     if let Some(empty) = &made.empty {
         return mount::attach(mount::clone_one(empty.as_fd(), "")?.as_fd(), target.as_fd());
@@ -286,6 +289,12 @@ fn mask(path: &str, made: &mut Made) -> Result<()> {
     mount::attach(empty.as_fd(), target.as_fd())?;
     made.empty = Some(empty);
     Ok(())
+}
+
+/// Nothing that the container could have put in its place.
+fn own_null() -> Result<OwnedFd> {
+    let null = fs::open_path("/dev/null")?;
+    if node::is_device(null.as_fd(), 1, 3)? { Ok(null) } else { Err(Errno::ENODEV) }
 }
 
 fn pivot(made: &mut Made) -> Result<()> {

@@ -30,6 +30,8 @@ pub struct Made {
     pub root: Option<OwnedFd>,
     /// What the container itself will attach, in the order of its steps.
     pub trees: VecDeque<OwnedFd>,
+    /// The directory that a device or link was made in by the step before this one.
+    pub parent: Option<(String, OwnedFd)>,
     /// The container, once it is there, in a process namespace of its own.
     pub container: Option<i32>,
     pidfd: Option<OwnedFd>,
@@ -47,6 +49,7 @@ impl Made {
             gids: Vec::new(),
             root: None,
             trees: VecDeque::new(),
+            parent: None,
             container: None,
             pidfd: None,
             ends: seqpacket::pair().map_err(|errno| Failure::new("socket", "", errno))?,
@@ -137,7 +140,13 @@ pub fn run(job: &Job<'_>, report: OwnedFd) -> i32 {
 
 fn steps(job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
     made.env = read_environment(&job.environment)?;
-    job.plan.setup.iter().try_for_each(|step| execute(step, job, made))?;
+    for step in &job.plan.setup {
+        // What else may be done could cover it.
+        if !matches!(step, SetupStep::Node(_) | SetupStep::Link { .. }) {
+            made.parent = None;
+        }
+        execute(step, job, made)?;
+    }
     // Whoever was made last waits for nothing.
     match (&made.container, &made.root) {
         (Some(_), Some(root)) => made.let_on(root).map_err(|errno| Failure::new("root", "", errno)),

@@ -2,6 +2,7 @@
 //!
 //! Whatever fails undoes all that was made before it.
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
 use orlop::container::spec::{Hooks, Process, Spec};
@@ -59,7 +60,8 @@ pub(crate) fn create(world: &World<'_>, asked: &CreateArguments) -> Result<()> {
 /// As [`create`].
 pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Result<Created> {
     super::id::check_id(&asked.id)?;
-    let bundle = Bundle::open(asked.bundle.as_deref())?;
+    // A command ends soon: giving every string of a long filter back would take longer than using it.
+    let bundle = ManuallyDrop::new(Bundle::open(asked.bundle.as_deref())?);
     let sockets = Sockets::connect(&asked.handed)?;
     let terminal = bundle.spec.process.as_ref().is_some_and(|process| process.terminal);
     check_terminal(terminal, &sockets, then)?;
@@ -68,7 +70,7 @@ pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Re
             .log
             .warning("--no-pivot: pivot_root is done all the same, as a container could undo anything less");
     }
-    let mut plan = plan_of(&bundle, then)?;
+    let mut plan = ManuallyDrop::new(plan_of(&bundle, then)?);
     if asked.no_new_keyring {
         plan.inside.retain(|step| *step != InsideStep::Keyring);
     }

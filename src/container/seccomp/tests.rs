@@ -21,7 +21,7 @@ fn run(program: &[Instruction], audit: u32, number: u32, arguments: [u64; 6]) ->
 }
 
 fn number(name: &str) -> u32 {
-    NATIVE.table().unwrap().numbers()[name]
+    NATIVE.table().unwrap().number_of(name).unwrap()
 }
 
 fn audit() -> u32 {
