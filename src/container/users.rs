@@ -67,7 +67,8 @@ fn group(text: &str) -> impl Iterator<Item = Group<'_>> {
 
 /// Digits only: `+5`, ` 5` and numbers above 32 bits are names (that nobody has).
 fn number(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+    // The largest is nobody's: to the kernel it says that nothing is meant.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?.filter(|id| *id != u32::MAX)
 }
 
 /// Looks the user up.

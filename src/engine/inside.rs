@@ -217,6 +217,10 @@ fn meet(made: &mut Made) -> Result<()> {
 
 fn barrier(made: &mut Made, job: &Job<'_>) -> Result<()> {
     if let Gate::Listen(socket) = &job.gate {
+        // Once somebody can find it again. If who made it has gone before, nobody ever will.
+        if report::wait_for_go(made.report.as_fd()).is_none() {
+            process::exit_now(CANNOT)
+        }
         made.report = seqpacket::accept(socket.as_fd())?;
     }
     match report::wait_for_go(made.report.as_fd()) {

@@ -322,7 +322,7 @@ fn clone_container(
 
 fn lend_stdio(job: &Job<'_>, made: &Made) -> Result<()> {
     let (uid, gid) = made.owner()?;
-    job.stdio.iter().try_for_each(|fd| process::lend(fd.as_fd(), uid, gid))
+    job.stdio.iter().try_for_each(|fd| process::lend(fd.as_fd(), uid))
 }
 
 fn map_ids(uids: &[IdMapping], gids: &[IdMapping], made: &mut Made) -> Result<()> {

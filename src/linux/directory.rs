@@ -166,6 +166,12 @@ pub fn try_lock(directory: BorrowedFd<'_>) -> bool {
     unsafe { libc::flock(directory.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
 }
 
+/// Lets go of it before the descriptor is closed.
+pub fn unlock(directory: BorrowedFd<'_>) {
+    // SAFETY: plain numbers. Of an open file it cannot fail.
+    unsafe { libc::flock(directory.as_raw_fd(), libc::LOCK_UN) };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,6 +87,10 @@ pub fn set_name(name: &CStr) {
 /// # Errors
 /// EPERM; EINVAL for an id that the user namespace does not map.
 pub fn become_user(uid: u32, gid: u32, groups: &[u32]) -> Result<()> {
+    // To these calls it says that nothing is to change.
+    if [uid, gid].iter().chain(groups).any(|id| *id == u32::MAX) {
+        return Err(Errno::EINVAL);
+    }
     // SAFETY: the pointer and length describe the slice.
     unsafe {
         match check(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr())) {
@@ -132,18 +136,25 @@ pub fn give_to_user(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
     nix::unistd::fchown(fd, Some(Uid::from_raw(uid)), None)
 }
 
-/// Lets a user open anew what was given to it as a stream: pipes and files change their owner, other
-/// things stay whose they are.
+/// Lets a user open anew what was given to it as a stream: pipes, and files that it may write to, change their
+/// owner, and other things stay whose they are.
 ///
 /// # Errors
 /// As fchown(2), but not for a file system on which nobody can own anything.
-pub fn lend(fd: BorrowedFd<'_>, uid: u32, gid: u32) -> Result<()> {
+pub fn lend(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
     let stat = nix::sys::stat::fstat(fd)?;
-    let kind = stat.st_mode & libc::S_IFMT;
-    if (kind != libc::S_IFIFO && kind != libc::S_IFREG) || stat.st_uid == uid {
+    let is_lent = match stat.st_mode & libc::S_IFMT {
+        libc::S_IFIFO => true,
+        libc::S_IFREG => {
+            let flags = nix::fcntl::fcntl(fd, nix::fcntl::FcntlArg::F_GETFL)?;
+            flags & libc::O_ACCMODE != libc::O_RDONLY
+        }
+        _ => false,
+    };
+    if !is_lent || stat.st_uid == uid {
         return Ok(());
     }
-    match give(fd, uid, gid) {
+    match nix::unistd::fchown(fd, Some(Uid::from_raw(uid)), None) {
         Err(Errno::EPERM | Errno::EROFS | Errno::EINVAL) => Ok(()),
         other => other,
     }

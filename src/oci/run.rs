@@ -8,8 +8,9 @@ use super::attend::Attendant;
 use super::container::{Container, Status};
 use super::create::{Created, Then, make, saved_spec};
 use super::delete;
-use super::failure::{Result, at};
+use super::failure::{Failure, Result, at};
 use super::start::{NotBegun, after_start, end, until_it_runs};
+use super::store::Folder;
 use crate::linux::process;
 
 /// The exit code of the program, or 0 for one that is left alone.
@@ -24,17 +25,29 @@ pub(crate) fn run(world: &World<'_>, asked: &RunArguments) -> Result<i32> {
     if !asked.no_subreaper {
         process::become_subreaper().map_err(at("subreaper"))?;
     }
-    let attendant = Attendant::new()?;
     let created = make(world, &asked.create, Then::Attend)?;
+    // Not before: until there is somebody to pass them on to, signals are for us.
+    let attendant = Attendant::new()?;
     let keeps = asked.keep;
     begin(world, created, |mut created| {
         let terminal = created.terminal.take();
+        // While it runs it is everybody's.
+        created.folder.unlock();
         let code = attendant.attend(created.pid, &created.process, terminal);
-        if !keeps {
+        if !keeps && !is_deleted(&created.folder)? {
             finish(world, created)?;
         }
         code
     })
+}
+
+/// Locks it, unless somebody has taken it away meanwhile.
+fn is_deleted(folder: &Folder) -> Result<bool> {
+    match folder.lock() {
+        Ok(()) => Ok(false),
+        Err(failure) if failure == Failure::does_not_exist(&folder.id) => Ok(true),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Lets it go and runs the hooks; then it is `what`'s.
@@ -50,7 +63,10 @@ fn begin<T>(world: &World<'_>, created: Created, what: impl FnOnce(Created) -> R
         Ok(()) => what(created),
         Err(not_begun) => {
             end(&created.process);
-            finish(world, created)?;
+            created.sockets.take_back();
+            if let Err(failure) = finish(world, created) {
+                world.log.warning(&failure.line());
+            }
             Err(not_begun.into_failure())
         }
     }

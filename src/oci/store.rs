@@ -136,6 +136,11 @@ impl Folder {
         if directory::is_linked(self.fd()) { Ok(()) } else { Err(Failure::does_not_exist(&self.id)) }
     }
 
+    /// Lets others change it, before the folder is dropped.
+    pub(crate) fn unlock(&self) {
+        directory::unlock(self.fd());
+    }
+
     /// Whether somebody changes this container. Not for who has locked it.
     pub(crate) fn is_locked(&self) -> bool {
         // A lock belongs to what was opened: this one is let go at once.

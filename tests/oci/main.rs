@@ -14,6 +14,7 @@ mod world;
 mod arguments;
 mod create;
 mod exec;
+mod hardship;
 mod hooks;
 mod lifecycle;
 mod run;
