@@ -109,6 +109,12 @@ pub fn own_user() -> Result<OwnedFd> {
     open("/proc/self/ns/user", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
+/// Whether our user namespace is the first one, in which all ids are what they are.
+pub fn is_first_user() -> bool {
+    let map = super::proc::read("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// Whether setgroups(2) is forbidden to everybody in our user namespace (user_namespaces(7)).
 pub fn keeps_groups() -> bool {
     super::proc::read("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny")

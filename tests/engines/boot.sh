@@ -27,16 +27,17 @@ accelerator=(-accel tcg -cpu max,cx16=off,la57=off)
 
 status=0
 # `no_timer_check`: the kernel counts ticks for a moment of guest time and panics when a busy host gave it none.
+# One disk of the kind that is the root: several are numbered as they come. The others have names.
 # What the machine writes to its disk goes to a temporary file of the emulator's.
 TMPDIR=$work timeout --foreground "$seconds" qemu-system-x86_64 -nodefaults -no-user-config -no-reboot \
     -machine q35,hpet=on -display none "${accelerator[@]}" -m "${MEMORY:-2048M}" -smp 1 \
     -kernel "$guest/vmlinuz" \
     -append "console=ttyS0 root=/dev/nvme0n1 rootfstype=ext4 rw panic=10 quiet no_timer_check $words" \
     -drive "if=none,id=disk,format=raw,snapshot=on,file=$guest/disk.ext4" -device nvme,serial=disk,drive=disk \
-    -drive "if=none,id=job,format=raw,readonly=on,file=$work/job.tar" -device nvme,serial=job,drive=job \
+    -drive "if=none,id=job,format=raw,readonly=on,file=$work/job.tar" -device virtio-blk-pci,serial=job,drive=job \
     -chardev "file,id=console,path=$out/console" -serial chardev:console \
     -chardev "file,id=results,path=$out/results" -serial chardev:results \
-    -drive "if=none,id=logs,format=raw,file=$work/logs.ext4" -device nvme,serial=logs,drive=logs \
+    -drive "if=none,id=logs,format=raw,file=$work/logs.ext4" -device virtio-blk-pci,serial=logs,drive=logs \
     -netdev user,id=network,restrict=on -device virtio-net-pci,netdev=network,romfile= \
     </dev/null 2>"$out/emulator" || status=$?
 

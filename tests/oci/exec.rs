@@ -115,3 +115,17 @@ fn whoever_has_power_over_none_but_its_own_namespaces_enters_those() {
     let said = Said::of(said.unwrap());
     assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "in\n", ""));
 }
+
+#[test]
+fn root_of_a_user_namespace_keeps_its_containers_where_that_user_does() {
+    let world = World::new("true");
+    let said = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", env!("CARGO_BIN_EXE_orlop")])
+        .args(["oci", "--cgroup-manager=disabled", "run", "web"])
+        .env("XDG_RUNTIME_DIR", world.shared())
+        .current_dir(world.bundle())
+        .output();
+    let said = Said::of(said.unwrap());
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert!(world.shared().join("orlop/oci").is_dir());
+}
