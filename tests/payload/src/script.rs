@@ -7,6 +7,7 @@ use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -50,7 +51,10 @@ fn errand(words: &[&str]) -> io::Result<String> {
         // Nobody waits for its end.
         ["spawn", program, arguments @ ..] => {
             let words = arguments.iter().flat_map(|words| words.split(' '));
-            Command::new(program).args(words).spawn().map(drop)?;
+            if let system::Fork::Child = system::fork()? {
+                let _ = Command::new(program).args(words).exec();
+                system::exit_now(127)
+            }
         }
         // Until there is something in it.
         ["wait", path] => {
