@@ -361,6 +361,9 @@ pub struct Volume {
     pub size: Option<u64>,
 }
 
+/// pids.max of a container that says nothing: enough for a busy server, too few for a fork bomb.
+pub const DEFAULT_PIDS: u64 = 2048;
+
 impl Default for Host {
     fn default() -> Self {
         Self {

@@ -42,6 +42,15 @@ fn errand(words: &[&str]) -> io::Result<String> {
             let mut file = fs::OpenOptions::new().write(true).open(path)?;
             file.write_all(text.join(" ").as_bytes())?;
         }
+        ["sleep", seconds] => {
+            let seconds = seconds.parse().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+            system::sleep(Duration::from_secs(seconds));
+        }
+        // Nobody waits for its end.
+        ["spawn", program, arguments @ ..] => {
+            let words = arguments.iter().flat_map(|words| words.split(' '));
+            Command::new(program).args(words).spawn().map(drop)?;
+        }
         // Until there is something in it.
         ["wait", path] => {
             while fs::read_to_string(path).unwrap_or_default().is_empty() {
