@@ -19,18 +19,54 @@ const SAID: usize = 1024;
 /// Exit code of a child that could not become the hook, as in shells.
 const NOT_EXECUTED: i32 = 127;
 
-/// Runs them in their order, each to its end, in the directory if there is one.
+/// Runs them in their order, each to its end, in the directory if there is one. `env` is for those that say
+/// nothing of theirs.
 ///
 /// # Errors
 /// For a person: which hook, and how it failed. Those after it are not run.
-pub fn run(hooks: &[Hook], state: &[u8], directory: Option<&str>) -> core::result::Result<(), String> {
-    hooks
-        .iter()
-        .try_for_each(|hook| one(hook, state, directory).map_err(|why| format!("{}: {why}", hook.path)))
+pub fn run(
+    hooks: &[Hook],
+    state: &[u8],
+    directory: Option<&str>,
+    env: &[String],
+) -> core::result::Result<(), String> {
+    hooks.iter().enumerate().try_for_each(|(n, hook)| {
+        one(hook, state, directory, env).map_err(|why| format!("#{n}: {}: {why}", hook.path))
+    })
+}
+
+/// As [`run`], of those outside of the container: they have the environment of whoever calls.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_outside(
+    hooks: &[Hook],
+    state: &[u8],
+    directory: Option<&str>,
+) -> core::result::Result<(), String> {
+    if hooks.is_empty() { Ok(()) } else { run(hooks, state, directory, &own_env()) }
+}
+
+/// Of this process; a pair that is not UTF-8 is left out.
+fn own_env() -> Vec<String> {
+    let pairs =
+        std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+    pairs.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// Where the bundle is, by the state that hooks are told.
+pub fn bundle(state: &[u8]) -> Option<String> {
+    let state: serde_json::Value = serde_json::from_slice(state).ok()?;
+    state.get("bundle")?.as_str().map(str::to_owned)
 }
 
 /// Kills it, and what it started, when its time is over.
-fn one(hook: &Hook, state: &[u8], directory: Option<&str>) -> core::result::Result<(), String> {
+fn one(
+    hook: &Hook,
+    state: &[u8],
+    directory: Option<&str>,
+    env: &[String],
+) -> core::result::Result<(), String> {
     let desc = |errno: Errno| errno.desc().to_owned();
     let strings =
         |list: &[String]| -> Result<Vec<CString>> { list.iter().map(|text| c_path(text)).collect() };
@@ -39,7 +75,7 @@ fn one(hook: &Hook, state: &[u8], directory: Option<&str>) -> core::result::Resu
     if argv.is_empty() {
         argv.push(path.clone());
     }
-    let env = strings(&hook.env).map_err(desc)?;
+    let env = strings(hook.env.as_deref().unwrap_or(env)).map_err(desc)?;
     // A file: whoever does not read it keeps nobody waiting.
     let input = memfd::with_contents(c"state", state).map_err(desc)?;
     let (listen, output) = fd::pipe().map_err(desc)?;

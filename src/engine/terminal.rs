@@ -7,7 +7,7 @@ use orlop::container::spec::Size;
 use super::inside::Made;
 use super::report;
 use crate::linux::fs::{self, Links, Node};
-use crate::linux::{Errno, Result, mount, pty};
+use crate::linux::{Errno, Result, fd, mount, pty};
 
 /// Opens one and tells its maker the other end.
 pub fn open(size: Option<Size>, made: &mut Made) -> Result<()> {
@@ -25,6 +25,8 @@ pub fn open(size: Option<Size>, made: &mut Made) -> Result<()> {
         pty::resize(terminal.as_fd(), height, width)?;
     }
     report::send_terminal(made.report.as_fd(), engine.as_fd())?;
+    // Whoever reads what its caller says to the end does not wait for a container that waits.
+    (0..3).try_for_each(|number| fd::install(terminal.as_fd(), number))?;
     made.terminal = Some(terminal);
     Ok(())
 }

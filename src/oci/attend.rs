@@ -112,6 +112,14 @@ impl Ready {
     }
 }
 
+/// A terminal whose output we carry: to what is none itself lines go as they were written.
+pub(crate) fn ours(terminal: OwnedFd) -> OwnedFd {
+    if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        pty::keep_lines(terminal.as_fd());
+    }
+    terminal
+}
+
 /// Our terminal and the container's.
 struct Relay {
     /// The other end of the container's.

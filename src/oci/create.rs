@@ -5,13 +5,17 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use orlop::container::spec::{Hooks, Process, Spec};
-use orlop::container::{InsideStep, NamespaceKind, Plan, Refused, Root, cgroup_path, kinds_of, plan};
+use orlop::container::{
+    InsideStep, NamespaceKind, Plan, Refused, Root, cgroup_path, kinds_of, last_of_each, plan,
+};
 
 use super::arguments::CreateArguments;
+use super::attend;
 use super::bundle::{self, Bundle};
 use super::cgroup::{self, Hierarchy};
 use super::container::{Container, START_SOCKET, Status};
 use super::failure::{Failure, Result, at};
+use super::granted;
 use super::handed::Sockets;
 use super::inspect::State;
 use super::log::Log;
@@ -55,18 +59,29 @@ pub(crate) fn create(world: &World<'_>, asked: &CreateArguments) -> Result<()> {
     make(world, asked, Then::Wait).map(drop)
 }
 
+/// By it engines ask crun for the groups of whoever calls (podman's keep-groups).
+const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
+
 /// # Errors
 /// As [`create`].
 pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Result<Created> {
     super::id::check_id(&asked.id)?;
-    let bundle = Bundle::open(asked.bundle.as_deref())?;
+    let mut bundle = Bundle::open(asked.bundle.as_deref(), asked.config.as_deref())?;
+    let mapped = has_user_namespace(&bundle.spec)?;
+    if let Some(process) = &mut bundle.spec.process {
+        granted::reduce(process, mapped, world.log);
+        if bundle.spec.annotations.get(KEEP_GROUPS).is_some_and(|value| value != "0") {
+            let own = nix::unistd::getgroups().map_err(at("groups"))?;
+            process.user.additional_gids.extend(own.into_iter().map(nix::unistd::Gid::as_raw));
+        }
+    }
     let sockets = Sockets::connect(&asked.handed)?;
     let terminal = bundle.spec.process.as_ref().is_some_and(|process| process.terminal);
     check_terminal(terminal, &sockets, then)?;
     if asked.no_pivot {
         world
             .log
-            .warning("--no-pivot: pivot_root is done all the same, as a container could undo anything less");
+            .remark("--no-pivot: pivot_root is done all the same, as a container could undo anything less");
     }
     let mut plan = plan_of(&bundle, then)?;
     if asked.no_new_keyring {
@@ -95,6 +110,13 @@ pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Re
             Err(failure)
         }
     }
+}
+
+/// # Errors
+/// Its namespaces are none.
+pub(crate) fn has_user_namespace(spec: &Spec) -> Result<bool> {
+    let kinds = kinds_of(&spec.linux).map_err(|refused| Failure::new(refused.to_string()))?;
+    Ok(kinds.iter().any(|(kind, _)| *kind == NamespaceKind::User))
 }
 
 /// As engines expect it of runc.
@@ -180,7 +202,13 @@ impl Attempt<'_> {
         let starting = engine::start(Job {
             plan,
             environment: Environment {
-                base: self.bundle.spec.process.as_ref().map_or(&[], |process| &process.env),
+                base: &self
+                    .bundle
+                    .spec
+                    .process
+                    .as_ref()
+                    .map(|process| last_of_each(&process.env))
+                    .unwrap_or_default(),
                 files: &[],
                 over: &preserved.environment(),
             },
@@ -213,7 +241,7 @@ impl Attempt<'_> {
     /// Limits stand before anybody is in it.
     fn make_cgroup(&mut self, world: &World<'_>, limits: &resources::Limits) -> Result<Option<OwnedFd>> {
         let Hierarchy::Unified(root) = &world.hierarchy else {
-            self.log.warning(&world.hierarchy.missing().unwrap_or_default());
+            self.log.remark(&world.hierarchy.missing().unwrap_or_default());
             return Ok(None);
         };
         let wanted = self.bundle.spec.linux.cgroups_path.as_deref();
@@ -244,7 +272,7 @@ impl Attempt<'_> {
                 Report::Terminal(terminal) if self.sockets.wants_terminal() => {
                     self.sockets.send_terminal(terminal.as_fd())?;
                 }
-                Report::Terminal(terminal) => self.terminal = Some(terminal),
+                Report::Terminal(terminal) => self.terminal = Some(attend::ours(terminal)),
                 Report::Listener(listener) => {
                     let state = State::new(&self.record, Status::Creating, self.pid());
                     seccomp_agent::tell(&self.bundle.spec, &state, self.pid(), listener.as_fd())?;
@@ -260,7 +288,8 @@ impl Attempt<'_> {
         self.record.process.map_or(0, |process| process.pid)
     }
 
-    /// Its namespaces are there, and its root is not entered yet.
+    /// Its namespaces and mounts are there, and its root is not entered yet. Hooks come after the second step of
+    /// the lifecycle, which ends `creating`.
     fn meet(&mut self, starting: &Starting) -> Result<()> {
         let Hooks { prestart, create_runtime, .. } = &self.bundle.spec.hooks;
         if let Some(process) = &self.process {
@@ -269,13 +298,13 @@ impl Attempt<'_> {
         self.hooked = true;
         // A hook may ask for the state.
         self.record.write(self.folder.fd())?;
-        let state = State::new(&self.record, Status::Creating, self.pid()).json();
+        let state = State::new(&self.record, Status::Created, self.pid()).json();
         for (kind, hooks) in [("prestart", prestart), ("createRuntime", create_runtime)] {
             engine::run_hooks(hooks, state.as_bytes(), Some(&self.bundle.path))
-                .map_err(|why| Failure::new(format!("{kind} hook {why}")))?;
+                .map_err(|why| Failure::new(format!("error running {kind} hook {why}")))?;
         }
         // Of hooks in the container: as it sees itself.
-        let inside = State::new(&self.record, Status::Creating, inner_pid(self.pid()));
+        let inside = State::new(&self.record, Status::Created, inner_pid(self.pid()));
         engine::send_go(starting.report.as_fd(), inside.json().as_bytes()).map_err(at("the container"))
     }
 

@@ -92,7 +92,7 @@ pub(crate) fn destroy(store: &Store, container: &Container, log: &Log) -> Result
         // One that fails is said, and the others run all the same.
         let done = engine::run_hooks(std::slice::from_ref(hook), state.as_bytes(), Some(&record.bundle));
         if let Err(why) = done {
-            log.warning(&Failure::new(format!("poststop hook {why}")).line());
+            log.warning(&Failure::new(format!("error running poststop hook {why}")).line());
         }
     }
     Ok(())

@@ -17,6 +17,7 @@ mod exec;
 mod failure;
 mod features;
 mod freeze;
+mod granted;
 mod handed;
 mod id;
 mod inspect;

@@ -95,7 +95,10 @@ pub(crate) fn until_it_runs(
         match reports.next()? {
             Report::Closed => return Ok(()),
             Report::Failed(failure) if failure.step == "hook" => {
-                return Err(NotBegun::Hook(Failure::new(format!("startContainer hook {}", failure.object))));
+                return Err(NotBegun::Hook(Failure::new(format!(
+                    "error running startContainer hook {}",
+                    failure.object
+                ))));
             }
             Report::Failed(failure) => return Err(Failure::new(failure.to_string()).into()),
             Report::Listener(listener) => {
@@ -114,7 +117,7 @@ pub(crate) fn until_it_runs(
 pub(crate) fn after_start(record: &Record, pid: i32) -> Result<()> {
     let state = State::new(record, Status::Running, pid).json();
     engine::run_hooks(&record.poststart, state.as_bytes(), Some(&record.bundle))
-        .map_err(|why| Failure::new(format!("poststart hook {why}")))
+        .map_err(|why| Failure::new(format!("error running poststart hook {why}")))
 }
 
 /// Ends a container and takes it away.
