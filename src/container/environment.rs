@@ -35,6 +35,19 @@ pub fn parse_env_file(text: &str) -> Result<Vec<(String, String)>, BadLine> {
     Ok(pairs)
 }
 
+/// Of variables that are there twice the last, in the order that remains.
+#[must_use]
+pub fn last_of_each(env: &[String]) -> Vec<String> {
+    let name = |pair: &String| pair.split('=').next().unwrap_or_default().to_string();
+    let again =
+        |index: usize, pair: &String| env.iter().skip(index + 1).any(|later| name(later) == name(pair));
+    env.iter()
+        .enumerate()
+        .filter(|(index, pair)| !again(*index, pair))
+        .map(|(_, pair)| pair.clone())
+        .collect()
+}
+
 /// Puts the layers together; a later one replaces the value and keeps the place of an earlier.
 #[must_use]
 pub fn environment<'a>(base: &[String], over: impl Iterator<Item = &'a (String, String)>) -> Vec<String> {

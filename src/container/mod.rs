@@ -27,7 +27,7 @@ pub use cgroup_path::{CgroupNaming, cgroup_path, lent_to_user};
 pub use compile::{
     Defaults, DeviceKind, Facts, HostDevice, VERSION, arguments, capabilities, compile, delegated_to, root,
 };
-pub use environment::{BadLine, environment, parse_env_file};
+pub use environment::{BadLine, environment, last_of_each, parse_env_file};
 pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};
 pub use plan::{host_id, is_bind, kinds_of, plan, plan_exec, plan_with};
 pub use refused::Refused;

@@ -22,12 +22,6 @@ impl Attributes {
         self == Self::default()
     }
 
-    /// The same without being read-only; `None` when they are not.
-    #[must_use]
-    pub fn writable(self) -> Option<Self> {
-        (self.set & READ_ONLY != 0).then_some(Self { set: self.set & !READ_ONLY, ..self })
-    }
-
     fn on(&mut self, bits: u64) {
         self.set |= bits;
         self.clear &= !bits;
@@ -168,8 +162,10 @@ fn attribute(attributes: &mut Attributes, option: &str) -> bool {
         "nosymfollow" => attributes.on(NO_SYMLINK_FOLLOW),
         "symfollow" => attributes.off(NO_SYMLINK_FOLLOW),
         "noatime" => attributes.access_time(NO_ACCESS_TIME),
-        "strictatime" | "norelatime" => attributes.access_time(STRICT_ACCESS_TIME),
+        "strictatime" => attributes.access_time(STRICT_ACCESS_TIME),
         "atime" | "relatime" | "nostrictatime" => attributes.access_time(0),
+        // The kernel has nothing less than relatime that is not asked for by another name.
+        "norelatime" => {}
         _ => return false,
     }
     true

@@ -193,12 +193,22 @@ pub enum SetupStep {
     MountPoint {
         at: String,
     },
+    /// The directory that the program begins in, unless it is there or cannot be made: a bundle has it by the
+    /// time its root becomes read-only.
+    WorkingDirectory {
+        at: String,
+    },
     Fresh(Fresh),
     /// A tmpfs that begins with what it covers.
     CopyUp(Fresh),
     Bind(Bind),
     /// As `Bind`, but the container attaches it, on what it has mounted itself: the next in a row.
     OpenBind(Bind),
+    /// A user namespace for an idmapped mount that the container makes: the next in a row.
+    OpenMap {
+        uids: Vec<IdMapping>,
+        gids: Vec<IdMapping>,
+    },
     Remount {
         at: String,
         manner: Manner,
@@ -252,6 +262,9 @@ pub enum InsideStep {
     BecomeRoot,
     /// Tells that the namespaces are there, and waits for what is done to them from outside.
     Meet,
+    /// What setup would do with the same power, had it not to come after what the container itself mounts: in
+    /// the mount namespace that they share.
+    AsSetup(SetupStep),
     /// Writes a parameter of the namespaces that it is in by now, below the engine's /proc.
     Sysctl {
         key: String,
@@ -305,6 +318,8 @@ pub enum InsideStep {
     BecomeUser,
     Capabilities(CapabilitySets),
     WorkingDirectory(String),
+    /// As root, who may enter what the user may not; of no consequence if the user may, or neither.
+    TryWorkingDirectory(String),
     /// Finds the program as its user would.
     FindProgram {
         args: Vec<String>,

@@ -131,8 +131,6 @@ pub fn resolve(
     for text in &names.groups {
         resolved.groups.push(group_id(text, group_text)?);
     }
-    resolved.groups.sort_unstable();
-    resolved.groups.dedup();
     Ok(resolved)
 }
 

@@ -19,18 +19,52 @@ const SAID: usize = 1024;
 /// Exit code of a child that could not become the hook, as in shells.
 const NOT_EXECUTED: i32 = 127;
 
-/// Runs them in their order, each to its end, in the directory if there is one.
+/// Where and for whom hooks are run.
+#[derive(Clone, Copy, Default)]
+pub struct Place<'a> {
+    pub directory: Option<&'a str>,
+    /// A process without which there is no sense in them: when it ends they are ended.
+    pub with: Option<BorrowedFd<'a>>,
+}
+
+/// Runs them in their order, each to its end. `env` is for those that say nothing of theirs.
 ///
 /// # Errors
 /// For a person: which hook, and how it failed. Those after it are not run.
-pub fn run(hooks: &[Hook], state: &[u8], directory: Option<&str>) -> core::result::Result<(), String> {
-    hooks
-        .iter()
-        .try_for_each(|hook| one(hook, state, directory).map_err(|why| format!("{}: {why}", hook.path)))
+pub fn run(
+    hooks: &[Hook],
+    state: &[u8],
+    place: Place<'_>,
+    env: &[String],
+) -> core::result::Result<(), String> {
+    hooks.iter().enumerate().try_for_each(|(n, hook)| {
+        one(hook, state, place, env).map_err(|why| format!("#{n}: {}: {why}", hook.path))
+    })
+}
+
+/// As [`run`], of those outside of the container: they have the environment of whoever calls.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_outside(hooks: &[Hook], state: &[u8], place: Place<'_>) -> core::result::Result<(), String> {
+    if hooks.is_empty() { Ok(()) } else { run(hooks, state, place, &own_env()) }
+}
+
+/// Of this process; a pair that is not UTF-8 is left out.
+fn own_env() -> Vec<String> {
+    let pairs =
+        std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+    pairs.map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+/// Where the bundle is, by the state that hooks are told.
+pub fn bundle(state: &[u8]) -> Option<String> {
+    let state: serde_json::Value = serde_json::from_slice(state).ok()?;
+    state.get("bundle")?.as_str().map(str::to_owned)
 }
 
 /// Kills it, and what it started, when its time is over.
-fn one(hook: &Hook, state: &[u8], directory: Option<&str>) -> core::result::Result<(), String> {
+fn one(hook: &Hook, state: &[u8], place: Place<'_>, env: &[String]) -> core::result::Result<(), String> {
     let desc = |errno: Errno| errno.desc().to_owned();
     let strings =
         |list: &[String]| -> Result<Vec<CString>> { list.iter().map(|text| c_path(text)).collect() };
@@ -39,13 +73,13 @@ fn one(hook: &Hook, state: &[u8], directory: Option<&str>) -> core::result::Resu
     if argv.is_empty() {
         argv.push(path.clone());
     }
-    let env = strings(&hook.env).map_err(desc)?;
+    let env = strings(hook.env.as_deref().unwrap_or(env)).map_err(desc)?;
     // A file: whoever does not read it keeps nobody waiting.
     let input = memfd::with_contents(c"state", state).map_err(desc)?;
     let (listen, output) = fd::pipe().map_err(desc)?;
     match clone3(Parent::Caller, 0, None).map_err(desc)? {
         Cloned::Child => {
-            let errno = become_hook(input, output, directory, &path, &argv, &env);
+            let errno = become_hook(input, output, place.directory, &path, &argv, &env);
             // By now this is what we hear.
             let _ = nix::unistd::write(std::io::stderr(), errno.desc().as_bytes());
             process::exit_now(NOT_EXECUTED)
@@ -54,15 +88,19 @@ fn one(hook: &Hook, state: &[u8], directory: Option<&str>) -> core::result::Resu
             drop(output);
             let timeout = hook.timeout.and_then(|seconds| u64::try_from(seconds).ok());
             let until = timeout.map(|it| time::since_boot().saturating_add(Duration::from_secs(it)));
-            let (in_time, said) = attend(pidfd.as_fd(), listen.as_fd(), until).map_err(desc)?;
-            if !in_time {
+            let (end, said) = attend(pidfd.as_fd(), listen.as_fd(), place.with, until).map_err(desc)?;
+            if end != End::ByItself {
                 // It is not reaped yet, so that the number still means it and its session.
                 let _ = pidfd::send_signal(pidfd.as_fd(), libc::SIGKILL);
                 let group = nix::unistd::Pid::from_raw(pid);
                 let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
             }
             let ended = reap(pidfd.as_fd()).map_err(desc)?;
-            judge((!in_time).then_some(timeout.unwrap_or_default()), ended, &said)
+            match end {
+                End::ByItself => judge(None, ended, &said),
+                End::Late => judge(Some(timeout.unwrap_or_default()), ended, &said),
+                End::Alone => Err("the container ended while it ran".to_owned()),
+            }
         }
     }
 }
@@ -93,8 +131,22 @@ fn become_hook(
     }
 }
 
-/// Listens until it ends or its time is over: whether it ended in time, and what it said last.
-fn attend(child: BorrowedFd<'_>, listen: BorrowedFd<'_>, until: Option<Duration>) -> Result<(bool, Vec<u8>)> {
+/// Why a hook is not listened to any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    ByItself,
+    Late,
+    /// The process that it was for has ended.
+    Alone,
+}
+
+/// Listens until it ends or is to be ended, and what it said last.
+fn attend(
+    child: BorrowedFd<'_>,
+    listen: BorrowedFd<'_>,
+    with: Option<BorrowedFd<'_>>,
+    until: Option<Duration>,
+) -> Result<(End, Vec<u8>)> {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     fcntl(listen, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     let mut said = Vec::new();
@@ -102,12 +154,13 @@ fn attend(child: BorrowedFd<'_>, listen: BorrowedFd<'_>, until: Option<Duration>
     loop {
         let left = match until.map(|until| until.saturating_sub(time::since_boot())) {
             None => PollTimeout::NONE,
-            Some(left) if left.is_zero() => return Ok((false, said)),
+            Some(left) if left.is_zero() => return Ok((End::Late, said)),
             Some(left) => {
                 PollTimeout::try_from(left.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX)
             }
         };
         let mut waited = vec![PollFd::new(child, PollFlags::POLLIN)];
+        waited.extend(with.map(|it| PollFd::new(it, PollFlags::POLLIN)));
         if listens {
             waited.push(PollFd::new(listen, PollFlags::POLLIN));
         }
@@ -115,14 +168,18 @@ fn attend(child: BorrowedFd<'_>, listen: BorrowedFd<'_>, until: Option<Duration>
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
-        let ended = waited
-            .iter()
-            .any(|it| it.as_fd().as_raw_fd() == child.as_raw_fd() && it.any().unwrap_or_default());
+        let is_ready = |fd: BorrowedFd<'_>| {
+            waited.iter().any(|it| it.as_fd().as_raw_fd() == fd.as_raw_fd() && it.any().unwrap_or_default())
+        };
+        let (ended, alone) = (is_ready(child), with.is_some_and(is_ready));
         if listens {
             listens = hear(listen, &mut said);
         }
         if ended {
-            return Ok((true, said));
+            return Ok((End::ByItself, said));
+        }
+        if alone {
+            return Ok((End::Alone, said));
         }
     }
 }

@@ -15,7 +15,7 @@ fn shell(script: &str) -> Hook {
 fn outcome(hooks: &[Hook], state: &str, directory: &Path) -> String {
     let answer = directory.join("answer");
     let child = Forked::run(|| {
-        let done = run(hooks, state.as_bytes(), directory.to_str());
+        let done = run(hooks, state.as_bytes(), directory.to_str(), &[String::from("C=d")]);
         let line = done.err().unwrap_or_else(|| String::from("ok"));
         i32::from(std::fs::write(&answer, line).is_err())
     });
@@ -37,7 +37,7 @@ fn state_comes_on_standard_input_and_the_environment_and_words_are_the_hooks_own
     let here = folder.path().canonicalize().unwrap();
     let mut hook = shell("cat > out; env | grep -v -e ^_= -e ^PWD= | sort >> out; echo $0 $# $(pwd) >> out");
     hook.args.extend(["zero", "one"].map(String::from));
-    hook.env = vec![String::from("A=b"), String::from("PATH=/usr/bin:/bin")];
+    hook.env = Some(vec![String::from("A=b"), String::from("PATH=/usr/bin:/bin")]);
     let state = format!("{{\"id\":\"{}\"}}\n", "x".repeat(200_000));
     assert_eq!(outcome(&[hook], &state, folder.path()), "ok");
     let text = std::fs::read_to_string(here.join("out")).unwrap();
@@ -46,12 +46,26 @@ fn state_comes_on_standard_input_and_the_environment_and_words_are_the_hooks_own
 }
 
 #[test]
+fn one_that_says_nothing_of_its_environment_has_that_of_whoever_runs_it() {
+    check(&shell("[ \"$C\" = d ]"), "ok");
+    let none = Hook { env: Some(Vec::new()), ..shell("[ -z \"$C\" ]") };
+    check(&none, "ok");
+}
+
+#[test]
+fn the_state_says_where_the_bundle_is() {
+    assert_eq!(bundle(br#"{"id":"a","bundle":"/b"}"#).as_deref(), Some("/b"));
+    assert_eq!(bundle(b"{}"), None);
+    assert_eq!(bundle(b""), None);
+}
+
+#[test]
 fn a_failure_says_which_how_and_what_it_said() {
     check(&shell("exit 0"), "ok");
-    check(&shell("echo out; echo why >&2; exit 3"), "/bin/sh: exit status 3: out\nwhy");
-    check(&shell("kill -TERM $$"), "/bin/sh: killed by SIGTERM");
+    check(&shell("echo out; echo why >&2; exit 3"), "#0: /bin/sh: exit status 3: out\nwhy");
+    check(&shell("kill -TERM $$"), "#0: /bin/sh: killed by SIGTERM");
     let missing = Hook { path: String::from("/nonexistent"), ..Hook::default() };
-    check(&missing, "/nonexistent: No such file or directory");
+    check(&missing, "#0: /nonexistent: No such file or directory");
 }
 
 #[test]
@@ -64,7 +78,7 @@ fn one_that_does_not_read_its_input_or_never_stops_talking_is_not_waited_for_in_
 fn its_time_runs_out_with_all_that_it_started() {
     let mut hook = shell("sleep 1000 & sleep 1000");
     hook.timeout = Some(1);
-    check(&hook, "/bin/sh: not done after 1 s");
+    check(&hook, "#0: /bin/sh: not done after 1 s");
 }
 
 #[test]
@@ -81,6 +95,6 @@ fn nothing_of_ours_is_open_in_it() {
 fn later_hooks_do_not_run_after_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let hooks = ["echo 1 >> out", "exit 1", "echo 3 >> out"].map(shell);
-    assert_eq!(outcome(&hooks, "{}", folder.path()), "/bin/sh: exit status 1");
+    assert_eq!(outcome(&hooks, "{}", folder.path()), "#1: /bin/sh: exit status 1");
     assert_eq!(std::fs::read_to_string(folder.path().join("out")).unwrap(), "1\n");
 }

@@ -8,7 +8,7 @@ use orlop::container::{InsideStep, Resolved, Scheduling, Taking};
 
 use super::report::{self, Failure};
 use super::setup::Made as Setup;
-use super::{Gate, Job, hooks, init, mounts, power, program, root, terminal};
+use super::{Gate, Job, hooks, init, mounts, power, program, root, setup as outside, terminal};
 use crate::linux::clone::flags;
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
@@ -27,6 +27,8 @@ pub struct Made {
     null: Option<OwnedFd>,
     pub terminal: Option<OwnedFd>,
     pub program: Option<CString>,
+    /// The working directory is entered, by root.
+    entered: bool,
     /// What hooks are told.
     state: Vec<u8>,
     /// Where failures are told: the maker, or whoever opened the gate.
@@ -51,9 +53,15 @@ pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
         }
     };
     let user = Resolved { uid: 0, gid: 0, groups: Vec::new(), home: None };
-    let (env, trees) = (core::mem::take(&mut setup.env), core::mem::take(&mut setup.trees));
+    // Setup's own steps are asked by it how naive they are to be.
+    #[cfg(naive)]
+    let env = setup.env.clone();
+    #[cfg(not(naive))]
+    let env = core::mem::take(&mut setup.env);
+    let trees = core::mem::take(&mut setup.trees);
     let (empty, null, terminal, program, state) = (None, None, None, None, Vec::new());
-    let mut made = Made { root, trees, user, env, empty, null, terminal, program, state, report };
+    let entered = false;
+    let mut made = Made { root, trees, user, env, empty, null, terminal, program, entered, state, report };
     for step in &job.plan.inside {
         if let Err(failure) = execute(step, &mut made, setup, job) {
             report::send_failure(made.report.as_fd(), &failure);
@@ -83,11 +91,17 @@ fn execute(
             .and_then(|()| namespace::write_time_offsets(&(lines.join("\n") + "\n")))
             .map_err(fail("time offsets", "")),
         InsideStep::BecomeRoot => process::become_user(0, 0, &[]).map_err(fail("become root", "")),
+        InsideStep::AsSetup(step) => outside::execute(step, job, setup),
         InsideStep::Meet => meet(made).map_err(fail("hooks", "")),
         InsideStep::Sysctl { key, value } => {
             sysctl::write_sysctl(key, value).map_err(|error| Failure::said("sysctl", error.to_string()))
         }
-        InsideStep::Fresh(fresh) => mount_fresh(fresh, made).map_err(fail("mount", &fresh.at)),
+        InsideStep::Fresh(fresh) => mount_fresh(fresh, made).map_err(|errno| match errno {
+            Errno::ELOOP => {
+                Failure::said("mount", format!("{} must be mounted on ordinary directory", fresh.at))
+            }
+            errno => Failure::new("mount", &fresh.at, errno),
+        }),
         InsideStep::AttachBind { at } => attach_bind(at, made).map_err(fail("mount", at)),
         InsideStep::Remount { at, manner } => {
             mounts::remount(made.root.as_fd(), at, manner).map_err(fail("remount", at))
@@ -98,9 +112,14 @@ fn execute(
             terminal::open(*size, made).map_err(fail("terminal", "/dev/pts/ptmx"))
         }
         InsideStep::Console => terminal::be_console(made).map_err(fail("terminal", "/dev/console")),
-        InsideStep::Hooks(hooks) | InsideStep::StartHooks(hooks) => {
-            hooks::run(hooks, &made.state, None).map_err(|why| Failure::said("hook", why))
+        InsideStep::Hooks(hooks) => {
+            let bundle = hooks::bundle(&made.state);
+            let place = hooks::Place { directory: bundle.as_deref(), with: None };
+            hooks::run_outside(hooks, &made.state, place)
+                .map_err(|why| Failure::said("hook", format!("error running createContainer hook {why}")))
         }
+        InsideStep::StartHooks(hooks) => hooks::run(hooks, &made.state, hooks::Place::default(), &made.env)
+            .map_err(|why| Failure::said("hook", why)),
         InsideStep::AppArmor(profile) => {
             label::set_for_exec(label::Module::AppArmor, &format!("exec {profile}"))
                 .map_err(fail("apparmor", profile))
@@ -137,7 +156,14 @@ fn execute(
         }
         InsideStep::Capabilities(sets) => power::set(*sets).map_err(fail("capabilities", "")),
         InsideStep::LowerCapabilities(sets) => power::lower(*sets).map_err(fail("capabilities", "")),
-        InsideStep::WorkingDirectory(path) => enter(path, made).map_err(fail("working_dir", path)),
+        InsideStep::TryWorkingDirectory(path) => {
+            made.entered = enter(path, false, made).is_ok();
+            Ok(())
+        }
+        InsideStep::WorkingDirectory(path) => match enter(path, job.joins.is_none(), made) {
+            Err(Errno::EACCES) if made.entered => Ok(()),
+            other => other.map_err(fail("working_dir", path)),
+        },
         InsideStep::FindProgram { args } => program::find(args, made),
         InsideStep::Ready => report::send_ready(made.report.as_fd()).map_err(fail("report", "")),
         InsideStep::Barrier => barrier(made, job).map_err(fail("barrier", "")),
@@ -303,18 +329,20 @@ fn own_null() -> Result<OwnedFd> {
 
 fn pivot(made: &mut Made) -> Result<()> {
     mount::pivot(made.root.as_fd())?;
+    // Nothing of it is open in a container that waits.
+    made.empty = None;
     made.root = fs::open_directory("/")?;
     Ok(())
 }
 
-/// Enters the working directory as the user; makes it if it is missing and the user may.
-fn enter(path: &str, made: &Made) -> Result<()> {
+/// Enters the working directory as the user; makes that of a container if it is missing and the user may.
+fn enter(path: &str, makes: bool, made: &Made) -> Result<()> {
     #[cfg(naive)]
     if super::naive::asked(&made.env, "cwd") {
         return super::naive::enter(path);
     }
     let directory = match fs::open_in_root(made.root.as_fd(), path, libc::O_PATH | libc::O_DIRECTORY) {
-        Err(Errno::ENOENT) => {
+        Err(Errno::ENOENT) if makes => {
             let owner = (made.user.uid, made.user.gid);
             fs::make_in_root(made.root.as_fd(), path, Node::Directory, owner, Links::Follow)?
         }

@@ -32,7 +32,7 @@ use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::{Result, fd, process, seqpacket, signal};
 
 pub use bundle::describe;
-pub use hooks::run as run_hooks;
+pub use hooks::{Place as HookPlace, run_outside as run_hooks};
 pub use report::{Failure, Report, receive, send_failure, send_go};
 
 /// Where the machine keeps what containers share.

@@ -7,7 +7,7 @@ use orlop::container::{self, Bind, Fresh, IdMap, Manner, NodeKind, Reach};
 use super::setup::{Made, new_user_namespace};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Depth, Filesystem, Propagation};
-use crate::linux::{Errno, Result, c_path, node};
+use crate::linux::{Errno, Result, c_path, label, node};
 
 /// The plan's words in the kernel's.
 pub fn propagation(wanted: container::Propagation) -> Propagation {
@@ -32,7 +32,21 @@ pub fn place(at: &str, node: Node, links: Links, made: &Made) -> Result<OwnedFd>
     if super::naive::asked(&made.env, "places") {
         return super::naive::place(made.root()?.as_fd(), at, node);
     }
-    fs::make_in_root(made.root()?.as_fd(), at, node, made.owner()?, links)
+    let root = made.root()?.as_fd();
+    let found = fs::make_in_root(root, at, node, made.owner()?, links)?;
+    if links == Links::Follow && leads_astray(root, at, found.as_fd())? {
+        return Err(Errno::ELOOP);
+    }
+    Ok(found)
+}
+
+/// Into a file system of the kernel's by a link of the image, which a destination does not say.
+fn leads_astray(root: BorrowedFd<'_>, at: &str, found: BorrowedFd<'_>) -> Result<bool> {
+    let is_kernels = |magic| mount::has_magic(found, magic);
+    if !(is_kernels(mount::PROC_MAGIC)? || is_kernels(mount::SYSFS_MAGIC)?) {
+        return Ok(false);
+    }
+    Ok(matches!(fs::open_without_links(root, at, libc::O_PATH), Err(Errno::ELOOP)))
 }
 
 /// Whatever is to be done to a mount before anybody sees it.
@@ -55,6 +69,10 @@ pub fn make(fresh: &Fresh, ids: impl Fn(u32, u32) -> Result<(u32, u32)>) -> Resu
         filesystem.set("source", source)?;
     }
     for (key, value) in &fresh.data {
+        // Nobody asks for labels where nothing keeps them.
+        if key == "context" && !label::keeps_labels() {
+            continue;
+        }
         match (key.as_str(), value.parse::<u32>()) {
             (_, _) if value.is_empty() => filesystem.flag(key)?,
             ("uid", Ok(id)) => filesystem.set(key, &ids(id, 0)?.0.to_string())?,
@@ -72,8 +90,15 @@ pub fn make(fresh: &Fresh, ids: impl Fn(u32, u32) -> Result<(u32, u32)>) -> Resu
 }
 
 pub fn fresh(fresh: &Fresh, made: &Made) -> Result<()> {
+    let mut fresh = fresh.clone();
+    if fresh.kind == "tmpfs" && !fresh.data.iter().any(|(key, _)| key == "mode") {
+        // As the directory that it covers, if there is one.
+        if let Ok(covered) = fs::open_in_root(made.root()?.as_fd(), &fresh.at, libc::O_PATH) {
+            fresh.data.push(("mode".to_owned(), format!("{:o}", fs::permissions(covered.as_fd())?)));
+        }
+    }
     let target = place(&fresh.at, Node::Directory, Links::Follow, made)?;
-    mount::attach(make_for_root(fresh, made)?.as_fd(), target.as_fd())
+    mount::attach(make_for_root(&fresh, made)?.as_fd(), target.as_fd())
 }
 
 /// As root of the container would have made it: memory belongs to whoever asked for it.
@@ -118,7 +143,12 @@ fn tree_of(source: BorrowedFd<'_>, bind: &Bind, made: &Made) -> Result<OwnedFd> 
             mount::map_ids(tree.as_fd(), depth(*reach), user_namespace.as_fd())?;
         }
         Some(IdMap::Own { uids, gids, reach }) => {
-            let user_namespace = new_user_namespace(uids, gids)?;
+            // One that was made where its maps could be written.
+            let made_before = made.maps.borrow_mut().pop_front();
+            let user_namespace = match made_before {
+                Some(map) => map,
+                None => new_user_namespace(uids, gids)?,
+            };
             mount::map_ids(tree.as_fd(), depth(*reach), user_namespace.as_fd())?;
         }
     }
@@ -135,6 +165,11 @@ pub fn bind(bind: &Bind, made: &Made) -> Result<()> {
         fs::claim(target.as_fd(), &bind.source, made.owner()?.0)?;
     }
     mount::attach(tree_of(source.as_fd(), bind, made)?.as_fd(), target.as_fd())
+}
+
+/// As [`remount`], in the root that setup makes.
+pub fn remount_in(made: &Made, at: &str, manner: &Manner) -> Result<()> {
+    remount(made.root()?.as_fd(), at, manner)
 }
 
 /// Changes what is mounted there.

@@ -28,7 +28,7 @@ pub fn look_up(
     root: BorrowedFd<'_>,
 ) -> core::result::Result<Resolved, Failure> {
     let by_name = names.user.is_some() || !names.groups.is_empty();
-    if !by_name && env.iter().any(|pair| pair.starts_with("HOME=")) {
+    if !by_name && has_home(env) {
         return Ok(Resolved {
             uid: user.uid,
             gid: user.gid,
@@ -51,6 +51,11 @@ pub fn look_up(
     resolve(user, names, &passwd, &group).map_err(|e| Failure::said("user", e.to_string()))
 }
 
+/// An empty one is none.
+fn has_home(env: &[String]) -> bool {
+    env.iter().any(|pair| pair.strip_prefix("HOME=").is_some_and(|home| !home.is_empty()))
+}
+
 /// What is left of the bounding set stays over the change of the user.
 pub fn bound(keep: u64) -> Result<()> {
     capability::bound(keep)?;
@@ -68,7 +73,8 @@ pub fn become_user(made: &mut Made, job: &Job<'_>) -> Result<()> {
     {
         process::give_to_user(terminal.as_fd(), *uid)?;
     }
-    if !made.env.iter().any(|pair| pair.starts_with("HOME=")) {
+    if !has_home(&made.env) {
+        made.env.retain(|pair| pair != "HOME=");
         made.env.push(format!("HOME={}", home.as_deref().unwrap_or("/")));
     }
     process::become_user(*uid, *gid, groups)

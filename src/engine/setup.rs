@@ -3,6 +3,7 @@
 //! It puts the container's tree together in a mount namespace of its own, then enters the
 //! container's user namespace and clones the container, whose mounts are thereby locked.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -32,6 +33,8 @@ pub struct Made {
     pub trees: VecDeque<OwnedFd>,
     /// The directory that a device or link was made in by the step before this one.
     pub parent: Option<(String, OwnedFd)>,
+    /// Of mounts that the container makes with our power, in the order of its steps.
+    pub maps: RefCell<VecDeque<OwnedFd>>,
     /// The container, once it is there, in a process namespace of its own.
     pub container: Option<i32>,
     pidfd: Option<OwnedFd>,
@@ -50,6 +53,7 @@ impl Made {
             root: None,
             trees: VecDeque::new(),
             parent: None,
+            maps: RefCell::default(),
             container: None,
             pidfd: None,
             ends: seqpacket::pair().map_err(|errno| Failure::new("socket", "", errno))?,
@@ -81,6 +85,18 @@ impl Made {
                 _ => return None,
             }
         }
+    }
+
+    fn open_map(&self, uids: &[IdMapping], gids: &[IdMapping]) -> Result<()> {
+        let map = new_user_namespace(uids, gids)?;
+        self.maps.borrow_mut().push_back(map);
+        Ok(())
+    }
+
+    /// Of the container that is there already, or of us and so of it.
+    fn limit(&self, kind: &str, soft: u64, hard: u64) -> Result<()> {
+        let number = process::limit_number(kind).ok_or(Errno::EINVAL)?;
+        process::set_limit(self.container.unwrap_or(0), number, soft, hard)
     }
 
     pub fn root(&self) -> Result<&OwnedFd> {
@@ -175,7 +191,7 @@ pub fn read_environment(wanted: &Environment<'_>) -> core::result::Result<Vec<St
     Ok(environment(wanted.base, over.iter().chain(wanted.over)))
 }
 
-fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
+pub fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
     let fail = |name: &'static str, object: &str| {
         let object = object.to_owned();
         move |errno| Failure::new(name, object, errno)
@@ -208,6 +224,10 @@ fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Re
         SetupStep::MountPoint { at } => {
             mounts::place(at, Node::Directory, Links::Refuse, made).map(drop).map_err(fail("mount point", at))
         }
+        // Whoever enters it says why it is not there.
+        SetupStep::WorkingDirectory { at } => {
+            Ok(drop(mounts::place(at, Node::Directory, Links::Follow, made)))
+        }
         SetupStep::Fresh(fresh) => mounts::fresh(fresh, made).map_err(fail("mount", &fresh.at)),
         SetupStep::CopyUp(fresh) => mounts::copy_up(fresh, made).map_err(fail("tmpcopyup", &fresh.at)),
         SetupStep::Bind(bind) => {
@@ -216,10 +236,10 @@ fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Re
         SetupStep::OpenBind(bind) => mounts::open_bind(bind, made)
             .and_then(|tree| made.hand_over(tree))
             .map_err(fail("mount", &bind.source)),
-        SetupStep::Remount { at, manner } => made
-            .root()
-            .and_then(|root| mounts::remount(root.as_fd(), at, manner))
-            .map_err(fail("remount", at)),
+        SetupStep::OpenMap { uids, gids } => made.open_map(uids, gids).map_err(fail("idmap", "")),
+        SetupStep::Remount { at, manner } => {
+            mounts::remount_in(made, at, manner).map_err(fail("remount", at))
+        }
         SetupStep::Node(node) => mounts::node(node, made).map_err(fail("device", &node.at)),
         SetupStep::Link { at, to } => mounts::link(at, to, made).map_err(fail("link", at)),
         SetupStep::RootReadOnly => {
@@ -228,10 +248,9 @@ fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Re
         SetupStep::OomScore(score) => {
             process::set_oom_score(*score).map_err(fail("oom_score_adj", &score.to_string()))
         }
-        SetupStep::Rlimit { kind, soft, hard } => process::limit_number(kind)
-            .ok_or(Errno::EINVAL)
-            .and_then(|number| process::set_limit(made.container.unwrap_or(0), number, *soft, *hard))
-            .map_err(fail("ulimit", kind)),
+        SetupStep::Rlimit { kind, soft, hard } => {
+            made.limit(kind, *soft, *hard).map_err(fail("ulimit", kind))
+        }
         SetupStep::Scheduler(wanted) => inside::schedule(wanted).map_err(fail("scheduler", "")),
         SetupStep::IoPriority { class, priority } => {
             scheduling::set_io_priority(*class as u8, *priority).map_err(fail("ioPriority", ""))
@@ -321,7 +340,7 @@ fn clone_container(
 }
 
 fn lend_stdio(job: &Job<'_>, made: &Made) -> Result<()> {
-    let (uid, gid) = made.owner()?;
+    let (uid, _) = made.owner()?;
     job.stdio.iter().try_for_each(|fd| process::lend(fd.as_fd(), uid))
 }
 

@@ -68,7 +68,10 @@ fn rootfs(folder: &Path) -> String {
 /// How it ended, and all that it wrote; or the failure.
 fn run(spec: &Spec) -> Result<(i32, String), String> {
     let folder = tempfile::tempdir().unwrap();
-    let root = Root::directory(rootfs(folder.path()));
+    run_in(spec, Root::directory(rootfs(folder.path())))
+}
+
+fn run_in(spec: &Spec, root: Root) -> Result<(i32, String), String> {
     let plan = plan(spec, &root).map_err(|refused| refused.to_string())?;
     let mut out = tempfile::tempfile().unwrap();
     let output = || OwnedFd::from(out.try_clone().unwrap());
@@ -302,4 +305,96 @@ fn a_shared_root_takes_nothing_away_from_the_host() {
             assert_eq!(mounts(), before, "{wanted}");
         }
     });
+}
+
+/// Of those that a spec lists, as the container sees them.
+fn mounted(change: impl FnOnce(&mut Value)) -> String {
+    let script = "while read a b c d at rest; do echo $at; done < /proc/self/mountinfo | grep -v '/dev/null\\|/proc/\\|/sys/'";
+    run(&spec(script, change)).unwrap().1
+}
+
+#[test]
+fn mounts_are_made_in_the_order_of_the_list() {
+    assert_eq!(mounted(|_| {}), "/\n/proc\n/usr\n/dev\n/dev/pts\n/dev/shm\n/dev/mqueue\n/sys\n");
+    let read_only = |spec: &mut Value| {
+        let more = json!([
+            { "destination": "/copy", "type": "tmpfs", "options": ["tmpcopyup", "ro"] },
+            { "destination": "/sys/kernel", "type": "bind", "source": "/usr/share" },
+            { "destination": "/below/it", "type": "tmpfs" },
+            { "destination": "/copy", "options": ["remount", "rw"] },
+        ]);
+        spec["mounts"].as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+        spec["root"]["readonly"] = json!(true);
+    };
+    assert_eq!(
+        mounted(read_only),
+        "/\n/proc\n/usr\n/dev\n/dev/pts\n/dev/shm\n/dev/mqueue\n/sys\n/copy\n/below/it\n"
+    );
+    check(
+        "touch /copy/x && echo written; touch /y",
+        read_only,
+        "written\ntouch: cannot touch '/y': Read-only file system\n",
+    );
+}
+
+#[test]
+fn what_is_mounted_in_a_read_only_tmpfs_is_made_before_it_is_closed() {
+    let closed = |spec: &mut Value| spec["mounts"][2]["options"] = json!(["nosuid", "mode=755", "ro"]);
+    check(
+        "ls /dev/pts/ptmx; touch /dev/x",
+        closed,
+        "/dev/pts/ptmx\ntouch: cannot touch '/dev/x': Read-only file system\n",
+    );
+}
+
+#[test]
+fn a_tmpfs_without_a_mode_has_that_of_the_directory_under_it() {
+    let memory = |spec: &mut Value| {
+        let more =
+            json!([{ "destination": "/etc", "type": "tmpfs" }, { "destination": "/new", "type": "tmpfs" }]);
+        spec["mounts"].as_array_mut().unwrap().extend(more.as_array().unwrap().clone());
+    };
+    check("stat -c %a /etc /new", memory, "755\n1777\n");
+}
+
+#[test]
+fn a_working_directory_is_made_in_time_and_entered_by_root_where_the_user_may_not() {
+    let missing = |spec: &mut Value| {
+        spec["root"]["readonly"] = json!(true);
+        spec["process"]["cwd"] = json!("/made/for/it");
+    };
+    check("pwd", missing, "/made/for/it\n");
+    let closed = |spec: &mut Value| {
+        let memory = json!({ "destination": "/closed", "type": "tmpfs", "options": ["mode=700"] });
+        spec["mounts"].as_array_mut().unwrap().push(memory);
+        spec["process"]["cwd"] = json!("/closed");
+        spec["process"]["user"] = json!({ "uid": 1000, "gid": 1000 });
+    };
+    check("pwd; ls .", closed, "/closed\nls: cannot access '.': Permission denied\n");
+}
+
+#[test]
+fn a_mount_with_a_map_of_its_own_is_made_in_the_order_of_the_list_too() {
+    let source = tempfile::tempdir().unwrap();
+    std::fs::write(source.path().join("file"), "").unwrap();
+    let map = json!([{ "containerID": 0, "hostID": 1234, "size": 1 }]);
+    let mapped = |spec: &mut Value| {
+        let bind = json!({ "destination": "/data", "type": "bind", "source": source.path(), "options": ["bind"],
+                           "uidMappings": map, "gidMappings": map });
+        spec["mounts"].as_array_mut().unwrap().push(bind);
+    };
+    check("stat -c %u:%g /data/file", mapped, "1234:1234\n");
+}
+
+#[test]
+fn a_link_of_the_image_leads_no_mount_into_what_the_kernel_shows() {
+    let image = tempfile::tempdir().unwrap();
+    let root = rootfs(image.path());
+    std::os::unix::fs::symlink("/proc/sys", format!("{root}/data")).unwrap();
+    let spec = spec("true", |spec| {
+        let data = json!({ "destination": "/data", "type": "tmpfs" });
+        spec["mounts"].as_array_mut().unwrap().push(data);
+    });
+    let failed = run_in(&spec, Root::directory(root)).unwrap_err();
+    assert_eq!(failed, "mount: /data: Too many symbolic links encountered");
 }

@@ -66,3 +66,9 @@ fn by_call(module: Module, label: &str) -> Result<()> {
     // SAFETY: the buffer lives across the call and has the size given.
     check(unsafe { libc::syscall(SYS_LSM_SET_SELF_ATTR, LSM_ATTR_EXEC, buffer.as_ptr(), size, 0) }).map(drop)
 }
+
+/// Whether SELinux is there, whose labels files have.
+pub fn keeps_labels() -> bool {
+    super::proc::read("/proc/filesystems")
+        .is_ok_and(|text| text.lines().any(|line| line.ends_with("\tselinuxfs")))
+}

@@ -40,6 +40,18 @@ pub fn control(terminal: BorrowedFd<'_>) -> Result<()> {
     check(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY as _, 0) }.into()).map(drop)
 }
 
+/// The ends of lines that are written come out as they are. One that cannot be told so is left as it was.
+pub fn keep_lines(terminal: BorrowedFd<'_>) {
+    // SAFETY: all-zero is a valid termios, which lives across the calls.
+    unsafe {
+        let mut termios: libc::termios = core::mem::zeroed();
+        if libc::tcgetattr(terminal.as_raw_fd(), &raw mut termios) == 0 {
+            termios.c_oflag &= !libc::ONLCR;
+            libc::tcsetattr(terminal.as_raw_fd(), libc::TCSANOW, &raw const termios);
+        }
+    }
+}
+
 /// What is written comes out as it is.
 #[cfg(test)]
 pub fn make_raw(terminal: BorrowedFd<'_>) {

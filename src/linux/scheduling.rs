@@ -45,8 +45,9 @@ pub fn set_io_priority(class: u8, priority: u8) -> Result<()> {
 pub fn set_memory_policy(mode: u32, nodes: &[u64]) -> Result<()> {
     // The kernel takes one less than it is told.
     let bits = if nodes.is_empty() { 0 } else { nodes.len() * 64 + 1 };
-    // SAFETY: the pointer and the number of bits describe the slice.
-    check(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, nodes.as_ptr(), bits) }).map(drop)
+    let nodes = if nodes.is_empty() { core::ptr::null() } else { nodes.as_ptr() };
+    // SAFETY: null, or the pointer and the number of bits describe the slice.
+    check(unsafe { libc::syscall(libc::SYS_set_mempolicy, mode, nodes, bits) }).map(drop)
 }
 
 /// personality(2).

@@ -172,6 +172,9 @@ pub(crate) struct CreateArguments {
     /// The folder with config.json; otherwise the current one
     #[arg(short, long, value_name = "DIR")]
     pub(crate) bundle: Option<PathBuf>,
+    /// Another file than config.json; a relative path is below the bundle
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Taken and without effect: without pivot_root a container could get at what lies below its root
     #[arg(long, hide = true)]
     pub(crate) no_pivot: bool,

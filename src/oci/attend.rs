@@ -13,6 +13,8 @@ use crate::linux::{Errno, pidfd, pty, signal, terminal_mode, wait};
 const PIECE: usize = 4096;
 /// What is left in a terminal when the process has ended: no more than this is waited for.
 const LAST_PIECES: u32 = 1024;
+/// For each of them, milliseconds.
+const LAST_PATIENCE: u16 = 10_000;
 
 /// Signals are held from here on, so that none is lost before there is somebody to send it to.
 pub(crate) struct Attendant {
@@ -35,7 +37,9 @@ impl Attendant {
     /// It is not ours to wait for.
     pub(crate) fn attend(&self, pid: i32, process: &OwnedFd, terminal: Option<OwnedFd>) -> Result<i32> {
         let mut relay = terminal.map(Relay::new).transpose()?;
-        loop {
+        // It may have ended before its end could be signalled.
+        let mut ended = reap(pid)?;
+        while ended.is_none() {
             let mut waited = vec![PollFd::new(self.signals.as_fd(), PollFlags::POLLIN)];
             if let Some(relay) = &relay {
                 relay.wait_for(&mut waited);
@@ -51,13 +55,12 @@ impl Attendant {
             if !ready.reads(self.signals.as_raw_fd()) {
                 continue;
             }
-            if let Some(code) = self.signals(pid, process, relay.as_ref())? {
-                if let Some(relay) = &mut relay {
-                    relay.last();
-                }
-                return Ok(code);
-            }
+            ended = self.signals(pid, process, relay.as_ref())?;
         }
+        if let Some(relay) = &mut relay {
+            relay.last();
+        }
+        Ok(ended.unwrap_or_default())
     }
 
     /// Acts on those that came; the exit code when the process has ended.
@@ -67,24 +70,30 @@ impl Attendant {
             match (number, relay) {
                 (libc::SIGCHLD, _) => children = true,
                 (libc::SIGWINCH, Some(relay)) => relay.resize(),
+                // Ours: nobody reads what we say; and what means nothing to anybody.
+                (libc::SIGPIPE | libc::SIGURG, _) => {}
                 // It may have ended already.
                 (number, _) => drop(pidfd::send_signal(process.as_fd(), number)),
             }
         }
-        while children {
-            match wait::reap_any() {
-                Ok(Some(reaped)) if reaped.pid == pid => {
-                    let by_itself = reaped.code == libc::CLD_EXITED;
-                    return Ok(Some(if by_itself { reaped.status } else { 128 + reaped.status }));
-                }
-                // Orphans, and ours that did their part.
-                Ok(Some(_)) => {}
-                Ok(None) => children = false,
-                Err(Errno::ECHILD) => return Err(Failure::new("the container's process is not our child")),
-                Err(errno) => return Err(at("wait")(errno)),
+        if children { reap(pid) } else { Ok(None) }
+    }
+}
+
+/// Takes in all that have ended; the exit code of this one when it is among them.
+fn reap(pid: i32) -> Result<Option<i32>> {
+    loop {
+        match wait::reap_any() {
+            Ok(Some(reaped)) if reaped.pid == pid => {
+                let by_itself = reaped.code == libc::CLD_EXITED;
+                return Ok(Some(if by_itself { reaped.status } else { 128 + reaped.status }));
             }
+            // Orphans, and ours that did their part.
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(None),
+            Err(Errno::ECHILD) => return Err(Failure::new("the container's process is not our child")),
+            Err(errno) => return Err(at("wait")(errno)),
         }
-        Ok(None)
     }
 }
 
@@ -110,6 +119,14 @@ impl Ready {
     fn writes(&self, fd: i32) -> bool {
         self.has(fd, PollFlags::POLLOUT | PollFlags::POLLHUP | PollFlags::POLLERR)
     }
+}
+
+/// A terminal whose output we carry: to what is none itself lines go as they were written.
+pub(crate) fn ours(terminal: OwnedFd) -> OwnedFd {
+    if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        pty::keep_lines(terminal.as_fd());
+    }
+    terminal
 }
 
 /// Our terminal and the container's.
@@ -196,7 +213,12 @@ impl Relay {
     fn last(&mut self) {
         for _ in 0..LAST_PIECES {
             while !self.outward.is_empty() {
-                self.say();
+                // Who does not read is not waited for without end.
+                let mut ours = [PollFd::new(stdout(), PollFlags::POLLOUT)];
+                match poll(&mut ours, LAST_PATIENCE) {
+                    Ok(0) => return,
+                    Ok(_) | Err(_) => self.say(),
+                }
             }
             if !self.speaks {
                 return;

@@ -6,13 +6,15 @@ use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
 use orlop::container::spec::{Hooks, Process, Spec};
-use orlop::container::{InsideStep, NamespaceKind, Plan, Refused, Root, kinds_of, plan};
+use orlop::container::{InsideStep, NamespaceKind, Plan, Refused, Root, kinds_of, last_of_each, plan};
 
 use super::arguments::CreateArguments;
+use super::attend;
 use super::bundle::{self, Bundle};
 use super::cgroup;
 use super::container::{Container, START_SOCKET, Status};
 use super::failure::{Failure, Result, at};
+use super::granted;
 use super::handed::Sockets;
 use super::inspect::State;
 use super::log::Log;
@@ -20,7 +22,7 @@ use super::record::{Identity, Record};
 use super::reports::Reports;
 use super::store::{Folder, Store};
 use super::{World, delete, net_devices, resources, seccomp_agent};
-use crate::engine::{self, Environment, Gate, Job, Report, Starting};
+use crate::engine::{self, Environment, Gate, HookPlace, Job, Report, Starting};
 use crate::linux::clone::Parent;
 use crate::linux::{directory, pidfd, proc, seqpacket, time, wait};
 
@@ -48,6 +50,7 @@ pub(crate) struct Created {
     pub(crate) pid: i32,
     /// The other end of its terminal, if nobody else got it.
     pub(crate) terminal: Option<OwnedFd>,
+    pub(crate) sockets: Sockets,
 }
 
 /// # Errors
@@ -56,19 +59,31 @@ pub(crate) fn create(world: &World<'_>, asked: &CreateArguments) -> Result<()> {
     make(world, asked, Then::Wait).map(drop)
 }
 
+/// By it engines ask crun for the groups of whoever calls (podman's keep-groups).
+const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
+
 /// # Errors
 /// As [`create`].
 pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Result<Created> {
     super::id::check_id(&asked.id)?;
     // A command ends soon: giving every string of a long filter back would take longer than using it.
-    let bundle = ManuallyDrop::new(Bundle::open(asked.bundle.as_deref())?);
+    let mut bundle = ManuallyDrop::new(Bundle::open(asked.bundle.as_deref(), asked.config.as_deref())?);
+    let mapped = has_user_namespace(&bundle.spec)?;
+    let keeps_groups = bundle.spec.annotations.get(KEEP_GROUPS).is_some_and(|value| value != "0");
+    if let Some(process) = &mut bundle.spec.process {
+        granted::reduce(process, mapped, world.log);
+        if keeps_groups {
+            let own = nix::unistd::getgroups().map_err(at("groups"))?;
+            process.user.additional_gids.extend(own.into_iter().map(nix::unistd::Gid::as_raw));
+        }
+    }
     let sockets = Sockets::connect(&asked.handed)?;
     let terminal = bundle.spec.process.as_ref().is_some_and(|process| process.terminal);
     check_terminal(terminal, &sockets, then)?;
     if asked.no_pivot {
         world
             .log
-            .warning("--no-pivot: pivot_root is done all the same, as a container could undo anything less");
+            .remark("--no-pivot: pivot_root is done all the same, as a container could undo anything less");
     }
     let mut plan = ManuallyDrop::new(plan_of(&bundle, then)?);
     if asked.no_new_keyring {
@@ -92,13 +107,20 @@ pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Re
     match attempt.go(world, &plan, (&cgroup, &limits), then) {
         Ok((starting, pid, process)) => {
             let Attempt { folder, record, terminal, .. } = attempt;
-            Ok(Created { store, folder, record, starting, process, pid, terminal })
+            Ok(Created { store, folder, record, starting, process, pid, terminal, sockets })
         }
         Err(failure) => {
             attempt.undo(&store);
             Err(failure)
         }
     }
+}
+
+/// # Errors
+/// Its namespaces are none.
+pub(crate) fn has_user_namespace(spec: &Spec) -> Result<bool> {
+    let kinds = kinds_of(&spec.linux).map_err(|refused| Failure::new(refused.to_string()))?;
+    Ok(kinds.iter().any(|(kind, _)| *kind == NamespaceKind::User))
 }
 
 /// As engines expect it of runc.
@@ -184,7 +206,13 @@ impl Attempt<'_> {
         let starting = engine::start(Job {
             plan,
             environment: Environment {
-                base: self.bundle.spec.process.as_ref().map_or(&[], |process| &process.env),
+                base: &self
+                    .bundle
+                    .spec
+                    .process
+                    .as_ref()
+                    .map(|process| last_of_each(&process.env))
+                    .unwrap_or_default(),
                 files: &[],
                 over: &preserved.environment(),
             },
@@ -205,7 +233,12 @@ impl Attempt<'_> {
         let told = self
             .record
             .write(self.folder.fd())
-            .and_then(|()| self.sockets.send_process(identity.pid, process.as_fd()));
+            .and_then(|()| self.sockets.send_process(identity.pid, process.as_fd()))
+            // From here on others know where it waits.
+            .and_then(|()| match then {
+                Then::Wait => starting.go().map_err(at("the container")),
+                Then::Detach | Then::Attend => Ok(()),
+            });
         match told {
             Ok(()) => Ok((starting, identity.pid, process)),
             Err(failure) => {
@@ -225,7 +258,7 @@ impl Attempt<'_> {
         let root = match world.hierarchy.root_for(path) {
             Ok(root) => root,
             Err(why) => {
-                self.log.warning(&cgroup::missing(why));
+                self.log.remark(&cgroup::missing(why));
                 return Ok(None);
             }
         };
@@ -255,7 +288,7 @@ impl Attempt<'_> {
                 Report::Terminal(terminal) if self.sockets.wants_terminal() => {
                     self.sockets.send_terminal(terminal.as_fd())?;
                 }
-                Report::Terminal(terminal) => self.terminal = Some(terminal),
+                Report::Terminal(terminal) => self.terminal = Some(attend::ours(terminal)),
                 Report::Listener(listener) => {
                     let state = State::new(&self.record, Status::Creating, self.pid());
                     seccomp_agent::tell(&self.bundle.spec, &state, self.pid(), listener.as_fd())?;
@@ -271,7 +304,8 @@ impl Attempt<'_> {
         self.record.process.map_or(0, |process| process.pid)
     }
 
-    /// Its namespaces are there, and its root is not entered yet.
+    /// Its namespaces and mounts are there, and its root is not entered yet. Hooks come after the second step of
+    /// the lifecycle, which ends `creating`.
     fn meet(&mut self, starting: &Starting) -> Result<()> {
         let Hooks { prestart, create_runtime, .. } = &self.bundle.spec.hooks;
         if let Some(process) = &self.process {
@@ -280,13 +314,18 @@ impl Attempt<'_> {
         self.hooked = true;
         // A hook may ask for the state.
         self.record.write(self.folder.fd())?;
-        let state = State::new(&self.record, Status::Creating, self.pid()).json();
+        let state = State::new(&self.record, Status::Created, self.pid()).json();
+        let place = HookPlace {
+            directory: Some(&self.bundle.path),
+            // Whoever deletes it by force ends them with it.
+            with: self.process.as_ref().map(AsFd::as_fd),
+        };
         for (kind, hooks) in [("prestart", prestart), ("createRuntime", create_runtime)] {
-            engine::run_hooks(hooks, state.as_bytes(), Some(&self.bundle.path))
-                .map_err(|why| Failure::new(format!("{kind} hook {why}")))?;
+            engine::run_hooks(hooks, state.as_bytes(), place)
+                .map_err(|why| Failure::new(format!("error running {kind} hook {why}")))?;
         }
         // Of hooks in the container: as it sees itself.
-        let inside = State::new(&self.record, Status::Creating, inner_pid(self.pid()));
+        let inside = State::new(&self.record, Status::Created, inner_pid(self.pid()));
         engine::send_go(starting.report.as_fd(), inside.json().as_bytes()).map_err(at("the container"))
     }
 

@@ -10,7 +10,7 @@ use super::failure::{Failure, Result, at};
 use super::inspect::State;
 use super::log::Log;
 use super::store::Store;
-use crate::engine;
+use crate::engine::{self, HookPlace};
 use crate::linux::{cgroup as files, pidfd};
 
 /// A killed process is gone within milliseconds, but its memory may take longer to be freed.
@@ -21,27 +21,35 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn delete(store: Option<&Store>, asked: &DeleteArguments, log: &Log) -> Result<()> {
     super::id::check_id(&asked.id)?;
     // A container that is being created is not waited for: its creator may be waiting for us.
-    let seen = match Container::find(store, &asked.id) {
-        Ok(seen) => seen,
-        Err(failure) if failure == Failure::does_not_exist(&asked.id) && asked.force => return Ok(()),
-        Err(failure) => return Err(failure),
-    };
-    if !asked.force {
-        refuse_living(&seen)?;
+    match (take_away(store, asked, log), store) {
+        (Err(failure), _) if failure == Failure::does_not_exist(&asked.id) && asked.force => Ok(()),
+        (Err(failure), Some(store)) if asked.force && store.find(&asked.id)?.record().is_err() => {
+            // What it was nobody can say any more: what is known of it goes.
+            log.warning(&failure.line());
+            store.remove(&store.find(&asked.id)?)
+        }
+        (done, _) => done,
+    }
+}
+
+fn take_away(store: Option<&Store>, asked: &DeleteArguments, log: &Log) -> Result<()> {
+    let seen = Container::find(store, &asked.id)?;
+    if asked.force {
+        kill(&seen)?
     } else {
-        kill(&seen)?;
+        refuse_living(&seen)?
+    }
+    if asked.force {
+        // Who is making it notices; who runs its hooks may not.
+        seen.folder.lock_within(PATIENCE)?;
     }
     drop(seen);
-    let container = match Container::lock(store, &asked.id) {
-        Ok(container) => container,
-        Err(failure) if failure == Failure::does_not_exist(&asked.id) && asked.force => return Ok(()),
-        Err(failure) => return Err(failure),
-    };
+    let container = Container::lock(store, &asked.id)?;
     // What it was before the lock may be past.
     if asked.force {
-        kill(&container)?;
+        kill(&container)?
     } else {
-        refuse_living(&container)?;
+        refuse_living(&container)?
     }
     match store {
         Some(store) => destroy(store, &container, log),
@@ -90,9 +98,13 @@ pub(crate) fn destroy(store: &Store, container: &Container, log: &Log) -> Result
     let state = State::new(record, Status::Stopped, 0).json();
     for hook in &record.poststop {
         // One that fails is said, and the others run all the same.
-        let done = engine::run_hooks(std::slice::from_ref(hook), state.as_bytes(), Some(&record.bundle));
+        let done = engine::run_hooks(
+            std::slice::from_ref(hook),
+            state.as_bytes(),
+            HookPlace { directory: Some(&record.bundle), with: None },
+        );
         if let Err(why) = done {
-            log.warning(&Failure::new(format!("poststop hook {why}")).line());
+            log.warning(&Failure::new(format!("error running poststop hook {why}")).line());
         }
     }
     Ok(())

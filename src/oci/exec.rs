@@ -1,25 +1,29 @@
 //! `exec`: another process in a running container.
 
+use std::fs::File;
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 
 use orlop::container::spec::{Capabilities, Process, Spec};
-use orlop::container::{Names, plan_exec};
+use orlop::container::{Names, last_of_each, plan_exec};
 
 use super::World;
 use super::arguments::ExecArguments;
-use super::attend::Attendant;
+use super::attend::{self, Attendant};
 use super::bundle::LONGEST_CONFIG;
 use super::cgroup;
 use super::container::{Container, Status};
-use super::create::saved_spec;
-use super::failure::{Failure, Result, at};
+use super::create::{has_user_namespace, saved_spec};
+use super::failure::{Failure, Result, at, io_at};
+use super::granted;
 use super::handed::Sockets;
+use super::log::Log;
 use super::reports::Reports;
 use super::start::{NotBegun, end, until_it_runs};
 use super::store::Store;
 use crate::engine::{self, Environment, Gate, Job, Report, Starting};
 use crate::linux::clone::Parent;
-use crate::linux::{fs, wait};
+use crate::linux::wait;
 
 /// The exit code of the process, or 0 for one that is left alone.
 ///
@@ -35,10 +39,7 @@ pub(crate) fn exec(world: &World<'_>, asked: &ExecArguments) -> Result<i32> {
         return Err(Failure::new("cannot exec in a paused container (use --ignore-paused to override)"));
     }
     let spec = saved_spec(&container.folder)?;
-    let process = match &asked.process {
-        Some(path) => read(path)?,
-        None => changed(&spec, asked)?,
-    };
+    let process = process(&spec, asked, world.log)?;
     let sockets = Sockets::connect(&asked.handed)?;
     if sockets.wants_terminal() != (process.terminal && asked.detach) {
         return Err(Failure::new(if sockets.wants_terminal() {
@@ -49,10 +50,9 @@ pub(crate) fn exec(world: &World<'_>, asked: &ExecArguments) -> Result<i32> {
     }
     let plan = plan_exec(&spec, &process, &Names::default());
     let plan = plan.map_err(|refused| Failure::new(refused.to_string()))?;
-    let attendant = if asked.detach { None } else { Some(Attendant::new()?) };
     let starting = engine::start(Job {
         plan: &plan,
-        environment: Environment { base: &process.env, files: &[], over: &[] },
+        environment: Environment { base: &last_of_each(&process.env), files: &[], over: &[] },
         stdio: super::stdio()?,
         preserved: world.preserved.others,
         cgroup: entrance(&container, &asked.cgroup)?,
@@ -62,11 +62,12 @@ pub(crate) fn exec(world: &World<'_>, asked: &ExecArguments) -> Result<i32> {
     });
     let starting = starting.map_err(at("clone"))?;
     let mut made = Made::default();
-    let begun = made.begin(&starting, &sockets, &container, || Ok(spec));
-    match (begun, made.process, attendant) {
+    let begun = made.begin(&starting, &sockets, &container, || Ok(spec), asked.detach);
+    match (begun, made.process, made.attendant) {
         (Ok(()), Some((pid, process)), Some(attendant)) => attendant.attend(pid, &process, made.terminal),
         (Ok(()), ..) => Ok(super::DONE),
         (Err(not_begun), process, _) => {
+            sockets.take_back();
             if let Some((_, process)) = process {
                 end(&process);
                 let _ = wait::reap_one(process.as_fd());
@@ -80,6 +81,7 @@ pub(crate) fn exec(world: &World<'_>, asked: &ExecArguments) -> Result<i32> {
 struct Made {
     process: Option<(i32, OwnedFd)>,
     terminal: Option<OwnedFd>,
+    attendant: Option<Attendant>,
 }
 
 impl Made {
@@ -89,6 +91,7 @@ impl Made {
         sockets: &Sockets,
         container: &Container,
         spec: impl FnOnce() -> Result<Spec>,
+        detach: bool,
     ) -> core::result::Result<(), NotBegun> {
         let mut spec = Some(spec);
         let mut reports = Reports::of(starting);
@@ -98,7 +101,7 @@ impl Made {
                 Report::Terminal(terminal) if sockets.wants_terminal() => {
                     sockets.send_terminal(terminal.as_fd())?;
                 }
-                Report::Terminal(terminal) => self.terminal = Some(terminal),
+                Report::Terminal(terminal) => self.terminal = Some(attend::ours(terminal)),
                 Report::Listener(listener) => {
                     let (Some(spec), Some((pid, _))) = (spec.take(), &self.process) else { continue };
                     let state =
@@ -117,6 +120,10 @@ impl Made {
             return Err(Failure::new("the process was ready before it was there").into());
         };
         sockets.send_process(*pid, process.as_fd())?;
+        // Not before: until there is somebody to pass them on to, signals are for us.
+        if !detach {
+            self.attendant = Some(Attendant::new()?);
+        }
         starting.go().map_err(at("the process"))?;
         let spec = || match spec.take() {
             Some(spec) => spec(),
@@ -147,13 +154,29 @@ fn entrance(container: &Container, below: &[String]) -> Result<Option<OwnedFd>> 
     Ok(Some(main))
 }
 
+/// What is run, without what nobody can give it.
+fn process(spec: &Spec, asked: &ExecArguments, log: &Log) -> Result<Process> {
+    let mapped = has_user_namespace(spec)?;
+    if let Some(path) = &asked.process {
+        let mut process = read(path)?;
+        granted::reduce(&mut process, mapped, log);
+        return Ok(process);
+    }
+    let mut spec = spec.clone();
+    if let Some(process) = &mut spec.process {
+        granted::reduce(process, mapped, log);
+    }
+    // A person who names one wants that one.
+    changed(&spec, asked)
+}
+
 /// A whole process, as in config.json.
 fn read(path: &std::path::Path) -> Result<Process> {
     let name = path.display();
-    let text = path.to_str().ok_or_else(|| Failure::new(format!("{name}: not UTF-8")))?;
-    let bytes = fs::open_regular(text)
-        .and_then(|file| fs::read_regular(file.as_fd(), LONGEST_CONFIG))
-        .map_err(at(&name))?;
+    // A pipe too.
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST_CONFIG as u64).read_to_end(&mut bytes));
+    read.map_err(io_at(&name))?;
     serde_json::from_slice(&bytes).map_err(|error| Failure::new(format!("{name}: {error}")))
 }
 

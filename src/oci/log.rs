@@ -65,6 +65,13 @@ impl Log {
         self.say(Level::Warning, text);
     }
 
+    /// As a warning, but a caller who asks for no log is not bothered with it at every call.
+    pub(crate) fn remark(&self, text: &str) {
+        if self.file.is_some() || self.verbose {
+            self.say(Level::Warning, text);
+        }
+    }
+
     pub(crate) fn debug(&self, text: &str) {
         if self.verbose {
             self.say(Level::Debug, text);
@@ -79,7 +86,7 @@ impl Log {
         match &self.file {
             Some(file) => drop(file.borrow_mut().write_all(line.as_bytes())),
             // The error itself is printed for the caller in any case.
-            None if self.verbose && level != Level::Error => {
+            None if level == Level::Warning || (self.verbose && level == Level::Debug) => {
                 drop(std::io::stderr().write_all(line.as_bytes()));
             }
             None => {}

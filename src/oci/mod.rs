@@ -17,6 +17,7 @@ mod exec;
 mod failure;
 mod features;
 mod freeze;
+mod granted;
 mod handed;
 mod id;
 mod inspect;
@@ -89,14 +90,16 @@ pub(crate) fn run(words: Vec<OsString>) -> i32 {
         return finish(Err(failure), FAILED);
     }
     let mut out = Out::new();
+    let failed = if words.iter().any(|word| word == "exec") { NOT_EXECUTED } else { FAILED };
     let arguments = match parse::parse(words) {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => return finish(out.text(&error.render().to_string()), FAILED),
         Err(error) => {
-            // The rest of what clap has to say is in the help.
+            // What comes behind an empty line is in the help.
             let text = error.render().to_string();
-            let line = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            return finish(Err(Failure::new(line)), FAILED);
+            let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+            let line = lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
+            return finish(Err(Failure::new(line)), failed);
         }
     };
     let failed = match arguments.command {

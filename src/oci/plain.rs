@@ -38,8 +38,9 @@ const GENERAL: [Known; 7] = [
     ("systemd-cgroup", None, Nothing),
 ];
 
-const CREATE: [Known; 7] = [
+const CREATE: [Known; 8] = [
     ("bundle", Some('b'), Value),
+    ("config", Some('f'), Value),
     ("pid-file", None, Value),
     ("console-socket", None, Value),
     ("pidfd-socket", None, Value),
@@ -179,6 +180,7 @@ fn create(id: String, said: &Said<'_>) -> Option<CreateArguments> {
     Some(CreateArguments {
         id,
         bundle: said.path("bundle"),
+        config: said.path("config"),
         no_pivot: said.flag("no-pivot")?,
         no_new_keyring: said.flag("no-new-keyring")?,
         handed: Handed {

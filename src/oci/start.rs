@@ -14,7 +14,7 @@ use super::record::Record;
 use super::reports::Reports;
 use super::store::Store;
 use super::{delete, seccomp_agent};
-use crate::engine::{self, Report};
+use crate::engine::{self, HookPlace, Report};
 use crate::linux::{Errno, directory, pidfd, seqpacket};
 
 /// A killed process is gone within milliseconds.
@@ -49,6 +49,8 @@ pub(crate) fn start(world: &World<'_>, id: &str) -> Result<()> {
     let begun = until_it_runs(gate.as_fd(), &container.record, process, spec);
     let begun = begun.and_then(|()| {
         directory::remove_file(container.folder.fd(), START_SOCKET).map_err(at(START_SOCKET))?;
+        // Hooks may do with it what they like.
+        container.folder.unlock();
         after_start(&container.record, container.pid()).map_err(NotBegun::Hook)
     });
     match begun {
@@ -95,7 +97,10 @@ pub(crate) fn until_it_runs(
         match reports.next()? {
             Report::Closed => return Ok(()),
             Report::Failed(failure) if failure.step == "hook" => {
-                return Err(NotBegun::Hook(Failure::new(format!("startContainer hook {}", failure.object))));
+                return Err(NotBegun::Hook(Failure::new(format!(
+                    "error running startContainer hook {}",
+                    failure.object
+                ))));
             }
             Report::Failed(failure) => return Err(Failure::of_start(&failure).into()),
             Report::Listener(listener) => {
@@ -113,8 +118,12 @@ pub(crate) fn until_it_runs(
 /// Hooks that wait for the program to run.
 pub(crate) fn after_start(record: &Record, pid: i32) -> Result<()> {
     let state = State::new(record, Status::Running, pid).json();
-    engine::run_hooks(&record.poststart, state.as_bytes(), Some(&record.bundle))
-        .map_err(|why| Failure::new(format!("poststart hook {why}")))
+    engine::run_hooks(
+        &record.poststart,
+        state.as_bytes(),
+        HookPlace { directory: Some(&record.bundle), with: None },
+    )
+    .map_err(|why| Failure::new(format!("error running poststart hook {why}")))
 }
 
 /// Ends a container and takes it away.
@@ -123,6 +132,10 @@ fn give_up(store: Option<&Store>, container: Container, world: &World<'_>) {
         end(process);
     }
     let Some(store) = store else { return };
+    if container.folder.lock().is_err() {
+        // A hook has deleted it already.
+        return;
+    }
     if let Err(failure) = delete::destroy(store, &container, world.log) {
         world.log.warning(&failure.line());
     }

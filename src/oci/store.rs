@@ -3,11 +3,15 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::failure::{Failure, Result, at};
 use super::id::check_id;
 use super::record::Record;
-use crate::linux::{Errno, directory, fs, namespace};
+use crate::linux::{Errno, directory, fs, namespace, time};
+
+/// Between two looks at a lock that somebody has.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// Where containers are kept unless somebody says otherwise.
 const ROOT: &str = "/run/orlop/oci";
@@ -133,6 +137,24 @@ impl Folder {
     /// It was deleted meanwhile.
     pub(crate) fn lock(&self) -> Result<()> {
         fs::lock(self.fd()).map_err(at(format_args!("the lock of container {:?}", self.id)))?;
+        if directory::is_linked(self.fd()) { Ok(()) } else { Err(Failure::does_not_exist(&self.id)) }
+    }
+
+    /// As [`Self::lock`], for whoever does not wait for ever.
+    ///
+    /// # Errors
+    /// Somebody else has it still; it was deleted meanwhile.
+    pub(crate) fn lock_within(&self, patience: Duration) -> Result<()> {
+        let until = time::since_boot().saturating_add(patience);
+        while !directory::try_lock(self.fd()) {
+            if time::since_boot() >= until {
+                return Err(Failure::new(format!(
+                    "container {:?} is being changed by another command",
+                    self.id
+                )));
+            }
+            std::thread::sleep(GLANCE);
+        }
         if directory::is_linked(self.fd()) { Ok(()) } else { Err(Failure::does_not_exist(&self.id)) }
     }
 

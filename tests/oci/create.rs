@@ -19,7 +19,6 @@ fn refused(change: impl FnOnce(&mut Value), expected: &str) {
 #[test]
 fn what_cannot_be_done_is_refused_and_nothing_is_left() {
     refused(|spec| spec["ociVersion"] = "2.0.0".into(), "ociVersion");
-    refused(|spec| spec["process"]["capabilities"]["bounding"] = json!(["CAP_FLY"]), "CAP_FLY");
     refused(|spec| spec["linux"]["namespaces"][0]["type"] = "pod".into(), "linux.namespaces[0].type");
     refused(
         |spec| spec["linux"]["namespaces"][0]["path"] = "/proc/self/ns/net".into(),
@@ -38,6 +37,18 @@ fn what_cannot_be_done_is_refused_and_nothing_is_left() {
     refused(|spec| spec["process"]["terminal"] = true.into(), "without --console-socket");
     refused(|spec| spec["hooks"] = json!({"poststop": [{"path": "true"}]}), "hooks.poststop[0].path");
     refused(|spec| spec["hooks"] = json!({"prestart": [{"path": "/bin/true", "timeout": 0}]}), "timeout");
+}
+
+#[test]
+fn a_capability_that_nobody_can_give_is_said_and_left_out() {
+    let world = World::with("true", |spec| {
+        spec["process"]["capabilities"]["bounding"] = json!(["CAP_FLY", "CAP_KILL"]);
+    });
+    let said = world.call(&["run", "web"]);
+    assert!(
+        said.code == 0 && said.err.contains("level=warning") && said.err.contains("[CAP_FLY]"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -250,4 +261,20 @@ fn interfaces_that_were_given_keep_their_addresses_and_come_up() {
     let said = run("ip link set veth1 name other &&");
     assert_eq!(said.err, "error: linux.netDevices: there is no interface veth1\n");
     assert_eq!(world.ids(), [""; 0]);
+}
+
+#[test]
+fn another_file_can_be_its_configuration() {
+    let world = World::new("echo usual");
+    let config = world.bundle().join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::create_dir(world.bundle().join("more")).unwrap();
+    std::fs::write(world.bundle().join("more/other.json"), text.replace("usual", "other")).unwrap();
+    let elsewhere = world.path("link.json");
+    std::os::unix::fs::symlink("bundle/more/other.json", &elsewhere).unwrap();
+    assert_eq!(world.done(&["run", "web"]), "usual\n");
+    assert_eq!(world.done(&["run", "-f", "more/other.json", "web"]), "other\n");
+    std::fs::remove_file(config).unwrap();
+    assert_eq!(world.done(&["run", "--config", elsewhere.to_str().unwrap(), "web"]), "other\n");
+    world.fails(&["run", "web"], "bundle/config.json: No such file or directory");
 }

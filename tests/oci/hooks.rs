@@ -68,8 +68,8 @@ fn each_is_told_the_state_as_it_sees_it() {
     world.done(&["start", "web"]);
     world.done(&["delete", "-f", "web"]);
     for (kind, status, pid) in [
-        ("createRuntime", "creating", pid.clone()),
-        ("createContainer", "creating", 1.into()),
+        ("createRuntime", "created", pid.clone()),
+        ("createContainer", "created", 1.into()),
         ("startContainer", "created", 1.into()),
         ("poststart", "running", pid),
         ("poststop", "stopped", 0.into()),
@@ -107,7 +107,7 @@ fn a_failure_at_the_start_ends_the_container() {
         });
         world.create("web", &[]);
         let pid = world.state("web")["pid"].as_i64().unwrap();
-        world.fails(&["start", "web"], &format!("{kind} hook /bin/sh: exit status 3"));
+        world.fails(&["start", "web"], &format!("error running {kind} hook #0: /bin/sh: exit status 3"));
         super::world::eventually(|| !is_alive(pid));
         assert_eq!(world.ids(), [""; 0], "{kind}");
         assert!(world.read("log").ends_with(&format!("{kind}\npoststop\n")), "{kind}: {}", world.read("log"));
@@ -124,7 +124,10 @@ fn a_failure_at_the_end_is_logged_and_the_others_run() {
     world.done(&["--log", log.to_str().unwrap(), "run", "web"]);
     assert_eq!(world.read("log"), "poststop\n");
     let log = std::fs::read_to_string(log).unwrap();
-    assert!(log.contains("level=warning msg=\"poststop hook /bin/sh: exit status 3\""), "{log}");
+    assert!(
+        log.contains("level=warning msg=\"error running poststop hook #0: /bin/sh: exit status 3\""),
+        "{log}"
+    );
 }
 
 #[test]
@@ -133,7 +136,7 @@ fn its_time_is_limited() {
         "true",
         |_| json!({"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "1000"], "timeout": 1}]}),
     );
-    world.fails(&["create", "web"], "createRuntime hook /bin/sleep: not done after 1 s");
+    world.fails(&["create", "web"], "error running createRuntime hook #0: /bin/sleep: not done after 1 s");
 }
 
 #[test]
@@ -150,4 +153,21 @@ fn a_hook_may_ask_for_the_state() {
     let state: Value = serde_json::from_str(&world.read("state")).unwrap();
     assert_eq!(state["status"], "creating");
     assert_eq!(state["pid"], world.state("web")["pid"]);
+}
+
+#[test]
+fn those_of_the_creation_find_the_mounts_made_and_begin_in_the_bundle() {
+    let world = with_hooks("true", |world| {
+        let look = |kind: &str| {
+            json!([outside(
+                world,
+                &format!("pwd > $S/{kind}; ls -d rootfs/proc/self rootfs/dev/null >> $S/{kind}")
+            )])
+        };
+        json!({"createContainer": look("createContainer")})
+    });
+    world.create("web", &[]);
+    let expected =
+        format!("{}\nrootfs/dev/null\nrootfs/proc/self\n", world.bundle().canonicalize().unwrap().display());
+    assert_eq!(world.read("createContainer"), expected);
 }

@@ -71,7 +71,7 @@ fn attended_what_is_typed_goes_in_and_what_is_printed_comes_out() {
     let world = World::with("read line; echo got $line; tty; exit 4", with_terminal);
     let said = typed(&world, &["run", "web"], "hello\n");
     assert_eq!(said.code, 4);
-    assert_eq!(said.out, "hello\r\ngot hello\r\n/dev/pts/0\r\n");
+    assert_eq!(said.out, "hello\ngot hello\n/dev/pts/0\n");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn an_executed_process_has_a_terminal_when_asked_for() {
     world.create("web", &[]);
     world.done(&["start", "web"]);
     let said = typed(&world, &["exec", "-t", "web", "sh", "-c", "read line; echo got $line; tty"], "hello\n");
-    assert_eq!((said.code, said.out.as_str()), (0, "hello\r\ngot hello\r\n/dev/pts/0\r\n"));
+    assert_eq!((said.code, said.out.as_str()), (0, "hello\ngot hello\n/dev/pts/0\n"));
     let path = world.path("console.sock");
     let listener = UnixListener::bind(&path).unwrap();
     let socket = ["--console-socket", path.to_str().unwrap()];
@@ -96,7 +96,7 @@ fn a_lot_comes_out_whole() {
         World::with("i=0; while [ $i -lt 20000 ]; do echo 0123456789 $i; i=$((i+1)); done", with_terminal);
     let said = typed(&world, &["run", "web"], "");
     assert_eq!(said.out.lines().count(), 20_000);
-    assert!(said.out.ends_with("0123456789 19999\r\n"));
+    assert!(said.out.ends_with("0123456789 19999\n"));
 }
 
 #[expect(clippy::disallowed_methods, reason = "something is typed while it runs")]
@@ -110,4 +110,15 @@ fn typed(world: &World, words: &[&str], text: &str) -> Said {
     let code = child.wait().unwrap().code().unwrap_or(-1);
     drop(stdin);
     Said { code, out: String::from_utf8(out).unwrap(), err: String::new() }
+}
+
+#[test]
+fn a_container_that_waits_with_its_terminal_holds_nothing_of_its_makers() {
+    let world = World::with("true", with_terminal);
+    let path = world.path("console.sock");
+    let _listener = UnixListener::bind(&path).unwrap();
+    // Its output is read to the end.
+    assert_eq!(world.done(&["create", "--console-socket", path.to_str().unwrap(), "web"]), "");
+    assert_eq!(world.state("web")["status"], "created");
+    world.done(&["delete", "-f", "web"]);
 }

@@ -69,5 +69,9 @@ fn node(index: usize, device: &Device) -> Result<Node, Refused> {
     };
     let mode = device.file_mode.unwrap_or(0o666) & 0o7777;
     let (uid, gid) = (device.uid.unwrap_or(0), device.gid.unwrap_or(0));
-    Ok(Node { at: device.path.clone(), kind, mode, uid, gid })
+    let at = device.path.trim_end_matches('/');
+    if at.is_empty() {
+        return refuse("path", "it is the root".to_string());
+    }
+    Ok(Node { at: at.to_string(), kind, mode, uid, gid })
 }

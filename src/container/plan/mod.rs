@@ -51,22 +51,30 @@ pub fn plan_with(spec: &Spec, root: &Root, programs: &mut Programs) -> Result<Pl
     let mounts = mounts::order(spec, root, &namespaces)?;
     let mut setup = process::setup(process)?;
     setup.extend(roots(spec, root, &namespaces)?);
+    let mut last = devices::steps(spec)?;
+    if matches!(root.files, Files::Directory(_)) && process.cwd != "/" && !mounts.is_over(&process.cwd) {
+        last.push(SetupStep::WorkingDirectory { at: process.cwd.clone() });
+    }
+    let (early, late) = if mounts.ends_inside { (Vec::new(), last) } else { (last, Vec::new()) };
     setup.extend(mounts.setup);
-    setup.extend(devices::steps(spec)?);
+    setup.extend(early);
     // Hooks of the creation may still write to it.
     let hooked = !(spec.hooks.create_container.is_empty()
         && spec.hooks.create_runtime.is_empty()
         && spec.hooks.prestart.is_empty());
     let readonly = spec.root.as_ref().is_some_and(|root| root.readonly);
-    setup.extend((readonly && !hooked).then_some(SetupStep::RootReadOnly));
+    let closed_late = hooked || mounts.ends_inside;
+    setup.extend((readonly && !closed_late).then_some(SetupStep::RootReadOnly));
     setup.extend(process::rlimits(process)?);
     setup.extend(namespaces.after_mounts());
     let mut inside = Vec::from([InsideStep::TakeRoot(namespaces.taking())]);
     inside.extend(Namespaces::time_offsets(&spec.linux.time_offsets)?);
     inside.extend(namespaces.user.is_some().then_some(InsideStep::BecomeRoot));
-    inside.extend((hooked || !spec.linux.net_devices.is_empty()).then_some(InsideStep::Meet));
-    inside.extend(sysctl::steps(&spec.linux.sysctl, &namespaces)?);
     inside.extend(mounts.inside);
+    inside.extend(late.into_iter().map(InsideStep::AsSetup));
+    // With all mounts made, which is what hooks of the creation wait for.
+    inside.extend((hooked || !spec.linux.net_devices.is_empty()).then_some(InsideStep::Meet));
+    inside.extend(sysctl::steps(spec, &namespaces)?);
     if process.terminal {
         inside.extend([InsideStep::Terminal { size: process.console_size }, InsideStep::Console]);
     }
@@ -75,7 +83,7 @@ pub fn plan_with(spec: &Spec, root: &Root, programs: &mut Programs) -> Result<Pl
     if !spec.hooks.create_container.is_empty() {
         inside.push(InsideStep::Hooks(spec.hooks.create_container.clone()));
     }
-    inside.extend((readonly && hooked).then_some(InsideStep::RootReadOnly));
+    inside.extend((readonly && closed_late).then_some(InsideStep::RootReadOnly));
     inside.extend(process::labels(process));
     inside.push(InsideStep::PivotRoot);
     inside.extend(identity(spec, &namespaces)?);
@@ -130,17 +138,20 @@ fn propagation(spec: &Spec) -> Result<Option<(Propagation, Reach)>, Refused> {
 }
 
 fn paths(spec: &Spec) -> Result<Vec<InsideStep>, Refused> {
-    let absolute =
-        |field: &str, paths: &[alloc::string::String]| match paths.iter().find(|path| !path.starts_with('/'))
-        {
-            Some(path) => Err(Refused::new(field, format!("`{path}` is not absolute"))),
-            None => Ok(()),
-        };
-    absolute("linux.readonlyPaths", &spec.linux.readonly_paths)?;
-    absolute("linux.maskedPaths", &spec.linux.masked_paths)?;
+    let relative = spec.linux.masked_paths.iter().find(|path| !path.starts_with('/'));
+    if let Some(path) = relative {
+        return Err(Refused::new("linux.maskedPaths", format!("`{path}` is not absolute")));
+    }
     let read_only = spec.linux.readonly_paths.iter().cloned().map(|path| InsideStep::ReadOnly { path });
     let masked = spec.linux.masked_paths.iter().cloned().map(|path| InsideStep::Mask { path });
-    Ok(read_only.chain(masked).collect())
+    let mut steps: Vec<InsideStep> = Vec::new();
+    for step in read_only.chain(masked) {
+        // Said twice it is done once.
+        if !steps.contains(&step) {
+            steps.push(step);
+        }
+    }
+    Ok(steps)
 }
 
 /// What the container is called, and whatever else its namespaces hold.
@@ -185,12 +196,17 @@ fn program(
     }
     let filter = process::filter(spec.linux.seccomp.as_ref(), programs)?;
     steps.extend(process::become_it(process, &root.names, filter.as_ref())?);
+    // Whoever answers system calls is told while the container is made.
+    let asks = matches!(filter, Some(InsideStep::Seccomp { notifies: true, .. }));
+    steps.extend(filter.clone().filter(|_| asks));
     steps.push(InsideStep::Ready);
     steps.push(InsideStep::Barrier);
     if !spec.hooks.start_container.is_empty() {
         steps.push(InsideStep::StartHooks(spec.hooks.start_container.clone()));
     }
-    steps.extend(process::last(process, filter)?);
+    let mut last = process::last(process, filter)?;
+    last.retain(|step| !(asks && matches!(step, InsideStep::Seccomp { .. })));
+    steps.extend(last);
     Ok(steps)
 }
 
@@ -207,6 +223,9 @@ pub fn plan_exec(spec: &Spec, process: &Process, names: &super::steps::Names) ->
     inside.extend(process::labels(process));
     if let Some(personality) = &spec.linux.personality {
         inside.push(InsideStep::Personality(scheduling::personality(personality)?));
+    }
+    if let Some(policy) = &spec.linux.memory_policy {
+        inside.push(InsideStep::MemoryPolicy(scheduling::memory_policy(policy)?));
     }
     inside.extend(process::become_it(process, names, filter.as_ref())?);
     inside.extend([InsideStep::Ready, InsideStep::Barrier]);

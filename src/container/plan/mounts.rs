@@ -1,26 +1,38 @@
 //! In which order, and by whom, the mounts of a spec are made.
 //!
 //! Setup attaches whatever it can. The container itself mounts what shows its namespaces, and whatever
-//! lies above or below that.
+//! lies above or below that; of a bundle whose container is no user namespace's also all that is listed after it, so
+//! that everything is mounted in the order of the list.
 
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::namespaces::{Namespaces, check_map};
-use crate::container::mount_options::{MountOptions, Reach};
+use crate::container::mount_options::{Attributes, MountOptions, Propagation, Reach};
 use crate::container::refused::Refused;
 use crate::container::spec::{Mount, Spec};
 use crate::container::steps::{
-    Bind, Fresh, IdMap, InsideStep, Manner, NamespaceKind as Kind, Root, SetupStep,
+    Bind, Files, Fresh, IdMap, InsideStep, Manner, NamespaceKind as Kind, Root, SetupStep,
 };
 
 #[derive(Default)]
 pub(super) struct Mounts {
     pub setup: Vec<SetupStep>,
     pub inside: Vec<InsideStep>,
-    /// When all is mounted and every device is there.
+    /// The container itself makes the last ones: what is put in the root comes after them.
+    pub ends_inside: bool,
+    /// What only now may be closed: all that lies in it is made.
     pub last: Vec<InsideStep>,
+    /// Where the container mounts what setup does not see.
+    hidden: Vec<String>,
+}
+
+impl Mounts {
+    /// Whether setup does not see what is there in the end.
+    pub(super) fn is_over(&self, path: &str) -> bool {
+        self.hidden.iter().any(|at| is_within(path, at))
+    }
 }
 
 /// Whether it shows what is mounted or stands elsewhere.
@@ -30,8 +42,15 @@ pub fn is_bind(mount: &Mount) -> bool {
         || mount.options.iter().any(|option| matches!(option.as_str(), "bind" | "rbind"))
 }
 
+/// Whether the container has setup's power over the root, and the list says in which order it is put together. That
+/// of a configuration is our own: nobody waits there for what could be done before.
+fn is_listed(root: &Root, namespaces: &Namespaces) -> bool {
+    namespaces.user.is_none() && matches!(root.files, Files::Directory(_))
+}
+
 pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result<Mounts, Refused> {
     let mut mounts = Mounts::default();
+    let listed = is_listed(root, namespaces);
     // Where the container has mounted something.
     let mut inside: Vec<String> = Vec::new();
     for (index, mount) in spec.mounts.iter().enumerate() {
@@ -40,14 +59,34 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
         let mut options =
             MountOptions::read(&mount.options).map_err(|why| Refused::new(field("options"), why))?;
         let kind = substitute(mount, namespaces, &mut options);
+        let closed = Attributes::READ_ONLY;
+        let is_closed = kind == "tmpfs" && options.attributes.set & closed.set != 0;
+        if is_closed && is_needed_open(spec, index, &at) {
+            options.attributes.set &= !closed.set;
+            let manner = Manner { attributes: closed, ..Manner::default() };
+            mounts.last.push(InsideStep::Remount { at: at.clone(), manner });
+        }
         let near = |other: &String| is_within(&at, other) || is_within(other, &at);
-        let by_container = shown(kind).is_some() || inside.iter().any(near);
+        let by_container = shown(kind).is_some() || inside.iter().any(near) || (listed && !inside.is_empty());
         if options.remount {
             let manner = manner(&options);
             match by_container {
                 true => mounts.inside.push(InsideStep::Remount { at, manner }),
                 false => mounts.setup.push(SetupStep::Remount { at, manner }),
             }
+            continue;
+        }
+        if by_container && listed {
+            let own = shown(kind).is_some();
+            inside.push(at.clone());
+            let step = as_setup(index, mount, (kind, at), options, (spec, root))?;
+            if let SetupStep::Bind(Bind { id_map: Some(IdMap::Own { uids, gids, .. }), .. }) = &step {
+                mounts.setup.push(SetupStep::OpenMap { uids: uids.clone(), gids: gids.clone() });
+            }
+            mounts.inside.push(match step {
+                SetupStep::Fresh(fresh) if own => InsideStep::Fresh(fresh),
+                step => InsideStep::AsSetup(step),
+            });
             continue;
         }
         if by_container {
@@ -57,43 +96,51 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
             }
             inside.push(at.clone());
         }
-        if kind == "bind" {
-            let bind = bind(index, mount, &at, options, root)?;
-            match by_container {
-                true => {
-                    mounts.setup.push(SetupStep::OpenBind(bind));
-                    mounts.inside.push(InsideStep::AttachBind { at });
-                }
-                false => mounts.setup.push(SetupStep::Bind(bind)),
-            }
-            continue;
+        if namespaces.user.is_some() && options.propagation.iter().any(|(it, _)| *it == Propagation::Shared) {
+            // The copy in another user namespace is nobody's peer.
+            let manner = Manner { propagation: options.propagation.clone(), ..Manner::default() };
+            mounts.last.push(InsideStep::Remount { at: at.clone(), manner });
         }
-        let copy_up = options.copy_up;
-        let mut fresh = fresh(kind, mount, at, options, spec)?;
-        mounts.last.extend(open_until_filled(&mut fresh, spec.mounts.get(index + 1..).unwrap_or_default()));
-        match (by_container, copy_up) {
-            (true, true) => {
-                return Err(Refused::new(field("options"), "tmpcopyup has nothing to copy there"));
+        match as_setup(index, mount, (kind, at.clone()), options, (spec, root))? {
+            step if !by_container => mounts.setup.push(step),
+            SetupStep::Bind(bind) => {
+                mounts.setup.push(SetupStep::OpenBind(bind));
+                mounts.inside.push(InsideStep::AttachBind { at });
             }
-            (true, false) => mounts.inside.push(InsideStep::Fresh(fresh)),
-            (false, true) if kind == "tmpfs" => mounts.setup.push(SetupStep::CopyUp(fresh)),
-            (false, true) => return Err(Refused::new(field("options"), "tmpcopyup is for a tmpfs alone")),
-            (false, false) => mounts.setup.push(SetupStep::Fresh(fresh)),
+            SetupStep::Fresh(fresh) => mounts.inside.push(InsideStep::Fresh(fresh)),
+            _ => return Err(Refused::new(field("options"), "tmpcopyup has nothing to copy there")),
         }
     }
+    mounts.ends_inside = listed && !inside.is_empty();
+    mounts.hidden = if listed { Vec::new() } else { inside };
     Ok(mounts)
 }
 
-/// A read-only file system in memory in which others have their places, as engines write of `/dev`, is closed
-/// when they are there.
-fn open_until_filled(fresh: &mut Fresh, later: &[Mount]) -> Option<InsideStep> {
-    let is_in_it = |mount: &Mount| destination(&mount.destination).is_ok_and(|at| is_within(&at, &fresh.at));
-    if fresh.kind != "tmpfs" || !(fresh.at == "/dev" || later.iter().any(is_in_it)) {
-        return None;
+/// Whether something is still to be made in what is mounted there.
+fn is_needed_open(spec: &Spec, index: usize, at: &str) -> bool {
+    let later = spec.mounts.iter().skip(index + 1);
+    at == "/dev"
+        || later.filter_map(|it| destination(&it.destination).ok()).any(|it| it != at && is_within(&it, at))
+}
+
+/// As setup does it, where it may.
+fn as_setup(
+    index: usize,
+    mount: &Mount,
+    (kind, at): (&str, String),
+    options: MountOptions,
+    (spec, root): (&Spec, &Root),
+) -> Result<SetupStep, Refused> {
+    if kind == "bind" {
+        return bind(index, mount, &at, options, root).map(SetupStep::Bind);
     }
-    let manner = Manner { propagation: Vec::new(), ..fresh.manner.clone() };
-    fresh.manner.attributes = fresh.manner.attributes.writable()?;
-    Some(InsideStep::Remount { at: fresh.at.clone(), manner })
+    let copy_up = options.copy_up;
+    if copy_up && kind != "tmpfs" {
+        let field = format!("mounts[{index}].options");
+        return Err(Refused::new(field, "tmpcopyup is for a tmpfs alone"));
+    }
+    let fresh = fresh(kind, mount, at, options, spec)?;
+    Ok(if copy_up { SetupStep::CopyUp(fresh) } else { SetupStep::Fresh(fresh) })
 }
 
 /// Normal, absolute, and without a way up. Version 1.0 took relative ones as if from `/`.

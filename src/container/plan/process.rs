@@ -119,6 +119,7 @@ pub(super) fn become_it(
     steps.push(InsideStep::ResolveUser { user: process.user.clone(), names: names.clone() });
     steps.extend(process.no_new_privileges.then_some(InsideStep::NoNewPrivileges));
     steps.push(InsideStep::BoundCapabilities(bounding));
+    steps.extend((process.cwd != "/").then(|| InsideStep::TryWorkingDirectory(process.cwd.clone())));
     steps.push(InsideStep::BecomeUser);
     steps.push(InsideStep::Capabilities(match needs_admin(process, filter) {
         true => CapabilitySets {

@@ -39,8 +39,9 @@ pub struct Hook {
     /// The first is the program's own name for itself.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
-    pub env: Vec<String>,
+    /// Without it that of whoever runs the hook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<Vec<String>>,
     /// Seconds, more than none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i64>,

@@ -106,6 +106,7 @@ pub struct Scheduler {
 pub struct IoPriority {
     /// `IOPRIO_CLASS_RT`, …
     pub class: String,
+    #[serde(default)]
     pub priority: i32,
 }
 
