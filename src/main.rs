@@ -7,7 +7,7 @@
 /// Tests have threads, and processes that are forked beside them; for those the C library's is made.
 #[cfg(not(test))]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: linux::allocator::Allocator = linux::allocator::Allocator::new();
 
 mod agent;
 mod cli;

@@ -108,6 +108,27 @@ fn a_configuration_becomes_this_spec_and_these_steps() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// oci-spec has the types of another implementation: what it understands, and writes again, is what we wrote.
+#[test]
+fn another_implementation_reads_the_same() {
+    for case in cases("toml") {
+        let ours = fs::read_to_string(case.with_extension("json")).unwrap();
+        let theirs: oci_spec::runtime::Spec =
+            serde_json::from_str(&ours).unwrap_or_else(|error| panic!("{}: {error}", case.display()));
+        let again = serde_json::to_string(&theirs).unwrap();
+        let [ours, again] = [&ours, &again].map(|text| {
+            let mut spec: Spec = serde_json::from_str(text).unwrap();
+            // To them these are sets.
+            if let Some(sets) = spec.process.as_mut().and_then(|process| process.capabilities.as_mut()) {
+                let all = [&mut sets.bounding, &mut sets.effective, &mut sets.permitted];
+                all.into_iter().for_each(|set| set.sort());
+            }
+            spec
+        });
+        assert!(again == ours, "{}: {again:?}", case.display());
+    }
+}
+
 #[test]
 fn a_specification_becomes_these_steps() {
     let mut wrong = Vec::new();

@@ -33,7 +33,7 @@ pub(crate) struct Bench {
     pub(crate) binary: PathBuf,
     payload: PathBuf,
     /// Archives that `benches/peers/make-peers.sh` made.
-    peers: PathBuf,
+    pub(crate) peers: PathBuf,
     work: TempDir,
 }
 

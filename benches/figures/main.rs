@@ -6,10 +6,12 @@
 
 mod boot;
 mod guest;
+mod host;
 mod memory;
 mod reaping;
 mod runtimes;
 mod sizes;
+mod smallest;
 mod start;
 mod table;
 
@@ -23,10 +25,11 @@ type Result<T> = std::result::Result<T, Error>;
 
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<()>);
 
-const SECTIONS: [Section; 6] = [
+const SECTIONS: [Section; 7] = [
     ("boot", boot::section),
     ("start", start::section),
     ("runtimes", runtimes::section),
+    ("host", host::section),
     ("memory", memory::section),
     ("reaping", reaping::section),
     ("sizes", sizes::section),

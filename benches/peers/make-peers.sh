@@ -3,11 +3,11 @@
 #   busybox.cpio   a busybox script mounts what must be mounted and runs crun
 #   systemd.cpio   systemd and journald; a unit runs crun
 #   runtimes.cpio  crun, runc, bubblewrap, `orlop oci` and the limit run one bundle in turn
-#   reaper.cpio    the payload alone: for inits that only stamp, or only reap
+#   reaper.cpio    the payload: for inits that only stamp, or only reap; and the limit of a machine's containers
 # The container in each is the payload, with the specification that `crun spec` writes. Packages
 # are fetched once.
 #
-# OUT holds `seccomp.json` and `filter.bpf` already, which `figures write-filter` makes.
+# OUT holds `seccomp.json`, `filter.bpf` and `machine.bpf` already, which `figures write-filter` makes.
 #
 # usage: make-peers.sh OUT PAYLOAD ORLOP
 set -eu
@@ -76,6 +76,13 @@ pack() {
 
 rm -rf "$out/reaper"
 mkdir -p "$out/reaper/proc" "$out/reaper/dev"
+cp "$out/machine.bpf" "$out/reaper/machine.bpf"
+gcc -O2 -static -o "$out/reaper/limit" "$here/../limit/machine.c"
+strip "$out/reaper/limit"
+for alive in 12 100; do
+    printf 'sleep 60\njoin /proc/1/ns/mnt\nspawn /limit /run/orlop/layers /machine.bpf %d /payload stamp-and-stay\n' \
+        "$alive" >"$out/reaper/limit-$alive"
+done
 pack reaper
 
 tree busybox busybox-static,crun
@@ -114,7 +121,9 @@ pack busybox
 tree runtimes busybox-static,crun,runc,bubblewrap
 bundle runtimes
 cp "$orlop" "$out/runtimes/usr/bin/orlop"
-cp "$out/filter.bpf" "$out/runtimes/bundle/filter.bpf"
+cp "$out"/filter*.bpf "$out"/machine*.bpf "$out/runtimes/bundle/"
+gcc -O2 -static -o "$out/runtimes/usr/bin/often" "$here/../limit/often.c"
+gcc -O2 -static -o "$out/runtimes/usr/bin/filter" "$here/../limit/filter.c"
 gcc -O2 -static -o "$out/runtimes/usr/bin/limit" "$here/../limit/limit.c"
 mkdir -p "$out/runtimes/x"
 python3 - "$out/seccomp.json" "$out/runtimes/bundle/config.json" <<'PATCH'
@@ -171,6 +180,7 @@ for number in 1 2 3 4 5 6 7; do
         --proc /proc --dev /dev --seccomp 9 /payload stamp 9<filter.bpf
     round runc runc run box
 done
+filter filter.bpf filter-short.bpf filter-flat.bpf machine.bpf machine-short.bpf machine-flat.bpf
 echo rounds are over
 while :; do busybox sleep 1000; done
 INIT

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::devices::Devices;
 use super::ledger::Table;
-use super::{modules, network, records, say};
+use super::{apparmor, modules, network, records, say};
 use crate::engine;
 use crate::linux::kmsg::Level;
 use crate::linux::mount::Attributes;
@@ -108,6 +108,10 @@ impl Boot {
         self.phase("memory", || reserve(self_memory));
         self.phase("network", || configure_network(config));
         self.phase("sysctls", || sysctls(config));
+        if !config.host.apparmor_profiles.is_empty() {
+            let directory = self.config_dir.clone();
+            self.phase("apparmor", || apparmor::load(&config.host.apparmor_profiles, &directory));
+        }
     }
 
     /// The first containers have had their time: from here on this is worth a file.

@@ -22,11 +22,13 @@ pub struct Cgroups {
     pub outer: OwnedFd,
     /// cgroup.events of `outer`: ready (EPOLLPRI) when it changes.
     pub events: OwnedFd,
+    /// What comes into force when the container is there.
+    late: Vec<Setting>,
 }
 
 impl Cgroups {
-    /// Makes the container's cgroups; every limit and the filter of devices are in force before
-    /// anything enters.
+    /// Makes the container's cgroups; the filter of devices and every limit that setup fits under are in
+    /// force before anything enters.
     ///
     /// # Errors
     /// [`Failure`] naming the field or the file that was refused.
@@ -48,13 +50,28 @@ impl Cgroups {
         let (outer, origin) = cgroup::make_or_find(parent.as_fd(), name).map_err(fail(name))?;
         cgroup::enable_controllers(outer.as_fd());
         let main = cgroup::make(outer.as_fd(), MAIN).map_err(fail(MAIN))?;
+        let (late, wanted): (Vec<Setting>, _) = wanted.into_iter().partition(Setting::counts_processes);
         write(outer.as_fd(), Some(main.as_fd()), &wanted)?;
         filters.attach(outer.as_fd(), origin, filter)?;
         if let Some((uid, gid)) = delegated_to(spec) {
             cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
         }
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
-        Ok((cgroups, main))
+        Ok((Self { late, ..cgroups }, main))
+    }
+
+    /// Limits how many processes there may be, once the container is there: no other is made for it.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn limit_processes(&mut self) -> core::result::Result<(), Failure> {
+        let late = core::mem::take(&mut self.late);
+        if late.is_empty() {
+            return Ok(());
+        }
+        let main = cgroup::open_below(self.outer.as_fd(), MAIN);
+        let main = main.map_err(|errno| Failure::new("cgroup", MAIN, errno))?;
+        write(self.outer.as_fd(), Some(main.as_fd()), &late)
     }
 
     /// Those that a container of an earlier supervisor lives in.
@@ -67,7 +84,7 @@ impl Cgroups {
 
     fn of(outer: OwnedFd) -> Result<Self> {
         let events = cgroup::watch(outer.as_fd(), "cgroup.events")?;
-        Ok(Self { outer, events })
+        Ok(Self { outer, events, late: Vec::new() })
     }
 
     /// Whether any process is in there. Reading also arms the next EPOLLPRI.

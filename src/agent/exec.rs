@@ -70,7 +70,7 @@ impl Agent {
         };
         let plan = plan_exec(&spec, &process, &names)
             .map_err(|refused| Failure::said(refused.field, refused.why))?;
-        let over = environment(container.environment.clone(), asked)?;
+        let over = environment(&process.env, container.environment.clone(), asked)?;
         let cookie = self.sessions.cookie(self.boot.starts);
         let entrance = self.entrance(name, cookie).map_err(fail("cgroup"))?;
         let (stdio, parts) = streams(asked).map_err(fail("output"))?;
@@ -116,12 +116,17 @@ impl Agent {
     }
 }
 
-/// The container's own, over it what was asked for; a terminal is one that every program knows.
+/// The container's own, over it what was asked for; a terminal that nothing is said of is one that every program
+/// knows.
 fn environment(
-    mut over: Vec<(String, String)>,
+    base: &[String],
+    declared: Vec<(String, String)>,
     asked: &Exec,
 ) -> core::result::Result<Vec<(String, String)>, Failure> {
-    if asked.terminal {
+    let has_term =
+        base.iter().any(|pair| pair.starts_with("TERM=")) || declared.iter().any(|(key, _)| key == "TERM");
+    let mut over = declared;
+    if asked.terminal && !has_term {
         over.push(("TERM".into(), "xterm".into()));
     }
     for pair in &asked.environment {

@@ -110,7 +110,7 @@ impl Agent {
             return self.start_failed(name, generation, failure);
         }
         let Some(container) = self.config.containers.get(name) else { return };
-        let image = match store::find(&container.image) {
+        let image = match self.compiled.images.find(&container.image) {
             Ok(image) => image,
             Err(reason) => {
                 return self.events.push_back(Event::ImageInvalid { name: name.into(), reason });
@@ -180,7 +180,7 @@ impl Agent {
     }
 
     /// Something came from a start.
-    pub fn report(&mut self, key: u32, _now: Duration) {
+    pub fn report(&mut self, key: u32) {
         loop {
             let Some(run) = self.runs.get(&key) else { return };
             let starting = match &run.stage {
@@ -227,6 +227,9 @@ impl Agent {
     /// Has PID 1 keep it, once there is all that is to be kept.
     pub fn created(&mut self, key: u32, pid: i32, pidfd: OwnedFd) {
         let Some(run) = self.runs.get_mut(&key) else { return };
+        if let Some(Err(failure)) = run.cgroups.as_mut().map(Cgroups::limit_processes) {
+            return self.fail(key, failure);
+        }
         match core::mem::replace(&mut run.stage, Stage::Over) {
             Stage::Setup { starting, until, ends, .. } if !ends.are_whole() => {
                 run.stage = Stage::Setup { starting, until, ends, made: Some((pid, pidfd)) };
@@ -284,7 +287,7 @@ impl Agent {
     pub fn not_registered(&mut self, cookie: u64, why: &str) {
         if let Some((key, _)) = self.by_cookie(cookie) {
             // A report of the failed step may be waiting; it says more than we know.
-            self.report(key, Duration::ZERO);
+            self.report(key);
             if self.runs.get(&key).is_some_and(|run| !matches!(run.stage, Stage::Over)) {
                 self.fail(key, Failure::said("register", why));
             }
@@ -330,7 +333,7 @@ impl Agent {
         // The report first: that the program was executed, or which step failed.
         let running = |run: &Run| matches!(run.stage, Stage::Running { .. } | Stage::Over);
         if self.runs.get(&key).is_some_and(|run| !running(run)) {
-            self.report(key, at);
+            self.report(key);
         }
         // Setup may hold the report a moment longer than the container lived.
         if self.runs.get(&key).is_some_and(|run| run.deadline().is_some()) {

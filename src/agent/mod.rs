@@ -6,6 +6,7 @@
 
 mod adopt;
 mod answer;
+mod apparmor;
 mod blame;
 mod boot;
 mod button;
@@ -210,7 +211,7 @@ impl Agent {
         for (number, _) in ready.iter() {
             match Token::from_number(number) {
                 Some(Token::Ledger) => self.hear(now),
-                Some(Token::Report(run)) => self.report(run, now),
+                Some(Token::Report(run)) => self.report(run),
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
                 Some(Token::Control) => self.serve(now),
                 Some(Token::Kmsg) => self.consoles.pass_on(),

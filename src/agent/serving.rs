@@ -38,24 +38,29 @@ pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<Serve
     Ok(server)
 }
 
-/// Listens on the ports that nobody has: at first, and whenever a relay may have let go of one.
+/// Listens on the ports that nobody has: at first, and whenever a relay may have let go of one. Whether
+/// somebody has one still.
 ///
 /// # Errors
 /// As epoll_ctl(2).
-pub fn open_ports(config: &Config, server: &mut Server) -> std::io::Result<()> {
+pub fn open_ports(config: &Config, server: &mut Server) -> std::io::Result<bool> {
     if !config.host.control_ports {
-        return Ok(());
+        return Ok(false);
     }
     let (ports, failed) = ports::open_all(|name| server.has_port(name));
     for port in ports {
         server.add_port(port)?;
     }
+    let mut is_busy = false;
     for (name, error) in failed {
         // A relay has it, and this is called again when it ends.
-        let level = if error.raw_os_error() == Some(libc::EBUSY) { Level::Debug } else { Level::Error };
-        say(level, &format!("port {name}: {error}"));
+        if error.raw_os_error() == Some(libc::EBUSY) {
+            is_busy = true;
+        } else {
+            say(Level::Error, &format!("port {name}: {error}"));
+        }
     }
-    Ok(())
+    Ok(is_busy)
 }
 
 /// What PID 1 kept under a cookie that is no process's.

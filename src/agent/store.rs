@@ -21,6 +21,32 @@ pub struct Image {
     pub layers: Vec<String>,
 }
 
+/// Images that were found for a start. The store is the initramfs's: nothing in it changes while the machine
+/// runs, so that reading and checking an image once is enough.
+#[derive(Default)]
+pub struct Images(Vec<(ImageSource, Image)>);
+
+/// Containers of one machine have few images between them; the oldest gives way.
+const KEPT: usize = 8;
+
+impl Images {
+    /// As [`find()`].
+    ///
+    /// # Errors
+    /// As of [`find()`]; one that was not found is looked for again.
+    pub fn find(&mut self, source: &ImageSource) -> Result<Image, String> {
+        if let Some((_, known)) = self.0.iter().find(|(known, _)| known == source) {
+            return Ok(known.clone());
+        }
+        let image = find(source)?;
+        if self.0.len() == KEPT {
+            self.0.remove(0);
+        }
+        self.0.push((source.clone(), image.clone()));
+        Ok(image)
+    }
+}
+
 fn read(path: &str) -> Result<Vec<u8>, String> {
     let fd = fs::open_regular(&format!("{DIRECTORY}/{path}"))
         .map_err(|errno| format!("{path}: {}", errno.desc()))?;

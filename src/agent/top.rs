@@ -19,6 +19,8 @@ const TASKS: usize = 1024;
 const CGROUPS: usize = 256;
 /// Bytes of a command: what a person reads of it.
 const COMMAND: usize = 4096;
+/// Of all commands together, as JSON at its longest far below what an answer may be.
+const COMMANDS: usize = 512 << 10;
 const PASSWD: usize = 1 << 20;
 /// A page is never smaller, and no architecture of ours makes it larger.
 const PAGE: u64 = 4096;
@@ -29,11 +31,13 @@ pub fn top(name: &str, main: Option<i32>) -> Answer {
         .map_err(|errno| Error::Failed { reason: format!("{name}: its cgroup: {}", errno.desc()) })?;
     let names = Names::of(main);
     let mut reply = TopReply { processes: Vec::new(), left_out: 0 };
+    let mut room = COMMANDS;
     for (place, pids) in groups(group) {
         for pid in pids {
-            if reply.processes.len() >= TASKS {
+            if reply.processes.len() >= TASKS || room == 0 {
                 reply.left_out += 1;
             } else if let Some(task) = task(pid, &place, &names) {
+                room = room.saturating_sub(task.command.len());
                 reply.processes.push(task);
             }
         }

@@ -7,10 +7,12 @@ use orlop::control::{Request, State, StatusReply};
 
 use super::arguments::AttachArguments;
 use super::client::Client;
+use super::detach::Detach;
 use super::failure::Failure;
 use super::following::{Following, Piece, Seen, pass_over, rest};
 use super::screen::Screen;
-use super::session::{Detach, Ended, Input, Session, Signals};
+use super::session::{self, Ended, Input, SIGNAL_EXIT, Session, Signals};
+use crate::linux::signal;
 use crate::linux::terminal::{self, Raw};
 
 /// A supervisor that is replaced is back by then.
@@ -36,7 +38,10 @@ pub(crate) fn attach(
             // The supervisor has gone, and the container may not have.
             Err(Failure::Disconnected(_)) => match back(&connect, name)? {
                 now if is_same(&first, &now) => continue,
-                now => now.container.exit_code.map(|code| u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+                now => match now.container.exit_code {
+                    Some(code) => Some(u8::try_from(code & 0xff).unwrap_or(u8::MAX)),
+                    None => return Err(Failure::Failed(format!("{name} was started again meanwhile"))),
+                },
             },
             Err(failure) => return Err(failure),
         };
@@ -63,13 +68,17 @@ fn once(
     let name = arguments.name.clone();
     let following = Following::begin(connect()?, &name, seen)?;
     let stdin = !arguments.no_stdin && (status.details.tty || status.details.stdin_open);
+    if arguments.sig_proxy {
+        session::keep_signals();
+    }
     let (stream, decoder) = connect()?.upgrade(&Request::Attach { name, stdin })?;
     let input = std::io::stdin();
     if stdin && status.details.tty && raw.is_none() && terminal::size(input.as_fd()).is_some() {
         *raw = Raw::enter(input.as_fd()).ok();
     }
     let signals = if arguments.sig_proxy { Signals::Passed } else { Signals::Ours };
-    let detach = Detach::new(&arguments.detach_keys.0);
+    // Where there is a terminal somebody types; what comes through a pipe has no keys.
+    let detach = Detach::new(if raw.is_some() { &arguments.detach_keys.0 } else { &[] });
     let mut session = Session::new(stream, decoder, if stdin { Input::Passed } else { Input::None })?;
     session.attach(following, detach, signals);
     session.run()
@@ -78,7 +87,13 @@ fn once(
 /// What is known of it, once the machine answers again.
 fn back(connect: &impl Fn() -> Result<Client, Failure>, name: &str) -> Result<StatusReply, Failure> {
     let begin = Instant::now();
+    // Those that were kept from us for a program that cannot be told now are ours.
+    let signals = session::signals()?;
     loop {
+        if let Some((signal, _)) = signal::read(&signals).next() {
+            let code = u8::try_from(SIGNAL_EXIT + signal).unwrap_or(u8::MAX);
+            return Err(Failure::Coded { code, line: None });
+        }
         let asked = connect().and_then(|mut client| {
             client.pause(PAUSE);
             status(&mut client, name)

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::arguments::{AuditArguments, SpecArguments};
 use super::check;
 use super::client::{Client, understand};
-use super::failure::Failure;
+use super::failure::{self, Failure};
 use super::screen::{Screen, Tone};
 use super::table::{self, Cell};
 
@@ -65,14 +65,23 @@ pub(crate) fn on_machine(
             valid.map(|container| container.name).collect()
         }
     };
-    let mut audits = Vec::new();
+    let (mut audits, mut failures) = (Vec::new(), Vec::new());
     for name in names {
-        let reply: SpecReply = understand(client.ask(&Request::Spec { name: name.clone(), bundle: None })?)?;
-        let spec: Spec = serde_json::from_value(reply.spec)
-            .map_err(|error| Failure::Failed(format!("{name}: what came is no spec: {error}")))?;
-        audits.push((name, audit(&spec)));
+        match one(client, &name) {
+            Ok(audit) => audits.push((name, audit)),
+            Err(failure @ (Failure::NobodyReads | Failure::Disconnected(_))) => return Err(failure),
+            Err(failure) => failures.push(failure),
+        }
     }
-    show(screen, asked, audits)
+    show(screen, asked, audits)?;
+    failure::all(failures)
+}
+
+fn one(client: &mut Client, name: &str) -> Result<Audit, Failure> {
+    let reply: SpecReply = understand(client.ask(&Request::Spec { name: name.to_owned(), bundle: None })?)?;
+    let spec: Spec = serde_json::from_value(reply.spec)
+        .map_err(|error| Failure::Failed(format!("{name}: what came is no spec: {error}")))?;
+    Ok(audit(&spec))
 }
 
 /// Of a configuration, without a machine and without its images.
@@ -104,16 +113,31 @@ fn profile(container: &Container, base: &std::path::Path) -> Result<Option<Secco
     read_profile(&bytes, capabilities(container)).map(Some).map_err(|error| failed(error.to_string()))
 }
 
+/// By the names that Linux gives block devices.
+fn is_disk(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let prefixes = ["sd", "vd", "hd", "xvd", "nvme", "mmcblk", "loop", "dm-", "md", "ram", "zram", "nbd"];
+    let is_named = |prefix: &str| {
+        name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|it: char| it.is_ascii_alphanumeric()))
+    };
+    // The character devices among them: the controller of an NVMe disk.
+    prefixes.into_iter().any(is_named) && name.strip_prefix("nvme").is_none_or(|rest| rest.contains('n'))
+        || path.starts_with("/dev/disk/")
+        || path.starts_with("/dev/mapper/")
+}
+
 /// As it would be on a machine that has every device, from an image that says nothing.
 fn imagined(container: &Container, seccomp: Option<Seccomp>) -> Spec {
-    let device = |source: &str| HostDevice {
+    // Its number tells them apart and means nothing.
+    let device = |(minor, source): (u32, &str)| HostDevice {
         path: source.to_owned(),
-        kind: DeviceKind::Character,
+        kind: if is_disk(source) { DeviceKind::Block } else { DeviceKind::Character },
         major: 0,
-        minor: 0,
+        minor,
         mode: 0o600,
     };
-    let devices = container.devices.iter().map(|it| (it.source.clone(), vec![device(&it.source)]));
+    let sources = (0..).zip(container.devices.iter().map(|it| it.source.as_str()));
+    let devices = sources.map(|(minor, source)| (source.to_owned(), vec![device((minor, source))]));
     let facts = Facts {
         first_id: first_id(0),
         devices: devices.collect(),

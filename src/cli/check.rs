@@ -25,7 +25,7 @@ struct Finding<'a> {
     container: Option<&'a str>,
 }
 
-/// A file that a container names and that is not as it should be.
+/// A file that is named and that is not as it should be.
 #[derive(Debug)]
 struct Missing {
     needed: FileUse,
@@ -50,7 +50,8 @@ pub(crate) fn check(screen: &mut Screen<'_>, arguments: &CheckArguments) -> Resu
         }
         for file in &missing {
             let FileUse { key, declared_at, .. } = &file.needed;
-            let text = format!("{}: {}\n --> {declared_at}: {key}", Severity::Error, file.why);
+            let place = if declared_at.is_empty() { key } else { &format!("{declared_at}: {key}") };
+            let text = format!("{}: {}\n --> {place}", Severity::Error, file.why);
             tell(screen, Severity::Error, &text)?;
         }
         if errors == 0 {
@@ -105,7 +106,7 @@ fn findings<'a>(diagnostics: &'a [Diagnostic], missing: &'a [Missing]) -> Vec<Fi
         message: file.why.clone(),
         help: None,
         notes: &[],
-        container: Some(&file.needed.container),
+        container: file.needed.container.as_deref(),
     });
     written.chain(files).collect()
 }
@@ -175,6 +176,7 @@ fn missing(files: &[FileUse], base: &Path) -> Vec<Missing> {
             let what = match needed.key.rsplit('.').next() {
                 Some("image") => "image",
                 Some("seccomp") => "seccomp profile",
+                Some("apparmor_profiles") => "AppArmor profile",
                 _ => "environment file",
             };
             let why = format!("the {what} `{}` cannot be found: {}", needed.path, failure::why(&error));

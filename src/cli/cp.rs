@@ -53,9 +53,9 @@ pub(crate) fn cp(
     let (from, to) = (Side::read(&arguments.source), Side::read(&arguments.destination));
     match (from, to) {
         (Side::Container { name, path }, to @ (Side::Here(_) | Side::Stream)) => {
-            let (name, path, follow) = (name.to_owned(), path.to_owned(), arguments.follow_link);
-            let pipe = Pipe::open(connect()?, &Request::CopyFrom { name, path, follow })?;
-            from_container(pipe, screen, &to)
+            let (name, from, follow) = (name.to_owned(), path.to_owned(), arguments.follow_link);
+            let pipe = Pipe::open(connect()?, &Request::CopyFrom { name, path: from, follow })?;
+            from_container(pipe, screen, path, &to)
         }
         (from @ (Side::Here(_) | Side::Stream), Side::Container { name, path }) => {
             let within = from == Side::Stream;
@@ -71,13 +71,14 @@ pub(crate) fn cp(
     }
 }
 
-fn from_container(mut pipe: Pipe, screen: &mut Screen<'_>, to: &Side<'_>) -> Result<(), Failure> {
+fn from_container(mut pipe: Pipe, screen: &mut Screen<'_>, from: &str, to: &Side<'_>) -> Result<(), Failure> {
     let mut told = Vec::new();
     match to {
         Side::Here(destination) => {
             let destination = destination.as_bytes();
             let found = copy::find(destination, &opened).map_err(failed)?;
-            let choose = |path: &[u8], kind: &_| Place::choose(destination, found, path, kind);
+            let from = from.as_bytes();
+            let choose = |path: &[u8], kind: &_| Place::choose_for(from, destination, found, path, kind);
             let mut tell = |text| told.push(text);
             // A stranger's files give nobody's power away.
             let mut unpacker = Unpacker::new(choose, Modes::Plain, &mut tell);
@@ -165,6 +166,9 @@ fn opened(path: &[u8], flags: i32) -> crate::linux::Result<OwnedFd> {
     open(Path::new(OsStr::from_bytes(path)), flags, Mode::empty())
 }
 
+/// Bytes of what was told on the standard error that are kept.
+const ERRORS: usize = 1 << 20;
+
 /// A session whose input is written and whose output is read, one after the other.
 struct Pipe {
     stream: UnixStream,
@@ -188,7 +192,10 @@ impl Pipe {
         frame.encode(&mut bytes);
         // A machine that has ended it has said why.
         match self.stream.write_all(&bytes) {
-            Err(error) if self.end.is_none() => self.hear().and(Err(lost(&error))),
+            Err(error) if self.end.is_none() => {
+                while let Ok(Some(_)) = self.hear() {}
+                if self.end.is_some() { self.outcome() } else { Err(lost(&error)) }
+            }
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -227,6 +234,10 @@ impl Pipe {
                 Some(Frame::Message(message)) => match FromMachine::decode(&message) {
                     Ok(FromMachine::Output(data)) => return Ok(Some(data)),
                     Ok(FromMachine::ErrorOutput(data)) => {
+                        // The last line says why it did not work.
+                        if self.errors.len() >= ERRORS {
+                            self.errors.drain(..ERRORS / 2);
+                        }
                         self.errors.extend(data);
                         return Ok(Some(Vec::new()));
                     }

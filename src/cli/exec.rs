@@ -40,6 +40,7 @@ fn run(client: Client, screen: &mut Screen<'_>, arguments: &ExecArguments) -> Re
         columns: size.map(|(_, columns)| columns),
     });
     screen.out.flush()?;
+    session::keep_signals();
     let (stream, decoder) = client.upgrade(&request)?;
     let stdin = std::io::stdin();
     // Its keys are the program's; whoever types nothing keeps its own.
@@ -68,9 +69,8 @@ fn variable(pair: &str) -> Option<String> {
 
 fn coded(failure: Failure) -> Failure {
     let code = match &failure {
-        Failure::Refused(Error::ExecFailed { step, object, errno, .. }) if step == "execute" => {
-            let is_missing = errno.as_deref() == Some("ENOENT") || object.contains("not found");
-            if is_missing { NOT_FOUND } else { NOT_EXECUTABLE }
+        Failure::Refused(Error::ExecFailed { step, errno, .. }) if step == "execute" => {
+            if errno.as_deref() == Some("ENOENT") { NOT_FOUND } else { NOT_EXECUTABLE }
         }
         Failure::Coded { .. } => return failure,
         Failure::Failed(_) | Failure::NobodyReads | Failure::Disconnected(_) | Failure::Refused(_) => OURS,

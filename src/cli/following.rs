@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use orlop::control::session::CLOSED_ERROR;
 use orlop::control::{Decoder, Entry, Frame, LogsReply, Reply, Request, Stream};
 
 use super::client::{Client, Time, understand};
@@ -89,10 +90,10 @@ impl<'a> Following<'a> {
         while let Some(frame) = self.decoder.next_frame() {
             let Frame::Message(message) = frame else { return Err(not_understood()) };
             let reply = Reply::parse(&message).map_err(|_| not_understood())?;
-            let reply: LogsReply = understand(reply.into_result().map_err(|error| {
-                // That there is no session, too.
-                Failure::Disconnected(error.to_string())
-            })?)?;
+            if reply.error.as_deref() == Some(CLOSED_ERROR) {
+                return Err(Failure::Disconnected("the machine's supervisor was replaced".into()));
+            }
+            let reply: LogsReply = understand(reply.into_result()?)?;
             pieces.extend(new(&reply, self.seen)?);
         }
         Ok(pieces)

@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod containers;
 mod cp;
+mod detach;
 mod exec;
 mod failure;
 mod figures;

@@ -11,6 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use orlop::control::stream::{FromMachine, MAX_DATA, ToMachine, WINDOW};
 use orlop::control::{Decoder, Frame, Stream};
 
+use super::detach::Detach;
 use super::failure::Failure;
 use super::following::{Following, Piece};
 use crate::linux::{Errno, fd, signal, socket, terminal};
@@ -28,11 +29,14 @@ const PIECE: usize = 4096;
 const PASSED: [i32; 6] =
     [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
 
+/// Those of them that nobody ends us with.
+const KEPT: [i32; 2] = [libc::SIGUSR1, libc::SIGUSR2];
+
 /// Whoever asks this often in a row means us.
 const INSISTED: u32 = 3;
 
 /// What programs add to a signal to make it an exit code.
-const SIGNAL_EXIT: i32 = 128;
+pub(crate) const SIGNAL_EXIT: i32 = 128;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -58,38 +62,15 @@ pub(crate) enum Ended {
     Detached,
 }
 
-/// Keys that, typed in a row, end this and nothing else.
-#[derive(Debug)]
-pub(crate) struct Detach {
-    keys: Vec<u8>,
-    typed: usize,
+/// Keeps what comes before there is a session for it. What should end us still does, while there is no answer.
+pub(crate) fn keep_signals() {
+    // What it reads with is opened with the session.
+    let _ = signal::block_and_read(&KEPT);
 }
 
-impl Detach {
-    pub(crate) fn new(keys: &[u8]) -> Self {
-        Self { keys: keys.to_vec(), typed: 0 }
-    }
-
-    /// What of it is for the program; whether the keys were among it. Keys that are not followed by the
-    /// others are for the program after all.
-    fn filter(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
-        let mut passed = Vec::with_capacity(bytes.len());
-        for byte in bytes {
-            if self.keys.get(self.typed) == Some(byte) {
-                self.typed += 1;
-                if self.typed == self.keys.len() {
-                    return (passed, true);
-                }
-                continue;
-            }
-            passed.extend_from_slice(self.keys.get(..self.typed).unwrap_or_default());
-            self.typed = usize::from(self.keys.first() == Some(byte));
-            if self.typed == 0 {
-                passed.push(*byte);
-            }
-        }
-        (passed, false)
-    }
+/// Reads all that would be passed on.
+pub(crate) fn signals() -> Result<OwnedFd, Failure> {
+    signal::block_and_read(&PASSED).map_err(|errno| Failure::Failed(errno.desc().to_owned()))
 }
 
 /// Rows and columns of the terminal that we are on, whichever stream it is behind.
@@ -168,7 +149,8 @@ impl<'a> Session<'a> {
         let streams = (io::stdin(), io::stdout(), io::stderr());
         let is_open = self.end.is_none();
         let has_room = is_open && self.shown.iter().all(|it| it.len() < ROOM);
-        let takes_input = self.input == Input::Passed && self.window > 0 && self.unsent.len() < MAX_DATA;
+        let has_window = self.window > self.detach.typed;
+        let takes_input = self.input == Input::Passed && has_window && self.unsent.len() < MAX_DATA;
         let [out, err] = &self.shown;
         let when = |wanted: bool, flag| if wanted { flag } else { PollFlags::empty() };
         let (read, write) = (PollFlags::POLLIN, PollFlags::POLLOUT);
@@ -234,24 +216,33 @@ impl<'a> Session<'a> {
 
     fn read_input(&mut self, stdin: BorrowedFd<'_>) {
         let mut buffer = [0; MAX_DATA];
-        let most = self.window.min(MAX_DATA);
+        // With what was held back it is still no more than fits.
+        let most = self.window.min(MAX_DATA) - self.detach.typed;
         match fd::read(stdin, buffer.get_mut(..most).unwrap_or_default()) {
             Err(Errno::EAGAIN) => {}
             // EIO: the terminal has gone.
             Ok(0) | Err(_) => {
+                let held = self.detach.give_up();
+                self.pass(held);
                 self.input = Input::None;
                 self.say(&ToMachine::EndOfInput);
             }
             Ok(count) => {
                 self.insisted = (0, 0);
                 let (passed, detached) = self.detach.filter(buffer.get(..count).unwrap_or_default());
+                self.pass(passed);
                 if detached {
+                    self.send();
                     self.end = Some(Ok(Ended::Detached));
-                } else if !passed.is_empty() {
-                    self.window -= passed.len();
-                    self.say(&ToMachine::Input(passed));
                 }
             }
+        }
+    }
+
+    fn pass(&mut self, input: Vec<u8>) {
+        if !input.is_empty() {
+            self.window = self.window.saturating_sub(input.len());
+            self.say(&ToMachine::Input(input));
         }
     }
 
@@ -362,30 +353,4 @@ fn show(to: BorrowedFd<'_>, waiting: &mut Vec<u8>) -> Result<(), Failure> {
         Err(errno) => return Err(Failure::Failed(format!("cannot write the output: {}", errno.desc()))),
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_that_detach_are_heard_in_a_row_alone_and_others_pass() {
-        let check = |pieces: &[&str], expected: (&str, bool)| {
-            let mut detach = Detach::new(b"\x10\x11");
-            let (mut passed, mut detached) = (Vec::new(), false);
-            for piece in pieces {
-                let (more, now) = detach.filter(piece.as_bytes());
-                passed.extend(more);
-                detached |= now;
-            }
-            assert_eq!((String::from_utf8(passed).unwrap().as_str(), detached), expected, "{pieces:?}");
-        };
-        check(&["ab"], ("ab", false));
-        check(&["a\x10\x11b"], ("a", true));
-        check(&["a\x10", "\x11"], ("a", true));
-        check(&["a\x10", "b\x11"], ("a\x10b\x11", false));
-        check(&["\x10\x10\x11"], ("\x10", true));
-        check(&["\x11\x10"], ("\x11", false));
-        assert_eq!(Detach::new(&[]).filter(b"\x10\x11"), (b"\x10\x11".to_vec(), false));
-    }
 }

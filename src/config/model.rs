@@ -26,6 +26,8 @@ pub struct Host {
     pub modules: Vec<String>,
     /// Key with dots (`net.ipv4.ip_forward`) → value as written to /proc/sys.
     pub sysctls: BTreeMap<String, String>,
+    /// Files with compiled policy, beside the configuration or anywhere on the machine.
+    pub apparmor_profiles: Vec<String>,
     pub control_ports: bool,
     pub fault_injection: bool,
     /// From the request to the reboot(2), at most.
@@ -359,12 +361,16 @@ pub struct Volume {
     pub size: Option<u64>,
 }
 
+/// pids.max of a container that says nothing: enough for a busy server, too few for a fork bomb.
+pub const DEFAULT_PIDS: u64 = 2048;
+
 impl Default for Host {
     fn default() -> Self {
         Self {
             hostname: String::from("orlop"),
             modules: Vec::new(),
             sysctls: BTreeMap::new(),
+            apparmor_profiles: Vec::new(),
             control_ports: true,
             fault_injection: false,
             poweroff_timeout: Duration::from_secs(60),

@@ -67,6 +67,15 @@ fn unit(path: &str) -> Result<String, String> {
     Ok(format!("{above}/{unit}"))
 }
 
+/// What systemd lends to a user, by where a process of that user's is in it: `…/user@1000.service`.
+#[must_use]
+pub fn lent_to_user(own: &str) -> Option<&str> {
+    let start = own.find("/user@")?;
+    let (_, name) = own.split_at_checked(start + 1)?;
+    let end = name.find('/').unwrap_or(name.len());
+    if name.get(..end)?.ends_with(".service") { own.get(..start + 1 + end) } else { None }
+}
+
 /// `a-b.slice` is in `a.slice`: systemd.slice(5). The root slice is `-.slice`.
 fn nested(slice: &str) -> Option<String> {
     let name = slice.strip_suffix(".slice")?;
@@ -91,6 +100,15 @@ fn nested(slice: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_lent_to_a_user_ends_with_that_users_service() {
+        let users = "/user.slice/user-1000.slice/user@1000.service";
+        assert_eq!(lent_to_user(&format!("{users}/user.slice/podman-7.scope")), Some(users));
+        assert_eq!(lent_to_user(users), Some(users));
+        assert_eq!(lent_to_user("/user.slice/user-1000.slice/session-3.scope"), None);
+        assert_eq!(lent_to_user("/user@home/x"), None);
+    }
 
     #[track_caller]
     fn check(path: &str, naming: CgroupNaming, expected: &str) {

@@ -9,8 +9,8 @@ use crate::config::{IoLimit, Limits, OomPolicy};
 
 /// Tenths of a second: what the kernel and everybody else uses.
 const CPU_PERIOD_US: u64 = 100_000;
-/// Enough for any service, too few for a fork bomb to hurt.
-const PIDS: i64 = 2048;
+/// Where no configuration was read.
+const PIDS: i64 = crate::config::DEFAULT_PIDS as i64;
 
 /// Translates limits into the spec's words.
 #[must_use]

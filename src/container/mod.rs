@@ -23,7 +23,7 @@ mod update;
 mod users;
 
 pub use audit::{Audit, Finding, Level, audit};
-pub use cgroup_path::{CgroupNaming, cgroup_path};
+pub use cgroup_path::{CgroupNaming, cgroup_path, lent_to_user};
 pub use compile::{
     Defaults, DeviceKind, Facts, HostDevice, VERSION, arguments, capabilities, compile, delegated_to, root,
 };

@@ -237,6 +237,7 @@ fn join(path: &[u8], name: &[u8]) -> Vec<u8> {
 }
 
 /// Whoever copies a whole root means what is kept in it.
+#[allow(clippy::unnecessary_cast, reason = "it is unsigned in some C libraries")]
 fn is_of_the_kernel(directory: &OwnedFd) -> bool {
     /// linux/magic.h: proc, sysfs, cgroup2, devpts, mqueue.
     const MAGICS: [i64; 5] = [0x9fa0, 0x6265_6572, 0x6367_7270, 0x1cd1, 0x1980_0202];

@@ -19,8 +19,10 @@ pub(crate) struct Place {
 /// What becomes of the first component of each path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Top {
-    /// It stays.
+    /// It stays, whatever it is.
     AsItIs,
+    /// It stays; another is not of the tree.
+    Of(Vec<u8>),
     /// It is called otherwise; another first component than this is not of the tree.
     Instead { of: Vec<u8>, name: Vec<u8> },
     /// There is none, and this one is put before.
@@ -70,6 +72,25 @@ impl Place {
         Self { directory, top: Top::AsItIs }
     }
 
+    /// As [`Self::choose`], for a stream of somebody who was asked for this: it begins with it.
+    ///
+    /// # Errors
+    /// Also for a stream that begins with anything else.
+    pub(crate) fn choose_for(
+        asked: &[u8],
+        destination: &[u8],
+        found: Found,
+        path: &[u8],
+        kind: &Kind,
+    ) -> core::result::Result<Self, Failure> {
+        // What is asked for by a way upwards has no name.
+        let name = Some(last(asked)).filter(|name| name != b"..").unwrap_or_default();
+        if name != components(path).next().unwrap_or_default() {
+            return Err(Failure::new(path, "it is not what was asked for"));
+        }
+        Self::choose(destination, found, path, kind)
+    }
+
     /// `destination`: as it was typed. `path` and `kind`: of the first member of the stream.
     ///
     /// # Errors
@@ -87,7 +108,10 @@ impl Place {
             None => Top::Before(name),
         };
         match found {
-            Found::Directory(directory) => Ok(Self::within(directory)),
+            Found::Directory(directory) => {
+                let top = components(path).next().map_or(Top::AsItIs, |first| Top::Of(first.to_vec()));
+                Ok(Self { directory, top })
+            }
             Found::Other { .. } if is_folder => {
                 Err(Failure::new(destination, "a folder cannot take the place of a file"))
             }

@@ -39,11 +39,36 @@ fn unpacked(
     destination: &Path,
     modes: Modes,
 ) -> (core::result::Result<u64, String>, Vec<String>) {
-    let mut told = Vec::new();
     let destination = destination.as_os_str().as_bytes();
+    unpacked_to(stream, destination, modes, &|found, path, kind| {
+        Place::choose(destination, found, path, kind)
+    })
+}
+
+/// Unpacks whatever it is into this folder, as `orlop cp -` does.
+fn unpacked_within(
+    stream: &[u8],
+    folder: &Path,
+    modes: Modes,
+) -> (core::result::Result<u64, String>, Vec<String>) {
+    unpacked_to(stream, folder.as_os_str().as_bytes(), modes, &|found, _, _| match found {
+        Found::Directory(directory) => Ok(Place::within(directory)),
+        other => panic!("{other:?}"),
+    })
+}
+
+type Choose<'a> = &'a dyn Fn(Found, &[u8], &Kind) -> core::result::Result<Place, Failure>;
+
+fn unpacked_to(
+    stream: &[u8],
+    destination: &[u8],
+    modes: Modes,
+    choose: Choose<'_>,
+) -> (core::result::Result<u64, String>, Vec<String>) {
+    let mut told = Vec::new();
     let done = find(destination, &opened).and_then(|found| {
         let mut tell = |text| told.push(text);
-        let choose = |path: &[u8], kind: &Kind| Place::choose(destination, found, path, kind);
+        let choose = |path: &[u8], kind: &Kind| choose(found, path, kind);
         let mut unpacker = Unpacker::new(choose, modes, &mut tell);
         // However the bytes come.
         stream.chunks(1000).try_for_each(|piece| unpacker.push(piece))?;
@@ -91,10 +116,10 @@ fn a_tree_comes_back_as_it_was() {
     let mut long = from.join("sub");
     for _ in 0..40 {
         long.push("n".repeat(255));
-        fs::create_dir(std::path::PathBuf::from(&long)).unwrap_or_else(|_| {
-            // Longer than a path may be: made step by step.
+        // Until it is as long as a path may be.
+        if fs::create_dir(&long).is_err() {
             long.pop();
-        });
+        }
     }
     fs::write(from.join("sub").join("x".repeat(255)), "long").unwrap();
     symlink("/etc/passwd", from.join("out")).unwrap();
@@ -139,7 +164,7 @@ fn what_is_no_file_folder_or_link_is_told_and_left_out() {
         ("fifo", Kind::Fifo),
         ("file", FILE),
     ]);
-    let (done, told) = unpacked(&devices, &to, Modes::All);
+    let (done, told) = unpacked_within(&devices, &to, Modes::All);
     assert_eq!((done, told.len()), (Ok(4), 3));
     assert!(!to.join("null").exists() && !to.join("fifo").exists() && to.join("file").exists());
 }
@@ -153,7 +178,7 @@ fn attack(members: &[(&str, Kind)], prepare: impl Fn(&Path, &Path)) -> core::res
     fs::create_dir(&to).unwrap();
     fs::write(outside.join("secret"), "secret").unwrap();
     prepare(&outside, &to);
-    let (done, _) = unpacked(&stream(members), &to, Modes::Plain);
+    let (done, _) = unpacked_within(&stream(members), &to, Modes::Plain);
     let left: Vec<_> = fs::read_dir(&outside).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["secret"], "{done:?}");
     assert_eq!(fs::read_to_string(outside.join("secret")).unwrap(), "secret");
@@ -200,7 +225,9 @@ fn no_stream_writes_outside_of_its_place() {
 fn a_strangers_file_gives_nobody_elses_power() {
     let folder = tempfile::tempdir().unwrap();
     for (modes, expected) in [(Modes::Plain, 0o755), (Modes::All, 0o6755)] {
-        unpacked(&stream(&[("file", FILE), ("dir", Kind::Directory)]), folder.path(), modes).0.unwrap();
+        unpacked_within(&stream(&[("file", FILE), ("dir", Kind::Directory)]), folder.path(), modes)
+            .0
+            .unwrap();
         for name in ["file", "dir"] {
             let mode = fs::metadata(folder.path().join(name)).unwrap().mode() & 0o7777;
             assert_eq!(mode, expected, "{name}");
@@ -278,6 +305,28 @@ fn names_are_chosen_as_cp_chooses_them() {
     // What is not of the tree does not come along.
     let two = stream(&[("src", Kind::Directory), ("other", FILE)]);
     check(&two, "third", Err("not of the tree"));
+    check(&two, "dir", Err("not of the tree"));
+    assert!(!at("dir/other").exists());
+}
+
+#[test]
+fn only_what_was_asked_for_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = |asked: &str, path: &str, expected: bool| {
+        let found = find(folder.path().as_os_str().as_bytes(), &opened).unwrap();
+        let chosen = Place::choose_for(asked.as_bytes(), b"home", found, path.as_bytes(), &FILE);
+        assert_eq!(chosen.is_ok(), expected, "{asked} {path}: {chosen:?}");
+    };
+    check("/data/wanted", "wanted", true);
+    check("/data/wanted/", "wanted/below", true);
+    check("/data/wanted", ".bashrc", false);
+    check("/data/wanted", "./", false);
+    check("/data/wanted", "./.ssh", false);
+    check("/data/.", "./", true);
+    check("/", "./", true);
+    check("/data/.", "other", false);
+    check("/data/..", "./", true);
+    check("/data/..", "srv", false);
 }
 
 #[test]

@@ -161,8 +161,9 @@ impl<'a> Unpacker<'a> {
         }
         match (&place.top, parts.first_mut()) {
             (Top::AsItIs, _) => {}
+            (Top::Of(of), Some(first)) if first == of => {}
             (Top::Instead { of, name }, Some(first)) if first == of => first.clone_from(name),
-            (Top::Instead { .. }, _) => {
+            (Top::Of(_) | Top::Instead { .. }, _) => {
                 return Err(Failure::new(path, "it is not of the tree that was begun"));
             }
             (Top::Before(name), _) => parts.insert(0, name.clone()),

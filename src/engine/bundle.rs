@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use orlop::container::spec::Spec;
+use orlop::container::spec::{Mount, Spec};
 use orlop::container::{Files, Propagation, Resolved, Root};
 
 use super::power::look_up;
@@ -32,6 +32,12 @@ pub fn describe(
     for layer in names {
         root::mount_layer(layer).map_err(|errno| Failure::new("layer", layer, errno))?;
     }
+    if bundle.is_some() {
+        for volume in &root.volumes {
+            root::mount_volume(&volume.path, volume.size)
+                .map_err(|errno| Failure::new("volume", &volume.path, errno))?;
+        }
+    }
     let fail = |step: &'static str| move |errno| Failure::new(step, "", errno);
     let machine =
         namespace::open_of_kind("/proc/self/ns/mnt", flags::NEWNS).map_err(fail("mount namespace"))?;
@@ -52,9 +58,9 @@ pub fn describe(
         process.env = env;
     }
     if let Some(directory) = bundle {
-        for volume in &root.volumes {
-            root::mount_volume(&volume.path, volume.size)
-                .map_err(|errno| Failure::new("volume", &volume.path, errno))?;
+        for mount in &spec.mounts {
+            claim(mount, root, &tree, &made)
+                .map_err(|errno| Failure::new("volume", &mount.destination, errno))?;
         }
         // Its name is that of another container, which may run.
         spec.linux.cgroups_path = None;
@@ -62,6 +68,17 @@ pub fn describe(
         put(&machine, &tree, directory, &text).map_err(|errno| Failure::new("bundle", directory, errno))?;
     }
     Ok(spec)
+}
+
+/// A volume that is new belongs to whom the image's directory belongs to, as at a start.
+fn claim(mount: &Mount, root: &Root, tree: &OwnedFd, made: &Made) -> Result<()> {
+    let source = mount.source.as_deref().unwrap_or_default();
+    if root.volumes.iter().all(|volume| volume.path != source) {
+        return Ok(());
+    }
+    let owner = made.owner()?;
+    let place = fs::make_in_root(tree.as_fd(), &mount.destination, Node::Directory, owner, Links::Follow)?;
+    fs::claim(place.as_fd(), source, owner.0)
 }
 
 /// The root at `DIRECTORY/rootfs` for the whole machine, and what is to be run in it beside it.

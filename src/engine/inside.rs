@@ -23,6 +23,8 @@ pub struct Made {
     pub env: Vec<String>,
     /// One empty read-only directory serves all that is masked.
     empty: Option<OwnedFd>,
+    /// The engine's own /dev/null serves all that is masked and no directory.
+    null: Option<OwnedFd>,
     pub terminal: Option<OwnedFd>,
     pub program: Option<CString>,
     /// The working directory is entered, by root.
@@ -57,9 +59,9 @@ pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
     #[cfg(not(naive))]
     let env = core::mem::take(&mut setup.env);
     let trees = core::mem::take(&mut setup.trees);
-    let (empty, terminal, program, state) = (None, None, None, Vec::new());
+    let (empty, null, terminal, program, state) = (None, None, None, None, Vec::new());
     let entered = false;
-    let mut made = Made { root, trees, user, env, empty, terminal, program, entered, state, report };
+    let mut made = Made { root, trees, user, env, empty, null, terminal, program, entered, state, report };
     for step in &job.plan.inside {
         if let Err(failure) = execute(step, &mut made, setup, job) {
             report::send_failure(made.report.as_fd(), &failure);
@@ -126,7 +128,10 @@ fn execute(
             label::set_for_exec(label::Module::Selinux, context).map_err(fail("selinux", context))
         }
         InsideStep::RootReadOnly => root::read_only(made.root.as_fd()).map_err(fail("read_only", "/")),
-        InsideStep::PivotRoot => pivot(made).map_err(fail("pivot_root", "")),
+        InsideStep::PivotRoot => {
+            setup.parent = None;
+            pivot(made).map_err(fail("pivot_root", ""))
+        }
         InsideStep::RootPropagation(wanted, reach) => {
             mount::propagate(made.root.as_fd(), mounts::depth(*reach), mounts::propagation(*wanted))
                 .map_err(fail("propagation", "/"))
@@ -292,17 +297,18 @@ fn if_there(root: BorrowedFd<'_>, path: &str) -> Result<Option<OwnedFd>> {
 fn mask(path: &str, made: &mut Made) -> Result<()> {
     let Some(target) = if_there(made.root.as_fd(), path)? else { return Ok(()) };
     if !fs::is_directory(target.as_fd())? {
-        // The engine's own: nothing that the container could have put in its place.
-        let null = fs::open_path("/dev/null")?;
         #[cfg(naive)]
         if super::naive::asked(&made.env, "null") {
             let null = super::naive::null(made.root.as_fd())?;
             return mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd());
         }
-        if !node::is_device(null.as_fd(), 1, 3)? {
-            return Err(Errno::ENODEV);
-        }
-        return mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd());
+        let null = match made.null.take() {
+            Some(null) => null,
+            None => own_null()?,
+        };
+        mount::attach(mount::clone_one(null.as_fd(), "")?.as_fd(), target.as_fd())?;
+        made.null = Some(null);
+        return Ok(());
     }
     if let Some(empty) = &made.empty {
         return mount::attach(mount::clone_one(empty.as_fd(), "")?.as_fd(), target.as_fd());
@@ -314,10 +320,16 @@ fn mask(path: &str, made: &mut Made) -> Result<()> {
     Ok(())
 }
 
+/// Nothing that the container could have put in its place.
+fn own_null() -> Result<OwnedFd> {
+    let null = fs::open_path("/dev/null")?;
+    if node::is_device(null.as_fd(), 1, 3)? { Ok(null) } else { Err(Errno::ENODEV) }
+}
+
 fn pivot(made: &mut Made) -> Result<()> {
     mount::pivot(made.root.as_fd())?;
     // Nothing of it is open in a container that waits.
-    made.empty = None;
+    (made.empty, made.null) = (None, None);
     made.root = fs::open_directory("/")?;
     Ok(())
 }

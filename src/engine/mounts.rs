@@ -94,7 +94,10 @@ pub fn fresh(fresh: &Fresh, made: &Made) -> Result<()> {
     if fresh.kind == "tmpfs" && !fresh.data.iter().any(|(key, _)| key == "mode") {
         // As the directory that it covers, if there is one.
         if let Ok(covered) = fs::open_in_root(made.root()?.as_fd(), &fresh.at, libc::O_PATH) {
-            fresh.data.push(("mode".to_owned(), format!("{:o}", fs::permissions(covered.as_fd())?)));
+            fresh.data.push((
+                "mode".to_owned(),
+                format!("{:o}", nix::sys::stat::fstat(&covered)?.st_mode & 0o7777),
+            ));
         }
     }
     let target = place(&fresh.at, Node::Directory, Links::Follow, made)?;
@@ -179,18 +182,18 @@ pub fn remount(root: BorrowedFd<'_>, at: &str, manner: &Manner) -> Result<()> {
 
 /// A device or a fifo; where nodes cannot be made (a user namespace around the engine), the engine's own
 /// of that name and number is bound.
-pub fn node(node: &container::Node, made: &Made) -> Result<()> {
+pub fn node(node: &container::Node, made: &mut Made) -> Result<()> {
+    let ids = made.ids(node.uid, node.gid)?;
     let (parent, name) = parent_of(&node.at, made)?;
     let (kind, major, minor) = match node.kind {
         NodeKind::Character { major, minor } => (libc::S_IFCHR, major, minor),
         NodeKind::Block { major, minor } => (libc::S_IFBLK, major, minor),
         NodeKind::Fifo => (libc::S_IFIFO, 0, 0),
     };
-    let (uid, gid) = made.ids(node.uid, node.gid)?;
-    match node::make_node(parent.as_fd(), name, kind, node.mode, (major, minor), (uid, gid)) {
+    match node::make_node(parent, name, kind, node.mode, (major, minor), ids) {
         #[cfg(naive)]
         Err(Errno::EEXIST) if super::naive::asked(&made.env, "nodes") => Ok(()),
-        Err(Errno::EEXIST) => node::is_node(parent.as_fd(), name, kind, (major, minor)),
+        Err(Errno::EEXIST) => node::is_node(parent, name, kind, (major, minor)),
         Err(Errno::EPERM) => {
             let source = fs::open_path(&node.at)?;
             if !node::is_same_node(source.as_fd(), kind, (major, minor))? {
@@ -204,17 +207,21 @@ pub fn node(node: &container::Node, made: &Made) -> Result<()> {
 }
 
 /// A symbolic link, unless something is there.
-pub fn link(at: &str, to: &str, made: &Made) -> Result<()> {
+pub fn link(at: &str, to: &str, made: &mut Made) -> Result<()> {
     let (parent, name) = parent_of(at, made)?;
-    match nix::unistd::symlinkat(to, &parent, name) {
+    match nix::unistd::symlinkat(to, parent, name) {
         Err(Errno::EEXIST) => Ok(()),
         other => other,
     }
 }
 
 /// The directory that a path of the plan ends in, without any link on the way, and the name in it.
-fn parent_of<'a>(at: &'a str, made: &Made) -> Result<(OwnedFd, &'a str)> {
+fn parent_of<'a, 'b>(at: &'a str, made: &'b mut Made) -> Result<(BorrowedFd<'b>, &'a str)> {
     let (parent, name) = at.rsplit_once('/').ok_or(Errno::EINVAL)?;
     let parent = if parent.is_empty() { "/" } else { parent };
-    Ok((place(parent, Node::Directory, Links::Refuse, made)?, name))
+    let open = match made.parent.take() {
+        Some((known, open)) if known == parent => open,
+        _ => place(parent, Node::Directory, Links::Refuse, made)?,
+    };
+    Ok((made.parent.insert((parent.to_owned(), open)).1.as_fd(), name))
 }

@@ -41,17 +41,16 @@ fn check(path: &str) -> Result<CString> {
 
 /// What a program finds that is not its own doing.
 pub fn prepare(umask: u32, made: &Made, job: &Job<'_>) -> Result<()> {
-    signal::reset();
+    // All dispositions are default since setup began.
+    signal::unblock_all();
     process::set_umask(umask);
     let first = 3 + job.preserved as i32;
     #[cfg(naive)]
     let first = super::naive::first_to_close(&made.env, first);
     fd::cloexec_from(first);
     match &made.terminal {
-        Some(terminal) => {
-            pty::control(terminal.as_fd())?;
-            (0..3).try_for_each(|number| fd::install(terminal.as_fd(), number))
-        }
+        // It stands at their numbers since it was opened.
+        Some(terminal) => pty::control(terminal.as_fd()),
         None => job.stdio.iter().try_for_each(|stdio| fd::install(stdio.as_fd(), stdio.as_raw_fd())),
     }
 }

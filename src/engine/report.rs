@@ -127,7 +127,8 @@ pub fn receive(from: BorrowedFd<'_>) -> Result<Report> {
 /// Waits to be let go, and is told the state for hooks. `None`: whoever made us is gone, and so should
 /// we be.
 pub fn wait_for_go(from: BorrowedFd<'_>) -> Option<Vec<u8>> {
-    let mut buffer = vec![0u8; WORDS];
+    // Most have no state to tell: so much memory is not touched for nothing.
+    let mut buffer = vec![0u8; seqpacket::wait_for_size(from).ok()?.min(WORDS)];
     match seqpacket::receive_blocking(from.as_fd(), &mut buffer) {
         Ok((size, _)) => buffer.get(..size)?.strip_prefix(b"go").map(<[u8]>::to_vec),
         Err(_) => None,

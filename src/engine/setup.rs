@@ -33,6 +33,8 @@ pub struct Made {
     pub trees: VecDeque<OwnedFd>,
     /// Of mounts that the container makes with our power, in the order of its steps.
     pub maps: RefCell<VecDeque<OwnedFd>>,
+    /// The directory that a device or link was made in by the step before this one.
+    pub parent: Option<(String, OwnedFd)>,
     /// The container, once it is there, in a process namespace of its own.
     pub container: Option<i32>,
     pidfd: Option<OwnedFd>,
@@ -51,6 +53,7 @@ impl Made {
             root: None,
             trees: VecDeque::new(),
             maps: RefCell::default(),
+            parent: None,
             container: None,
             pidfd: None,
             ends: seqpacket::pair().map_err(|errno| Failure::new("socket", "", errno))?,
@@ -153,7 +156,13 @@ pub fn run(job: &Job<'_>, report: OwnedFd) -> i32 {
 
 fn steps(job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
     made.env = read_environment(&job.environment)?;
-    job.plan.setup.iter().try_for_each(|step| execute(step, job, made))?;
+    for step in &job.plan.setup {
+        // What else may be done could cover it.
+        if !matches!(step, SetupStep::Node(_) | SetupStep::Link { .. }) {
+            made.parent = None;
+        }
+        execute(step, job, made)?;
+    }
     // Whoever was made last waits for nothing.
     match (&made.container, &made.root) {
         (Some(_), Some(root)) => made.let_on(root).map_err(|errno| Failure::new("root", "", errno)),
@@ -217,7 +226,7 @@ pub fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result
         }
         // Whoever enters it says why it is not there.
         SetupStep::WorkingDirectory { at } => {
-            Ok(drop(mounts::place(at, Node::Directory, Links::Follow, made)))
+            mounts::place(at, Node::Directory, Links::Follow, made).map(drop).or(Ok(()))
         }
         SetupStep::Fresh(fresh) => mounts::fresh(fresh, made).map_err(fail("mount", &fresh.at)),
         SetupStep::CopyUp(fresh) => mounts::copy_up(fresh, made).map_err(fail("tmpcopyup", &fresh.at)),
@@ -351,7 +360,15 @@ fn join(target: &OwnedFd) -> Result<()> {
         false => flags::NEWUSER,
     };
     let all = NamespaceKind::ALL.iter().filter(|kind| **kind != NamespaceKind::User);
-    namespace::join_those_of(target.as_fd(), all.fold(user, |all, kind| all | flag(*kind)))
+    let all = all.fold(user, |all, kind| all | flag(*kind));
+    match namespace::join_those_of(target.as_fd(), all) {
+        // Somebody without power over a namespace needs none where he is in it already.
+        Err(Errno::EPERM) => {
+            let others = namespace::other_than_ours(target.as_fd(), all)?;
+            if others == 0 { Ok(()) } else { namespace::join_those_of(target.as_fd(), others) }
+        }
+        other => other,
+    }
 }
 
 fn flag(kind: NamespaceKind) -> u64 {

@@ -25,7 +25,8 @@ pub fn open(size: Option<Size>, made: &mut Made) -> Result<()> {
         pty::resize(terminal.as_fd(), height, width)?;
     }
     report::send_terminal(made.report.as_fd(), engine.as_fd())?;
-    // Whoever reads what its caller says to the end does not wait for a container that waits.
+    // Already here: whoever reads what its maker says, until nobody has that output any more, is not to wait for
+    // a program that somebody starts later.
     (0..3).try_for_each(|number| fd::install(terminal.as_fd(), number))?;
     made.terminal = Some(terminal);
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{OFlag, open, openat, renameat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -34,7 +34,7 @@ pub fn make_all(path: &std::path::Path) -> Result<()> {
 /// # Errors
 /// ENOENT, ENOTDIR.
 pub fn open_at(path: &std::path::Path) -> Result<OwnedFd> {
-    open(path, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+    openat(AT_FDCWD, path, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// Makes a directory that was not there, with these permissions as far as the umask lets them.

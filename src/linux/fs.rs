@@ -1,8 +1,10 @@
 //! Files and directories, relative to a directory's descriptor, and never outside it.
+//!
+//! Never open(2): musl's asks the kernel a second time for what O_CLOEXEC has said.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
 use super::mount::{PROC_MAGIC, SYSFS_MAGIC, has_magic};
@@ -178,7 +180,7 @@ fn is_regular(fd: BorrowedFd<'_>) -> Result<bool> {
 /// # Errors
 /// ENOENT, EACCES, for a directory too.
 pub fn may_execute(path: &std::ffi::CStr) -> Result<()> {
-    let found = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    let found = openat(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
     if is_directory(found.as_fd())? {
         // As execve(2) says it.
         return Err(Errno::EACCES);
@@ -200,15 +202,12 @@ pub fn same_device(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
 /// # Errors
 /// ENOENT.
 pub fn open_regular(path: &str) -> Result<OwnedFd> {
-    open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC, Mode::empty())
-}
-
-/// The bits of a mode that chmod(2) sets.
-///
-/// # Errors
-/// As fstat(2).
-pub fn permissions(file: BorrowedFd<'_>) -> Result<u32> {
-    Ok(fstat(file)?.st_mode & 0o7777)
+    openat(
+        AT_FDCWD,
+        path,
+        OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
 }
 
 /// The mode of a new directory whose owner is still to be decided: one that nobody would choose.
@@ -241,7 +240,7 @@ pub fn claim(from: BorrowedFd<'_>, path: &str, first_id: u32) -> Result<()> {
 /// # Errors
 /// ENOENT, ENOTDIR.
 pub fn open_directory(path: &str) -> Result<OwnedFd> {
-    open(path, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+    openat(AT_FDCWD, path, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// Opens whatever is at a path of the machine itself, to be named, not read (O_PATH).
@@ -249,7 +248,7 @@ pub fn open_directory(path: &str) -> Result<OwnedFd> {
 /// # Errors
 /// ENOENT.
 pub fn open_path(path: &str) -> Result<OwnedFd> {
-    open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+    openat(AT_FDCWD, path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 /// Makes a directory unless it is there.

@@ -1,7 +1,7 @@
 //! Labels of security modules for the program to come, by lsm_set_self_attr(2) (6.8): there is no path
 //! that a container could redirect.
 
-use super::{Errno, Result, check};
+use super::{Errno, Result, check, sysctl};
 
 /// LSM_ID_* of linux/lsm.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +22,34 @@ struct Header {
     ctx_len: u64,
 }
 
-/// The next exec of this process gets this label.
+/// The next exec of this process gets this label. An older kernel is asked through a procfs that is looked at
+/// first.
 ///
 /// # Errors
-/// EOPNOTSUPP when the kernel does not run this module; ENOENT, EINVAL for a label it does not know.
+/// EOPNOTSUPP or ENOENT when the kernel does not run this module; ENOENT, EINVAL for a label it does not know.
 pub fn set_for_exec(module: Module, label: &str) -> Result<()> {
+    match by_call(module, label) {
+        Err(Errno::ENOSYS) => by_file(module, label),
+        other => other,
+    }
+}
+
+/// proc_pid_attr(5)
+fn by_file(module: Module, label: &str) -> Result<()> {
+    let proc = sysctl::the_kernels("/proc").map_err(errno)?;
+    let own = nix::fcntl::readlinkat(&proc, "thread-self")?;
+    let file = match module {
+        Module::AppArmor => "attr/apparmor/exec",
+        Module::Selinux => "attr/exec",
+    };
+    sysctl::write_below(&proc, &format!("{}/{file}", own.to_string_lossy()), label.as_bytes()).map_err(errno)
+}
+
+fn errno(error: std::io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+fn by_call(module: Module, label: &str) -> Result<()> {
     let size = core::mem::size_of::<Header>();
     let context = label.len() + 1;
     let total = size + context;

@@ -229,7 +229,8 @@ pub fn map_ids(mount: BorrowedFd<'_>, depth: Depth, user_namespace: BorrowedFd<'
 /// # Errors
 /// EPERM.
 pub fn propagate_all(propagation: Propagation) -> Result<()> {
-    let root = nix::fcntl::open(
+    let root = nix::fcntl::openat(
+        nix::fcntl::AT_FDCWD,
         "/",
         nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC,
         nix::sys::stat::Mode::empty(),
@@ -248,7 +249,8 @@ pub fn point_of(file: BorrowedFd<'_>) -> Result<OwnedFd> {
     let path = std::ffi::CString::new(unescape(line.split(' ').nth(4).unwrap_or_default()))
         .map_err(|_| Errno::EINVAL)?;
     let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
-    let point = nix::fcntl::open(path.as_c_str(), flags, nix::sys::stat::Mode::empty())?;
+    let point =
+        nix::fcntl::openat(nix::fcntl::AT_FDCWD, path.as_c_str(), flags, nix::sys::stat::Mode::empty())?;
     // Something else may have been mounted over it.
     if id_of(std::os::fd::AsFd::as_fd(&point))?.to_string() == id { Ok(point) } else { Err(Errno::ENOENT) }
 }
@@ -301,7 +303,7 @@ pub fn leave_rootfs(through: &CStr) -> Result<()> {
 /// EINVAL when `root` is not a mount point.
 pub fn pivot(root: BorrowedFd<'_>) -> Result<()> {
     let flags = nix::fcntl::OFlag::O_PATH | nix::fcntl::OFlag::O_CLOEXEC;
-    let old = nix::fcntl::open("/", flags, nix::sys::stat::Mode::empty())?;
+    let old = nix::fcntl::openat(nix::fcntl::AT_FDCWD, "/", flags, nix::sys::stat::Mode::empty())?;
     nix::unistd::fchdir(root)?;
     // Old and new stacked on one place: the old one is on top, and is taken away.
     nix::unistd::pivot_root(".", ".")?;

@@ -64,6 +64,33 @@ pub fn join_those_of(pidfd: BorrowedFd<'_>, kinds: u64) -> Result<()> {
     setns(pidfd, CloneFlags::from_bits_retain(kinds as libc::c_int))
 }
 
+/// Of these kinds those in which a process is not where we are.
+///
+/// # Errors
+/// ESRCH; ENOENT without /proc.
+pub fn other_than_ours(pidfd: BorrowedFd<'_>, kinds: u64) -> Result<u64> {
+    // With their numbers in pidfd.h.
+    const KINDS: [(CloneFlags, u8, &str); 6] = [
+        (CloneFlags::CLONE_NEWCGROUP, 1, "cgroup"),
+        (CloneFlags::CLONE_NEWIPC, 2, "ipc"),
+        (CloneFlags::CLONE_NEWNS, 3, "mnt"),
+        (CloneFlags::CLONE_NEWNET, 4, "net"),
+        (CloneFlags::CLONE_NEWPID, 5, "pid"),
+        (CloneFlags::CLONE_NEWUTS, 10, "uts"),
+    ];
+    let time = (CloneFlags::from_bits_retain(super::clone::flags::NEWTIME as libc::c_int), 7, "time");
+    let mut others = kinds;
+    for (flag, number, name) in KINDS.into_iter().chain([time]) {
+        let theirs = super::pidfd::namespace(pidfd, number)?;
+        let path = format!("/proc/self/ns/{name}");
+        let ours = open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        if is_same(theirs.as_fd(), ours.as_fd())? {
+            others &= !(flag.bits() as u64);
+        }
+    }
+    Ok(others)
+}
+
 /// Whether both stand for one namespace.
 ///
 /// # Errors
@@ -80,6 +107,17 @@ pub fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
 /// ENOENT without /proc.
 pub fn own_user() -> Result<OwnedFd> {
     open("/proc/self/ns/user", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+}
+
+/// Whether our user namespace is the first one, in which all ids are what they are.
+pub fn is_first_user() -> bool {
+    let map = super::proc::read("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// Whether setgroups(2) is forbidden to everybody in our user namespace (user_namespaces(7)).
+pub fn keeps_groups() -> bool {
+    super::proc::read("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny")
 }
 
 /// Writes the maps of the user namespace of `pid`: lines of `inside outside size`

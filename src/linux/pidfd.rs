@@ -31,14 +31,23 @@ pub fn inode(pidfd: BorrowedFd<'_>) -> Result<u64> {
     Ok(nix::sys::stat::fstat(pidfd)?.st_ino)
 }
 
-/// The user namespace of a living process: PIDFD_GET_USER_NAMESPACE, `_IO(0xFF, 9)` (6.11).
+/// The user namespace of a living process.
 ///
 /// # Errors
 /// ESRCH for a zombie.
 pub fn user_namespace(pidfd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    const PIDFD_GET_USER_NAMESPACE: libc::c_ulong = 0xFF09;
-    // SAFETY: this ioctl takes no argument and returns a new descriptor.
-    let fd = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_USER_NAMESPACE as _, 0) };
+    namespace(pidfd, 9)
+}
+
+/// A namespace of a living process, by the kind's number in pidfd.h: PIDFD_GET_…_NAMESPACE is
+/// `_IO(0xFF, number)` (6.11).
+///
+/// # Errors
+/// ESRCH for a zombie.
+pub fn namespace(pidfd: BorrowedFd<'_>, number: u8) -> Result<OwnedFd> {
+    let request = 0xFF00 | libc::c_ulong::from(number);
+    // SAFETY: these ioctls take no argument and return a new descriptor.
+    let fd = unsafe { libc::ioctl(pidfd.as_raw_fd(), request as _, 0) };
     check_fd(fd.into())
 }
 

@@ -126,6 +126,31 @@ pub fn receive_blocking(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<(us
     }
 }
 
+/// Waits for a message that is received later: its size, 0 when the other side has gone.
+///
+/// # Errors
+/// As recv(2).
+pub fn wait_for_size(socket: BorrowedFd<'_>) -> Result<usize> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let flags = libc::MSG_PEEK | libc::MSG_TRUNC | libc::MSG_DONTWAIT;
+    loop {
+        // SAFETY: no byte is written to nowhere; the kernel says how many there are.
+        let size = unsafe { libc::recv(socket.as_raw_fd(), core::ptr::null_mut(), 0, flags) };
+        match check(size as libc::c_long) {
+            Err(Errno::EAGAIN) => {
+                match poll(&mut [PollFd::new(socket, PollFlags::POLLIN)], PollTimeout::NONE) {
+                    Ok(_) | Err(Errno::EINTR) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
+            Err(Errno::EINTR) => {}
+            // Said once; see `receive_with`.
+            Err(Errno::ECONNRESET) => {}
+            size => return Ok(usize::try_from(size?).unwrap_or_default()),
+        }
+    }
+}
+
 /// Waits until something can be sent.
 ///
 /// # Errors
@@ -236,6 +261,19 @@ mod tests {
             fcntl_nonblocking(&read);
             assert_eq!(nix::unistd::read(&read, &mut [0; 1]), Ok(0), "{count}: one is still open");
         }
+    }
+
+    #[test]
+    fn the_size_of_a_message_is_known_before_it_is_received() {
+        let (ours, theirs) = pair().unwrap();
+        send(theirs.as_fd(), b"go and more", &[]).unwrap();
+        send(theirs.as_fd(), b"go", &[]).unwrap();
+        for expected in [11, 2] {
+            assert_eq!(wait_for_size(ours.as_fd()), Ok(expected));
+            assert_eq!(receive(ours.as_fd(), &mut [0; 16]).unwrap().0, expected);
+        }
+        drop(theirs);
+        assert_eq!(wait_for_size(ours.as_fd()), Ok(0));
     }
 
     fn fcntl_nonblocking(fd: &OwnedFd) {

@@ -91,6 +91,11 @@ pub fn reset() {
         // SAFETY: SIG_DFL installs no handler.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
+    unblock_all();
+}
+
+/// As [`reset`], for whom all dispositions are default already.
+pub fn unblock_all() {
     // SAFETY: rt_sigprocmask with an empty set of the kernel's size; libc's own would keep 32–34.
     unsafe {
         let none: u64 = 0;

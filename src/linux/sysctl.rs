@@ -22,20 +22,21 @@ pub(crate) enum Error {
 pub(crate) fn write_sysctl(key: &str, value: &str) -> Result<(), Error> {
     let path = path_of(key).ok_or_else(|| Error::Key { key: key.into() })?;
     // One write: the kernel takes a second one for a new value.
-    let written = the_kernels().and_then(|root| write_below(&root, &path, value.as_bytes()));
+    let written = the_kernels("/proc/sys").and_then(|root| write_below(&root, &path, value.as_bytes()));
     written.map_err(|error| Error::Write { key: key.into(), error })
 }
 
 /// Nothing that was mounted over it.
-fn the_kernels() -> io::Result<File> {
-    let root = File::open("/proc/sys")?;
+pub(super) fn the_kernels(path: &str) -> io::Result<File> {
+    let root = File::open(path)?;
     match super::mount::has_magic(root.as_fd(), super::mount::PROC_MAGIC)? {
         true => Ok(root),
         false => Err(io::Error::from_raw_os_error(libc::EXDEV)),
     }
 }
 
-fn write_below(root: &File, path: &str, value: &[u8]) -> io::Result<()> {
+/// One write, to what is there without crossing a link or a mount.
+pub(super) fn write_below(root: &File, path: &str, value: &[u8]) -> io::Result<()> {
     let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(
         ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV,
     );

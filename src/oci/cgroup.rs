@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
 use orlop::container::Spec;
-use orlop::container::host_id;
 use orlop::container::spec::Mount;
+use orlop::container::{CgroupNaming, cgroup_path, host_id, lent_to_user};
 
 use super::arguments::CgroupManager;
 use super::failure::{Failure, Result, at};
@@ -28,6 +28,8 @@ const LONGEST_LIST: usize = 16 << 20;
 /// Where containers' cgroups can be, as found at the start.
 pub(crate) enum Hierarchy {
     Unified(OwnedFd),
+    /// Somebody else's, who may have lent us a part of it (systemd.resource-control(5), Delegate=).
+    Lent(OwnedFd),
     /// Why there is none.
     Missing(&'static str),
 }
@@ -45,19 +47,58 @@ impl Hierarchy {
         }
         match access(cgroup::ROOT, AccessFlags::W_OK) {
             Ok(()) => Self::Unified(root),
-            Err(_) => Self::Missing("/sys/fs/cgroup cannot be written"),
+            Err(_) => Self::Lent(root),
+        }
+    }
+
+    /// Where a container's cgroup is to be. What systemd's names are below for who got a part from it, is that part.
+    ///
+    /// # Errors
+    /// What is wrong with the path.
+    pub(crate) fn path(&self, wanted: Option<&str>, naming: CgroupNaming, id: &str) -> Result<String> {
+        let path = cgroup_path(wanted, naming, id).map_err(Failure::new)?;
+        if !matches!((self, naming), (Self::Lent(_), CgroupNaming::Systemd)) {
+            return Ok(path);
+        }
+        let own = linux::proc::cgroup(nix::unistd::getpid().as_raw()).unwrap_or_default();
+        Ok(format!("{}{path}", lent_to_user(&own).unwrap_or_default()))
+    }
+
+    /// The root, if a cgroup can be made there; or why none can.
+    pub(crate) fn root_for(&self, path: &str) -> core::result::Result<&OwnedFd, &'static str> {
+        match self {
+            Self::Unified(root) => Ok(root),
+            Self::Lent(root) if is_lent(path) => Ok(root),
+            Self::Lent(_) => Err("/sys/fs/cgroup cannot be written there"),
+            Self::Missing(why) => Err(why),
         }
     }
 
     /// What containers do without, in a sentence.
     pub(crate) fn missing(&self) -> Option<String> {
         match self {
-            Self::Unified(_) => None,
-            Self::Missing(why) => Some(format!(
-                "{why}: containers have no cgroup, no limits, no device filter, and cannot be paused, updated or measured"
-            )),
+            Self::Unified(_) | Self::Lent(_) => None,
+            Self::Missing(why) => Some(missing(why)),
         }
     }
+}
+
+pub(crate) fn missing(why: &str) -> String {
+    format!(
+        "{why}: containers have no cgroup, no limits, no device filter, and cannot be paused, updated or measured"
+    )
+}
+
+/// Whether what is there of a path above its end may be written.
+fn is_lent(path: &str) -> bool {
+    let mut above = path;
+    while let Some((rest, _)) = above.rsplit_once('/') {
+        match access(format!("{}{rest}", cgroup::ROOT).as_str(), AccessFlags::W_OK) {
+            Err(Errno::ENOENT) => above = rest,
+            other => return other.is_ok(),
+        }
+    }
+    false
 }
 
 /// A container's own cgroup, made and still empty.
@@ -96,8 +137,8 @@ pub(crate) fn make(root: &OwnedFd, path: &str) -> Result<Place> {
     Ok(place)
 }
 
-/// One level after the other. Controllers are enabled in what lies above; a cgroup with processes of
-/// its own refuses that, and a limit that needs one is then refused by its missing file.
+/// One level after the other. Controllers are enabled in what lies above, unless it has processes of its
+/// own; a limit that needs one is then refused by its missing file.
 fn descend(root: BorrowedFd<'_>, path: &str, made: &mut Vec<String>) -> linux::Result<OwnedFd> {
     let mut so_far = String::new();
     let mut here = directory::open_below(root, ".")?;
@@ -126,12 +167,22 @@ fn enable(above: BorrowedFd<'_>) {
     let is_missing = |name: &&str| !enabled.split_whitespace().any(|it| it == *name);
     let missing: Vec<String> =
         have.split_whitespace().filter(is_missing).map(|name| format!("+{name}")).collect();
-    if missing.is_empty() || cgroup::write(above, "cgroup.subtree_control", &missing.join(" ")).is_ok() {
+    if missing.is_empty()
+        || is_inhabited(above)
+        || cgroup::write(above, "cgroup.subtree_control", &missing.join(" ")).is_ok()
+    {
         return;
     }
     for controller in missing {
         let _ = cgroup::write(above, "cgroup.subtree_control", &controller);
     }
+}
+
+/// Whether it has processes itself and is not the root of all (which has no type). Those controllers that the
+/// kernel enables there nevertheless would make its children threaded: nobody can be cloned into such a one.
+fn is_inhabited(it: BorrowedFd<'_>) -> bool {
+    let is_root = matches!(cgroup::read(it, "cgroup.type"), Err(Errno::ENOENT));
+    !is_root && !matches!(cgroup::read(it, "cgroup.procs").as_deref(), Ok(""))
 }
 
 /// Opens a cgroup by its path from the root of the hierarchy.

@@ -2,17 +2,16 @@
 //!
 //! Whatever fails undoes all that was made before it.
 
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
 use orlop::container::spec::{Hooks, Process, Spec};
-use orlop::container::{
-    InsideStep, NamespaceKind, Plan, Refused, Root, cgroup_path, kinds_of, last_of_each, plan,
-};
+use orlop::container::{InsideStep, NamespaceKind, Plan, Refused, Root, kinds_of, last_of_each, plan};
 
 use super::arguments::CreateArguments;
 use super::attend;
 use super::bundle::{self, Bundle};
-use super::cgroup::{self, Hierarchy};
+use super::cgroup;
 use super::container::{Container, START_SOCKET, Status};
 use super::failure::{Failure, Result, at};
 use super::granted;
@@ -66,11 +65,13 @@ const KEEP_GROUPS: &str = "run.oci.keep_original_groups";
 /// As [`create`].
 pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Result<Created> {
     super::id::check_id(&asked.id)?;
-    let mut bundle = Bundle::open(asked.bundle.as_deref(), asked.config.as_deref())?;
+    // A command ends soon: giving every string of a long filter back would take longer than using it.
+    let mut bundle = ManuallyDrop::new(Bundle::open(asked.bundle.as_deref(), asked.config.as_deref())?);
     let mapped = has_user_namespace(&bundle.spec)?;
+    let keeps_groups = bundle.spec.annotations.get(KEEP_GROUPS).is_some_and(|value| value != "0");
     if let Some(process) = &mut bundle.spec.process {
         granted::reduce(process, mapped, world.log);
-        if bundle.spec.annotations.get(KEEP_GROUPS).is_some_and(|value| value != "0") {
+        if keeps_groups {
             let own = nix::unistd::getgroups().map_err(at("groups"))?;
             process.user.additional_gids.extend(own.into_iter().map(nix::unistd::Gid::as_raw));
         }
@@ -83,11 +84,13 @@ pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Re
             .log
             .remark("--no-pivot: pivot_root is done all the same, as a container could undo anything less");
     }
-    let mut plan = plan_of(&bundle, then)?;
+    let mut plan = ManuallyDrop::new(plan_of(&bundle, then)?);
     if asked.no_new_keyring {
         plan.inside.retain(|step| *step != InsideStep::Keyring);
     }
-    let limits = resources::of_new(&bundle.spec, &world.hierarchy)?;
+    let wanted = bundle.spec.linux.cgroups_path.as_deref();
+    let cgroup = world.hierarchy.path(wanted, world.naming, &asked.id)?;
+    let limits = resources::of_new(&bundle.spec, &world.hierarchy, &cgroup)?;
     let store = Store::make(&world.place)?;
     let folder = store.add(&asked.id)?;
     let mut attempt = Attempt {
@@ -100,7 +103,7 @@ pub(crate) fn make(world: &World<'_>, asked: &CreateArguments, then: Then) -> Re
         terminal: None,
         hooked: false,
     };
-    match attempt.go(world, &plan, &limits, then) {
+    match attempt.go(world, &plan, (&cgroup, &limits), then) {
         Ok((starting, pid, process)) => {
             let Attempt { folder, record, terminal, .. } = attempt;
             Ok(Created { store, folder, record, starting, process, pid, terminal })
@@ -186,12 +189,12 @@ impl Attempt<'_> {
         &mut self,
         world: &World<'_>,
         plan: &Plan,
-        limits: &resources::Limits,
+        (path, limits): (&str, &resources::Limits),
         then: Then,
     ) -> Result<(Starting, i32, OwnedFd)> {
         directory::replace(self.folder.fd(), bundle::CONFIG, &self.bundle.text, 0o600)
             .map_err(at(bundle::CONFIG))?;
-        let cgroup = self.make_cgroup(world, limits)?;
+        let cgroup = self.make_cgroup(world, path, limits)?;
         let gate = match then {
             Then::Wait => {
                 Gate::Listen(seqpacket::listen(self.folder.fd(), START_SOCKET).map_err(at(START_SOCKET))?)
@@ -221,6 +224,7 @@ impl Attempt<'_> {
         });
         let starting = starting.map_err(at("clone"))?;
         self.attend(&starting)?;
+        limits.apply_late(self.record.cgroup.as_ref())?;
         let (Some(process), Some(identity)) = (self.process.take(), self.record.process) else {
             return Err(Failure::new("the container was ready before it was there"));
         };
@@ -238,15 +242,21 @@ impl Attempt<'_> {
         }
     }
 
-    /// Limits stand before anybody is in it.
-    fn make_cgroup(&mut self, world: &World<'_>, limits: &resources::Limits) -> Result<Option<OwnedFd>> {
-        let Hierarchy::Unified(root) = &world.hierarchy else {
-            self.log.remark(&world.hierarchy.missing().unwrap_or_default());
-            return Ok(None);
+    /// What limits more than the number of processes stands before anybody is in it.
+    fn make_cgroup(
+        &mut self,
+        world: &World<'_>,
+        path: &str,
+        limits: &resources::Limits,
+    ) -> Result<Option<OwnedFd>> {
+        let root = match world.hierarchy.root_for(path) {
+            Ok(root) => root,
+            Err(why) => {
+                self.log.remark(&cgroup::missing(why));
+                return Ok(None);
+            }
         };
-        let wanted = self.bundle.spec.linux.cgroups_path.as_deref();
-        let path = cgroup_path(wanted, world.naming, &self.record.id).map_err(Failure::new)?;
-        let place = cgroup::make(root, &path)?;
+        let place = cgroup::make(root, path)?;
         self.record.cgroup = Some(place.cgroup);
         self.record.write(self.folder.fd())?;
         limits.apply(place.directory.as_fd())?;
@@ -278,7 +288,7 @@ impl Attempt<'_> {
                     seccomp_agent::tell(&self.bundle.spec, &state, self.pid(), listener.as_fd())?;
                 }
                 Report::Ready => return Ok(()),
-                Report::Failed(failure) => return Err(Failure::new(failure.to_string())),
+                Report::Failed(failure) => return Err(Failure::of_start(&failure)),
                 Report::Closed => return Err(Failure::new("the container ended while it was being made")),
             }
         }

@@ -108,7 +108,7 @@ impl Made {
                 }
                 Report::Ready => break,
                 Report::Meets => {}
-                Report::Failed(failure) => return Err(Failure::new(failure.to_string()).into()),
+                Report::Failed(failure) => return Err(Failure::of_start(&failure).into()),
                 Report::Closed => {
                     return Err(Failure::new("the process ended while it was being made").into());
                 }

@@ -1,6 +1,7 @@
 //! Why a command has not done what it was asked: one line for a person, and for engines that look
 //! for words in it.
 
+use crate::engine;
 use crate::linux::Errno;
 
 /// A line without its end.
@@ -17,6 +18,19 @@ impl Failure {
     /// What was done, and what the kernel said.
     pub(crate) fn errno(what: impl core::fmt::Display, errno: Errno) -> Self {
         Self(format!("{what}: {}", errno.desc()))
+    }
+
+    /// Of a start, with the kernel's words in small letters, as Go has them: Docker's command line looks for `no
+    /// such file or directory` and `permission denied`, and ends with 127 or 126.
+    pub(crate) fn of_start(failure: &engine::Failure) -> Self {
+        let engine::Failure { step, object, errno } = failure;
+        let object = if object.is_empty() { String::new() } else { format!(": {object}") };
+        if *errno == 0 {
+            return Self(format!("{step}{object}"));
+        }
+        let words = Errno::from_raw(*errno).desc();
+        let (first, rest) = words.split_at_checked(1).unwrap_or_default();
+        Self(format!("{step}{object}: {}{rest}", first.to_lowercase()))
     }
 
     /// Engines look for these words.
@@ -55,6 +69,17 @@ pub(crate) fn io_at<T: core::fmt::Display>(what: T) -> impl FnOnce(std::io::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_start_it_has_the_words_that_engines_look_for() {
+        let line = |object: &str, errno| {
+            let failure = engine::Failure::new("execute", object, errno);
+            Failure::of_start(&failure).line()
+        };
+        assert_eq!(line("/a/B", Errno::ENOENT), "execute: /a/B: no such file or directory");
+        assert_eq!(line("/a", Errno::EACCES), "execute: /a: permission denied");
+        assert_eq!(line("", Errno::EPERM), "execute: operation not permitted");
+    }
 
     #[test]
     fn a_failure_is_one_line_whatever_others_wrote_into_it() {

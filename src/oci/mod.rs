@@ -28,6 +28,7 @@ mod names;
 mod net_devices;
 mod out;
 mod parse;
+mod plain;
 mod ps;
 mod record;
 mod reports;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::arguments::{CgroupManager, Format, LogFormat};
+use super::super::arguments::{CgroupManager, Command, Format, LogFormat};
 use super::*;
 
 fn read(line: &str) -> Result<Arguments, clap::Error> {
@@ -84,32 +84,4 @@ fn what_follows_the_id_of_ps_is_for_ps() {
 fn the_time_between_two_looks_is_gos() {
     let Command::Events(events) = command_of("events --interval=2s web") else { panic!() };
     assert_eq!(events.interval, Duration::from_secs(2));
-}
-
-#[test]
-fn a_command_alone_is_read_as_among_all() {
-    for line in [
-        "--root /r --log /l --log-format json create --bundle /b --pid-file /p --preserve-fds 3 web",
-        "create --no-pivot --console-socket /s web --systemd-cgroup",
-        "start web",
-        "run -d --keep web",
-        "state web --root /r",
-        "kill web --all 9",
-        "delete web -f=false",
-        "exec -d -t --process /p --cap A --cap B web",
-        "exec web sh -c state",
-    ] {
-        let words: Vec<OsString> =
-            std::iter::once("orlop").chain(line.split(' ')).map(OsString::from).collect();
-        let alone = one(&words).unwrap_or_else(|| panic!("{line}"));
-        let mut matches = command().try_get_matches_from(words).unwrap();
-        let among_all = Arguments::from_arg_matches_mut(&mut matches).unwrap();
-        assert_eq!(format!("{alone:?}"), format!("{among_all:?}"), "{line}");
-    }
-    // What neither knows, and what only the whole one does, is not read here.
-    for line in ["create", "state --help", "--root state list", "list", "frobnicate"] {
-        let words: Vec<OsString> =
-            std::iter::once("orlop").chain(line.split(' ')).map(OsString::from).collect();
-        assert!(one(&words).is_none(), "{line}");
-    }
 }

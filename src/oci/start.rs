@@ -100,7 +100,7 @@ pub(crate) fn until_it_runs(
                     failure.object
                 ))));
             }
-            Report::Failed(failure) => return Err(Failure::new(failure.to_string()).into()),
+            Report::Failed(failure) => return Err(Failure::of_start(&failure).into()),
             Report::Listener(listener) => {
                 let Some(spec) = spec.take() else { continue };
                 let state = State::new(record, Status::Created, pid);

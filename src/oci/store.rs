@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::failure::{Failure, Result, at};
 use super::id::check_id;
 use super::record::Record;
-use crate::linux::{Errno, directory, fs};
+use crate::linux::{Errno, directory, fs, namespace};
 
 /// Where containers are kept unless somebody says otherwise.
 const ROOT: &str = "/run/orlop/oci";
@@ -29,7 +29,9 @@ impl Store {
     /// It is the root of all files.
     pub(crate) fn place(given: Option<&Path>) -> Result<PathBuf> {
         let Some(given) = given else {
-            let private = std::env::var_os("XDG_RUNTIME_DIR").filter(|_| !nix::unistd::geteuid().is_root());
+            // Root of a user namespace, as podman makes one, is a user all the same.
+            let is_root = nix::unistd::geteuid().is_root() && namespace::is_first_user();
+            let private = std::env::var_os("XDG_RUNTIME_DIR").filter(|_| !is_root);
             return Ok(private.map_or_else(|| PathBuf::from(ROOT), |dir| Path::new(&dir).join("orlop/oci")));
         };
         let absolute = std::path::absolute(given);

@@ -30,6 +30,8 @@ kernels=$suite
 if [ "$suite" = bookworm ]; then kernels=bookworm-backports; fi
 
 packages=podman,conmon,crun,runc,containerd,docker.io
+# In Debian 12 the daemon's package has its client.
+[ "$suite" = bookworm ] || packages=$packages,docker-cli,docker-buildx
 # Their networks.
 packages=$packages,netavark,aardvark-dns,containernetworking-plugins,iptables,nftables,iproute2,iputils-ping,slirp4netns
 # Without root, and with an init of their own.

@@ -25,14 +25,14 @@ fn what_cannot_be_done_is_refused_and_nothing_is_left() {
         "pid: /proc/self/ns/net",
     );
     refused(|spec| spec["root"]["path"] = "nowhere".into(), "nowhere");
-    refused(|spec| spec["process"]["args"] = json!(["/nowhere"]), "/nowhere: No such file or directory");
-    refused(|spec| spec["process"]["args"] = json!(["nowhere"]), "nowhere: No such file or directory");
+    refused(|spec| spec["process"]["args"] = json!(["/nowhere"]), "/nowhere: no such file or directory");
+    refused(|spec| spec["process"]["args"] = json!(["nowhere"]), "nowhere: no such file or directory");
     refused(|spec| spec["process"]["cwd"] = "etc".into(), "process.cwd");
     refused(
         |spec| spec["process"]["rlimits"] = json!([{"type": "RLIMIT_X", "soft": 1, "hard": 1}]),
         "RLIMIT_X",
     );
-    refused(|spec| spec["mounts"][0]["type"] = "nofs".into(), "/proc: No such device");
+    refused(|spec| spec["mounts"][0]["type"] = "nofs".into(), "/proc: no such device");
     refused(|spec| spec["root"] = Value::Null, "root.path");
     refused(|spec| spec["process"]["terminal"] = true.into(), "without --console-socket");
     refused(|spec| spec["hooks"] = json!({"poststop": [{"path": "true"}]}), "hooks.poststop[0].path");
@@ -89,6 +89,25 @@ fn one_without_a_process_is_made_and_not_started() {
     world.done(&["delete", "-f", "web"]);
     world.fails(&["run", "web"], "process: there is nothing to run");
     assert_eq!(world.ids(), [""; 0]);
+}
+
+#[test]
+fn what_is_read_only_can_be_filled_before() {
+    let world = World::with(
+        "touch /dev/made; mkdir /data/made; touch /dev/shm/made; echo x >/dev/null && ls /data; tty",
+        |spec| {
+            spec["process"]["terminal"] = true.into();
+            let mounts = spec["mounts"].as_array_mut().unwrap();
+            let dev = mounts.iter_mut().find(|mount| mount["destination"] == "/dev").unwrap();
+            dev["options"] = json!(["nosuid", "mode=755", "ro"]);
+            let memory = |at: &str, options: serde_json::Value| json!({"destination": at, "type": "tmpfs", "source": "tmpfs", "options": options});
+            mounts.push(memory("/data", json!(["ro"])));
+            mounts.push(memory("/data/below", json!([])));
+        },
+    );
+    let said = world.call(&["run", "web"]).out;
+    assert_eq!(said.matches("Read-only file system").count(), 2, "{said}");
+    assert!(said.ends_with("below\n/dev/pts/0\n"), "{said}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::world::{World, is_alive};
+use super::world::{Said, World, is_alive};
 
 fn running() -> World {
     let world = World::new("exec sleep 1000");
@@ -52,7 +52,7 @@ fn the_exit_code_is_the_processes() {
     assert_eq!(world.call(&["exec", "web", "sh", "-c", "kill -KILL $$"]).code, 128 + 9);
     let said = world.call(&["exec", "web", "nowhere"]);
     assert_eq!((said.code, said.out.as_str()), (255, ""));
-    assert_eq!(said.err, "error: execute: nowhere: No such file or directory\n");
+    assert_eq!(said.err, "error: execute: nowhere: no such file or directory\n");
 }
 
 #[test]
@@ -99,4 +99,33 @@ fn a_created_one_can_be_entered() {
     let world = World::new("true");
     world.create("web", &[]);
     assert_eq!(world.done(&["exec", "web", "hostname"]), "inside\n");
+}
+
+#[test]
+fn whoever_has_power_over_none_but_its_own_namespaces_enters_those() {
+    let world = World::new("exec sleep 1000");
+    let orlop = world.command(&[]);
+    let script = r#""$@" run -d web >/dev/null && "$@" exec web echo in; "$@" delete --force web"#;
+    let said = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c", script, "sh"])
+        .arg(orlop.get_program())
+        .args(orlop.get_args())
+        .current_dir(world.bundle())
+        .output();
+    let said = Said::of(said.unwrap());
+    assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (0, "in\n", ""));
+}
+
+#[test]
+fn root_of_a_user_namespace_keeps_its_containers_where_that_user_does() {
+    let world = World::new("true");
+    let said = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", env!("CARGO_BIN_EXE_orlop")])
+        .args(["oci", "--cgroup-manager=disabled", "run", "web"])
+        .env("XDG_RUNTIME_DIR", world.shared())
+        .current_dir(world.bundle())
+        .output();
+    let said = Said::of(said.unwrap());
+    assert_eq!((said.code, said.err.as_str()), (0, ""));
+    assert!(world.shared().join("orlop/oci").is_dir());
 }

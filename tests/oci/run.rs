@@ -67,10 +67,10 @@ fn a_program_that_is_none_is_said_and_nothing_is_left() {
     let mut spec: serde_json::Value = serde_json::from_str(&text).unwrap();
     spec["process"]["args"] = serde_json::json!(["/shared/none"]);
     world.write(&spec);
-    world.fails(&["run", "web"], "/shared/none: Exec format error");
+    world.fails(&["run", "web"], "/shared/none: exec format error");
     assert_eq!(world.ids(), [""; 0]);
     world.create("web", &[]);
-    world.fails(&["start", "web"], "Exec format error");
+    world.fails(&["start", "web"], "exec format error");
     world.until_stopped("web");
 }
 

@@ -55,6 +55,12 @@ fn whoever_asked_gets_the_terminals_other_end() {
     let listener = UnixListener::bind(&path).unwrap();
     world.create("web", &["--console-socket", path.to_str().unwrap()]);
     let terminal = receive(&listener.accept().unwrap().0);
+    // While it waits it has nothing of its maker's, whose output somebody may read to its end.
+    let pid = world.state("web")["pid"].as_i64().unwrap();
+    for number in 0..3 {
+        let shown = std::fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap();
+        assert_eq!(shown.to_str(), Some("/dev/pts/0"), "{number}");
+    }
     world.done(&["start", "web"]);
     let text = all(terminal);
     assert!(text.starts_with("/dev/pts/0\r\n33 77\r\n") && text.ends_with("end\r\n"), "{text}");

@@ -1,5 +1,7 @@
 //! `orlop attach`: a container's own terminal or input, and what it writes from now on.
 
+#![allow(clippy::disallowed_methods, reason = "who is attached is spoken with while it runs")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 

@@ -24,8 +24,9 @@ fn limits_change_live() {
     assert_eq!(said, "web: memory=48M cpus=0.5 pids=33 until the next start\n");
     assert_eq!(limits("web"), (Some(48 << 20), Some(33)));
     assert_eq!(orlop.json("status --json web")["memory_limit_bytes"], 48 << 20);
-    // Only what was named, of whom it was named.
+    // Only what was named, of whom it was named; and so it is seen inside.
     orlop.ok("update web memory=32M");
+    assert_eq!(orlop.ok("exec web /payload cat /sys/fs/cgroup/memory.max"), "33554432\n");
     assert_eq!((limits("web"), limits("other")), ((Some(32 << 20), Some(33)), (None, Some(2048))));
     orlop.ok("update other pids=9");
     assert_eq!(limits("other"), (None, Some(9)));
@@ -41,7 +42,9 @@ fn limits_change_live() {
 
     orlop.ok("restart web");
     assert_eq!(limits("web"), (Some(64 << 20), Some(2048)));
-    machine.until("web", "to start again", |_| machine.logs("web").matches("== end").count() < 3);
-    assert_eq!(section(&machine.logs("web"), "cat /sys/fs/cgroup/memory.max"), "67108864\n");
+    machine.until("web", "to start again", |_| machine.logs("web").matches("sleeping").count() == 2);
+    let logs = machine.logs("web");
+    let (_, again) = logs.split_once("sleeping").unwrap();
+    assert_eq!(section(again, "cat /sys/fs/cgroup/memory.max"), "67108864\n");
     machine.power_off();
 }

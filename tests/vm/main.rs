@@ -9,6 +9,7 @@
 
 mod common;
 
+mod a_bundle_is_the_container;
 mod a_persons_word_counts;
 mod attaches_to_a_container;
 mod boots_and_says_so;
@@ -38,6 +39,7 @@ mod nothing_is_inherited;
 mod opens_as_declared;
 mod pauses_and_goes_on;
 mod power;
+mod profiles_confine;
 mod real_time_signals;
 mod reaps_orphans;
 mod restarts_a_crashed_container;

@@ -5,7 +5,11 @@ use crate::common::{container, world};
 #[test]
 fn memory_hog_is_killed_alone() {
     let limits = "limits = { memory = \"24M\", swap = \"0M\" }";
+    let own = limits.replace(" }", ", oom = \"process\" }");
+    let child = "each run /payload hog 64 , where";
     let config = container("neighbour", "sleep", limits)
+        + &container("whole", child, &format!("restart = \"no\"\n{limits}"))
+        + &container("process", child, &format!("restart = \"no\"\n{own}"))
         + &container("hog", "hog 64", limits)
         + &container("glutton", "hog 64", &format!("restart = \"always\"\n{limits}"));
     let machine = world(&config).boot();
@@ -14,6 +18,12 @@ fn memory_hog_is_killed_alone() {
     assert_eq!(hog["cause"]["kind"], "oom", "{hog}");
     assert_eq!(hog["cause"]["text"], "ran out of memory and was killed");
     assert_eq!(machine.logged("hog", "16 MB"), "16 MB\n");
+    // With all that is in its container, or without its parent: as the configuration says.
+    assert_eq!(machine.wait("whole", "failed")["cause"]["kind"], "oom");
+    assert!(!machine.logs("whole").contains("== where"), "{}", machine.logs("whole"));
+    machine.wait("process", "exited");
+    let log = machine.logs("process");
+    assert!(log.contains("exit -1\n== where\n"), "{log}");
     // Of every generation anew: the count of the last one is not carried on.
     let glutton = machine.until("glutton", "to be killed twice", |glutton| {
         glutton["restarts"].as_u64() >= Some(1) && glutton["state"] == "backoff"

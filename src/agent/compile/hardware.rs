@@ -11,11 +11,26 @@ use crate::linux::node;
 
 type Result<T> = core::result::Result<T, Failure>;
 
+/// What a container is to have of it.
+#[derive(Default)]
+pub struct Hardware {
+    pub disks: BTreeMap<String, (u32, u32)>,
+    pub devices: BTreeMap<String, Vec<HostDevice>>,
+}
+
+impl Hardware {
+    /// # Errors
+    /// [`Failure`] naming the device that is not there.
+    pub fn of(container: &Container) -> Result<Self> {
+        Ok(Self { disks: disks(&container.limits.io)?, devices: devices(container)? })
+    }
+}
+
 /// The device numbers that io limits are written with.
 ///
 /// # Errors
 /// [`Failure`] naming the device that is not there.
-pub fn disks(limits: &[IoLimit]) -> Result<BTreeMap<String, (u32, u32)>> {
+fn disks(limits: &[IoLimit]) -> Result<BTreeMap<String, (u32, u32)>> {
     let number = |limit: &IoLimit| match node::block_device(&limit.device) {
         Ok(numbers) => Ok((limit.device.clone(), numbers)),
         Err(errno) => Err(Failure::new("limits.io", &limit.device, errno)),
@@ -27,7 +42,7 @@ pub fn disks(limits: &[IoLimit]) -> Result<BTreeMap<String, (u32, u32)>> {
 ///
 /// # Errors
 /// [`Failure`] naming the device that is not there.
-pub fn devices(container: &Container) -> Result<BTreeMap<String, Vec<HostDevice>>> {
+fn devices(container: &Container) -> Result<BTreeMap<String, Vec<HostDevice>>> {
     let sources = container.devices.iter().map(|device| device.source.as_str());
     let at = |source: &str| match node::devices_at(source) {
         Ok(found) => Ok((source.to_owned(), found.into_iter().map(host_device).collect())),

@@ -7,6 +7,8 @@ use orlop::config::{self, Config, Container};
 use orlop::container::seccomp::Programs;
 use orlop::container::{Facts, Names, Plan, Root, Spec, capabilities, compile, first_id, plan_with, root};
 
+use hardware::Hardware;
+
 use super::boot::{self, Boot};
 use super::cgroups::Filters;
 use super::{files, records, store};
@@ -17,6 +19,7 @@ use crate::engine::{self, Failure};
 pub struct Compiled {
     pub programs: Programs,
     pub filters: Filters,
+    pub images: store::Images,
 }
 
 /// What all containers have in common.
@@ -58,7 +61,7 @@ impl Machine<'_> {
         let directory = records::directory(&container.name);
         files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
             .map_err(|errno| Failure::new("files", &directory, errno))?;
-        let facts = self.facts(container, slot, programs)?;
+        let facts = self.facts(container, slot, programs, Hardware::of(container)?)?;
         let spec = compile(container, &image.defaults, &facts);
         if spec.process.as_ref().is_none_or(|process| process.args.is_empty()) {
             let why = "neither the image nor the configuration names a program";
@@ -80,17 +83,25 @@ impl Machine<'_> {
         image: &store::Image,
         slot: u32,
     ) -> Result<(Spec, Names), Failure> {
-        let facts = self.facts(container, slot, &mut Programs::default())?;
+        // What is executed in it changes nothing of its devices, and they may be gone.
+        let hardware = Hardware::default();
+        let facts = self.facts(container, slot, &mut Programs::default(), hardware)?;
         let spec = compile(container, &image.defaults, &facts);
         Ok((spec, root(container, &image.defaults, &facts, &[], 0).names))
     }
 
-    fn facts(&self, container: &Container, slot: u32, programs: &mut Programs) -> Result<Facts, Failure> {
+    fn facts(
+        &self,
+        container: &Container,
+        slot: u32,
+        programs: &mut Programs,
+        hardware: Hardware,
+    ) -> Result<Facts, Failure> {
         let sized = |volume: &orlop::config::Volume| Some((volume.name.clone(), volume.size?));
         Ok(Facts {
             first_id: first_id(slot),
-            disks: hardware::disks(&container.limits.io)?,
-            devices: hardware::devices(container)?,
+            disks: hardware.disks,
+            devices: hardware.devices,
             thermal: hardware::thermal(),
             files: records::directory(&container.name),
             dev: engine::DEVICES.into(),

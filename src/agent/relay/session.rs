@@ -21,10 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Credit is given back in portions: a frame for each key would be as many as there are keys.
 const PORTION: usize = MAX_DATA / 2;
 
+/// Fields are dropped in this order: who sees the link's end finds the client's port free.
 pub(super) struct Session {
     epoll: Epoll,
-    link: OwnedFd,
     client: Client,
+    link: OwnedFd,
     process: Process,
     /// Input that the client may still send.
     window: usize,

@@ -135,8 +135,11 @@ impl Agent {
         self.end_session(key);
     }
 
-    /// Starts that take too long.
+    /// Starts that take too long, and ports that were not free.
     pub fn late_sessions(&mut self, now: Duration) {
+        if let Some((_, looks)) = self.sessions.look.filter(|(at, _)| *at <= now) {
+            self.look_for_ports(looks, now);
+        }
         let is_late = |session: &Session| session.start().is_some_and(|start| start.until <= now);
         let late = self.sessions.all.iter().filter(|(_, session)| is_late(session));
         let late: Vec<u32> = late.map(|(key, _)| *key).collect();

@@ -22,21 +22,31 @@ use crate::agent::relay::{self, End, Parts, Word};
 use crate::agent::{Agent, Token, cgroups, say, serving};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, cgroup, pidfd};
+use crate::linux::{Errno, cgroup, pidfd, time};
 
 /// At once; each is two processes.
 const SESSIONS: usize = 32;
+/// Of one relay that are heard before others have their turn.
+const WORDS: u32 = 16;
 /// From the call to the program's first instruction; a client waits no longer than half a minute.
 const START: Duration = Duration::from_secs(25);
+/// A relay's link may be closed a moment before its port is free: how long after it ports are looked for, once
+/// and again after twice the time, as often as this.
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 8;
 /// Cookies of sessions: unlike those of containers and rings.
 const EXECS: u64 = 1 << 62;
+/// What fits below that bit.
+const MOST_STARTS: u32 = (1 << 30) - 1;
 
 #[derive(Default)]
 pub struct Sessions {
     all: BTreeMap<u32, Session>,
     next: u32,
     /// Counts those that this supervisor has begun.
-    count: u16,
+    count: u32,
+    /// Ports are looked for then, for the so many-th time.
+    look: Option<(Duration, u32)>,
 }
 
 struct Session {
@@ -96,13 +106,14 @@ impl Sessions {
     }
 
     pub fn deadline(&self) -> Option<Duration> {
-        self.all.values().filter_map(|session| Some(session.start()?.until)).min()
+        let looks = self.look.map(|(at, _)| at);
+        self.all.values().filter_map(|session| Some(session.start()?.until)).chain(looks).min()
     }
 
     /// A cookie that no session had, of no supervisor.
     pub fn cookie(&mut self, supervisor_starts: u32) -> u64 {
         self.count = self.count.wrapping_add(1);
-        EXECS | u64::from(supervisor_starts) << 16 | u64::from(self.count)
+        EXECS | u64::from(supervisor_starts & MOST_STARTS) << 32 | u64::from(self.count)
     }
 
     /// Whether this cgroup of a container is one of a session that there is.
@@ -117,7 +128,7 @@ impl Sessions {
 
 /// The name of a session's cgroup, below its container's.
 pub fn group(cookie: u64) -> String {
-    format!("exec-{}-{}", (cookie & !EXECS) >> 16, cookie & 0xffff)
+    format!("exec-{}-{}", (cookie & !EXECS) >> 32, cookie & 0xffff_ffff)
 }
 
 impl Session {
@@ -238,7 +249,9 @@ impl Agent {
 
     /// A relay has something to say, or is gone.
     pub fn session_ready(&mut self, key: u32) {
-        while let Some(session) = self.sessions.all.get_mut(&key) {
+        // What is left is told of again.
+        for _ in 0..WORDS {
+            let Some(session) = self.sessions.all.get_mut(&key) else { return };
             match (relay::receive(session.link.as_fd()), &session.stage) {
                 (Ok(Word::Signal(number)), Stage::Running { pidfd }) => {
                     let pidfd: BorrowedFd<'_> = pidfd.as_fd();
@@ -272,10 +285,17 @@ impl Agent {
             Stage::Attached { .. } => drop(self.sessions.all.remove(&key)),
             Stage::Starting(_) | Stage::Killed => {}
         }
-        // It may have had one.
-        if let Err(error) = serving::open_ports(&self.config, &mut self.server) {
+        self.look_for_ports(0, time::since_boot());
+    }
+
+    /// A relay that is gone may have had one.
+    fn look_for_ports(&mut self, looks: u32, now: Duration) {
+        let is_busy = serving::open_ports(&self.config, &mut self.server).unwrap_or_else(|error| {
             say(Level::Error, &format!("control: {error}"));
-        }
+            true
+        });
+        let pause = FIRST_LOOK.saturating_mul(1 << looks.min(LOOKS));
+        self.sessions.look = (is_busy && looks < LOOKS).then(|| (now.saturating_add(pause), looks + 1));
     }
 
     /// A client is gone before it was answered.

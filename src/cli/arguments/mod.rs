@@ -69,8 +69,8 @@ Examples:
   orlop logs -f -n 20 web db     the last 20 lines of both, and what follows
   orlop logs                     of all containers
 
-With several containers each line begins with a name. Output that is gone (its memory was full, or
-it came faster than its rate) is told on the standard error.")]
+With several containers each line begins with a name. Output that is gone (its memory was full,
+or it came faster than its rate) is told on the standard error.")]
     Logs(LogsArguments),
 
     /// Start a container, and wait until it runs
@@ -114,9 +114,10 @@ Examples:
   orlop exec -i db psql < dump.sql
   orlop exec -u 1000 -w /srv -e LANG=C web ./report
 
-It has the container's environment, user, limits and namespaces, and no more power than the container. When this
-command ends before it does, it is killed with all that it started. Exit codes: its own, 128 + n when signal n ended
-it; 127 it was not found, 126 it cannot be executed, 125 anything else went wrong.")]
+It has the container's environment, user, limits and namespaces, and no more power than the
+container. When this command ends before it does, it is killed with all that it started. Exit
+codes: its own, 128 + n when signal n ended it; 127 it was not found, 126 it cannot be executed,
+125 anything else went wrong.")]
     Exec(ExecArguments),
 
     /// Show what a container writes from now on, and type into it
@@ -125,9 +126,9 @@ Examples:
   orlop attach game              until it ends, or ctrl-p ctrl-q is typed
   orlop attach --no-stdin web
 
-One with `tty` or `stdin_open` in its configuration gets what is typed. SIGINT and others are passed on to it unless
---sig-proxy=false. Whoever leaves leaves it running. Exit codes: its own, or 128 + n when signal n ended it; 0 after
-the detach keys.")]
+One with `tty` or `stdin_open` in its configuration gets what is typed. SIGINT and others are
+passed on to it unless --sig-proxy=false. Whoever leaves leaves it running. Exit codes: its own,
+or 128 + n when signal n ended it; 0 after the detach keys.")]
     Attach(AttachArguments),
 
     /// Copy files to a container, or from one
@@ -138,9 +139,10 @@ Examples:
   orlop cp config/. web:/etc/app     what is in a folder
   orlop cp web:/data - | tar t
 
-One of both is NAME:PATH; - is a tar stream. A folder is copied with all that is in it, links as links. Nothing is
-followed or written outside of either place. In the container files belong to its root; here they are yours,
-without set-user-id bits. Devices, fifos and sockets are left out, and named.")]
+One of both is NAME:PATH; - is a tar stream. A folder is copied with all that is in it, links as
+links. Nothing is followed or written outside of either place. In the container files belong to
+its root; here they are yours, without set-user-id bits. Devices, fifos and sockets are left
+out, and named.")]
     Cp(CopyArguments),
 
     /// Show what containers use, once a second
@@ -150,8 +152,8 @@ Examples:
   orlop stats --no-stream web    once
   orlop stats --json | jq '.containers[] | {name, memory_bytes}'
 
-In a pipe, and with --json, it is shown once. The waits are the part of the last ten seconds in which some process
-had to wait for the resource (the kernel's pressure figures).")]
+In a pipe, and with --json, it is shown once. The waits are the part of the last ten seconds in
+which some process had to wait for the resource (the kernel's pressure figures).")]
     Stats(StatsArguments),
 
     /// List the processes of a container
@@ -168,7 +170,8 @@ Examples:
   orlop spec web | jq .linux.namespaces
   orlop spec web --bundle /run/web     a bundle on the machine, for any OCI runtime
 
-Names are looked up in the image, and files of variables are read. An init of Orlop's own is no part of it.")]
+Names are looked up in the image, and files of variables are read. An init of Orlop's own is no
+part of it.")]
     Spec(SpecArguments),
 
     /// Tell what containers were opened to, and what it comes to
@@ -178,8 +181,8 @@ Examples:
   orlop audit web --json | jq '.[].exposure'
   orlop audit --config config/   of a configuration, without a machine and its images
 
-The exposure goes from 0 to 10. OPENED is what goes beyond a container that says nothing; the rest could still be
-closed.")]
+The exposure goes from 0 to 10. OPENED is what goes beyond a container that says nothing; the
+rest could still be closed.")]
     Audit(AuditArguments),
 
     /// Freeze all processes of a container
@@ -197,8 +200,9 @@ Examples:
   orlop resume web
   orlop resume
 
-The supervisor starts in safe mode after it crashed three times in a row. Containers that ran go on to run; nothing
-is started or stopped unless it is asked for. Without a name, what is wanted is then started.")]
+The supervisor starts in safe mode after it crashed three times in a row. Containers that ran go
+on to run; nothing is started or stopped unless it is asked for. Without a name, what is wanted
+is then started.")]
     Resume {
         /// The paused containers
         #[arg(value_name = "NAME")]
@@ -211,8 +215,8 @@ Examples:
   orlop update web memory=128M cpus=0.5
   orlop update web pids=64
 
-Keys and values are those of `limits` in the configuration. They hold until the container is started again: the next
-start goes by the configuration. All are changed, or none.")]
+Keys and values are those of `limits` in the configuration. They hold until the container is
+started again: the next start goes by the configuration. All are changed, or none.")]
     Update(UpdateArguments),
 
     /// Show the phases of the boot, and how long each took
@@ -255,8 +259,8 @@ Examples:
   orlop check config/
   orlop check --no-files gateway.toml
 
-A folder stands for all *.toml in it; everything named is one document. Files are looked for from
-the first folder named, or from where the first file is.")]
+A folder stands for all *.toml in it; everything named is one document. Files are looked for
+from the first folder named, or from where the first file is.")]
     Check(CheckArguments),
 
     /// Print the JSON Schema of the configuration, for editors
@@ -311,8 +315,8 @@ Examples:
   orlop debug crash log --signal KILL
   orlop debug crash init --signal PWR
 
-PID 1 survives every signal: TERM and PWR power the machine off, INT reboots it, others change nothing.
-Needs `[host] fault_injection = true` in the machine's configuration.")]
+PID 1 survives every signal: TERM and PWR power the machine off, INT reboots it, others change
+nothing. Needs `[host] fault_injection = true` in the machine's configuration.")]
     Crash {
         /// Which of them
         process: CrashProcess,

@@ -2,8 +2,8 @@
 
 use super::super::diagnostic::Mistake;
 use super::super::model::{
-    Capabilities, CgroupMode, Container, ContainerLog, ImageSource, Limits, NetworkMode, Restart,
-    RestartPolicy, Seccomp, UserNamespace,
+    Capabilities, CgroupMode, Container, ContainerLog, DEFAULT_PIDS, ImageSource, Limits, NetworkMode,
+    Restart, RestartPolicy, Seccomp, UserNamespace,
 };
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node};
@@ -15,8 +15,6 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// pids.max of a container that says nothing: enough for a busy server, too few for a fork bomb.
-const DEFAULT_PIDS: u64 = 2048;
 /// As Docker has it.
 const DEFAULT_SHM: u64 = 64 << 20;
 /// Some thousand lines.

@@ -58,6 +58,15 @@ pub(crate) static HOST: Keys<Host> = Keys {
         )
         .default("{}"),
         Key::new(
+            "apparmor_profiles",
+            Shape::List(&Shape::Text(&kinds::BESIDE)),
+            "apparmor_profiles = [\"web.policy\"]",
+            "Files of AppArmor profiles to load before the containers, as `apparmor_parser -QK -o web.policy web` \
+             compiles them. A container's `apparmor` names one.",
+            |node, host: &mut Host| host.apparmor_profiles = node.texts(),
+        )
+        .default("[]"),
+        Key::new(
             "control_ports",
             Shape::Flag,
             "control_ports = false",

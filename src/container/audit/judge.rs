@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::weights::{self, CAPABILITIES, DEFAULT_SET, Open, SECRETS, SHARED};
+use super::weights::{self, CAPABILITIES, DEFAULT_SET, Open, SECRET_TREES, SECRETS, SHARED};
 use super::{Audit, Finding, Level};
 use crate::config::Capabilities;
 use crate::container::devices::common;
@@ -178,19 +178,33 @@ fn devices(spec: &Spec, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Orlop's own, which are made for the container.
-const OURS: [&str; 3] = ["/run/orlop/volumes/", "/run/orlop/containers/", "/run/orlop/dev"];
+/// Orlop's own, which are made for the container: volumes, devices, and three files.
+fn is_ours(source: &str, at: &str) -> bool {
+    let is_file = matches!(at, "/etc/hosts" | "/etc/hostname" | "/etc/resolv.conf");
+    source.starts_with("/run/orlop/volumes/")
+        || source == "/run/orlop/dev"
+        || source.starts_with("/run/orlop/dev/")
+        || is_file && source.starts_with("/run/orlop/containers/")
+}
+
+/// Whether all that is there, or something below it, is as good as the machine's root.
+fn is_secret(source: &str) -> bool {
+    let below = |secret: &&str| {
+        source.strip_prefix(*secret).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    SECRETS.contains(&source) || SECRET_TREES.iter().any(below) || source.ends_with("/control.sock")
+}
 
 fn binds(spec: &Spec, findings: &mut Vec<Finding>) {
     for mount in spec.mounts.iter().filter(|mount| super::super::is_bind(mount)) {
         let source = mount.source.as_deref().unwrap_or_default();
-        if OURS.iter().any(|ours| source.starts_with(ours)) || mount.destination == "/sys" {
+        if is_ours(source, &mount.destination) || mount.destination == "/sys" {
             continue;
         }
         let how = if is_read_only(mount) { "read" } else { "written to" };
         let what = format!("{source} of the machine can be {how}");
         let kind = match is_read_only(mount) {
-            _ if SECRETS.contains(&source) || source.ends_with("/control.sock") => Open::MachinesSecrets,
+            _ if is_secret(source) => Open::MachinesSecrets,
             true => Open::Bind,
             false => Open::WritableBind,
         };

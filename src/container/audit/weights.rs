@@ -94,8 +94,10 @@ pub(super) const CAPABILITIES: [(u32, u32, u32, &str); 19] = [
 ];
 
 /// Paths of the machine that are as good as its root, or tell everything.
-pub(super) const SECRETS: [&str; 8] =
-    ["/", "/run", "/run/orlop", "/orlop", "/dev", "/proc", "/sys/fs/cgroup", "/init"];
+pub(super) const SECRETS: [&str; 6] = ["/", "/run", "/dev", "/dev/mem", "/dev/port", "/init"];
+
+/// The same of all that is below them.
+pub(super) const SECRET_TREES: [&str; 4] = ["/run/orlop", "/orlop", "/proc", "/sys/fs/cgroup"];
 
 /// All default capabilities together.
 pub(super) const DEFAULT_SET: u32 = 2;

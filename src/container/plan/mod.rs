@@ -28,7 +28,7 @@ use namespaces::Namespaces;
 /// # Errors
 /// [`Refused`] for what cannot be done.
 pub fn plan(spec: &Spec, root: &Root) -> Result<Plan, Refused> {
-    plan_with(spec, root, &mut Programs::default())
+    plan_with(spec, root, &mut Programs::once())
 }
 
 /// As [`plan`], with the filters of earlier plans.
@@ -215,7 +215,7 @@ fn program(
 /// # Errors
 /// [`Refused`] for what cannot be done.
 pub fn plan_exec(spec: &Spec, process: &Process, names: &super::steps::Names) -> Result<Plan, Refused> {
-    let filter = process::filter(spec.linux.seccomp.as_ref(), &mut Programs::default())?;
+    let filter = process::filter(spec.linux.seccomp.as_ref(), &mut Programs::once())?;
     let mut inside = Vec::from([InsideStep::TakeRoot(Taking::Joined)]);
     let mapped = kinds_of(&spec.linux)?.iter().any(|(kind, _)| *kind == super::steps::NamespaceKind::User);
     inside.extend(mapped.then_some(InsideStep::BecomeRoot));

@@ -55,6 +55,13 @@ impl Setting {
     pub fn controller(&self) -> &str {
         self.file.split('.').next().unwrap_or_default()
     }
+
+    /// Whether it counts processes. What prepares a container is one more, and so such a limit comes into
+    /// force when that has done its part, before the program runs.
+    #[must_use]
+    pub fn counts_processes(&self) -> bool {
+        self.file == "pids.max"
+    }
 }
 
 /// What the files of a running container's cgroup say, which some updates depend on.
@@ -130,9 +137,18 @@ impl Settings {
     }
 
     fn push(&mut self, file: &str, value: impl ToString, missing: Missing) {
-        /// What programs look for to find out how much they may use.
-        const READ_INSIDE: [&str; 5] = ["memory.max", "memory.high", "cpu.max", "cpu.max.burst", "pids.max"];
-        let place = if READ_INSIDE.contains(&file) { Place::Both } else { Place::Outer };
+        /// What programs look for to find out how much they may use, and what goes with it.
+        const INSIDE: [&str; 7] = [
+            "memory.max",
+            "memory.high",
+            "memory.swap.max",
+            // It is asked of the group whose limit was met: the inner one.
+            "memory.oom.group",
+            "cpu.max",
+            "cpu.max.burst",
+            "pids.max",
+        ];
+        let place = if INSIDE.contains(&file) { Place::Both } else { Place::Outer };
         self.0.push(Setting { place, file: file.to_owned(), value: value.to_string(), missing });
     }
 }

@@ -1,8 +1,6 @@
 //! Numbers of system calls, by architecture: with the ELF machine of `linux/program.rs` the only
 //! place that knows which processor this is.
 
-use alloc::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 macro_rules! architectures {
@@ -55,13 +53,51 @@ pub(super) struct Table {
     pub(super) name_of: fn(u32) -> Option<&'static str>,
     /// The newest that is known.
     pub(super) last: u32,
+    numbers: &'static Slots,
+}
+
+/// Numbers by what their names come to, in the first free place from there on: made when this is compiled,
+/// since the crate's own search compares one by one. Less than half are taken.
+type Slots = [u16; SLOTS];
+const SLOTS: usize = 1024;
+const FREE: u16 = u16::MAX;
+
+/// FNV-1a.
+const fn place_of(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let mut sum = 0x811c_9dc5_u32;
+    let mut rest = bytes;
+    while let [first, others @ ..] = rest {
+        sum = (sum ^ *first as u32).wrapping_mul(0x0100_0193);
+        rest = others;
+    }
+    (sum as usize ^ (sum >> 16) as usize) % SLOTS
 }
 
 impl Table {
-    /// Numbers by name: made once for many questions, since the crate's own search compares one by one.
-    pub(super) fn numbers(&self) -> BTreeMap<&'static str, u32> {
-        (0..=self.last).filter_map(|number| Some(((self.name_of)(number)?, number))).collect()
+    pub(super) fn number_of(&self, name: &str) -> Option<u32> {
+        let (before, from) = self.numbers.split_at_checked(place_of(name))?;
+        let found = from.iter().chain(before).take_while(|number| **number != FREE);
+        found.map(|number| u32::from(*number)).find(|number| (self.name_of)(*number) == Some(name))
     }
+}
+
+macro_rules! slots {
+    ($calls:ty) => {{
+        let mut slots = [FREE; SLOTS];
+        let mut number = 0;
+        while number <= <$calls>::last().id() as usize {
+            if let Some(call) = <$calls>::new(number) {
+                let mut place = place_of(call.name());
+                while slots[place] != FREE {
+                    place = (place + 1) % SLOTS;
+                }
+                slots[place] = number as u16;
+            }
+            number += 1;
+        }
+        slots
+    }};
 }
 
 macro_rules! table {
@@ -71,6 +107,11 @@ macro_rules! table {
             audit: $audit,
             name_of: |number| Sysno::new(number as usize).map(|call| call.name()),
             last: Sysno::last().id().unsigned_abs(),
+            numbers: {
+                #[allow(clippy::indexing_slicing, reason = "a place that is none does not compile")]
+                const NUMBERS: Slots = slots!(Sysno);
+                &NUMBERS
+            },
         }
     }};
 }
@@ -106,6 +147,31 @@ impl Architecture {
             | Self::M68K
             | Self::Sh
             | Self::Sheb => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_is_found_by_its_name_and_nothing_else() {
+        for table in [Architecture::X86_64, Architecture::X86, Architecture::Aarch64] {
+            let Some(table) = table.table() else { continue };
+            for number in 0..=table.last {
+                let Some(name) = (table.name_of)(number) else { continue };
+                assert_eq!(table.number_of(name), Some(number), "{name}");
+                assert_eq!(
+                    table.number_of(&name[1..]).and_then(table.name_of),
+                    None.or_else(|| {
+                        (0..=table.last).filter_map(table.name_of).find(|known| *known == &name[1..])
+                    })
+                );
+            }
+            for name in ["", "frobnicate", "READ", "read "] {
+                assert_eq!(table.number_of(name), None, "{name}");
+            }
         }
     }
 }

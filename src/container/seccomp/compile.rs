@@ -78,11 +78,10 @@ pub fn compile(filter: &Seccomp) -> Result<Vec<Instruction>, Refused> {
 /// Decisions and the numbers that each begins at, in ascending order.
 fn ranges<'a>(filter: &'a Seccomp, table: &Table) -> Result<Vec<(u32, Decision<'a>)>, Refused> {
     let otherwise = verdict(filter.default_action, filter.default_errno_ret)?;
-    let numbers = table.numbers();
     let mut by_number: Vec<(u32, usize, &Rule)> = Vec::new();
     for (index, rule) in filter.syscalls.iter().enumerate() {
-        let known = rule.names.iter().filter_map(|name| numbers.get(name.as_ref()));
-        by_number.extend(known.map(|number| (*number, index, rule)));
+        let known = rule.names.iter().filter_map(|name| table.number_of(name));
+        by_number.extend(known.map(|number| (number, index, rule)));
     }
     by_number.sort_unstable_by_key(|(number, index, _)| (*number, *index));
     // What is newer than all that the filter speaks of did not exist for its author: a program must

@@ -59,7 +59,16 @@ const CLOSED: &[(&[u32], &[&str])] = &[
     // The machine's own: names, quotas, file events of everybody.
     (
         &[cap::SYS_ADMIN],
-        &["fanotify_init", "lookup_dcookie", "quotactl", "quotactl_fd", "setdomainname", "sethostname"],
+        &[
+            "fanotify_init",
+            "lookup_dcookie",
+            "lsm_get_self_attr",
+            "lsm_list_modules",
+            "quotactl",
+            "quotactl_fd",
+            "setdomainname",
+            "sethostname",
+        ],
     ),
     (&[cap::SYS_ADMIN, cap::BPF], &["bpf"]),
     (&[cap::SYS_ADMIN, cap::PERFMON], &["perf_event_open"]),
@@ -121,9 +130,10 @@ const CLOSED: &[(&[u32], &[&str])] = &[
 
 /// Flags of clone(2) that make namespaces: NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET.
 const NEW_NAMESPACES: u64 = 0x7e02_0000;
-/// Families of sockets that have no namespace: AF_ALG, into the kernel's cryptography, and AF_VSOCK, to
-/// the hypervisor.
-const NOT_IN_NAMESPACES: [u64; 2] = [38, 40];
+/// Families of sockets that are not for containers, linux/socket.h. ALG, into the kernel's cryptography, and
+/// VSOCK, to the hypervisor, have no namespace; of DECnet, ECONET, ATMSVC, IRDA, WANPIPE, IUCV and CAIF only the
+/// holes are left.
+const REFUSED_FAMILIES: [u64; 9] = [38, 40, 12, 19, 20, 23, 25, 34, 37];
 /// An `int` of the kernel's: what stands above it in the register is not looked at.
 const INT: u64 = 0xffff_ffff;
 /// Of personality(2): Linux, its 32-bit sibling, either without randomised addresses, and asking.
@@ -171,7 +181,7 @@ fn conditional(namespaces: bool) -> Vec<Rule> {
         action: Action::Errno,
         ..rule("socket", vec![first(Operator::MaskedEqual, INT, family)])
     };
-    let mut rules: Vec<Rule> = NOT_IN_NAMESPACES.map(refused).into();
+    let mut rules: Vec<Rule> = REFUSED_FAMILIES.map(refused).into();
     rules.push(rule("socket", Vec::new()));
     rules.extend(PERSONALITIES.map(|value| rule("personality", vec![first(Operator::Equal, value, 0)])));
     if namespaces {

@@ -9,16 +9,26 @@ const KEPT: usize = 4;
 
 /// What came of the last few filters, and the default of a set of capabilities.
 #[derive(Debug, Default)]
-pub struct Programs(Vec<(Seccomp, Vec<Instruction>)>, Option<(u64, Seccomp)>);
+pub struct Programs {
+    known: Vec<(Seccomp, Vec<Instruction>)>,
+    default: Option<(u64, Seccomp)>,
+    forgets: bool,
+}
 
 impl Programs {
+    /// For who plans once: nothing is kept.
+    #[must_use]
+    pub fn once() -> Self {
+        Self { forgets: true, ..Self::default() }
+    }
+
     /// As [`allowed()`].
     pub fn allowed(&mut self, capabilities: u64) -> Seccomp {
-        match &self.1 {
+        match &self.default {
             Some((known, filter)) if *known == capabilities => filter.clone(),
             _ => {
                 let filter = allowed(capabilities);
-                self.1 = Some((capabilities, filter.clone()));
+                self.default = Some((capabilities, filter.clone()));
                 filter
             }
         }
@@ -29,14 +39,17 @@ impl Programs {
     /// # Errors
     /// [`Refused`].
     pub fn of(&mut self, filter: &Seccomp) -> Result<Vec<Instruction>, Refused> {
-        if let Some((_, program)) = self.0.iter().find(|(known, _)| known == filter) {
+        if let Some((_, program)) = self.known.iter().find(|(known, _)| known == filter) {
             return Ok(program.clone());
         }
         let program = compile(filter)?;
-        if self.0.len() == KEPT {
-            self.0.remove(0);
+        if self.forgets {
+            return Ok(program);
         }
-        self.0.push((filter.clone(), program.clone()));
+        if self.known.len() == KEPT {
+            self.known.remove(0);
+        }
+        self.known.push((filter.clone(), program.clone()));
         Ok(program)
     }
 }
@@ -52,7 +65,7 @@ mod tests {
             let filter = allowed(capabilities);
             assert_eq!(programs.allowed(capabilities), filter);
             assert_eq!(programs.of(&filter), compile(&filter));
-            assert!(programs.0.len() <= KEPT);
+            assert!(programs.known.len() <= KEPT);
         }
     }
 }

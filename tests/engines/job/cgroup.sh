@@ -58,6 +58,33 @@ limits_stand_before_the_program_runs() {
     fails test -e $cgroups/pods/one/web
 }
 
+one_process_fits_in_a_limit_of_one() {
+    up 'exec sleep 1000' 'limits["pids"] = {"limit": 1}' 'linux["cgroupsPath"] = "/web"'
+    equal '1 1' "$(cd $cgroups/web && echo $(cat pids.max pids.current))"
+    fails oci exec web true
+    is running
+    up 'exec sleep 1000' 'limits["pids"] = {"limit": 1}' 'linux["cgroupsPath"] = "/web"' \
+        'linux["namespaces"].append({"type": "user"})' \
+        'linux["uidMappings"] = linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]'
+    equal '1 1' "$(cd $cgroups/web && echo $(cat pids.max pids.current))"
+}
+
+below_a_cgroup_with_processes_one_runs_without_limits() {
+    oci delete -f web >/dev/null 2>&1 || true
+    mkdir -p $cgroups/full
+    sleep 1000 &
+    echo $! >$cgroups/full/cgroup.procs
+    up 'exec sleep 1000' 'linux["cgroupsPath"] = "/full/web"'
+    is running
+    equal 'domain' "$(cd $cgroups/full && echo $(cat cgroup.type cgroup.subtree_control))"
+    oci delete -f web
+    bundle true 'linux["cgroupsPath"] = "/full/web"' 'limits["memory"] = {"limit": 67108864}'
+    within memory.max "$(oci run web 2>&1 || true)"
+    kill $!
+    wait $! || true
+    rmdir $cgroups/full
+}
+
 a_paused_one_stands_still_and_goes_on() {
     up 'while :; do echo x; sleep 0.1; done' 'linux["cgroupsPath"] = "/web"'
     until_true test -s /tmp/said
@@ -213,7 +240,8 @@ what_the_kernel_refuses_leaves_nothing() {
     fails test -e $cgroups/refused/web
 }
 
-for name in limits_stand_before_the_program_runs a_paused_one_stands_still_and_goes_on a_paused_one_is_killed \
+for name in limits_stand_before_the_program_runs one_process_fits_in_a_limit_of_one \
+    below_a_cgroup_with_processes_one_runs_without_limits a_paused_one_stands_still_and_goes_on a_paused_one_is_killed \
     a_signal_to_a_paused_one_is_not_lost limits_change_live what_it_uses_is_told running_out_of_memory_is_told \
     devices_are_those_that_were_declared a_fork_bomb_is_deleted_by_force \
     kill_all_reaches_those_that_have_left_their_parent an_executed_process_is_in_the_cgroup \

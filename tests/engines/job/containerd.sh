@@ -21,7 +21,10 @@ ENV
 
 mkdir -p /etc/containerd
 printf 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n' >/etc/containerd/config.toml
-containerd >"$LOGS/$NAME/containerd.log" 2>&1 &
+# With mapped ids ctr forgets which runtime was asked for, and its shim takes the `runc` that it finds.
+mkdir -p /job/bin
+ln -sf "$RUNTIME" /job/bin/runc
+PATH=/job/bin:$PATH containerd >"$LOGS/$NAME/containerd.log" 2>&1 &
 daemon=$!
 
 containerd_answers() {

@@ -15,7 +15,8 @@ driver=cgroupfs
 [ "${MANAGER:-}" != systemd ] || driver=systemd
 jq -n --arg path "$RUNTIME" --arg driver "native.cgroupdriver=$driver" \
     '{runtimes: {tested: {path: $path}}, "default-runtime": "tested", "exec-opts": [$driver]}' >/etc/docker/daemon.json
-dockerd >"$LOGS/$NAME/dockerd.log" 2>&1 &
+# What builds is told its runtime so.
+DOCKER_BUILDKIT_RUNC_COMMAND=$RUNTIME dockerd >"$LOGS/$NAME/dockerd.log" 2>&1 &
 daemon=$!
 
 docker_answers() {
@@ -127,6 +128,27 @@ mounts_devices_parameters() {
     within init "$(docker run --rm --init busybox cat /proc/1/cmdline | tr '\0' ' ')"
 }
 
+one_process_fits_in_a_limit_of_one() {
+    equal one "$(docker run --rm --pids-limit 1 busybox echo one)"
+}
+
+namespaces_are_shared_when_asked() {
+    gone first
+    docker run -d --name first --ipc shareable busybox sleep 1000
+    for space in net pid ipc; do
+        equal "$(docker exec first readlink "/proc/self/ns/$space")" \
+            "$(docker run --rm "--$space" container:first busybox readlink "/proc/self/ns/$space")"
+    done
+    gone first
+}
+
+powers_and_filters_as_asked() {
+    equal 0000000000001000 "$(docker run --rm --cap-drop all --cap-add net_admin busybox sed -n 's/^CapEff:\t//p' /proc/self/status)"
+    equal 0 "$(docker run --rm --security-opt seccomp=unconfined busybox sed -n 's/^Seccomp:\t//p' /proc/self/status)"
+    echo '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38}]}' >/tmp/filter.json
+    within 'not implemented' "$(docker run --rm --security-opt seccomp=/tmp/filter.json busybox mkdir /tmp/made 2>&1 || true)"
+}
+
 health_is_checked() {
     gone healthy
     docker run -d --name healthy --health-cmd 'test -e /tmp/well' --health-interval 2s --health-retries 1 busybox sleep 1000
@@ -158,6 +180,10 @@ builds_and_copies() {
     mkdir -p /tmp/build && printf 'FROM busybox\nRUN echo built >/built\nCMD cat /built\n' >/tmp/build/Dockerfile
     DOCKER_BUILDKIT=0 docker build -q --network none -t built /tmp/build
     equal built "$(docker run --rm built)"
+    if docker buildx version; then
+        DOCKER_BUILDKIT=1 docker build -q --network none -t built-by-kit /tmp/build
+        equal built "$(docker run --rm built-by-kit)"
+    fi
     gone copied
     docker run -d --name copied busybox sleep 1000
     docker cp copied:/etc/passwd /tmp/passwd
@@ -181,6 +207,9 @@ promise memory has an end
 promise stats and top tell
 promise power is dropped
 promise mounts devices parameters
+promise one process fits in a limit of one
+promise namespaces are shared when asked
+promise powers and filters as asked
 promise health is checked
 promise a server answers on a published port
 promise restarts on failure

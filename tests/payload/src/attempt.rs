@@ -5,7 +5,7 @@
 use std::ffi::CString;
 use std::io;
 
-use crate::system::{check, error_name};
+use crate::system::{Fork, check, error_name, exit_now, fork};
 
 pub(crate) fn everything(paths: &[&str]) -> Result<(), String> {
     for path in paths {
@@ -27,6 +27,51 @@ pub(crate) fn open(to_write: bool, path: &str) -> Result<(), String> {
     options.read(!to_write).write(to_write).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
     say(if to_write { "write" } else { "read" }, options.open(path).map(|_| 0));
     Ok(())
+}
+
+/// More than there are.
+const SYSTEM_CALLS: i64 = 480;
+
+/// Each answer with the numbers of the calls that give it. A filter's verdict comes before a look at
+/// arguments. Without those that end or stop whoever calls them, or return twice, whatever they are given.
+pub(crate) fn system_calls() -> Result<(), String> {
+    use libc::{SYS_exit, SYS_exit_group, SYS_fork, SYS_pause, SYS_rt_sigreturn, SYS_vfork};
+    let left_out = [SYS_exit, SYS_exit_group, SYS_fork, SYS_pause, SYS_rt_sigreturn, SYS_vfork];
+    let mut answers = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for number in (0..SYSTEM_CALLS).filter(|number| !left_out.contains(number)) {
+        let answer = in_a_child(|| {
+            // SAFETY: -1 is no address, no descriptor and no process; what it does, it does to a child that
+            // ends with it.
+            check(unsafe { libc::syscall(number, -1_i64, -1_i64, -1_i64, -1_i64, -1_i64, -1_i64) })
+        })?;
+        answers.entry(answer).or_default().push(number.to_string());
+    }
+    for (answer, numbers) in answers {
+        println!("{answer}: {}", numbers.join(" "));
+    }
+    Ok(())
+}
+
+/// What it returns there, or how the child ended.
+fn in_a_child(call: impl FnOnce() -> io::Result<i64>) -> Result<String, String> {
+    let failed = |error: io::Error| format!("system-calls: {}", error_name(&error));
+    std::io::Write::flush(&mut io::stdout()).map_err(failed)?;
+    match fork().map_err(failed)? {
+        Fork::Child => {
+            let errno = call().err().and_then(|error| error.raw_os_error());
+            exit_now(errno.unwrap_or_default())
+        }
+        Fork::Parent => {
+            let mut status = 0;
+            // SAFETY: `status` lives through the call.
+            check(unsafe { libc::wait(&raw mut status) }).map_err(failed)?;
+            Ok(match libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)) {
+                Some(0) => "ok".to_owned(),
+                Some(errno) => error_name(&io::Error::from_raw_os_error(errno)),
+                None => format!("signal {}", libc::WTERMSIG(status)),
+            })
+        }
+    }
 }
 
 fn say(what: &str, result: io::Result<i64>) {

@@ -38,6 +38,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   open r|w PATH         whether it can be opened
   until-file PATH       waits until it is there and not empty, and prints it
   until-alone           waits until there is only process 1 besides
+  system-calls          what each of them says to arguments that none takes
   try-host [PATH]       what a container must not be able to do
   try-remount PATH      to make a read-only mount writable
   write BYTES PATTERN   numbered lines, as fast as possible
@@ -125,6 +126,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["until-file", path] => process::until_file(path),
         ["until-alone"] => process::until_alone(),
         ["try-remount", path] => attempt::remount(path),
+        ["system-calls"] => attempt::system_calls(),
         ["try-host", paths @ ..] => attempt::everything(paths),
         ["write", bytes, pattern] => output::write(Some(number(bytes)?), pattern),
         ["write-forever", pattern @ ..] => output::write(None, &pattern.join(" ")),

@@ -6,6 +6,8 @@
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::system::{self, check, error_name};
@@ -40,11 +42,33 @@ fn errand(words: &[&str]) -> io::Result<String> {
             let mut file = fs::OpenOptions::new().write(true).open(path)?;
             file.write_all(text.join(" ").as_bytes())?;
         }
+        ["sleep", seconds] => {
+            let seconds = seconds.parse().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+            system::sleep(Duration::from_secs(seconds));
+        }
+        // Nobody waits for its end.
+        ["spawn", program, arguments @ ..] => {
+            let words = arguments.iter().flat_map(|words| words.split(' '));
+            Command::new(program).args(words).spawn().map(drop)?;
+        }
         // Until there is something in it.
         ["wait", path] => {
             while fs::read_to_string(path).unwrap_or_default().is_empty() {
                 system::sleep(GLANCE);
             }
+        }
+        ["join", namespace] => {
+            let namespace = fs::File::open(namespace)?;
+            // SAFETY: the descriptor lives through the call.
+            check(unsafe { libc::setns(namespace.as_raw_fd(), 0) }).map(drop)?;
+        }
+        // To its end; both its streams go into the file.
+        ["run", path, program, arguments @ ..] => {
+            let file = fs::File::create(path)?;
+            let words = arguments.iter().flat_map(|words| words.split(' '));
+            let mut command = Command::new(program);
+            command.args(words).stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+            return command.status().map(|status| status.to_string());
         }
         _ => return Err(io::Error::from_raw_os_error(libc::ENOSYS)),
     }
