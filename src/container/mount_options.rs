@@ -22,6 +22,12 @@ impl Attributes {
         self == Self::default()
     }
 
+    /// The same without being read-only; `None` when they are not.
+    #[must_use]
+    pub fn writable(self) -> Option<Self> {
+        (self.set & READ_ONLY != 0).then_some(Self { set: self.set & !READ_ONLY, ..self })
+    }
+
     fn on(&mut self, bits: u64) {
         self.set |= bits;
         self.clear &= !bits;

@@ -15,7 +15,12 @@ fn shell(script: &str) -> Hook {
 fn outcome(hooks: &[Hook], state: &str, directory: &Path) -> String {
     let answer = directory.join("answer");
     let child = Forked::run(|| {
-        let done = run(hooks, state.as_bytes(), directory.to_str(), &[String::from("C=d")]);
+        let done = run(
+            hooks,
+            state.as_bytes(),
+            Place { directory: directory.to_str(), with: None },
+            &[String::from("C=d")],
+        );
         let line = done.err().unwrap_or_else(|| String::from("ok"));
         i32::from(std::fs::write(&answer, line).is_err())
     });

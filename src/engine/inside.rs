@@ -128,7 +128,10 @@ fn execute(
             label::set_for_exec(label::Module::Selinux, context).map_err(fail("selinux", context))
         }
         InsideStep::RootReadOnly => root::read_only(made.root.as_fd()).map_err(fail("read_only", "/")),
-        InsideStep::PivotRoot => pivot(made).map_err(fail("pivot_root", "")),
+        InsideStep::PivotRoot => {
+            setup.parent = None;
+            pivot(made).map_err(fail("pivot_root", ""))
+        }
         InsideStep::RootPropagation(wanted, reach) => {
             mount::propagate(made.root.as_fd(), mounts::depth(*reach), mounts::propagation(*wanted))
                 .map_err(fail("propagation", "/"))
@@ -330,7 +333,7 @@ fn own_null() -> Result<OwnedFd> {
 fn pivot(made: &mut Made) -> Result<()> {
     mount::pivot(made.root.as_fd())?;
     // Nothing of it is open in a container that waits.
-    made.empty = None;
+    (made.empty, made.null) = (None, None);
     made.root = fs::open_directory("/")?;
     Ok(())
 }

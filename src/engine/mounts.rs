@@ -94,7 +94,10 @@ pub fn fresh(fresh: &Fresh, made: &Made) -> Result<()> {
     if fresh.kind == "tmpfs" && !fresh.data.iter().any(|(key, _)| key == "mode") {
         // As the directory that it covers, if there is one.
         if let Ok(covered) = fs::open_in_root(made.root()?.as_fd(), &fresh.at, libc::O_PATH) {
-            fresh.data.push(("mode".to_owned(), format!("{:o}", fs::permissions(covered.as_fd())?)));
+            fresh.data.push((
+                "mode".to_owned(),
+                format!("{:o}", nix::sys::stat::fstat(&covered)?.st_mode & 0o7777),
+            ));
         }
     }
     let target = place(&fresh.at, Node::Directory, Links::Follow, made)?;

@@ -31,10 +31,10 @@ pub struct Made {
     pub root: Option<OwnedFd>,
     /// What the container itself will attach, in the order of its steps.
     pub trees: VecDeque<OwnedFd>,
-    /// The directory that a device or link was made in by the step before this one.
-    pub parent: Option<(String, OwnedFd)>,
     /// Of mounts that the container makes with our power, in the order of its steps.
     pub maps: RefCell<VecDeque<OwnedFd>>,
+    /// The directory that a device or link was made in by the step before this one.
+    pub parent: Option<(String, OwnedFd)>,
     /// The container, once it is there, in a process namespace of its own.
     pub container: Option<i32>,
     pidfd: Option<OwnedFd>,
@@ -52,8 +52,8 @@ impl Made {
             gids: Vec::new(),
             root: None,
             trees: VecDeque::new(),
-            parent: None,
             maps: RefCell::default(),
+            parent: None,
             container: None,
             pidfd: None,
             ends: seqpacket::pair().map_err(|errno| Failure::new("socket", "", errno))?,
@@ -226,7 +226,7 @@ pub fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result
         }
         // Whoever enters it says why it is not there.
         SetupStep::WorkingDirectory { at } => {
-            Ok(drop(mounts::place(at, Node::Directory, Links::Follow, made)))
+            mounts::place(at, Node::Directory, Links::Follow, made).map(drop).or(Ok(()))
         }
         SetupStep::Fresh(fresh) => mounts::fresh(fresh, made).map_err(fail("mount", &fresh.at)),
         SetupStep::CopyUp(fresh) => mounts::copy_up(fresh, made).map_err(fail("tmpcopyup", &fresh.at)),

@@ -210,14 +210,6 @@ pub fn open_regular(path: &str) -> Result<OwnedFd> {
     )
 }
 
-/// The bits of a mode that chmod(2) sets.
-///
-/// # Errors
-/// As fstat(2).
-pub fn permissions(file: BorrowedFd<'_>) -> Result<u32> {
-    Ok(fstat(file)?.st_mode & 0o7777)
-}
-
 /// The mode of a new directory whose owner is still to be decided: one that nobody would choose.
 pub const UNCLAIMED: u32 = 0o1000;
 

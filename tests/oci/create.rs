@@ -107,7 +107,7 @@ fn what_is_read_only_can_be_filled_before() {
     );
     let said = world.call(&["run", "web"]).out;
     assert_eq!(said.matches("Read-only file system").count(), 2, "{said}");
-    assert!(said.ends_with("below\r\n/dev/pts/0\r\n"), "{said}");
+    assert!(said.ends_with("below\n/dev/pts/0\n"), "{said}");
 }
 
 #[test]

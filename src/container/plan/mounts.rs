@@ -9,7 +9,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::namespaces::{Namespaces, check_map};
-use crate::container::mount_options::{Attributes, MountOptions, Propagation, Reach};
+use crate::container::mount_options::{MountOptions, Propagation, Reach};
 use crate::container::refused::Refused;
 use crate::container::spec::{Mount, Spec};
 use crate::container::steps::{
@@ -22,7 +22,7 @@ pub(super) struct Mounts {
     pub inside: Vec<InsideStep>,
     /// The container itself makes the last ones: what is put in the root comes after them.
     pub ends_inside: bool,
-    /// What only now may be closed: all that lies in it is made.
+    /// When all is mounted and every device is there.
     pub last: Vec<InsideStep>,
     /// Where the container mounts what setup does not see.
     hidden: Vec<String>,
@@ -54,18 +54,12 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
     // Where the container has mounted something.
     let mut inside: Vec<String> = Vec::new();
     for (index, mount) in spec.mounts.iter().enumerate() {
+        let later = spec.mounts.get(index + 1..).unwrap_or_default();
         let field = |name: &str| format!("mounts[{index}].{name}");
         let at = destination(&mount.destination).map_err(|why| Refused::new(field("destination"), why))?;
         let mut options =
             MountOptions::read(&mount.options).map_err(|why| Refused::new(field("options"), why))?;
         let kind = substitute(mount, namespaces, &mut options);
-        let closed = Attributes::READ_ONLY;
-        let is_closed = kind == "tmpfs" && options.attributes.set & closed.set != 0;
-        if is_closed && is_needed_open(spec, index, &at) {
-            options.attributes.set &= !closed.set;
-            let manner = Manner { attributes: closed, ..Manner::default() };
-            mounts.last.push(InsideStep::Remount { at: at.clone(), manner });
-        }
         let near = |other: &String| is_within(&at, other) || is_within(other, &at);
         let by_container = shown(kind).is_some() || inside.iter().any(near) || (listed && !inside.is_empty());
         if options.remount {
@@ -79,7 +73,8 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
         if by_container && listed {
             let own = shown(kind).is_some();
             inside.push(at.clone());
-            let step = as_setup(index, mount, (kind, at), options, (spec, root))?;
+            let mut step = as_setup(index, mount, (kind, at), options, (spec, root))?;
+            mounts.last.extend(open_until_filled(&mut step, later));
             if let SetupStep::Bind(Bind { id_map: Some(IdMap::Own { uids, gids, .. }), .. }) = &step {
                 mounts.setup.push(SetupStep::OpenMap { uids: uids.clone(), gids: gids.clone() });
             }
@@ -101,7 +96,9 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
             let manner = Manner { propagation: options.propagation.clone(), ..Manner::default() };
             mounts.last.push(InsideStep::Remount { at: at.clone(), manner });
         }
-        match as_setup(index, mount, (kind, at.clone()), options, (spec, root))? {
+        let mut step = as_setup(index, mount, (kind, at.clone()), options, (spec, root))?;
+        mounts.last.extend(open_until_filled(&mut step, later));
+        match step {
             step if !by_container => mounts.setup.push(step),
             SetupStep::Bind(bind) => {
                 mounts.setup.push(SetupStep::OpenBind(bind));
@@ -114,13 +111,6 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
     mounts.ends_inside = listed && !inside.is_empty();
     mounts.hidden = if listed { Vec::new() } else { inside };
     Ok(mounts)
-}
-
-/// Whether something is still to be made in what is mounted there.
-fn is_needed_open(spec: &Spec, index: usize, at: &str) -> bool {
-    let later = spec.mounts.iter().skip(index + 1);
-    at == "/dev"
-        || later.filter_map(|it| destination(&it.destination).ok()).any(|it| it != at && is_within(&it, at))
 }
 
 /// As setup does it, where it may.
@@ -141,6 +131,21 @@ fn as_setup(
     }
     let fresh = fresh(kind, mount, at, options, spec)?;
     Ok(if copy_up { SetupStep::CopyUp(fresh) } else { SetupStep::Fresh(fresh) })
+}
+
+/// A read-only file system in memory in which others have their places, as engines write of `/dev`, is closed
+/// when they are there.
+fn open_until_filled(step: &mut SetupStep, later: &[Mount]) -> Option<InsideStep> {
+    let (SetupStep::Fresh(fresh) | SetupStep::CopyUp(fresh)) = step else { return None };
+    let is_in_it = |mount: &Mount| {
+        destination(&mount.destination).is_ok_and(|at| at != fresh.at && is_within(&at, &fresh.at))
+    };
+    if fresh.kind != "tmpfs" || !(fresh.at == "/dev" || later.iter().any(is_in_it)) {
+        return None;
+    }
+    let manner = Manner { propagation: Vec::new(), ..fresh.manner.clone() };
+    fresh.manner.attributes = fresh.manner.attributes.writable()?;
+    Some(InsideStep::Remount { at: fresh.at.clone(), manner })
 }
 
 /// Normal, absolute, and without a way up. Version 1.0 took relative ones as if from `/`.
