@@ -144,6 +144,7 @@ impl Folder {
     ///
     /// # Errors
     /// Somebody else has it still; it was deleted meanwhile.
+    #[allow(clippy::disallowed_methods, reason = "flock(2) knows no deadline")]
     pub(crate) fn lock_within(&self, patience: Duration) -> Result<()> {
         let until = time::since_boot().saturating_add(patience);
         while !directory::try_lock(self.fd()) {

@@ -111,7 +111,7 @@ fn a_container_whose_record_is_damaged_is_deleted_by_force_alone() {
     let world = World::new("true");
     world.done(&["run", "--keep", "web"]);
     fs::write(world.path("root/web/state.json"), "{").unwrap();
-    world.fails(&["delete", "web"], "state.json");
+    world.fails(&["delete", "web"], "the state of container");
     assert_eq!(world.call(&["delete", "--force", "web"]).code, 0);
     assert_eq!(world.ids(), [""; 0]);
     world.create("web", &[]);

@@ -56,8 +56,8 @@ pub(super) fn steps(spec: &Spec) -> Result<Vec<SetupStep>, Refused> {
 
 fn node(index: usize, device: &Device) -> Result<Node, Refused> {
     let refuse = |field: &str, why: String| Err(Refused::new(format!("linux.devices[{index}].{field}"), why));
-    if !device.path.starts_with('/') {
-        return refuse("path", format!("`{}` is not absolute", device.path));
+    if !device.path.starts_with('/') || device.path.split('/').any(|part| part == "..") {
+        return refuse("path", format!("`{}` is not absolute, or leads up", device.path));
     }
     let number = |value: i64| u32::try_from(value).ok();
     let kind = match (device.kind.as_str(), number(device.major), number(device.minor)) {

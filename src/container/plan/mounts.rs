@@ -70,6 +70,9 @@ pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result
             }
             continue;
         }
+        if at == "/" {
+            return Err(Refused::new(field("destination"), "nobody would see it: the root lies over it"));
+        }
         if by_container && listed {
             let own = shown(kind).is_some();
             inside.push(at.clone());

@@ -98,6 +98,34 @@ fn capabilities(process: &Process) -> Result<(u64, CapabilitySets), Refused> {
     Ok((set("bounding", &wanted.bounding)?, sets))
 }
 
+/// The largest number means nobody: to the kernel that nothing is to change.
+fn user(user: &spec::User) -> Result<(), Refused> {
+    let refuse = |field: &str, id: u32| {
+        Err(Refused::new(format!("process.user.{field}"), format!("{id} is nobody's number")))
+    };
+    let groups = user.additional_gids.iter().map(|gid| ("additionalGids", *gid));
+    for (field, id) in [("uid", user.uid), ("gid", user.gid)].into_iter().chain(groups) {
+        if id == u32::MAX {
+            return refuse(field, id);
+        }
+    }
+    match user.umask {
+        Some(umask) if umask > 0o777 => {
+            let why = format!("{umask:#o} has more than permissions");
+            Err(Refused::new("process.user.umask", why))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// What execve(2) is given ends with a NUL, and has none.
+fn words(field: &str, words: &[String]) -> Result<(), Refused> {
+    match words.iter().position(|word| word.contains('\0')) {
+        Some(index) => Err(Refused::new(format!("{field}[{index}]"), "there is a NUL in it")),
+        None => Ok(()),
+    }
+}
+
 /// All before the barrier.
 pub(super) fn become_it(
     process: &Process,
@@ -111,6 +139,9 @@ pub(super) fn become_it(
     if process.args.is_empty() {
         return Err(Refused::new("process.args", "there is no program in it"));
     }
+    user(&process.user)?;
+    words("process.args", &process.args)?;
+    words("process.env", &process.env)?;
     let mut steps = Vec::new();
     if let Some(scheduler) = &process.scheduler {
         let scheduling = scheduling::scheduling(scheduler)?;
@@ -137,7 +168,7 @@ pub(super) fn become_it(
 /// After the barrier.
 pub(super) fn last(process: &Process, filter: Option<InsideStep>) -> Result<Vec<InsideStep>, Refused> {
     let mut steps = Vec::new();
-    steps.push(InsideStep::Prepare { umask: process.user.umask.unwrap_or(UMASK) & 0o777 });
+    steps.push(InsideStep::Prepare { umask: process.user.umask.unwrap_or(UMASK) });
     let lower = needs_admin(process, filter.as_ref());
     steps.extend(filter);
     let (_, sets) = capabilities(process)?;
