@@ -12,7 +12,9 @@ use super::{Gate, Job, hooks, init, mounts, power, program, root, setup as outsi
 use crate::linux::clone::flags;
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
-use crate::linux::{Errno, Result, fd, label, namespace, node, process, scheduling, seqpacket, sysctl};
+use crate::linux::{
+    Errno, Result, fd, label, namespace, node, process, scheduling, seqpacket, signal, sysctl,
+};
 
 /// What the steps so far have made.
 pub struct Made {
@@ -168,7 +170,12 @@ fn execute(
             other => other.map_err(fail("working_dir", path)),
         },
         InsideStep::FindProgram { args } => program::find(args, made),
-        InsideStep::Ready => report::send_ready(made.report.as_fd()).map_err(fail("report", "")),
+        InsideStep::Ready => {
+            if matches!(job.gate, Gate::Listen(_)) {
+                signal::end_as_others_do();
+            }
+            report::send_ready(made.report.as_fd()).map_err(fail("report", ""))
+        }
         InsideStep::Barrier => barrier(made, job).map_err(fail("barrier", "")),
         InsideStep::Prepare { umask } => program::prepare(*umask, made, job).map_err(fail("output", "")),
         InsideStep::Seccomp { program, flags, notifies } => {

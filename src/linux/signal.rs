@@ -103,6 +103,23 @@ pub fn unblock_all() {
     }
 }
 
+/// What ends a process that does nothing about it, and is sent to be ended by.
+const ENDING: [i32; 6] =
+    [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGUSR2];
+
+/// The first process of a namespace hears no signal that it does nothing about (pid_namespaces(7)): this one ends
+/// by them, as any other would, until it executes a program.
+pub fn end_as_others_do() {
+    extern "C" fn end(signal: libc::c_int) {
+        // SAFETY: it may be called in a handler (signal-safety(7)).
+        unsafe { libc::_exit(128 + signal) }
+    }
+    for signal in ENDING {
+        // SAFETY: the handler only ends the process.
+        unsafe { libc::signal(signal, end as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+    }
+}
+
 /// Blocks every signal, those too that libc keeps for itself.
 pub fn block_all() {
     let all = u64::MAX;

@@ -45,6 +45,23 @@ fn only_what_has_stopped_is_deleted_unless_by_force() {
 }
 
 #[test]
+fn one_that_waits_ends_by_a_signal_too() {
+    let world = World::new("sleep 1000");
+    for signal in ["TERM", "INT", "KILL"] {
+        world.create("web", &[]);
+        world.done(&["kill", "web", signal]);
+        world.until_stopped("web");
+        world.done(&["delete", "web"]);
+    }
+    // What it was told to do meanwhile is not the program's.
+    let world = World::new("kill -USR1 $$; echo on");
+    world.create("web", &[]);
+    world.done(&["start", "web"]);
+    world.until_stopped("web");
+    assert_eq!(world.read("web.out"), "on\n");
+}
+
+#[test]
 fn start_wants_a_created_one() {
     let world = World::new("sleep 1000");
     world.create("web", &[]);
