@@ -63,28 +63,8 @@ fn example() -> Spec {
                 devices: vec![DeviceRule { access: String::from("rwm"), ..DeviceRule::default() }],
                 ..Resources::default()
             },
-            masked_paths: words(&[
-                "/proc/acpi",
-                "/proc/asound",
-                "/proc/interrupts",
-                "/proc/kcore",
-                "/proc/keys",
-                "/proc/latency_stats",
-                "/proc/sched_debug",
-                "/proc/scsi",
-                "/proc/timer_list",
-                "/proc/timer_stats",
-                "/sys/devices/virtual/powercap",
-                "/sys/firmware",
-                "/sys/fs/selinux",
-            ]),
-            readonly_paths: words(&[
-                "/proc/bus",
-                "/proc/fs",
-                "/proc/irq",
-                "/proc/sys",
-                "/proc/sysrq-trigger",
-            ]),
+            masked_paths: words(&orlop::container::MASKED),
+            readonly_paths: words(&orlop::container::READ_ONLY),
             ..Linux::default()
         },
         ..Spec::default()

@@ -30,7 +30,7 @@ const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 
 /// The union of what Docker and podman hide; directories and files alike. What podman only makes
 /// read-only, /proc/asound, Docker hides.
-const MASKED: [&str; 13] = [
+pub const MASKED: [&str; 13] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -46,7 +46,8 @@ const MASKED: [&str; 13] = [
     "/sys/fs/selinux",
 ];
 
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+/// What shows the machine and sets it.
+pub const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// What the image's configuration says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
