@@ -184,6 +184,8 @@ pub fn remount(root: BorrowedFd<'_>, at: &str, manner: &Manner) -> Result<()> {
 /// of that name and number is bound.
 pub fn node(node: &container::Node, made: &mut Made) -> Result<()> {
     let ids = made.ids(node.uid, node.gid)?;
+    #[cfg(naive)]
+    let takes_any = super::naive::asked(&made.env, "nodes");
     let (parent, name) = parent_of(&node.at, made)?;
     let (kind, major, minor) = match node.kind {
         NodeKind::Character { major, minor } => (libc::S_IFCHR, major, minor),
@@ -192,7 +194,7 @@ pub fn node(node: &container::Node, made: &mut Made) -> Result<()> {
     };
     match node::make_node(parent, name, kind, node.mode, (major, minor), ids) {
         #[cfg(naive)]
-        Err(Errno::EEXIST) if super::naive::asked(&made.env, "nodes") => Ok(()),
+        Err(Errno::EEXIST) if takes_any => Ok(()),
         Err(Errno::EEXIST) => node::is_node(parent, name, kind, (major, minor)),
         Err(Errno::EPERM) => {
             let source = fs::open_path(&node.at)?;

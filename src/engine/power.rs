@@ -66,7 +66,7 @@ pub fn become_user(made: &mut Made, job: &Job<'_>) -> Result<()> {
     let Resolved { uid, gid, groups, home } = &made.user;
     // Or it could not open /dev/stdout anew, as nginx and httpd do.
     for fd in &job.stdio {
-        process::lend(fd.as_fd(), *uid)?;
+        process::lend(fd.as_fd(), *uid, None)?;
     }
     if let Some(terminal) = &made.terminal
         && *uid != 0

@@ -340,8 +340,9 @@ fn clone_container(
 }
 
 fn lend_stdio(job: &Job<'_>, made: &Made) -> Result<()> {
-    let (uid, _) = made.owner()?;
-    job.stdio.iter().try_for_each(|fd| process::lend(fd.as_fd(), uid))
+    let (uid, gid) = made.owner()?;
+    let gid = (!made.gids.is_empty()).then_some(gid);
+    job.stdio.iter().try_for_each(|fd| process::lend(fd.as_fd(), uid, gid))
 }
 
 fn map_ids(uids: &[IdMapping], gids: &[IdMapping], made: &mut Made) -> Result<()> {

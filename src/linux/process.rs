@@ -137,11 +137,12 @@ pub fn give_to_user(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
 }
 
 /// Lets a user open anew what was given to it as a stream: pipes, and files that it may write to, change their
-/// owner, and other things stay whose they are.
+/// owner, and other things stay whose they are. The group is changed for a user namespace, in which nobody could
+/// change anything of a file whose group it does not have.
 ///
 /// # Errors
 /// As fchown(2), but not for a file system on which nobody can own anything.
-pub fn lend(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
+pub fn lend(fd: BorrowedFd<'_>, uid: u32, gid: Option<u32>) -> Result<()> {
     let stat = nix::sys::stat::fstat(fd)?;
     let is_lent = match stat.st_mode & libc::S_IFMT {
         libc::S_IFIFO => true,
@@ -154,7 +155,7 @@ pub fn lend(fd: BorrowedFd<'_>, uid: u32) -> Result<()> {
     if !is_lent || stat.st_uid == uid {
         return Ok(());
     }
-    match nix::unistd::fchown(fd, Some(Uid::from_raw(uid)), None) {
+    match nix::unistd::fchown(fd, Some(Uid::from_raw(uid)), gid.map(Gid::from_raw)) {
         Err(Errno::EPERM | Errno::EROFS | Errno::EINVAL) => Ok(()),
         other => other,
     }
