@@ -53,7 +53,7 @@ const ATTACKS: &[Attack] = &[
             fake(root, "proc");
             run(config, &["cat", "/proc/fake"]);
         },
-        held: "mount point: /proc",
+        held: "error: mount",
         broken: "the image's own",
     },
     Attack {
@@ -63,7 +63,7 @@ const ATTACKS: &[Attack] = &[
             fake(root, "sys");
             run(config, &["cat", "/sys/fake"]);
         },
-        held: "mount point: /sys",
+        held: "error: mount",
         broken: "the image's own",
     },
     Attack {
@@ -86,7 +86,7 @@ const ATTACKS: &[Attack] = &[
             add_mount(config, "/dev/pts", "devpts");
             run(config, &["cat", "/dev/pts/fake"]);
         },
-        held: "mount point: /dev/pts",
+        held: "error: mount",
         broken: "the image's own",
     },
     Attack {
