@@ -157,4 +157,22 @@ mod tests {
         assert_eq!(take(&[7, 8]), [false, false]);
         assert_eq!(take(&[8, 8, 9]), [false, true, true]);
     }
+
+    #[test]
+    fn what_the_machine_refuses_is_not_asked_for_again() {
+        use std::io::Write;
+        let receive = |said: &[u8]| {
+            let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+            theirs.write_all(said).unwrap();
+            let mut seen = Seen::default();
+            let decoder = Decoder::new(1 << 20);
+            Following { connection: ours.into(), decoder, seen: &mut seen }.receive().err()
+        };
+        let busy = orlop::control::Error::Busy { what: "streams".into(), limit: 16 };
+        let refused = receive(&orlop::control::encode_error(&busy));
+        assert!(matches!(refused, Some(Failure::Refused(error)) if error == busy));
+        // Another supervisor may answer.
+        let closed = receive(&orlop::control::session::closed_notice());
+        assert!(matches!(closed, Some(Failure::Disconnected(_))), "{closed:?}");
+    }
 }

@@ -25,7 +25,10 @@ impl Failure {
 
 impl core::fmt::Display for Failure {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}: {}", self.step, self.object)?;
+        f.write_str(self.step.as_ref())?;
+        if !self.object.is_empty() {
+            write!(f, ": {}", self.object)?;
+        }
         if self.errno == 0 { Ok(()) } else { write!(f, ": {}", Errno::from_raw(self.errno).desc()) }
     }
 }
