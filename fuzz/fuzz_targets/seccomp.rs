@@ -30,7 +30,7 @@ fn rule((call, errno, arguments): &(u8, u16, Vec<Argument>)) -> Rule {
         op: OPERATORS[usize::from(op) % OPERATORS.len()],
     };
     Rule {
-        names: vec![CALLS[usize::from(*call) % CALLS.len()].0.to_owned()],
+        names: vec![CALLS[usize::from(*call) % CALLS.len()].0.into()],
         action: Action::Errno,
         errno_ret: Some(u32::from(errno % 4096)),
         args: arguments.iter().map(condition).collect(),
