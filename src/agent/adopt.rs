@@ -173,6 +173,7 @@ impl Agent {
                 stop_signal,
                 input: None,
                 starting_until: was_starting.then(|| now.saturating_add(START)),
+                made_from: None,
             },
         );
         self.events.push_back(Event::Adopted { record: Box::new(record), found });

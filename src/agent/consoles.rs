@@ -108,8 +108,8 @@ impl Consoles {
 
     /// Passes on what has come into the kernel's log, if somebody prints.
     pub fn pass_on(&mut self) {
+        let mut buffer = [0u8; 8192];
         for _ in 0..RECORDS_PER_WAKE {
-            let mut buffer = [0u8; 8192];
             match nix::unistd::read(&self.kmsg, &mut buffer) {
                 Ok(size) => {
                     let record = String::from_utf8_lossy(buffer.get(..size).unwrap_or_default());

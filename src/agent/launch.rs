@@ -3,6 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use orlop::container::{Plan, Spec};
 use orlop::ledger::Ended;
 use orlop::supervisor::{Event, Fault, StartFailure};
 
@@ -35,6 +36,9 @@ pub struct Run {
     pub input: Option<Input>,
     /// Taken over in the middle of its start: until then it may still end without its program.
     pub starting_until: Option<Duration>,
+    /// What its start was made from. Giving it back before the program runs would copy every page that it lies on:
+    /// setup and the container have them too.
+    pub made_from: Option<(Spec, Plan)>,
 }
 
 pub enum Stage {
@@ -166,6 +170,7 @@ impl Agent {
             stop_signal: image.stop_signal,
             input: None,
             starting_until: None,
+            made_from: Some((spec, plan)),
         };
         self.runs.insert(key, run);
         self.step();
@@ -300,7 +305,7 @@ impl Agent {
         match core::mem::replace(&mut run.stage, Stage::Over) {
             Stage::Executing { pid, pidfd, .. } => {
                 let pidfd_inode = pidfd::inode(pidfd.as_fd()).unwrap_or_default();
-                run.stage = Stage::Running { pidfd };
+                (run.stage, run.made_from) = (Stage::Running { pidfd }, None);
                 let (name, generation, stop_signal) = (run.name.clone(), run.generation, run.stop_signal);
                 self.events.push_back(Event::Started { name, generation, pid, pidfd_inode, stop_signal });
             }

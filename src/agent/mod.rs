@@ -53,7 +53,7 @@ use std::time::Duration;
 use orlop::config::Config;
 use orlop::control::Upgrade;
 use orlop::ledger::{Action, Frame};
-use orlop::supervisor::{Effect, Event, Outcome, StateKind, Status, Supervisor};
+use orlop::supervisor::{Effect, Event, Outcome, Supervisor};
 
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
@@ -241,7 +241,7 @@ impl Agent {
             self.events.push_back(Event::Tick);
         }
         self.settle(now);
-        if self.boot.is_starting_containers() && self.core.statuses().all(|status| has_come_up(&status)) {
+        if self.boot.is_starting_containers() && self.core.have_come_up() {
             let next = self.boot.containers_end(now);
             self.logs.helper().hurry(next);
             self.consoles.helper().hurry(next);
@@ -274,10 +274,10 @@ impl Agent {
     }
 
     fn tell(&mut self, event: Event, now: Duration) {
-        let text = format!("{event:?}");
+        let told = event.clone();
         match self.core.handle(now, event) {
             Outcome::Done => {}
-            Outcome::Ignored(reason) => say(Level::Debug, &format!("{text}: ignored: {reason}")),
+            Outcome::Ignored(reason) => say(Level::Debug, &format!("{told:?}: ignored: {reason}")),
             Outcome::Refused(refusal) => say(Level::Warning, &refusal.to_string()),
         }
     }
@@ -355,20 +355,5 @@ impl Agent {
             }
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
-    }
-}
-
-/// Whether it is no longer on its way up for the first time.
-fn has_come_up(status: &Status) -> bool {
-    match status.state {
-        StateKind::Starting => false,
-        StateKind::Waiting => !status.waits_for.is_empty(),
-        StateKind::Running
-        | StateKind::Stopping
-        | StateKind::Backoff
-        | StateKind::Exited
-        | StateKind::Failed
-        | StateKind::Stuck
-        | StateKind::Invalid => true,
     }
 }

@@ -34,8 +34,14 @@ pub enum Place {
 /// # Errors
 /// ENOSPC when /run is full and the old record's room is not enough; the old one is then still there.
 pub fn write(name: &str, text: &str) -> Result<Place> {
-    fs::make_directory(&directory(name), 0o755)?;
-    match write_file(&path(name), text) {
+    let written = match write_file(&path(name), text) {
+        Err(Errno::ENOENT) => {
+            fs::make_directory(&directory(name), 0o755)?;
+            write_file(&path(name), text)
+        }
+        other => other,
+    };
+    match written {
         // The end of a container has to be recorded although /run is full.
         Err(Errno::ENOSPC) => overwrite(&path(name), text).map(|()| Place::Old),
         other => other.map(|()| Place::New),

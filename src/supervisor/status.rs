@@ -86,6 +86,21 @@ impl Supervisor {
         }
     }
 
+    /// Whether none is on its way up for the first time any more.
+    pub fn have_come_up(&self) -> bool {
+        self.units.values().all(|unit| match unit.state {
+            State::Starting { .. } => false,
+            State::Waiting { .. } => order::unsatisfied(&self.units, unit).next().is_some(),
+            State::Running { .. }
+            | State::Stopping { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Failed
+            | State::Stuck { .. }
+            | State::Invalid => true,
+        })
+    }
+
     /// A container that waits shows what for; every other what was kept.
     pub(super) fn cause_of(&self, unit: &Unit) -> Option<Cause> {
         match unit.state {
