@@ -1,6 +1,7 @@
 //! A container as it is found: its directory, its record, and what its process does now.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::cgroup;
 use super::failure::{Failure, Result};
@@ -57,6 +58,15 @@ impl Container {
         let folder = folder(store, id)?;
         folder.lock()?;
         Self::look_locked(folder)
+    }
+
+    /// What it is by then, and nobody else changes it until this is dropped.
+    ///
+    /// # Errors
+    /// Somebody else changes it for longer than that; it was deleted meanwhile.
+    pub(crate) fn locked_within(self, patience: Duration) -> Result<Self> {
+        self.folder.lock_within(patience)?;
+        Self::look_locked(self.folder)
     }
 
     fn look(folder: Folder) -> Result<Self> {

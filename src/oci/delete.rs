@@ -33,24 +33,13 @@ pub(crate) fn delete(store: Option<&Store>, asked: &DeleteArguments, log: &Log) 
 }
 
 fn take_away(store: Option<&Store>, asked: &DeleteArguments, log: &Log) -> Result<()> {
+    let may_go = |container: &Container| if asked.force { kill(container) } else { refuse_living(container) };
     let seen = Container::find(store, &asked.id)?;
-    if asked.force {
-        kill(&seen)?
-    } else {
-        refuse_living(&seen)?
-    }
-    if asked.force {
-        // Who is making it notices; who runs its hooks may not.
-        seen.folder.lock_within(PATIENCE)?;
-    }
-    drop(seen);
-    let container = Container::lock(store, &asked.id)?;
+    may_go(&seen)?;
+    // Who is making it notices its end; who runs its hooks may not.
+    let container = seen.locked_within(PATIENCE)?;
     // What it was before the lock may be past.
-    if asked.force {
-        kill(&container)?
-    } else {
-        refuse_living(&container)?
-    }
+    may_go(&container)?;
     match store {
         Some(store) => destroy(store, &container, log),
         None => Ok(()),

@@ -31,32 +31,23 @@ pub(crate) fn run(world: &World<'_>, asked: &RunArguments) -> Result<i32> {
     let keeps = asked.keep;
     begin(world, created, |mut created| {
         let terminal = created.terminal.take();
-        // While it runs it is everybody's.
-        created.folder.unlock();
         let code = attendant.attend(created.pid, &created.process, terminal);
-        if !keeps && !is_deleted(&created.folder)? {
+        if !keeps {
             finish(world, created)?;
         }
         code
     })
 }
 
-/// Locks it, unless somebody has taken it away meanwhile.
-fn is_deleted(folder: &Folder) -> Result<bool> {
-    match folder.lock() {
-        Ok(()) => Ok(false),
-        Err(failure) if failure == Failure::does_not_exist(&folder.id) => Ok(true),
-        Err(failure) => Err(failure),
-    }
-}
-
-/// Lets it go and runs the hooks; then it is `what`'s.
+/// Lets it go and runs the hooks; then it is `what`'s, and everybody's: nobody has it locked.
 fn begin<T>(world: &World<'_>, created: Created, what: impl FnOnce(Created) -> Result<T>) -> Result<T> {
     let begun = created.starting.go().map_err(at("the container")).map_err(NotBegun::from).and_then(|()| {
         let report = created.starting.report.as_fd();
         until_it_runs(report, &created.record, (created.pid, &created.process), || {
             saved_spec(&created.folder)
         })?;
+        // Hooks may do with it what they like.
+        created.folder.unlock();
         Ok(after_start(&created.record, created.pid)?)
     });
     match begun {
@@ -72,9 +63,21 @@ fn begin<T>(world: &World<'_>, created: Created, what: impl FnOnce(Created) -> R
     }
 }
 
-/// Takes away what is left of it.
+/// Takes away what is left of it, if anything is.
 fn finish(world: &World<'_>, created: Created) -> Result<()> {
+    if is_deleted(&created.folder)? {
+        return Ok(());
+    }
     let Created { store, folder, record, .. } = created;
     let container = Container { folder, record, status: Status::Stopped, process: None };
     delete::destroy(&store, &container, world.log)
+}
+
+/// Locks it, unless somebody has taken it away meanwhile.
+fn is_deleted(folder: &Folder) -> Result<bool> {
+    match folder.lock() {
+        Ok(()) => Ok(false),
+        Err(failure) if failure == Failure::does_not_exist(&folder.id) => Ok(true),
+        Err(failure) => Err(failure),
+    }
 }

@@ -95,6 +95,28 @@ fn a_hook_may_ask_for_what_it_belongs_to() {
 }
 
 #[test]
+fn a_hook_may_delete_what_is_run() {
+    let world = World::new("exec sleep 1000");
+    let delete = format!(
+        "{} oci --root {} delete --force web",
+        env!("CARGO_BIN_EXE_orlop"),
+        world.path("root").display()
+    );
+    let with = |script: &str| {
+        let text = fs::read_to_string(world.bundle().join("config.json")).unwrap();
+        let mut spec: Value = serde_json::from_str(&text).unwrap();
+        spec["hooks"] = json!({ "poststart": [shell(script)] });
+        world.write(&spec);
+    };
+    with(&delete);
+    assert_eq!(world.call(&["run", "web"]).code, 128 + 9);
+    assert_eq!(world.ids(), [""; 0]);
+    with(&format!("{delete}; exit 3"));
+    world.fails(&["run", "web"], "error running poststart hook #0: /bin/sh: exit status 3");
+    assert_eq!(world.ids(), [""; 0]);
+}
+
+#[test]
 fn a_run_that_is_still_being_made_can_be_interrupted() {
     let world = with_hook("createRuntime", shell("exec sleep 1000"));
     let mut child = world.command(&["run", "web"]).stderr(Stdio::null()).spawn().unwrap();
