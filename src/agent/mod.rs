@@ -149,7 +149,7 @@ impl Agent {
         let helpers = boot.helpers_first(now);
         let kmsg = serving::kept(&table, consoles::KMSG)?;
         let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
-        let server = serving::open(&table, &config, &mut ledger)?;
+        let (server, has_busy_ports) = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
         let mut agent = Self {
@@ -172,7 +172,7 @@ impl Agent {
             consoles,
             streams: Vec::new(),
             errands: Errands::default(),
-            sessions: Sessions::default(),
+            sessions: Sessions::new(has_busy_ports, now),
             buttons: Vec::new(),
             upload: None,
             upgrade: upgrade::last(),

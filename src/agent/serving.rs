@@ -17,11 +17,11 @@ pub const SOCKET: &str = "/run/orlop/control.sock";
 /// Cookies below those of containers: see `launch::cookie`.
 const LISTENER: u64 = 1;
 
-/// Takes the listening socket over, or makes it and has PID 1 keep it.
+/// Takes the listening socket over, or makes it and has PID 1 keep it. Whether somebody has a port still.
 ///
 /// # Errors
 /// EMFILE; EADDRINUSE when something else stands at the path.
-pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<Server> {
+pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<(Server, bool)> {
     let listener = match kept(table, LISTENER)? {
         Some(listener) => listener,
         None => {
@@ -34,8 +34,8 @@ pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<Serve
     };
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let mut server = Server::new(listener, version, LIMITS).map_err(errno)?;
-    open_ports(config, &mut server).map_err(errno)?;
-    Ok(server)
+    let is_busy = open_ports(config, &mut server).map_err(errno)?;
+    Ok((server, is_busy))
 }
 
 /// Listens on the ports that nobody has: at first, and whenever a relay may have let go of one. Whether

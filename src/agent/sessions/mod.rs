@@ -30,10 +30,11 @@ const SESSIONS: usize = 32;
 const WORDS: u32 = 16;
 /// From the call to the program's first instruction; a client waits no longer than half a minute.
 const START: Duration = Duration::from_secs(25);
-/// A relay's link may be closed a moment before its port is free: how long after it ports are looked for, once
-/// and again after twice the time, as often as this.
+/// A relay's link may be closed a moment before its port is free, and one that has lost its supervisor lets its
+/// client take what is left: how long after it ports are looked for, once and again after twice the time, as
+/// often as this. Together 41 s, more than such a relay's patience.
 const FIRST_LOOK: Duration = Duration::from_millis(20);
-const LOOKS: u32 = 8;
+const LOOKS: u32 = 11;
 /// Cookies of sessions: unlike those of containers and rings.
 const EXECS: u64 = 1 << 62;
 /// What fits below that bit.
@@ -100,6 +101,12 @@ impl Start {
 }
 
 impl Sessions {
+    /// A port may be that of a relay which the supervisor before had, and whose end nobody will tell.
+    pub fn new(has_busy_ports: bool, now: Duration) -> Self {
+        let look = has_busy_ports.then(|| (now.saturating_add(FIRST_LOOK), 1));
+        Self { look, ..Self::default() }
+    }
+
     pub fn is_full(&self) -> Option<Error> {
         let error = || Error::Busy { what: "sessions".into(), limit: SESSIONS as u64 };
         (self.all.len() >= SESSIONS).then(error)
