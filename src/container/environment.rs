@@ -1,6 +1,7 @@
 //! The environment of a program: the image's, over it the env files in their order, over them the
 //! container's own.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -38,14 +39,15 @@ pub fn parse_env_file(text: &str) -> Result<Vec<(String, String)>, BadLine> {
 /// Of variables that are there twice the last, in the order that remains.
 #[must_use]
 pub fn last_of_each(env: &[String]) -> Vec<String> {
-    let name = |pair: &String| pair.split('=').next().unwrap_or_default().to_string();
-    let again =
-        |index: usize, pair: &String| env.iter().skip(index + 1).any(|later| name(later) == name(pair));
-    env.iter()
-        .enumerate()
-        .filter(|(index, pair)| !again(*index, pair))
-        .map(|(_, pair)| pair.clone())
-        .collect()
+    let mut later = BTreeSet::new();
+    let mut backwards = Vec::new();
+    for pair in env.iter().rev() {
+        if later.insert(pair.split('=').next().unwrap_or_default()) {
+            backwards.push(pair.clone());
+        }
+    }
+    backwards.reverse();
+    backwards
 }
 
 /// Puts the layers together; a later one replaces the value and keeps the place of an earlier.
@@ -72,6 +74,12 @@ mod tests {
         let base = ["PATH=/bin".to_string(), "A=1".to_string()];
         let over = [("A".to_string(), "2=3".to_string()), ("B".to_string(), String::new())];
         assert_eq!(environment(&base, over.iter()), ["PATH=/bin", "A=2=3", "B="]);
+    }
+
+    #[test]
+    fn the_last_of_a_name_counts_at_its_own_place() {
+        let env = ["A=1", "B=2", "A", "C=", "B=2=3", "=x", "=y"].map(String::from);
+        assert_eq!(last_of_each(&env), ["A", "C=", "B=2=3", "=y"]);
     }
 
     #[test]
