@@ -304,6 +304,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_machines_root_is_told_from_what_was_made_for_the_container() {
+        let bind = |source: &str, destination: &str| Mount {
+            destination: destination.into(),
+            kind: Some("bind".into()),
+            source: Some(source.into()),
+            options: vec!["rbind".into(), "ro".into()],
+            ..Mount::default()
+        };
+        let found = |source: &str, destination: &str| {
+            let mut findings = Vec::new();
+            let spec = Spec { mounts: vec![bind(source, destination)], ..Spec::default() };
+            binds(&spec, &mut findings);
+            findings.pop().map(|finding| finding.weight)
+        };
+        let (secret, plain) = (weights::of(Open::MachinesSecrets).0, weights::of(Open::Bind).0);
+        assert!(secret > plain);
+        for source in ["/", "/proc/1/root", "/run/orlop/containers/db", "/run/orlop", "/srv/control.sock"] {
+            assert_eq!(found(source, "/x"), Some(secret), "{source}");
+        }
+        // Names that only begin like them.
+        for source in ["/srv", "/procure", "/run/orlopper"] {
+            assert_eq!(found(source, "/x"), Some(plain), "{source}");
+        }
+        assert_eq!(found("/run/orlop/volumes/data/_data", "/data"), None);
+        assert_eq!(found("/run/orlop/containers/db/hosts", "/etc/hosts"), None);
+        assert_eq!(found("/run/orlop/containers/db/hosts", "/hosts"), Some(secret));
+    }
+
+    #[test]
     fn privileged_with_the_machines_ids_is_said_to_be_the_machines_root() {
         let root = audited("privileged = true\nuserns = 'host'");
         assert_eq!((root.exposure, root.level), (100, Level::Open));
