@@ -100,7 +100,7 @@ impl Agent {
             Run { name: of, stage: Stage::Running { pidfd }, .. } if of == name => Some(pidfd),
             _ => None,
         });
-        fd::duplicate_above(pidfd.ok_or(Errno::ESRCH)?.as_fd(), 0)
+        fd::copy(pidfd.ok_or(Errno::ESRCH)?.as_fd())
     }
 
     /// A cgroup of its own, within the limits of the container. Empty ones of others go meanwhile.

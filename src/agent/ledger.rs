@@ -155,7 +155,7 @@ impl Ledger {
                 other => return other,
             }
         }
-        let copies = fds.iter().map(|fd| fd::duplicate_above(*fd, 0)).collect::<Result<_>>()?;
+        let copies = fds.iter().map(|fd| fd::copy(*fd)).collect::<Result<_>>()?;
         self.unsent.push_back((frame, copies));
         Ok(())
     }

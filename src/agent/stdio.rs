@@ -94,7 +94,7 @@ impl Ends {
             }
             Self::Terminal { out, terminal } => {
                 let Some(terminal) = terminal else { return Ok(None) };
-                let ours = fd::duplicate_above(terminal.as_fd(), 0)?;
+                let ours = fd::copy(terminal.as_fd())?;
                 logs.add_terminal(slot, generation, out, terminal);
                 Ok(Some(Input::Terminal(ours)))
             }

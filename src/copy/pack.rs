@@ -93,7 +93,7 @@ impl Packer<'_> {
 
     fn child(&mut self, name: &[u8]) -> core::result::Result<(), Failure> {
         let Some(level) = self.levels.last() else { return Ok(()) };
-        let directory = fd::duplicate_above(level.directory.as_fd(), 0);
+        let directory = fd::copy(level.directory.as_fd());
         let (directory, device) = (directory.map_err(|errno| Failure::of(&self.path, errno))?, level.device);
         let path = join(&self.path, name);
         let name = std::ffi::OsStr::from_bytes(name);
@@ -163,7 +163,7 @@ impl Packer<'_> {
             if self.path.is_empty() { b"./".to_vec() } else { self.path.clone() },
         )?;
         let failed = |errno| Failure::of(&self.path, errno);
-        let copy = fd::duplicate_above(directory.as_fd(), 0).map_err(failed)?;
+        let copy = fd::copy(directory.as_fd()).map_err(failed)?;
         let names = Dir::from_fd(copy).map_err(failed)?.into_iter();
         self.levels.push(Level { directory, names, device: stat.st_dev, length });
         Ok(())

@@ -245,7 +245,7 @@ impl<'a> Unpacker<'a> {
     /// Another name for a file of this stream.
     fn hard_link(&mut self, target: &[u8], path: &[u8], last: &[u8]) -> core::result::Result<(), Failure> {
         let failed = |errno| Failure::of(path, errno);
-        let to = crate::linux::fd::duplicate_above(self.here(path)?.as_fd(), 0).map_err(failed)?;
+        let to = crate::linux::fd::copy(self.here(path)?.as_fd()).map_err(failed)?;
         let parts = self.parts(target, &Kind::File { size: 0 })?;
         let Some((old, above)) = parts.split_last() else { return Err(failed(Errno::EINVAL)) };
         self.descend(above, path)?;

@@ -41,7 +41,7 @@ fn check(path: &str) -> Result<CString> {
 
 /// What a program finds that is not its own doing.
 pub fn prepare(umask: u32, made: &Made, job: &Job<'_>) -> Result<()> {
-    // All dispositions are default since setup began.
+    // All dispositions are default since setup began, or handlers, which an exec makes default.
     signal::unblock_all();
     process::set_umask(umask);
     let first = 3 + job.preserved as i32;

@@ -29,7 +29,7 @@ impl Raw {
     /// # Errors
     /// ENOTTY; EMFILE.
     pub(crate) fn enter(terminal: BorrowedFd<'_>) -> Result<Self> {
-        let terminal = super::fd::duplicate_above(terminal, 0)?;
+        let terminal = super::fd::copy(terminal)?;
         // SAFETY: all-zero is a valid termios.
         let mut before: libc::termios = unsafe { core::mem::zeroed() };
         // SAFETY: the structure lives across the call.
@@ -37,7 +37,7 @@ impl Raw {
         let mut raw = before;
         // SAFETY: as above.
         unsafe { libc::cfmakeraw(&raw mut raw) };
-        let saved = Self { terminal: super::fd::duplicate_above(terminal.as_fd(), 0)?, before };
+        let saved = Self { terminal: super::fd::copy(terminal.as_fd())?, before };
         let said = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             saved.restore();

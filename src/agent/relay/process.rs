@@ -91,7 +91,7 @@ impl Process {
     pub(super) fn set_terminal(&mut self, terminal: OwnedFd) -> Result<()> {
         (self.is_terminal, self.ends_with_key) = (true, true);
         // A descriptor of its own for each direction: they are watched apart.
-        self.input = Some(fd::duplicate_above(terminal.as_fd(), 0)?);
+        self.input = Some(fd::copy(terminal.as_fd())?);
         self.add(terminal, Way::Terminal);
         Ok(())
     }

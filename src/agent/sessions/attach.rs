@@ -38,8 +38,8 @@ impl Agent {
         let mut parts = Parts::default();
         match &run.input {
             // Its size is the client's also when its keys are not.
-            Some(Input::Terminal(terminal)) => parts.keys = Some(fd::duplicate_above(terminal.as_fd(), 0)?),
-            Some(Input::Pipe(pipe)) if stdin => parts.input = Some(fd::duplicate_above(pipe.as_fd(), 0)?),
+            Some(Input::Terminal(terminal)) => parts.keys = Some(fd::copy(terminal.as_fd())?),
+            Some(Input::Pipe(pipe)) if stdin => parts.input = Some(fd::copy(pipe.as_fd())?),
             Some(Input::Pipe(_)) | None => {}
         }
         let stage = Stage::Attached { slot: run.slot, generation: run.generation, end: None };
