@@ -22,7 +22,7 @@ impl Supervisor {
             return Outcome::Ignored("adoption is over");
         }
         let name = record.name.clone();
-        let declared = self.units.contains_key(&name);
+        let declared = self.units.get(&name).is_some();
         if !declared {
             match found {
                 Some(Found::Alive { .. }) => {}
@@ -32,7 +32,7 @@ impl Supervisor {
             }
             let mut unit = Unit::new(&name, Spec::unreadable(), Some(Cause::undeclared()), now);
             unit.rank = self.order.len();
-            self.units.insert(name.clone(), unit);
+            self.units.insert(unit);
             self.order.push(name.clone());
         }
         let moment = self.moment(now, &name);

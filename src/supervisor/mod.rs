@@ -33,6 +33,7 @@ mod shutdown;
 mod state;
 mod status;
 mod unit;
+mod units;
 
 #[cfg(test)]
 mod tests;
@@ -55,9 +56,9 @@ pub use status::{Health, Status};
 
 use governor::Governor;
 use judge::Court;
-use order::Units;
 use shutdown::Shutdown;
 use unit::{End, Moment, Process, Spec, Unit};
+use units::Units;
 
 /// The states of all containers, and everything that is decided about them.
 #[derive(Debug)]
@@ -73,29 +74,31 @@ pub struct Supervisor {
     shutdown: Option<Shutdown>,
     governor: Governor,
     effects: VecDeque<Effect>,
+    /// When to look again, as of the last event: nothing else changes it.
+    timeout: Option<Duration>,
 }
 
 impl Supervisor {
     /// All that `config` declares, wanted up; nothing starts before [`Event::Booted`]. `seed` decides the
     /// jitter of pauses.
     pub fn new(now: Duration, config: &Config, seed: u64) -> Self {
-        let mut units = Units::new();
+        let mut units = Units::default();
         for (name, container) in &config.containers {
             let spec = Spec::of(container);
             let unknown = spec.depends_on.iter().find(|it| !is_declared(config, it));
             let invalid =
                 unknown.map(|it| Cause::config(&format!("it depends on {it}, which is not declared")));
-            units.insert(name.clone(), Unit::new(name, spec, invalid, now));
+            units.insert(Unit::new(name, spec, invalid, now));
         }
         for (name, reasons) in &config.invalid {
             let cause = Cause::config(&reasons.join("; "));
-            units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
+            units.insert(Unit::new(name, Spec::unreadable(), Some(cause), now));
         }
         let edges = |unit: &Unit| (unit.name.clone(), unit.spec.depends_on.clone());
         let (mut order, cyclic) = order::sort(&units.values().map(edges).collect());
         for name in &cyclic {
             let cause = Cause::config("it depends on a circle of dependencies");
-            units.insert(name.clone(), Unit::new(name, Spec::unreadable(), Some(cause), now));
+            units.insert(Unit::new(name, Spec::unreadable(), Some(cause), now));
         }
         order.extend(cyclic);
         for (rank, name) in order.iter().enumerate() {
@@ -114,6 +117,8 @@ impl Supervisor {
             shutdown: None,
             governor,
             effects: VecDeque::new(),
+            // Nothing has a time before it is booted.
+            timeout: None,
         }
     }
 
@@ -127,6 +132,7 @@ impl Supervisor {
         if self.finishes_shutdown(now) {
             self.effects.push_back(Effect::ShutdownDone);
         }
+        self.timeout = self.next_timeout();
         outcome
     }
 
@@ -209,6 +215,10 @@ impl Supervisor {
 
     /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.
     pub fn poll_timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    fn next_timeout(&self) -> Option<Duration> {
         let states = self.units.values().filter_map(|unit| unit.state.deadline());
         let shutdown = self.shutdown.as_ref().and_then(|shutdown| self.shutdown_timeout(self.now, shutdown));
         states.chain(shutdown).chain(self.turn_timeout()).min()

@@ -7,8 +7,7 @@ use alloc::vec::Vec;
 use super::cause::Cause;
 use super::state::StateKind;
 use super::unit::Unit;
-
-pub(super) type Units = BTreeMap<String, Unit>;
+use super::units::Units;
 
 /// All names, dependencies before their dependents; and those that depend on themselves, which can
 /// have no place in any order.
@@ -49,7 +48,7 @@ pub(super) fn sort(depends_on: &BTreeMap<String, Vec<String>>) -> (Vec<String>, 
 /// The direct dependencies that `unit` still has to wait for.
 pub(super) fn unsatisfied<'a>(units: &'a Units, unit: &'a Unit) -> impl Iterator<Item = &'a str> {
     let dependencies = unit.spec.depends_on.iter();
-    dependencies.filter(|name| !units.get(*name).is_some_and(|unit| unit.ran)).map(String::as_str)
+    dependencies.filter(|name| !units.get(name).is_some_and(|unit| unit.ran)).map(String::as_str)
 }
 
 /// Why the dependency `name` is not there yet; the text ends a sentence.

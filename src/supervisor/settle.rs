@@ -133,7 +133,7 @@ impl Supervisor {
             }
         }
         queue.sort_unstable();
-        let places = MAX_IN_FLIGHT.saturating_sub(self.in_flight());
+        let places = if queue.is_empty() { 0 } else { MAX_IN_FLIGHT.saturating_sub(self.in_flight()) };
         let chosen = queue.into_iter().take(places).take_while(|_| self.governor.take(now));
         let chosen: Vec<String> = chosen.map(|(_, _, name)| name.to_string()).collect();
         for (name, state) in others {
@@ -179,8 +179,8 @@ impl Supervisor {
             | State::Stuck { .. }
             | State::Invalid => false,
         };
-        let wanted = self.in_flight() < MAX_IN_FLIGHT && self.units.values().any(waits);
-        if wanted { self.governor.next() } else { None }
+        let wanted = || self.units.values().any(waits) && self.in_flight() < MAX_IN_FLIGHT;
+        self.governor.next().filter(|_| wanted())
     }
 }
 

@@ -138,9 +138,9 @@ impl Supervisor {
 
     /// True once: everything is down, or the deadline has come. What was not adopted yet may be up.
     pub(super) fn finishes_shutdown(&mut self, now: Duration) -> bool {
-        let down = self.booted && self.units.values().all(|unit| unit.state.kind().is_down());
+        let down = || self.booted && self.units.values().all(|unit| unit.state.kind().is_down());
         match &mut self.shutdown {
-            Some(shutdown) if !shutdown.done && (down || now >= shutdown.deadline) => {
+            Some(shutdown) if !shutdown.done && (now >= shutdown.deadline || down()) => {
                 shutdown.done = true;
                 true
             }
