@@ -5,9 +5,9 @@
 
 /// musl's own gives every page back at once and asks for it again: a third of the system calls of a start.
 /// Tests have threads, and processes that are forked beside them; for those the C library's is made.
-#[cfg(not(test))]
-#[global_allocator]
-static ALLOCATOR: linux::allocator::Allocator = linux::allocator::Allocator::new();
+#[cfg_attr(not(test), global_allocator)]
+static ALLOCATOR: linux::allocator::Allocator = linux::allocator::Allocator::new(&FRESH);
+static FRESH: linux::allocator::Fresh = linux::allocator::Fresh::new();
 
 mod agent;
 mod cli;

@@ -31,7 +31,7 @@ const USUAL: u64 = 1531;
 pub(crate) fn write_filter(folder: &Path) -> Result<()> {
     let filter: Seccomp = allowed(0);
     let spec = Spec {
-        linux: orlop::container::spec::Linux { seccomp: Some(filter.clone()), ..Default::default() },
+        linux: orlop::container::spec::Linux { seccomp: Some(filter.clone().into()), ..Default::default() },
         ..Spec::default()
     };
     let value = serde_json::to_value(&spec)?;

@@ -124,7 +124,7 @@ impl Agent {
         }
     }
 
-    fn log_adopted(&self) {
+    fn log_adopted(&mut self) {
         match self.watch_log() {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => say(Level::Error, &format!("log: {}", errno.desc())),
@@ -173,7 +173,6 @@ impl Agent {
                 stop_signal,
                 input: None,
                 starting_until: was_starting.then(|| now.saturating_add(START)),
-                made_from: None,
             },
         );
         self.events.push_back(Event::Adopted { record: Box::new(record), found });

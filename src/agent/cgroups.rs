@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use orlop::container::{Place, Refused, Setting, Spec, When, delegated_to, devices, settings};
+use orlop::container::{Confinement, Place, Refused, Setting, When, devices, settings};
 
 use crate::engine::{Failure, limits};
 use crate::linux::cgroup::Origin;
@@ -28,19 +28,20 @@ pub struct Cgroups {
 
 impl Cgroups {
     /// Makes the container's cgroups; the filter of devices and every limit that setup fits under are in
-    /// force before anything enters.
+    /// force before anything enters. `divider`: the ids of who may divide its own, if anybody may.
     ///
     /// # Errors
     /// [`Failure`] naming the field or the file that was refused.
     pub fn make(
         name: &str,
-        spec: &Spec,
+        wanted: &Confinement,
+        divider: Option<(u32, u32)>,
         filters: &mut Filters,
     ) -> core::result::Result<(Self, OwnedFd), Failure> {
-        let linux = &spec.linux;
+        let Confinement { resources, devices: nodes } = wanted;
         let refused = |refused: Refused| Failure::said("limits", refused.to_string());
-        let wanted = settings(&linux.resources, When::Start).map_err(refused)?;
-        let rules = devices::rules(&linux.resources.devices, &linux.devices).map_err(refused)?;
+        let wanted = settings(resources, When::Start).map_err(refused)?;
+        let rules = devices::rules(&resources.devices, nodes).map_err(refused)?;
         let filter = devices::program(&rules).map_err(refused)?;
         let fail = |object: &str| {
             let object = object.to_owned();
@@ -53,7 +54,7 @@ impl Cgroups {
         let (late, wanted): (Vec<Setting>, _) = wanted.into_iter().partition(Setting::counts_processes);
         write(outer.as_fd(), Some(main.as_fd()), &wanted)?;
         filters.attach(outer.as_fd(), origin, filter)?;
-        if let Some((uid, gid)) = delegated_to(spec) {
+        if let Some((uid, gid)) = divider {
             cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
         }
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;

@@ -17,6 +17,8 @@ use crate::linux::{Errno, Result, kmsg, seqpacket};
 
 /// See `launch::cookie` for those above.
 pub const KMSG: u64 = 2;
+/// Of one of /dev/kmsg; a shorter buffer is refused (PRINTK_MESSAGE_MAX is 2048, CONSOLE_EXT_LOG_MAX was 8192).
+const LONGEST_RECORD: usize = 8192;
 /// Records looked at in one wake-up.
 const RECORDS_PER_WAKE: usize = 64;
 /// Helpers of this kind have odd numbers from here on; the logger's are below.
@@ -29,6 +31,8 @@ pub struct Consoles {
     level: u8,
     spawned: u16,
     reading: Reading,
+    /// Where records are read to.
+    record: Vec<u8>,
 }
 
 /// Of the kernel's log: begins with the first helper, so that what was said before is printed too.
@@ -67,6 +71,7 @@ impl Consoles {
             level,
             spawned: COUNT,
             reading: Reading::NotYet,
+            record: vec![0; LONGEST_RECORD],
         })
     }
 
@@ -108,12 +113,11 @@ impl Consoles {
 
     /// Passes on what has come into the kernel's log, if somebody prints.
     pub fn pass_on(&mut self) {
-        let mut buffer = [0u8; 8192];
         for _ in 0..RECORDS_PER_WAKE {
-            match nix::unistd::read(&self.kmsg, &mut buffer) {
+            match nix::unistd::read(&self.kmsg, &mut self.record) {
                 Ok(size) => {
-                    let record = String::from_utf8_lossy(buffer.get(..size).unwrap_or_default());
-                    if let Some(line) = self.line_of(&record) {
+                    let record = String::from_utf8_lossy(self.record.get(..size).unwrap_or_default());
+                    if let Some(line) = line_of(&record, self.level) {
                         self.console.send(line);
                     }
                 }
@@ -123,12 +127,12 @@ impl Consoles {
             }
         }
     }
+}
 
-    /// `PRIORITY,SEQUENCE,TIME,FLAGS;TEXT`, see dev-kmsg in the kernel's ABI documentation.
-    fn line_of<'a>(&self, record: &'a str) -> Option<&'a str> {
-        let (head, text) = record.split_once(';')?;
-        let priority: u8 = head.split(',').next()?.parse::<u32>().ok().map(|it| (it & 7) as u8)?;
-        let line = text.lines().next()?.strip_prefix("orlop: ")?;
-        (priority <= self.level).then_some(line)
-    }
+/// `PRIORITY,SEQUENCE,TIME,FLAGS;TEXT`, see dev-kmsg in the kernel's ABI documentation.
+fn line_of(record: &str, level: u8) -> Option<&str> {
+    let (head, text) = record.split_once(';')?;
+    let priority: u8 = head.split(',').next()?.parse::<u32>().ok().map(|it| (it & 7) as u8)?;
+    let line = text.lines().next()?.strip_prefix("orlop: ")?;
+    (priority <= level).then_some(line)
 }

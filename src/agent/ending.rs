@@ -12,6 +12,9 @@ use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
 
+/// Of a file in a cgroup, told once each.
+const CHANGES: Interest = Interest::EPOLLPRI.union(Interest::EPOLLET);
+
 impl Agent {
     pub fn signal(&mut self, name: &str, generation: u64, number: i32) {
         let Some(run) = self.find(name, generation) else { return };
@@ -67,8 +70,7 @@ impl Agent {
         if let Some(cgroups) = &run.cgroups {
             // The main process is gone; whatever it left behind goes as well.
             let killed = cgroups.kill();
-            let watched =
-                self.epoll.add(cgroups.events.as_fd(), Interest::EPOLLPRI, Token::Cgroup(key).number());
+            let watched = self.epoll.add(cgroups.events.as_fd(), CHANGES, Token::Cgroup(key).number());
             if let Err(errno) = killed.and(watched.or_else(already_there)) {
                 let (name, text) = (name.to_owned(), format!("cgroup: {}", errno.desc()));
                 return self.events.push_back(Event::CleanFailed { name, generation, text });

@@ -78,7 +78,8 @@ impl Agent {
     /// Something came of one, or it is over.
     pub fn errand_ready(&mut self, key: u32, now: Duration) {
         let Some(errand) = self.errands.running.get_mut(&key) else { return };
-        let mut buffer = [0; READ];
+        // Not on the stack: every child that is made meanwhile would have it copied, page by page.
+        let mut buffer = vec![0; READ];
         match fd::read(errand.answer.as_fd(), &mut buffer) {
             Ok(0) => self.errand_over(key, now),
             Ok(count) => {
@@ -92,8 +93,15 @@ impl Agent {
         }
     }
 
+    fn take_errand(&mut self, key: u32) -> Option<Errand> {
+        let errand = self.errands.running.remove(&key)?;
+        // A child that was made meanwhile may have it too: closing ours would not take it out.
+        let _ = self.epoll.remove(errand.answer.as_fd());
+        Some(errand)
+    }
+
     fn errand_over(&mut self, key: u32, now: Duration) {
-        let Some(errand) = self.errands.running.remove(&key) else { return };
+        let Some(errand) = self.take_errand(key) else { return };
         // One message, and nothing behind it.
         let end = errand.bytes.iter().position(|byte| *byte == 0);
         if end.is_some_and(|end| end + 1 == errand.bytes.len()) {
@@ -104,7 +112,7 @@ impl Agent {
     }
 
     fn give_up(&mut self, key: u32, why: &str, now: Duration) {
-        let Some(errand) = self.errands.running.remove(&key) else { return };
+        let Some(errand) = self.take_errand(key) else { return };
         if let Err(errno) = pidfd::send_signal(errand.pidfd.as_fd(), libc::SIGKILL) {
             say(Level::Error, &format!("errand: {}", errno.desc()));
         }

@@ -1,5 +1,6 @@
 //! `Exec`: a program in a container that runs, with no more power than the container's own has.
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::launch::{Run, Stage};
 use super::relay::Parts;
 use super::sessions::{self, Start};
 use super::{Agent, cgroups, files, store};
-use crate::engine::{self, Environment, Failure, Gate, Job};
+use crate::engine::{self, Environment, Failure, Gate, Job, Work};
 use crate::linux::clone::Parent;
 use crate::linux::{Errno, Result, cgroup, fd, seqpacket};
 
@@ -75,13 +76,11 @@ impl Agent {
         let entrance = self.entrance(name, cookie).map_err(fail("cgroup"))?;
         let (stdio, parts) = streams(asked).map_err(fail("output"))?;
         let (link, theirs) = seqpacket::pair().map_err(fail("link"))?;
+        let files = files::env_files(container, &self.boot.config_dir);
+        let environment =
+            Environment { base: process.env.as_slice().into(), files: files.as_slice().into(), over: &over };
+        let work = Work { plan: Cow::Borrowed(&plan), environment };
         let job = Job {
-            plan: &plan,
-            environment: Environment {
-                base: &process.env,
-                files: &files::env_files(container, &self.boot.config_dir),
-                over: &over,
-            },
             stdio,
             preserved: 0,
             cgroup: Some(entrance),
@@ -89,7 +88,7 @@ impl Agent {
             gate: Gate::Report,
             joins: Some(self.main_process(name).map_err(fail("join"))?),
         };
-        let starting = engine::start(job).map_err(fail("clone"))?;
+        let starting = engine::start(job, || Ok(work)).map_err(fail("clone"))?;
         let start = Start::new(call, starting.report, parts, theirs, now);
         self.add_session(asked.name.clone(), cookie, link, start).map_err(fail("epoll"))
     }

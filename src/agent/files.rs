@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use orlop::config::{self, Config, Container, NetworkMode};
 use orlop::container::seccomp::{Seccomp, read_profile};
@@ -10,7 +11,7 @@ use orlop::container::{assign_ids, capabilities};
 use super::{boot, records, say};
 use crate::engine::{EnvFile, Failure};
 use crate::linux::kmsg::Level;
-use crate::linux::{Result, fs};
+use crate::linux::{Errno, Result, fs};
 
 const SLOTS: &str = "/run/orlop/ids.json";
 const SLOTS_LIMIT: usize = 1 << 20;
@@ -35,22 +36,28 @@ pub fn load_slots(config: &Config) -> BTreeMap<String, u32> {
     slots
 }
 
-/// hosts, hostname and resolv.conf of a container.
+/// hosts, hostname and resolv.conf of a container. One that runs has those before for as long as it does.
 ///
 /// # Errors
 /// ENOSPC.
 pub fn write_etc(container: &Container, directory: &str, no_servers: bool) -> Result<()> {
-    fs::make_directory(directory, 0o755)?;
     let name = &container.hostname;
     let hosts =
         format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n127.0.1.1\t{name}\n");
-    records::write_file(&format!("{directory}/hosts"), &hosts)?;
-    records::write_file(&format!("{directory}/hostname"), &format!("{name}\n"))?;
+    let path = format!("{directory}/hosts");
+    match records::write_anew(&path, &hosts) {
+        Err(Errno::ENOENT) => {
+            fs::make_directory(directory, 0o755)?;
+            records::write_anew(&path, &hosts)?;
+        }
+        written => written?,
+    }
+    records::write_anew(&format!("{directory}/hostname"), &format!("{name}\n"))?;
     let machine = match container.network_mode {
         NetworkMode::Host if !no_servers => std::fs::read_to_string(boot::RESOLV_CONF).unwrap_or_default(),
         NetworkMode::Host | NetworkMode::None => String::new(),
     };
-    records::write_file(&format!("{directory}/resolv.conf"), &machine)
+    records::write_anew(&format!("{directory}/resolv.conf"), &machine)
 }
 
 /// Where a file stands that the configuration names: beside it, or anywhere on the machine.
@@ -72,7 +79,10 @@ pub fn env_files(container: &Container, config_dir: &str) -> Vec<EnvFile> {
 ///
 /// # Errors
 /// [`Failure`] naming the file, and what is wrong in it.
-pub fn seccomp(container: &Container, config_dir: &str) -> core::result::Result<Option<Seccomp>, Failure> {
+pub fn seccomp(
+    container: &Container,
+    config_dir: &str,
+) -> core::result::Result<Option<Arc<Seccomp>>, Failure> {
     use std::os::fd::AsFd;
     let path = match &container.seccomp {
         config::Seccomp::Default | config::Seccomp::Unconfined => return Ok(None),
@@ -82,7 +92,7 @@ pub fn seccomp(container: &Container, config_dir: &str) -> core::result::Result<
         .and_then(|fd| fs::read_regular(fd.as_fd(), PROFILE_LIMIT))
         .map_err(|errno| Failure::new("seccomp", path, errno))?;
     let profile = read_profile(&bytes, capabilities(container));
-    profile.map(Some).map_err(|error| Failure::said("seccomp", format!("{path}: {error}")))
+    profile.map(|it| Some(it.into())).map_err(|error| Failure::said("seccomp", format!("{path}: {error}")))
 }
 
 #[cfg(test)]

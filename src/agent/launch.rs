@@ -1,9 +1,11 @@
 //! One generation of a container, from the effect that starts it to the end of its main process.
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::container::{Plan, Spec};
+use orlop::config::CgroupMode;
+use orlop::container::{compile, delegated_to};
 use orlop::ledger::Ended;
 use orlop::supervisor::{Event, Fault, StartFailure};
 
@@ -13,9 +15,9 @@ use super::compile::Machine;
 use super::ledger::exit_of;
 use super::stdio::{Ends, Input};
 use super::{Agent, Token, files, records, say, store};
-use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting};
+use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting, Work};
 use crate::linux::clone::Parent;
-use crate::linux::epoll::Interest;
+use crate::linux::epoll::NEWS;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
 
@@ -36,9 +38,6 @@ pub struct Run {
     pub input: Option<Input>,
     /// Taken over in the middle of its start: until then it may still end without its program.
     pub starting_until: Option<Duration>,
-    /// What its start was made from. Giving it back before the program runs would copy every page that it lies on:
-    /// setup and the container have them too.
-    pub made_from: Option<(Spec, Plan)>,
 }
 
 pub enum Stage {
@@ -135,16 +134,14 @@ impl Agent {
         let Some(container) = self.config.containers.get(name) else { return Ok(()) };
         let slot = self.slots.get(name).copied().unwrap_or_default();
         let machine = Machine { config: &self.config, boot: &self.boot };
-        let (spec, plan) = machine.plan(container, image, slot, &mut self.compiled.programs)?;
-        let (cgroups, entrance) = Cgroups::make(name, &spec, &mut self.compiled.filters)?;
+        let (facts, confinement) = machine.look_up(container, slot, &mut self.compiled.programs)?;
+        // Who may divide it is told by how it is mounted.
+        let divider = (container.cgroup == CgroupMode::Delegate)
+            .then(|| compile(container, &image.defaults, &facts))
+            .and_then(|spec| delegated_to(&spec));
+        let (cgroups, entrance) = Cgroups::make(name, &confinement, divider, &mut self.compiled.filters)?;
         let (stdio, ends) = Ends::open(container)?;
         let job = Job {
-            plan: &plan,
-            environment: Environment {
-                base: spec.process.as_ref().map_or(&[], |process| &process.env),
-                files: &files::env_files(container, &self.boot.config_dir),
-                over: &container.environment,
-            },
             stdio,
             preserved: 0,
             cgroup: Some(entrance),
@@ -152,11 +149,20 @@ impl Agent {
             gate: Gate::Report,
             joins: None,
         };
-        let starting = engine::start(job).map_err(|errno| Failure::new("clone", "setup", errno))?;
+        let programs = &mut self.compiled.programs;
+        let starting = engine::start(job, || {
+            let (spec, plan) = machine.plan(container, image, (&facts, confinement), programs)?;
+            let base = spec.process.map_or_else(Vec::new, |process| process.env);
+            let files = files::env_files(container, &self.boot.config_dir);
+            let environment =
+                Environment { base: base.into(), files: files.into(), over: &container.environment };
+            Ok(Work { plan: Cow::Owned(plan), environment })
+        });
+        let starting = starting.map_err(|errno| Failure::new("clone", "setup", errno))?;
         let key = self.next_run;
         self.next_run = self.next_run.wrapping_add(1);
         self.epoll
-            .add(starting.report.as_fd(), Interest::EPOLLIN, Token::Report(key).number())
+            .add(starting.report.as_fd(), NEWS, Token::Report(key).number())
             .map_err(|errno| Failure::new("epoll", "report", errno))?;
         let stage = Stage::Setup { starting, until: now.saturating_add(START), ends, made: None };
         let run = Run {
@@ -170,7 +176,6 @@ impl Agent {
             stop_signal: image.stop_signal,
             input: None,
             starting_until: None,
-            made_from: Some((spec, plan)),
         };
         self.runs.insert(key, run);
         self.step();
@@ -305,7 +310,7 @@ impl Agent {
         match core::mem::replace(&mut run.stage, Stage::Over) {
             Stage::Executing { pid, pidfd, .. } => {
                 let pidfd_inode = pidfd::inode(pidfd.as_fd()).unwrap_or_default();
-                (run.stage, run.made_from) = (Stage::Running { pidfd }, None);
+                run.stage = Stage::Running { pidfd };
                 let (name, generation, stop_signal) = (run.name.clone(), run.generation, run.stop_signal);
                 self.events.push_back(Event::Started { name, generation, pid, pidfd_inode, stop_signal });
             }

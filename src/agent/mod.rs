@@ -72,11 +72,13 @@ use logs::Logs;
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
+use tending::Backlogs;
 use token::Token;
 use upgrade::Upload;
 
 struct Agent {
     epoll: Epoll,
+    backlogs: Backlogs,
     ledger: Ledger,
     config: Config,
     core: Supervisor,
@@ -156,6 +158,7 @@ impl Agent {
             core: Supervisor::new(now, &config, seed),
             slots: files::load_slots(&config),
             epoll,
+            backlogs: Backlogs::default(),
             ledger,
             config,
             boot,
@@ -202,10 +205,7 @@ impl Agent {
     }
 
     fn turn_within(&mut self, timeout: Option<Duration>) -> Result<()> {
-        self.flush_logs()?;
-        let interest =
-            if self.ledger.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
-        self.epoll.change(self.ledger.socket(), interest, Token::Ledger.number())?;
+        self.watch_backlogs()?;
         let ready = self.epoll.wait(timeout)?;
         let now = time::since_boot();
         for (number, _) in ready.iter() {

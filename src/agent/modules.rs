@@ -68,7 +68,7 @@ impl Loading {
 
     /// How it ended, once it has.
     pub fn hear(&self) -> Option<core::result::Result<(), String>> {
-        let mut bytes = [0u8; LONGEST_REPORT];
+        let mut bytes = vec![0; LONGEST_REPORT];
         match fd::read(self.report.as_fd(), &mut bytes) {
             Ok(0) => Some(Err("the process that loads them was killed".to_owned())),
             Ok(size) => match String::from_utf8_lossy(bytes.get(..size).unwrap_or_default()).into_owned() {

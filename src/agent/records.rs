@@ -1,14 +1,19 @@
-//! Records: one file per container, written by rename, so that a crash leaves the old or the new.
+//! Records: one file per container, of which a crash leaves the old or the new.
+//!
+//! One that has its page already is written into it: no process dies, and no room is wanted, in the middle of
+//! what the kernel copies into one page. Others are written by rename.
 
 use std::os::fd::AsFd;
 
-use nix::fcntl::{FallocateFlags, OFlag, open, renameat};
+use nix::fcntl::{FallocateFlags, OFlag, renameat};
 use nix::sys::stat::Mode;
 
 use crate::linux::{Errno, Result, fs, memfd};
 
 /// `/run/orlop/containers/NAME/record.json`.
 pub const DIRECTORY: &str = "/run/orlop/containers";
+/// Of memory, on all machines that we run on.
+const PAGE: usize = 4096;
 /// A record is small; anything larger is not one of ours.
 const LIMIT: usize = 256 << 10;
 
@@ -34,6 +39,9 @@ pub enum Place {
 /// # Errors
 /// ENOSPC when /run is full and the old record's room is not enough; the old one is then still there.
 pub fn write(name: &str, text: &str) -> Result<Place> {
+    if write_within_page(&path(name), text)? {
+        return Ok(Place::New);
+    }
     let written = match write_file(&path(name), text) {
         Err(Errno::ENOENT) => {
             fs::make_directory(&directory(name), 0o755)?;
@@ -48,18 +56,37 @@ pub fn write(name: &str, text: &str) -> Result<Place> {
     }
 }
 
+/// Writes over an old file of one page. Whether there is one, and the text has room in it.
+fn write_within_page(path: &str, text: &str) -> Result<bool> {
+    let fd = match fs::open(path, OFlag::O_WRONLY, Mode::empty()) {
+        Ok(fd) => fd,
+        Err(Errno::ENOENT) => return Ok(false),
+        Err(errno) => return Err(errno),
+    };
+    let old = usize::try_from(nix::sys::stat::fstat(&fd)?.st_size).unwrap_or(usize::MAX);
+    let fits = (1..=PAGE).contains(&old) && text.len() <= PAGE;
+    if fits {
+        memfd::write_all_at(fd.as_fd(), 0, &over(text, old))?;
+    }
+    Ok(fits)
+}
+
+/// Blanks behind it are nothing to JSON, and cutting the file off would be a second step.
+fn over(text: &str, old: usize) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.resize(old.max(bytes.len()), b' ');
+    bytes
+}
+
 /// Writes over an old file, in the pages that it has.
 fn overwrite(path: &str, text: &str) -> Result<()> {
     // Without an old one it is still for want of room that there is none.
-    let fd = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()).map_err(|_| Errno::ENOSPC)?;
+    let fd = fs::open(path, OFlag::O_WRONLY, Mode::empty()).map_err(|_| Errno::ENOSPC)?;
     let old = usize::try_from(nix::sys::stat::fstat(&fd)?.st_size).unwrap_or_default();
     // First the room: what is half written is neither the old nor the new.
     let size = i64::try_from(text.len()).map_err(|_| Errno::EFBIG)?;
     nix::fcntl::fallocate(&fd, FallocateFlags::FALLOC_FL_KEEP_SIZE, 0, size)?;
-    // Blanks behind it are nothing to JSON, and cutting the file off would be a second step.
-    let mut bytes = text.as_bytes().to_vec();
-    bytes.resize(old.max(bytes.len()), b' ');
-    memfd::write_all_at(fd.as_fd(), 0, &bytes)
+    memfd::write_all_at(fd.as_fd(), 0, &over(text, old))
 }
 
 /// Writes a small file by rename.
@@ -68,7 +95,7 @@ fn overwrite(path: &str, text: &str) -> Result<()> {
 /// ENOSPC; the old file is then still there.
 pub fn write_file(path: &str, text: &str) -> Result<()> {
     let new = format!("{path}.new");
-    let written = write_new(&new, text)
+    let written = write_at(&new, text, OFlag::O_TRUNC)
         .and_then(|()| renameat(nix::fcntl::AT_FDCWD, new.as_str(), nix::fcntl::AT_FDCWD, path));
     if written.is_err() {
         // It may not be there at all; if it is, it takes room that others need.
@@ -77,9 +104,20 @@ pub fn write_file(path: &str, text: &str) -> Result<()> {
     written
 }
 
-fn write_new(new: &str, text: &str) -> Result<()> {
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC;
-    let fd = open(new, flags, Mode::from_bits_truncate(0o644))?;
+/// As [`write_file`], at once where there is none: a part of it is nothing to whoever begins again.
+///
+/// # Errors
+/// ENOENT without its directory; ENOSPC.
+pub fn write_anew(path: &str, text: &str) -> Result<()> {
+    match write_at(path, text, OFlag::O_EXCL) {
+        Err(Errno::EEXIST) => write_file(path, text),
+        written => written,
+    }
+}
+
+fn write_at(path: &str, text: &str, how: OFlag) -> Result<()> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | how;
+    let fd = fs::open(path, flags, Mode::from_bits_truncate(0o644))?;
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
         let written = nix::unistd::write(fd.as_fd(), rest)?;
@@ -131,6 +169,34 @@ mod tests {
             assert!(!folder.path().join("record.json.new").exists());
             assert_eq!(overwrite(&format!("{path}.of-another"), new), Err(Errno::ENOSPC));
         });
+    }
+
+    #[test]
+    fn what_has_its_page_is_written_there_and_everything_else_beside_it() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("record.json");
+        let path = file.to_str().unwrap();
+        let read = || std::fs::read_to_string(path).unwrap();
+        let inode = || std::fs::metadata(path).unwrap().ino();
+        assert_eq!(write_within_page(path, "{}"), Ok(false), "there is none");
+        write_anew(path, "{\"long\":1}").unwrap();
+        let first = inode();
+        assert_eq!(write_within_page(path, "{}"), Ok(true));
+        assert_eq!((read().as_str(), inode()), ("{}        ", first));
+        let page = "x".repeat(PAGE);
+        assert_eq!(write_within_page(path, &page), Ok(true));
+        assert_eq!((read(), inode()), (page.clone(), first));
+        assert_eq!(write_within_page(path, &(page.clone() + "x")), Ok(false), "a second page");
+        std::fs::write(path, "").unwrap();
+        assert_eq!(write_within_page(path, "{}"), Ok(false), "it has no page");
+        // Who has the old one keeps it.
+        let mut old = std::fs::File::open(path).unwrap();
+        write_anew(path, "new").unwrap();
+        assert_eq!(read(), "new");
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut old, &mut text).unwrap();
+        assert_eq!((text.as_str(), inode() == first), ("", false));
     }
 
     #[test]

@@ -10,6 +10,17 @@ use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, Result};
 
+/// Where room is waited for.
+#[derive(Default)]
+pub struct Backlogs {
+    ledger: bool,
+    log: bool,
+}
+
+fn interest(is_behind: bool) -> Interest {
+    if is_behind { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN }
+}
+
 impl Agent {
     pub fn look_after_helpers(&mut self, now: Duration) {
         self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
@@ -30,18 +41,28 @@ impl Agent {
     }
 
     /// The logger's socket, also a new one: the old one left the epoll when it was closed.
-    pub fn watch_log(&self) -> Result<()> {
+    pub fn watch_log(&mut self) -> Result<()> {
+        self.backlogs.log = false;
         self.epoll.add(self.logs.socket(), Interest::EPOLLIN, Token::Log.number())
     }
 
-    pub fn flush_logs(&self) -> Result<()> {
-        let interest =
-            if self.logs.is_behind() { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN };
-        match self.epoll.change(self.logs.socket(), interest, Token::Log.number()) {
-            // Not started yet.
-            Err(Errno::ENOENT) => Ok(()),
-            other => other,
+    /// Waits for room where frames wait for it.
+    pub fn watch_backlogs(&mut self) -> Result<()> {
+        let is_behind = self.ledger.is_behind();
+        if is_behind != self.backlogs.ledger {
+            self.epoll.change(self.ledger.socket(), interest(is_behind), Token::Ledger.number())?;
+            self.backlogs.ledger = is_behind;
         }
+        let is_behind = self.logs.is_behind();
+        if is_behind != self.backlogs.log {
+            match self.epoll.change(self.logs.socket(), interest(is_behind), Token::Log.number()) {
+                // Not started yet.
+                Err(Errno::ENOENT) => return Ok(()),
+                other => other?,
+            }
+            self.backlogs.log = is_behind;
+        }
+        Ok(())
     }
 
     /// Frames about a helper are its own business.

@@ -1,6 +1,7 @@
 //! `orlop spec` and `orlop audit`: what containers get, and how far that opens them to the machine.
 
 use std::fs;
+use std::sync::Arc;
 
 use orlop::config::{self, Container, Diagnostic, Severity, read};
 use orlop::container::seccomp::{Seccomp, read_profile};
@@ -106,11 +107,12 @@ pub(crate) fn of_configuration(screen: &mut Screen<'_>, asked: &AuditArguments) 
     show(screen, asked, audits)
 }
 
-fn profile(container: &Container, base: &std::path::Path) -> Result<Option<Seccomp>, Failure> {
+fn profile(container: &Container, base: &std::path::Path) -> Result<Option<Arc<Seccomp>>, Failure> {
     let config::Seccomp::File(path) = &container.seccomp else { return Ok(None) };
     let failed = |why: String| Failure::Failed(format!("{path}: {why}"));
     let bytes = fs::read(base.join(path)).map_err(|error| failed(error.to_string()))?;
-    read_profile(&bytes, capabilities(container)).map(Some).map_err(|error| failed(error.to_string()))
+    let profile = read_profile(&bytes, capabilities(container)).map_err(|error| failed(error.to_string()))?;
+    Ok(Some(profile.into()))
 }
 
 /// By the names that Linux gives block devices.
@@ -127,7 +129,7 @@ fn is_disk(path: &str) -> bool {
 }
 
 /// As it would be on a machine that has every device, from an image that says nothing.
-fn imagined(container: &Container, seccomp: Option<Seccomp>) -> Spec {
+fn imagined(container: &Container, seccomp: Option<Arc<Seccomp>>) -> Spec {
     // Its number tells them apart and means nothing.
     let device = |(minor, source): (u32, &str)| HostDevice {
         path: source.to_owned(),

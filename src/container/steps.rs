@@ -5,6 +5,7 @@
 //! writable. *Inside* steps are done by the container itself, in all its namespaces.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::mount_options::{Attributes, Propagation, Reach};
@@ -337,7 +338,7 @@ pub enum InsideStep {
     /// The last step but the program: of ours only execve has to pass the filter, and what says why it
     /// failed; without no_new_privs also capset, since the filter needs a capability.
     Seccomp {
-        program: Vec<Instruction>,
+        program: Arc<[Instruction]>,
         flags: Vec<Flag>,
         /// Whoever listens is told.
         notifies: bool,

@@ -8,7 +8,7 @@ use orlop::container::{InsideStep, Resolved, Scheduling, Taking};
 
 use super::report::{self, Failure};
 use super::setup::Made as Setup;
-use super::{Gate, Job, hooks, init, mounts, power, program, root, setup as outside, terminal};
+use super::{Gate, Job, Work, hooks, init, mounts, power, program, root, setup as outside, terminal};
 use crate::linux::clone::flags;
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::mount::{self, Attributes, Filesystem};
@@ -42,7 +42,7 @@ const NOT_FOUND: i32 = 127;
 const CANNOT: i32 = 126;
 
 /// Runs all steps. Returns only when one fails, which it has told by then: the exit code.
-pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
+pub fn run(job: &Job, work: &Work<'_>, setup: &mut Setup) -> i32 {
     process::set_name(c"orlop-container");
     // Setup's session lies outside of the process namespace, where ours would have the number 0.
     let _ = process::new_session();
@@ -64,8 +64,8 @@ pub fn run(job: &Job<'_>, setup: &mut Setup) -> i32 {
     let (empty, null, terminal, program, state) = (None, None, None, None, Vec::new());
     let entered = false;
     let mut made = Made { root, trees, user, env, empty, null, terminal, program, entered, state, report };
-    for step in &job.plan.inside {
-        if let Err(failure) = execute(step, &mut made, setup, job) {
+    for step in &work.plan.inside {
+        if let Err(failure) = execute(step, &mut made, setup, (job, work)) {
             report::send_failure(made.report.as_fd(), &failure);
             return if failure.errno == Errno::EACCES as i32 { CANNOT } else { NOT_FOUND };
         }
@@ -77,12 +77,9 @@ fn execute(
     step: &InsideStep,
     made: &mut Made,
     setup: &mut Setup,
-    job: &Job<'_>,
+    (job, work): (&Job, &Work<'_>),
 ) -> core::result::Result<(), Failure> {
-    let fail = |name: &'static str, object: &str| {
-        let object = object.to_owned();
-        move |errno| Failure::new(name, object, errno)
-    };
+    let fail = Failure::of;
     #[cfg(naive)]
     if let Some(done) = naively(step, made) {
         return done.map_err(fail("naive", ""));
@@ -93,7 +90,7 @@ fn execute(
             .and_then(|()| namespace::write_time_offsets(&(lines.join("\n") + "\n")))
             .map_err(fail("time offsets", "")),
         InsideStep::BecomeRoot => process::become_user(0, 0, &[]).map_err(fail("become root", "")),
-        InsideStep::AsSetup(step) => outside::execute(step, job, setup),
+        InsideStep::AsSetup(step) => outside::execute(step, (job, work), setup),
         InsideStep::Meet => meet(made).map_err(fail("hooks", "")),
         InsideStep::Sysctl { key, value } => {
             sysctl::write_sysctl(key, value).map_err(|error| Failure::said("sysctl", error.to_string()))
@@ -156,9 +153,8 @@ fn execute(
         InsideStep::ResolveUser { user, names } => power::resolve_user(user, names, made),
         InsideStep::NoNewPrivileges => process::no_new_privileges().map_err(fail("no_new_privs", "")),
         InsideStep::BoundCapabilities(keep) => power::bound(*keep).map_err(fail("bounding set", "")),
-        InsideStep::BecomeUser => {
-            power::become_user(made, job).map_err(fail("user", &made.user.uid.to_string()))
-        }
+        InsideStep::BecomeUser => power::become_user(made, job)
+            .map_err(|errno| Failure::new("user", made.user.uid.to_string(), errno)),
         InsideStep::Capabilities(sets) => power::set(*sets).map_err(fail("capabilities", "")),
         InsideStep::LowerCapabilities(sets) => power::lower(*sets).map_err(fail("capabilities", "")),
         InsideStep::TryWorkingDirectory(path) => {
@@ -251,7 +247,7 @@ fn meet(made: &mut Made) -> Result<()> {
     }
 }
 
-fn barrier(made: &mut Made, job: &Job<'_>) -> Result<()> {
+fn barrier(made: &mut Made, job: &Job) -> Result<()> {
     if let Gate::Listen(socket) = &job.gate {
         // Once somebody can find it again. If who made it has gone before, nobody ever will.
         if report::wait_for_go(made.report.as_fd()).is_none() {

@@ -24,6 +24,7 @@ mod terminal;
 #[allow(clippy::unwrap_used, reason = "in tests")]
 mod tests;
 
+use std::borrow::Cow;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 
 use orlop::container::Plan;
@@ -46,14 +47,15 @@ pub const STORE_LAYERS: &str = "/orlop/store/layers";
 /// What the program finds in its environment.
 pub struct Environment<'a> {
     /// `KEY=value`.
-    pub base: &'a [String],
+    pub base: Cow<'a, [String]>,
     /// Read by setup, in order, over the base.
-    pub files: &'a [EnvFile],
+    pub files: Cow<'a, [EnvFile]>,
     /// Over all.
     pub over: &'a [(String, String)],
 }
 
 /// Lines of `KEY=value`.
+#[derive(Clone)]
 pub struct EnvFile {
     pub path: String,
     /// What a person calls it.
@@ -69,10 +71,14 @@ pub enum Gate {
     Listen(OwnedFd),
 }
 
-/// Everything a start needs beside the plan.
-pub struct Job<'a> {
-    pub plan: &'a Plan,
+/// What a start does.
+pub struct Work<'a> {
+    pub plan: Cow<'a, Plan>,
     pub environment: Environment<'a>,
+}
+
+/// Everything that a start needs beside its work.
+pub struct Job {
     /// Standard input, output and error; of a container with a terminal nothing is written to them.
     pub stdio: [OwnedFd; 3],
     /// So many descriptors from 3 on are the program's too, as they are.
@@ -112,20 +118,24 @@ impl Starting {
     }
 }
 
-/// Clones setup and returns at once; what happens next comes from `report`.
+/// Clones setup and returns at once; what happens next comes from `report`. What the work is, setup asks: it may
+/// take its time over it, and all its memory goes with it.
 ///
 /// # Errors
 /// As clone3(2).
-pub fn start(job: Job<'_>) -> Result<Starting> {
+pub fn start<'a>(
+    job: Job,
+    work: impl FnOnce() -> core::result::Result<Work<'a>, Failure>,
+) -> Result<Starting> {
     let (ours, theirs) = seqpacket::pair()?;
     let cgroup = job.cgroup.as_ref().map(AsFd::as_fd);
     let into = if cgroup.is_some() { flags::INTO_CGROUP } else { 0 };
     match clone3(job.parent, into, cgroup)? {
         Cloned::Parent { pidfd, .. } => Ok(Starting { report: ours, setup: pidfd }),
         Cloned::Child => {
-            let job = settle(job, theirs);
-            process::exit_now(match job {
-                Ok((job, report)) => setup::run(&job, report),
+            crate::ALLOCATOR.use_fresh();
+            process::exit_now(match settle(job, theirs) {
+                Ok((job, report)) => setup::run(&job, work, report),
                 Err(_) => 1,
             })
         }
@@ -134,13 +144,12 @@ pub fn start(job: Job<'_>) -> Result<Starting> {
 
 /// First thing in the child: plain signals, a session of its own, and nothing open but what the
 /// job needs. Everything is moved above the gap that is then closed behind it.
-fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
+fn settle(job: Job, report: OwnedFd) -> Result<(Job, OwnedFd)> {
     signal::reset();
     let _ = process::new_session();
     let _ = process::not_dumpable();
     process::set_name(c"orlop-setup");
-    let Job { plan, environment, stdio: [input, output, error], preserved, cgroup, parent, gate, joins } =
-        job;
+    let Job { stdio: [input, output, error], preserved, cgroup, parent, gate, joins } = job;
     // We are in it by now; its number is closed with the others below.
     let _ = cgroup.map(IntoRawFd::into_raw_fd);
     let (listens, gate) = match gate {
@@ -181,5 +190,5 @@ fn settle(job: Job<'_>, report: OwnedFd) -> Result<(Job<'_>, OwnedFd)> {
     let stdio = [needed(0)?, needed(1)?, needed(2)?];
     let gate = if listens { Gate::Listen(needed(4)?) } else { Gate::Report };
     let (report, joins) = (needed(3)?, take(5)?);
-    Ok((Job { plan, environment, stdio, preserved, cgroup: None, parent, gate, joins }, report))
+    Ok((Job { stdio, preserved, cgroup: None, parent, gate, joins }, report))
 }

@@ -62,7 +62,7 @@ pub fn bound(keep: u64) -> Result<()> {
     capability::keep_over_user_change()
 }
 
-pub fn become_user(made: &mut Made, job: &Job<'_>) -> Result<()> {
+pub fn become_user(made: &mut Made, job: &Job) -> Result<()> {
     let Resolved { uid, gid, groups, home } = &made.user;
     // Or it could not open /dev/stdout anew, as nginx and httpd do.
     for fd in &job.stdio {

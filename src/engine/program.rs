@@ -40,7 +40,7 @@ fn check(path: &str) -> Result<CString> {
 }
 
 /// What a program finds that is not its own doing.
-pub fn prepare(umask: u32, made: &Made, job: &Job<'_>) -> Result<()> {
+pub fn prepare(umask: u32, made: &Made, job: &Job) -> Result<()> {
     // All dispositions are default since setup began, or handlers, which an exec makes default.
     signal::unblock_all();
     process::set_umask(umask);

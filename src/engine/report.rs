@@ -18,6 +18,11 @@ impl Failure {
         Self { step: step.into(), object: object.into(), errno: errno as i32 }
     }
 
+    /// What makes an error the failure of this step.
+    pub fn of<'a>(step: &'static str, object: &'a str) -> impl FnOnce(Errno) -> Self + use<'a> {
+        move |errno| Self::new(step, object, errno)
+    }
+
     pub fn said(step: impl Into<String>, object: impl Into<String>) -> Self {
         Self { step: step.into(), object: object.into(), errno: 0 }
     }

@@ -11,7 +11,7 @@ use orlop::container::spec::IdMapping;
 use orlop::container::{NamespaceKind, Propagation, SetupStep, environment, host_id, parse_env_file};
 
 use super::report::{self, Failure};
-use super::{Environment, Job, inside, mounts, root};
+use super::{Environment, Job, Work, inside, mounts, root};
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::{Errno, Result, fd, mount, namespace, pidfd, process, scheduling, seqpacket, wait};
@@ -134,7 +134,11 @@ fn send(to: &OwnedFd, word: [u8; 1], fd: BorrowedFd<'_>) -> Result<()> {
 }
 
 /// Runs all steps and clones the container. The value is setup's exit code.
-pub fn run(job: &Job<'_>, report: OwnedFd) -> i32 {
+pub fn run<'a>(
+    job: &Job,
+    work: impl FnOnce() -> core::result::Result<Work<'a>, Failure>,
+    report: OwnedFd,
+) -> i32 {
     let failed = |to: &OwnedFd, failure: &Failure| {
         report::send_failure(to.as_fd(), failure);
         1
@@ -147,21 +151,21 @@ pub fn run(job: &Job<'_>, report: OwnedFd) -> i32 {
         Ok(made) => made,
         Err(failure) => return failed(&report, &failure),
     };
-    match steps(job, &mut made) {
+    match work().and_then(|work| steps(job, &work, &mut made)) {
         Ok(()) => 0,
         // Before `made` lets go of the container: its end must not be heard before the reason.
         Err(failure) => failed(&report, &failure),
     }
 }
 
-fn steps(job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
-    made.env = read_environment(&job.environment)?;
-    for step in &job.plan.setup {
+fn steps(job: &Job, work: &Work<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
+    made.env = read_environment(&work.environment)?;
+    for step in &work.plan.setup {
         // What else may be done could cover it.
         if !matches!(step, SetupStep::Node(_) | SetupStep::Link { .. }) {
             made.parent = None;
         }
-        execute(step, job, made)?;
+        execute(step, (job, work), made)?;
     }
     // Whoever was made last waits for nothing.
     match (&made.container, &made.root) {
@@ -172,7 +176,7 @@ fn steps(job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
 
 pub fn read_environment(wanted: &Environment<'_>) -> core::result::Result<Vec<String>, Failure> {
     let mut over = Vec::new();
-    for file in wanted.files {
+    for file in wanted.files.iter() {
         let bytes = fs::open_regular(&file.path).and_then(|fd| fs::read_regular(fd.as_fd(), ENV_FILE_LIMIT));
         match bytes {
             Ok(bytes) => {
@@ -188,14 +192,15 @@ pub fn read_environment(wanted: &Environment<'_>) -> core::result::Result<Vec<St
             Err(errno) => return Err(Failure::new("env_file", &file.name, errno)),
         }
     }
-    Ok(environment(wanted.base, over.iter().chain(wanted.over)))
+    Ok(environment(&wanted.base, over.iter().chain(wanted.over)))
 }
 
-pub fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result::Result<(), Failure> {
-    let fail = |name: &'static str, object: &str| {
-        let object = object.to_owned();
-        move |errno| Failure::new(name, object, errno)
-    };
+pub fn execute(
+    step: &SetupStep,
+    (job, work): (&Job, &Work<'_>),
+    made: &mut Made,
+) -> core::result::Result<(), Failure> {
+    let fail = Failure::of;
     match step {
         SetupStep::MountLayer { diff_id } => root::mount_layer(diff_id).map_err(fail("layer", diff_id)),
         SetupStep::MountVolume { path, size } => {
@@ -204,7 +209,7 @@ pub fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result
         SetupStep::NewMountNamespace { propagation } => {
             new_mount_namespace(*propagation).map_err(fail("mount namespace", ""))
         }
-        SetupStep::Clone { namespaces } => clone_container(namespaces, job, made),
+        SetupStep::Clone { namespaces } => clone_container(namespaces, job, work, made),
         SetupStep::MapIds { uids, gids } => {
             map_ids(uids, gids, made).map_err(fail("user namespace", ""))?;
             lend_stdio(job, made).map_err(fail("output", ""))
@@ -231,7 +236,8 @@ pub fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result
         SetupStep::Fresh(fresh) => mounts::fresh(fresh, made).map_err(fail("mount", &fresh.at)),
         SetupStep::CopyUp(fresh) => mounts::copy_up(fresh, made).map_err(fail("tmpcopyup", &fresh.at)),
         SetupStep::Bind(bind) => {
-            mounts::bind(bind, made).map_err(fail("mount", &format!("{} on {}", bind.source, bind.at)))
+            let places = || format!("{} on {}", bind.source, bind.at);
+            mounts::bind(bind, made).map_err(|errno| Failure::new("mount", places(), errno))
         }
         SetupStep::OpenBind(bind) => mounts::open_bind(bind, made)
             .and_then(|tree| made.hand_over(tree))
@@ -245,9 +251,7 @@ pub fn execute(step: &SetupStep, job: &Job<'_>, made: &mut Made) -> core::result
         SetupStep::RootReadOnly => {
             made.root().and_then(|root| root::read_only(root.as_fd())).map_err(fail("read_only", "/"))
         }
-        SetupStep::OomScore(score) => {
-            process::set_oom_score(*score).map_err(fail("oom_score_adj", &score.to_string()))
-        }
+        SetupStep::OomScore(score) => process::set_oom_score(*score).map_err(fail("oom_score_adj", "")),
         SetupStep::Rlimit { kind, soft, hard } => {
             made.limit(kind, *soft, *hard).map_err(fail("ulimit", kind))
         }
@@ -305,7 +309,8 @@ fn join_user_namespace(path: &str, made: &mut Made) -> Result<()> {
 
 fn clone_container(
     namespaces: &[NamespaceKind],
-    job: &Job<'_>,
+    job: &Job,
+    work: &Work<'_>,
     made: &mut Made,
 ) -> core::result::Result<(), Failure> {
     let fail = |step: &'static str| move |errno| Failure::new(step, "", errno);
@@ -334,12 +339,12 @@ fn clone_container(
             // Or it would wait for itself when setup is gone.
             let (ours, _) = &made.ends;
             fd::close_borrowed(ours.as_fd());
-            process::exit_now(inside::run(job, made))
+            process::exit_now(inside::run(job, work, made))
         }
     }
 }
 
-fn lend_stdio(job: &Job<'_>, made: &Made) -> Result<()> {
+fn lend_stdio(job: &Job, made: &Made) -> Result<()> {
     let (uid, gid) = made.owner()?;
     let gid = (!made.gids.is_empty()).then_some(gid);
     job.stdio.iter().try_for_each(|fd| process::lend(fd.as_fd(), uid, gid))

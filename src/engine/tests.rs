@@ -1,6 +1,7 @@
 //! Bundles on this host's own kernel, as root: its /usr is their only content. There is no cgroup here; what
 //! needs one is shown in virtual machines.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +11,7 @@ use orlop::container::spec::Spec;
 use orlop::container::{Root, plan};
 use serde_json::{Value, json};
 
-use super::{Environment, Gate, Job, Report, send_go, start};
+use super::{Environment, Gate, Job, Report, Work, send_go, start};
 use crate::linux::clone::Parent;
 use crate::linux::{Errno, fd, wait};
 
@@ -75,17 +76,18 @@ fn run_in(spec: &Spec, root: Root) -> Result<(i32, String), String> {
     let plan = plan(spec, &root).map_err(|refused| refused.to_string())?;
     let mut out = tempfile::tempfile().unwrap();
     let output = || OwnedFd::from(out.try_clone().unwrap());
-    let starting = start(Job {
-        plan: &plan,
-        environment: Environment { base: &spec.process.as_ref().unwrap().env, files: &[], over: &[] },
+    let env = spec.process.as_ref().unwrap().env.as_slice();
+    let environment = Environment { base: env.into(), files: Cow::Borrowed(&[]), over: &[] };
+    let work = Work { plan: Cow::Borrowed(&plan), environment };
+    let job = Job {
         stdio: [fd::null().unwrap(), output(), output()],
         preserved: 0,
         cgroup: None,
         parent: Parent::Caller,
         gate: Gate::Report,
         joins: None,
-    })
-    .unwrap();
+    };
+    let starting = start(job, || Ok(work)).unwrap();
     let mut container = None;
     let mut terminal = None;
     loop {

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use nix::fcntl::{OFlag, open, openat};
+use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -17,11 +17,8 @@ pub const ROOT: &str = "/sys/fs/cgroup";
 /// # Errors
 /// ENOENT.
 pub fn open_path(path: &str) -> Result<OwnedFd> {
-    open(
-        format!("{ROOT}/{path}").as_str(),
-        OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW,
-        Mode::empty(),
-    )
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    super::fs::open(format!("{ROOT}/{path}").as_str(), flags, Mode::empty())
 }
 
 /// Whether a cgroup was there before.

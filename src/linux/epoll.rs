@@ -10,6 +10,10 @@ use super::{Errno, Result};
 /// What is waited for.
 pub type Interest = EpollFlags;
 
+/// Something to read, told once: all of it is read then. A child that was made before we closed it has it open
+/// for a moment more, and of its end nobody is to be told again and again until then.
+pub const NEWS: Interest = Interest::EPOLLIN.union(Interest::EPOLLET);
+
 /// Enough to see every kind of event in a wake-up; the rest comes in the next.
 pub const EVENTS_PER_WAKE: usize = 32;
 
@@ -82,5 +86,29 @@ pub struct Ready {
 impl Ready {
     pub fn iter(&self) -> impl Iterator<Item = (u64, Interest)> + '_ {
         self.events.iter().take(self.count).map(|event| (event.data(), event.events()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::{fd, seqpacket};
+
+    /// How often of ten times its end is told, after it was closed here and is open elsewhere.
+    fn told_of_the_end(interest: Interest) -> usize {
+        let epoll = Epoll::new().unwrap();
+        let (ours, theirs) = seqpacket::pair().unwrap();
+        epoll.add(ours.as_fd(), interest, 7).unwrap();
+        let of_a_child = fd::copy(ours.as_fd()).unwrap();
+        drop((ours, theirs));
+        let told = (0..10).filter(|_| epoll.wait(Some(Duration::ZERO)).unwrap().iter().count() == 1).count();
+        drop(of_a_child);
+        told
+    }
+
+    #[test]
+    fn an_end_that_was_told_is_not_told_on_behalf_of_a_child() {
+        assert_eq!(told_of_the_end(NEWS), 1);
+        assert_eq!(told_of_the_end(Interest::EPOLLIN), 10, "what NEWS is for");
     }
 }

@@ -141,7 +141,7 @@ pub fn nonblocking(fd: BorrowedFd<'_>) -> Result<()> {
 /// # Errors
 /// ENOENT before /dev is mounted.
 pub fn null() -> Result<OwnedFd> {
-    open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())
+    super::fs::open("/dev/null", OFlag::O_RDWR, Mode::empty())
 }
 
 /// Reads from `fd`, again when interrupted.

@@ -4,11 +4,12 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::NixPath;
 use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
 use super::mount::{PROC_MAGIC, SYSFS_MAGIC, has_magic};
-use super::{Errno, Result, c_path, check_fd};
+use super::{Errno, Result, check_fd};
 
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_NO_SYMLINKS: u64 = 0x04;
@@ -22,19 +23,29 @@ struct OpenHow {
 }
 
 fn openat2(dir: BorrowedFd<'_>, path: &str, flags: i32, resolve: u64) -> Result<OwnedFd> {
-    let path = c_path(path)?;
     let how = OpenHow { flags: (flags | libc::O_CLOEXEC) as u64, mode: 0, resolve };
     let size = core::mem::size_of::<OpenHow>();
-    loop {
-        // SAFETY: a valid C string and a structure of the size given.
-        let value =
-            unsafe { libc::syscall(libc::SYS_openat2, dir.as_raw_fd(), path.as_ptr(), &raw const how, size) };
-        match check_fd(value) {
-            // A rename raced with the resolution of `..`; the man page says to try again.
-            Err(Errno::EAGAIN) => {}
-            other => return other,
+    path.with_nix_path(|path| {
+        loop {
+            // SAFETY: a valid C string and a structure of the size given.
+            let value = unsafe {
+                libc::syscall(libc::SYS_openat2, dir.as_raw_fd(), path.as_ptr(), &raw const how, size)
+            };
+            match check_fd(value) {
+                // A rename raced with the resolution of `..`; the man page says to try again.
+                Err(Errno::EAGAIN) => {}
+                other => return other,
+            }
         }
-    }
+    })?
+}
+
+/// open(2), with O_CLOEXEC.
+///
+/// # Errors
+/// As it.
+pub fn open(path: &str, flags: OFlag, mode: Mode) -> Result<OwnedFd> {
+    openat(AT_FDCWD, path, flags | OFlag::O_CLOEXEC, mode)
 }
 
 /// Opens `path` as a process whose root is `root` would see it: absolute links and `..` stay
@@ -116,6 +127,17 @@ fn make_or_meet_link(
         Err(Errno::ENOENT) => {}
         other => return other.map(Met::Place),
     }
+    // Mostly the last part alone is missing.
+    if let Some((parent, name)) = path.rsplit_once('/')
+        && !matches!(name, "" | "." | "..")
+        && let Ok(at) = open(if parent.is_empty() { "/" } else { parent }, libc::O_PATH | libc::O_DIRECTORY)
+    {
+        match make_below(at.as_fd(), name, node, owner) {
+            // What is there is a link, if nobody was faster.
+            Err(Errno::EEXIST) => {}
+            made => return made.map(Met::Place),
+        }
+    }
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let mut so_far = String::from("/");
     let mut at = open("/", libc::O_PATH | libc::O_DIRECTORY)?;
@@ -134,7 +156,6 @@ fn make_or_meet_link(
                     }
                     made => made?,
                 }
-                open(&here, libc::O_PATH)?
             }
             other => other?,
         };
@@ -143,7 +164,8 @@ fn make_or_meet_link(
     Ok(Met::Place(at))
 }
 
-fn make_below(parent: BorrowedFd<'_>, name: &str, node: Node, (uid, gid): (u32, u32)) -> Result<()> {
+/// What was made, and nothing that came into its place afterwards.
+fn make_below(parent: BorrowedFd<'_>, name: &str, node: Node, (uid, gid): (u32, u32)) -> Result<OwnedFd> {
     let made = match node {
         Node::Directory => {
             mkdirat(parent, name, Mode::from_bits_truncate(0o755))?;
@@ -160,7 +182,8 @@ fn make_below(parent: BorrowedFd<'_>, name: &str, node: Node, (uid, gid): (u32, 
         return Err(Errno::EEXIST);
     }
     let flags = nix::fcntl::AtFlags::AT_EMPTY_PATH;
-    nix::unistd::fchownat(&made, "", Some(uid.into()), Some(gid.into()), flags)
+    nix::unistd::fchownat(&made, "", Some(uid.into()), Some(gid.into()), flags)?;
+    Ok(made)
 }
 
 /// Whether the descriptor stands for a directory.
@@ -287,7 +310,8 @@ pub fn read_regular(fd: BorrowedFd<'_>, limit: usize) -> Result<Vec<u8>> {
         return Err(Errno::EINVAL);
     }
     let mut bytes = Vec::new();
-    let mut buffer = [0u8; 16 << 10];
+    // Most have few bytes; a larger one would be zeroed for nothing.
+    let mut buffer = [0u8; 2 << 10];
     loop {
         let size = super::fd::read(fd, &mut buffer)?;
         if size == 0 {
@@ -311,83 +335,5 @@ pub fn lock(fd: BorrowedFd<'_>) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    fn check(link: &str, expected: Result<&str>) {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("etc")).unwrap();
-        symlink(link, folder.path().join("etc/resolv.conf")).unwrap();
-        let root = open_directory(folder.path().to_str().unwrap()).unwrap();
-        let owner = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
-        let place = make_in_root(root.as_fd(), "/etc/resolv.conf", Node::File, owner, Links::Follow);
-        assert_eq!(place.map(drop), expected.map(drop), "{link}");
-        if let Ok(made) = expected {
-            assert!(std::fs::symlink_metadata(folder.path().join(made)).unwrap().is_file(), "{link}");
-        }
-    }
-
-    #[test]
-    fn a_directory_takes_the_mode_of_another_once_and_whole() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let (ours, theirs) = (folder.path().join("volume"), folder.path().join("image"));
-        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-        let set = |path, mode| {
-            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-        };
-        for path in [&ours, &theirs] {
-            std::fs::create_dir(path).unwrap();
-        }
-        set(&theirs, 0o2750);
-        // Of somebody who has it mounted.
-        let theirs_too = open_directory(ours.to_str().unwrap()).unwrap();
-        lock(theirs_too.as_fd()).unwrap();
-        for (before, after) in [(UNCLAIMED, 0o2750), (0o700, 0o700), (0o1777, 0o1777)] {
-            set(&ours, before);
-            let from = open_directory(theirs.to_str().unwrap()).unwrap();
-            claim(from.as_fd(), ours.to_str().unwrap(), 0).unwrap();
-            assert_eq!(mode(&ours), after, "{before:o}");
-        }
-    }
-
-    #[test]
-    fn what_a_link_to_nothing_names_is_made_inside_the_root() {
-        check("../run/resolve/stub.conf", Ok("run/resolve/stub.conf"));
-        check("/run/resolve/stub.conf", Ok("run/resolve/stub.conf"));
-        check("../../../../nowhere/orlop-test", Ok("nowhere/orlop-test"));
-        check("resolv.conf", Err(Errno::ELOOP));
-    }
-
-    #[test]
-    fn what_is_read_is_a_file_and_nobody_waits_for_what_is_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        std::fs::write(path("file"), "text").unwrap();
-        nix::unistd::mkfifo(&path("fifo"), Mode::S_IRWXU).unwrap();
-        symlink("fifo", path("link")).unwrap();
-        symlink("../../../file", path("up")).unwrap();
-        let root = open_directory(folder.path().to_str().unwrap()).unwrap();
-        let read = |name: &str, limit| read_in_root(root.as_fd(), name, limit);
-        assert_eq!(read("file", 4).unwrap(), b"text");
-        assert_eq!(read("up", 4).unwrap(), b"text");
-        assert_eq!(read("file", 3), Err(Errno::EFBIG));
-        for name in ["fifo", "link", "."] {
-            assert_eq!(read(name, 4), Err(Errno::EINVAL), "{name}");
-        }
-        let machine = open_directory("/").unwrap();
-        for name in ["/dev/zero", "/proc/self/status", "/proc/self/environ", "/sys/kernel/mm/ksm/run"] {
-            assert_eq!(read_in_root(machine.as_fd(), name, 1 << 20), Err(Errno::EINVAL), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_place_that_refuses_links_refuses_those_to_nothing_too() {
-        let folder = tempfile::tempdir().unwrap();
-        symlink("nowhere", folder.path().join("proc")).unwrap();
-        let root = open_directory(folder.path().to_str().unwrap()).unwrap();
-        let place = make_in_root(root.as_fd(), "/proc", Node::Directory, (0, 0), Links::Refuse);
-        assert_eq!(place.map(drop), Err(Errno::ELOOP));
-    }
-}
+#[path = "fs_tests.rs"]
+mod tests;

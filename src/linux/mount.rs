@@ -4,9 +4,10 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use nix::NixPath;
 use nix::mount::{MntFlags, MsFlags, umount2};
 
-use super::{Errno, Result, c_path, check, check_fd};
+use super::{Errno, Result, check, check_fd};
 
 /// Attributes of a mount, MOUNT_ATTR_* of linux/mount.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,6 +71,14 @@ struct MountAttr {
     userns_fd: u64,
 }
 
+/// Null for none.
+fn with_text<T>(text: Option<&str>, call: impl FnOnce(*const libc::c_char) -> T) -> Result<T> {
+    match text {
+        Some(text) => text.with_nix_path(|text| call(text.as_ptr())),
+        None => Ok(call(core::ptr::null())),
+    }
+}
+
 /// A file system being configured (fsopen(2)).
 #[derive(Debug)]
 pub struct Filesystem(OwnedFd);
@@ -83,13 +92,12 @@ impl Filesystem {
     }
 
     fn config(&self, command: libc::c_uint, key: Option<&str>, value: Option<&str>) -> Result<()> {
-        let key = key.map(c_path).transpose()?;
-        let value = value.map(c_path).transpose()?;
-        let pointer =
-            |text: &Option<std::ffi::CString>| text.as_ref().map_or(core::ptr::null(), |t| t.as_ptr());
         let fd = self.0.as_raw_fd();
-        // SAFETY: null or valid C strings that live across the call.
-        check(unsafe { libc::syscall(libc::SYS_fsconfig, fd, command, pointer(&key), pointer(&value), 0) })?;
+        let done = with_text(key, |key| {
+            // SAFETY: null or valid C strings that live across the call.
+            with_text(value, |value| unsafe { libc::syscall(libc::SYS_fsconfig, fd, command, key, value, 0) })
+        });
+        check(done??)?;
         Ok(())
     }
 
@@ -127,10 +135,7 @@ impl Filesystem {
 /// # Errors
 /// ENOENT, EPERM.
 pub fn clone_tree(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
-    let path = c_path(path)?;
-    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE | libc::AT_EMPTY_PATH) as libc::c_uint;
-    // SAFETY: a valid C string.
-    check_fd(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })
+    open_tree(dir, path, AT_RECURSIVE as libc::c_uint)
 }
 
 /// As [`clone_tree`], of the one mount without those below it.
@@ -138,10 +143,15 @@ pub fn clone_tree(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
 /// # Errors
 /// ENOENT, EPERM.
 pub fn clone_one(dir: BorrowedFd<'_>, path: &str) -> Result<OwnedFd> {
-    let path = c_path(path)?;
-    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint;
+    open_tree(dir, path, 0)
+}
+
+fn open_tree(dir: BorrowedFd<'_>, path: &str, more: libc::c_uint) -> Result<OwnedFd> {
+    let flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | libc::AT_EMPTY_PATH as libc::c_uint | more;
     // SAFETY: a valid C string.
-    check_fd(unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) })
+    let open =
+        |path: &CStr| unsafe { libc::syscall(libc::SYS_open_tree, dir.as_raw_fd(), path.as_ptr(), flags) };
+    check_fd(path.with_nix_path(open)?)
 }
 
 /// Attaches a mount that is attached nowhere on the file that `target` stands for.

@@ -2,11 +2,11 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::Mode;
 
-use super::{Errno, Result};
+use super::{Errno, Result, fs};
 
 /// Enters a user namespace: full capabilities there, none outside.
 ///
@@ -30,7 +30,7 @@ pub fn unshare_flags(flags: u64) -> Result<()> {
 /// ENOENT; EINVAL when it is another kind, or no namespace at all.
 pub fn open_of_kind(path: &str, kind: u64) -> Result<OwnedFd> {
     const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
-    let fd = open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())?;
+    let fd = fs::open(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK, Mode::empty())?;
     // A file of another file system may answer to the number of this ioctl with anything.
     const NSFS_MAGIC: i64 = 0x6e73_6673;
     if !super::mount::has_magic(fd.as_fd(), NSFS_MAGIC)? {
@@ -83,7 +83,7 @@ pub fn other_than_ours(pidfd: BorrowedFd<'_>, kinds: u64) -> Result<u64> {
     for (flag, number, name) in KINDS.into_iter().chain([time]) {
         let theirs = super::pidfd::namespace(pidfd, number)?;
         let path = format!("/proc/self/ns/{name}");
-        let ours = open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let ours = fs::open(path.as_str(), OFlag::O_RDONLY, Mode::empty())?;
         if is_same(theirs.as_fd(), ours.as_fd())? {
             others &= !(flag.bits() as u64);
         }
@@ -106,7 +106,7 @@ pub fn is_same(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
 /// # Errors
 /// ENOENT without /proc.
 pub fn own_user() -> Result<OwnedFd> {
-    open("/proc/self/ns/user", OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+    fs::open("/proc/self/ns/user", OFlag::O_RDONLY, Mode::empty())
 }
 
 /// Whether our user namespace is the first one, in which all ids are what they are.
@@ -193,7 +193,7 @@ pub fn write_time_offsets(lines: &str) -> Result<()> {
 
 /// In one write, which is all that these files take.
 fn write_all(path: &str, text: &str) -> Result<()> {
-    let fd = open(path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let fd = fs::open(path, OFlag::O_WRONLY, Mode::empty())?;
     if nix::unistd::write(fd.as_fd(), text.as_bytes())? == text.len() { Ok(()) } else { Err(Errno::EIO) }
 }
 

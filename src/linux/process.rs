@@ -220,11 +220,8 @@ pub fn set_limit(pid: i32, resource: u32, soft: u64, hard: u64) -> Result<()> {
 /// # Errors
 /// EACCES when it would fall without privilege.
 pub fn set_oom_score(score: i32) -> Result<()> {
-    let fd = nix::fcntl::open(
-        "/proc/self/oom_score_adj",
-        nix::fcntl::OFlag::O_WRONLY | nix::fcntl::OFlag::O_CLOEXEC,
-        nix::sys::stat::Mode::empty(),
-    )?;
+    let (flags, mode) = (nix::fcntl::OFlag::O_WRONLY, nix::sys::stat::Mode::empty());
+    let fd = super::fs::open("/proc/self/oom_score_adj", flags, mode)?;
     nix::unistd::write(fd, score.to_string().as_bytes()).map(drop)
 }
 

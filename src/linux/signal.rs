@@ -1,6 +1,7 @@
 //! Signals: read from a descriptor in PID 1 and the supervisor, plain again in every child.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Result, check};
 
@@ -83,13 +84,28 @@ pub fn read(fd: &OwnedFd) -> impl Iterator<Item = (i32, u32)> + use<> {
     infos.into_iter().take(count).map(|info| (info.ssi_signo as i32, info.ssi_pid))
 }
 
+/// Signals whose disposition may not be default, bit N for signal N + 1: at first all, for nobody knows what
+/// was inherited.
+static CHANGED: AtomicU64 = AtomicU64::new(u64::MAX);
+
+fn set(signal: i32, disposition: libc::sighandler_t) {
+    let bit = 1u64.checked_shl(signal.wrapping_sub(1) as u32).unwrap_or_default();
+    CHANGED.fetch_or(bit, Ordering::Relaxed);
+    // SAFETY: no handler, or one of ours that does what it may (signal-safety(7)).
+    unsafe { libc::signal(signal, disposition) };
+}
+
 /// Every disposition default, nothing blocked: what a program expects to start with, and what std
 /// no longer gives it.
 pub fn reset() {
-    for signal in 1..=LAST {
-        // The kernel refuses SIGKILL and SIGSTOP, and libc its own two; all are default already.
-        // SAFETY: SIG_DFL installs no handler.
+    let changed = CHANGED.load(Ordering::Relaxed);
+    for signal in (1..=LAST).filter(|signal| changed >> (signal - 1) & 1 == 1) {
+        // SAFETY: SIG_DFL installs no handler. The kernel refuses SIGKILL and SIGSTOP, and libc its own two; all
+        // are default already.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    if changed == u64::MAX {
+        CHANGED.store(0, Ordering::Relaxed);
     }
     unblock_all();
 }
@@ -115,8 +131,7 @@ pub fn end_as_others_do() {
         unsafe { libc::_exit(128 + signal) }
     }
     for signal in ENDING {
-        // SAFETY: the handler only ends the process.
-        unsafe { libc::signal(signal, end as extern "C" fn(libc::c_int) as libc::sighandler_t) };
+        set(signal, end as extern "C" fn(libc::c_int) as libc::sighandler_t);
     }
 }
 
@@ -156,8 +171,7 @@ pub fn wake_for_children() {
 
 /// Ignores one signal.
 pub fn ignore(signal: i32) {
-    // SAFETY: SIG_IGN installs no handler.
-    unsafe { libc::signal(signal, libc::SIG_IGN) };
+    set(signal, libc::SIG_IGN);
 }
 
 /// Sends one to our parent. PID 1 takes only those that it waits for; the kernel drops the others.

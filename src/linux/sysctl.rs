@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
 
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -28,7 +29,7 @@ pub(crate) fn write_sysctl(key: &str, value: &str) -> Result<(), Error> {
 
 /// Nothing that was mounted over it.
 pub(super) fn the_kernels(path: &str) -> io::Result<File> {
-    let root = File::open(path)?;
+    let root = File::from(super::fs::open(path, OFlag::O_DIRECTORY, Mode::empty())?);
     match super::mount::has_magic(root.as_fd(), super::mount::PROC_MAGIC)? {
         true => Ok(root),
         false => Err(io::Error::from_raw_os_error(libc::EXDEV)),

@@ -2,6 +2,7 @@
 //!
 //! Whatever fails undoes all that was made before it.
 
+use std::borrow::Cow;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -22,7 +23,7 @@ use super::record::{Identity, Record};
 use super::reports::Reports;
 use super::store::{Folder, Store};
 use super::{World, delete, net_devices, resources, seccomp_agent};
-use crate::engine::{self, Environment, Gate, HookPlace, Job, Report, Starting};
+use crate::engine::{self, Environment, Gate, HookPlace, Job, Report, Starting, Work};
 use crate::linux::clone::Parent;
 use crate::linux::{directory, pidfd, proc, seqpacket, time, wait};
 
@@ -203,27 +204,20 @@ impl Attempt<'_> {
             Then::Detach | Then::Attend => Gate::Report,
         };
         let preserved = world.preserved;
-        let starting = engine::start(Job {
-            plan,
-            environment: Environment {
-                base: &self
-                    .bundle
-                    .spec
-                    .process
-                    .as_ref()
-                    .map(|process| last_of_each(&process.env))
-                    .unwrap_or_default(),
-                files: &[],
-                over: &preserved.environment(),
-            },
+        let process = self.bundle.spec.process.as_ref();
+        let base = process.map(|process| last_of_each(&process.env)).unwrap_or_default();
+        let over = preserved.environment();
+        let environment = Environment { base: base.into(), files: Cow::Borrowed(&[]), over: &over };
+        let work = Work { plan: Cow::Borrowed(plan), environment };
+        let job = Job {
             stdio: super::stdio()?,
             preserved: preserved.count(),
             cgroup,
             parent: Parent::Caller,
             gate,
             joins: None,
-        });
-        let starting = starting.map_err(at("clone"))?;
+        };
+        let starting = engine::start(job, || Ok(work)).map_err(at("clone"))?;
         self.attend(&starting)?;
         limits.apply_late(self.record.cgroup.as_ref())?;
         let (Some(process), Some(identity)) = (self.process.take(), self.record.process) else {

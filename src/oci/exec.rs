@@ -1,5 +1,6 @@
 //! `exec`: another process in a running container.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
@@ -21,7 +22,7 @@ use super::log::Log;
 use super::reports::Reports;
 use super::start::{NotBegun, end, until_it_runs};
 use super::store::Store;
-use crate::engine::{self, Environment, Gate, Job, Report, Starting};
+use crate::engine::{self, Environment, Gate, Job, Report, Starting, Work};
 use crate::linux::clone::Parent;
 use crate::linux::wait;
 
@@ -50,17 +51,18 @@ pub(crate) fn exec(world: &World<'_>, asked: &ExecArguments) -> Result<i32> {
     }
     let plan = plan_exec(&spec, &process, &Names::default());
     let plan = plan.map_err(|refused| Failure::new(refused.to_string()))?;
-    let starting = engine::start(Job {
-        plan: &plan,
-        environment: Environment { base: &last_of_each(&process.env), files: &[], over: &[] },
+    let environment =
+        Environment { base: last_of_each(&process.env).into(), files: Cow::Borrowed(&[]), over: &[] };
+    let job = Job {
         stdio: super::stdio()?,
         preserved: world.preserved.others,
         cgroup: entrance(&container, &asked.cgroup)?,
         parent: Parent::Caller,
         gate: Gate::Report,
         joins: Some(target.try_clone().map_err(super::failure::io_at("the container's process"))?),
-    });
-    let starting = starting.map_err(at("clone"))?;
+    };
+    let work = Work { plan: Cow::Borrowed(&plan), environment };
+    let starting = engine::start(job, || Ok(work)).map_err(at("clone"))?;
     let mut made = Made::default();
     let begun = made.begin(&starting, &sockets, &container, || Ok(spec), asked.detach);
     match (begun, made.process, made.attendant) {

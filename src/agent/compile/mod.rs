@@ -5,7 +5,10 @@ mod spec;
 
 use orlop::config::{self, Config, Container};
 use orlop::container::seccomp::Programs;
-use orlop::container::{Facts, Names, Plan, Root, Spec, capabilities, compile, first_id, plan_with, root};
+use orlop::container::{
+    Confinement, Facts, Names, Plan, Refused, Root, Spec, capabilities, compile, compile_with, confinement,
+    first_id, plan_with, root,
+};
 
 use hardware::Hardware;
 
@@ -29,7 +32,25 @@ pub struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    /// What a container gets, and how it comes to it.
+    /// What has to be known before there is a process: its files in /etc are written, its filter is compiled.
+    ///
+    /// # Errors
+    /// [`Failure`] naming what is missing, or cannot be done.
+    pub fn look_up(
+        &self,
+        container: &Container,
+        slot: u32,
+        programs: &mut Programs,
+    ) -> Result<(Facts, Confinement), Failure> {
+        let facts = self.facts_and_files(container, slot, programs)?;
+        if let Some(filter) = &facts.seccomp {
+            programs.of(filter).map_err(|refused| said(refused.into()))?;
+        }
+        let confinement = confinement(container, &facts);
+        Ok((facts, confinement))
+    }
+
+    /// What a container gets, and how it comes to it. Asks nobody, and leaves nothing.
     ///
     /// # Errors
     /// [`Failure`] naming what is missing, or cannot be done.
@@ -37,12 +58,11 @@ impl Machine<'_> {
         &self,
         container: &Container,
         image: &store::Image,
-        slot: u32,
+        (facts, confinement): (&Facts, Confinement),
         programs: &mut Programs,
     ) -> Result<(Spec, Plan), Failure> {
-        let (spec, root) = self.whole(container, image, slot, programs)?;
-        let plan =
-            plan_with(&spec, &root, programs).map_err(|refused| Failure::said(refused.field, refused.why))?;
+        let (spec, root) = self.with_facts(container, image, facts, confinement)?;
+        let plan = plan_with(&spec, &root, programs).map_err(said)?;
         let plan = if container.init { plan.with_init() } else { plan };
         Ok((spec, plan))
     }
@@ -58,18 +78,38 @@ impl Machine<'_> {
         slot: u32,
         programs: &mut Programs,
     ) -> Result<(Spec, Root), Failure> {
+        let facts = self.facts_and_files(container, slot, programs)?;
+        let confinement = confinement(container, &facts);
+        self.with_facts(container, image, &facts, confinement)
+    }
+
+    fn facts_and_files(
+        &self,
+        container: &Container,
+        slot: u32,
+        programs: &mut Programs,
+    ) -> Result<Facts, Failure> {
         let directory = records::directory(&container.name);
         files::write_etc(container, &directory, self.config.host.dns.servers.is_empty())
             .map_err(|errno| Failure::new("files", &directory, errno))?;
-        let facts = self.facts(container, slot, programs, Hardware::of(container)?)?;
-        let spec = compile(container, &image.defaults, &facts);
+        self.facts(container, slot, programs, Hardware::of(container)?)
+    }
+
+    fn with_facts(
+        &self,
+        container: &Container,
+        image: &store::Image,
+        facts: &Facts,
+        confinement: Confinement,
+    ) -> Result<(Spec, Root), Failure> {
+        let spec = compile_with(container, &image.defaults, facts, confinement);
         if spec.process.as_ref().is_none_or(|process| process.args.is_empty()) {
             let why = "neither the image nor the configuration names a program";
             return Err(Failure::said("execute", why));
         }
         let quarter = self.boot.memory / 4;
         let upper_size = container.limits.memory.unwrap_or(quarter).min(quarter);
-        let root = root(container, &image.defaults, &facts, &image.layers, upper_size);
+        let root = root(container, &image.defaults, facts, &image.layers, upper_size);
         Ok((spec, root))
     }
 
@@ -115,4 +155,8 @@ impl Machine<'_> {
             },
         })
     }
+}
+
+fn said(refused: Refused) -> Failure {
+    Failure::said(refused.field, refused.why)
 }

@@ -35,7 +35,8 @@ impl Agent {
         let env_files = files::env_files(&container, &self.boot.config_dir);
         self.errand(call, now, move || -> Answer {
             let base = spec.process.as_ref().map_or_else(Vec::new, |process| process.env.clone());
-            let environment = Environment { base: &base, files: &env_files, over: &container.environment };
+            let environment =
+                Environment { base: base.into(), files: env_files.into(), over: &container.environment };
             let spec = describe(spec, &root, &environment, bundle.as_deref())
                 .map_err(|failure| failed(failure.to_string()))?;
             let spec = serde_json::to_value(&spec).map_err(|error| failed(error.to_string()))?;

@@ -8,7 +8,7 @@ use orlop::ledger::{Child, Kind, Label};
 use super::{START, Session, Stage, Start};
 use crate::agent::{Agent, Token, relay, say};
 use crate::engine::{self, Failure, Report};
-use crate::linux::epoll::Interest;
+use crate::linux::epoll::NEWS;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, Result};
 
@@ -21,7 +21,7 @@ impl Agent {
         let key = self.sessions.next;
         self.sessions.next = key.wrapping_add(1);
         let report = start.report.as_fd();
-        self.epoll.add(report, Interest::EPOLLIN, Token::SessionReport(key).number())?;
+        self.epoll.add(report, NEWS, Token::SessionReport(key).number())?;
         let stage = Stage::Starting(Box::new(start));
         self.sessions.all.insert(key, Session { name, cookie, link, stage });
         Ok(())

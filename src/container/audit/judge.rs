@@ -101,7 +101,7 @@ fn capabilities(set: Capabilities, own_ids: bool, findings: &mut Vec<Finding>) {
 fn calls(spec: &Spec, process: &Process, set: Capabilities, findings: &mut Vec<Finding>) {
     match &spec.linux.seccomp {
         None => findings.push(open(Open::NoFilter, "no filter over system calls".into(), true)),
-        Some(filter) if *filter != seccomp::allowed(set.0) => {
+        Some(filter) if **filter != seccomp::allowed(set.0) => {
             findings.push(open(Open::OwnFilter, "a filter of its own over system calls".into(), true));
         }
         Some(_) => {}

@@ -5,6 +5,7 @@ use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -17,7 +18,7 @@ use super::RANGE;
 use super::limits::resources;
 use super::plan::host_id;
 use super::seccomp::{self, Seccomp};
-use super::spec::{self, IdMapping, Linux, Namespace, Process, Resources, RootPath, Spec, User};
+use super::spec::{self, Device, IdMapping, Linux, Namespace, Process, Resources, RootPath, Spec, User};
 use super::steps::{Files, Names, NamespaceKind, Root};
 use crate::config::{self, Capabilities, Container, NetworkMode, Rlimit, UserNamespace};
 use mounts::{mounts, volumes};
@@ -81,7 +82,7 @@ pub struct Facts {
     /// Bytes that a `[volume.X]` may hold in memory.
     pub volume_sizes: BTreeMap<String, u64>,
     /// What the file says that `seccomp` names; or the default, when somebody had it made before.
-    pub seccomp: Option<Seccomp>,
+    pub seccomp: Option<Arc<Seccomp>>,
 }
 
 /// A device as it stands on the machine.
@@ -101,15 +102,36 @@ pub enum DeviceKind {
     Block,
 }
 
+/// What a container's cgroup is told before there is anything in it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Confinement {
+    pub resources: Resources,
+    pub devices: Vec<Device>,
+}
+
+/// The part of [`compile`] that confines.
+#[must_use]
+pub fn confinement(container: &Container, facts: &Facts) -> Confinement {
+    let (devices, rules) = devices::devices(container, facts);
+    let resources = Resources { devices: rules, ..resources(&container.limits, &facts.disks) };
+    Confinement { resources, devices }
+}
+
 /// Compiles what the container gets.
 #[must_use]
 pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
+    compile_with(container, image, facts, confinement(container, facts))
+}
+
+/// As [`compile`], of which this part is there already.
+#[must_use]
+pub fn compile_with(container: &Container, image: &Defaults, facts: &Facts, part: Confinement) -> Spec {
+    let Confinement { resources, devices } = part;
     let capabilities = capabilities(container);
     let range = match container.userns {
         UserNamespace::Private => vec![IdMapping { container_id: 0, host_id: facts.first_id, size: RANGE }],
         UserNamespace::Host => Vec::new(),
     };
-    let (devices, device_rules) = devices::devices(container, facts);
     let hidden = if container.privileged { &[][..] } else { &MASKED[..] };
     let read_only = if container.privileged { &[][..] } else { &READ_ONLY[..] };
     let thermal = facts.thermal.iter().filter(|_| !container.privileged);
@@ -144,12 +166,12 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
             cgroups_path: Some(format!("/containers/{}", container.name)),
             sysctl: sysctls(container, capabilities),
             devices,
-            resources: Resources { devices: device_rules, ..resources(&container.limits, &facts.disks) },
+            resources,
             masked_paths: hidden.iter().map(ToString::to_string).chain(thermal.cloned()).collect(),
             readonly_paths: read_only.iter().map(ToString::to_string).collect(),
             seccomp: match &container.seccomp {
                 config::Seccomp::Default => {
-                    Some(facts.seccomp.clone().unwrap_or_else(|| seccomp::allowed(capabilities)))
+                    Some(facts.seccomp.clone().unwrap_or_else(|| seccomp::allowed(capabilities).into()))
                 }
                 config::Seccomp::Unconfined => None,
                 config::Seccomp::File(_) => facts.seccomp.clone(),

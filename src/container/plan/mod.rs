@@ -67,7 +67,9 @@ pub fn plan_with(spec: &Spec, root: &Root, programs: &mut Programs) -> Result<Pl
     setup.extend((readonly && !closed_late).then_some(SetupStep::RootReadOnly));
     setup.extend(process::rlimits(process)?);
     setup.extend(namespaces.after_mounts());
-    let mut inside = Vec::from([InsideStep::TakeRoot(namespaces.taking())]);
+    // Most have fewer; a step is large, and to move all of them again and again costs a start more than any of them.
+    let mut inside = Vec::with_capacity(64);
+    inside.push(InsideStep::TakeRoot(namespaces.taking()));
     inside.extend(Namespaces::time_offsets(&spec.linux.time_offsets)?);
     inside.extend(namespaces.user.is_some().then_some(InsideStep::BecomeRoot));
     inside.extend(mounts.inside);
@@ -144,7 +146,8 @@ fn paths(spec: &Spec) -> Result<Vec<InsideStep>, Refused> {
     }
     let read_only = spec.linux.readonly_paths.iter().cloned().map(|path| InsideStep::ReadOnly { path });
     let masked = spec.linux.masked_paths.iter().cloned().map(|path| InsideStep::Mask { path });
-    let mut steps: Vec<InsideStep> = Vec::new();
+    let mut steps: Vec<InsideStep> =
+        Vec::with_capacity(spec.linux.readonly_paths.len() + spec.linux.masked_paths.len());
     for step in read_only.chain(masked) {
         // Said twice it is done once.
         if !steps.contains(&step) {
@@ -187,7 +190,8 @@ fn program(
     root: &Root,
     programs: &mut Programs,
 ) -> Result<Vec<InsideStep>, Refused> {
-    let mut steps = Vec::from([InsideStep::Keyring]);
+    let mut steps = Vec::with_capacity(24);
+    steps.push(InsideStep::Keyring);
     if let Some(personality) = &spec.linux.personality {
         steps.push(InsideStep::Personality(scheduling::personality(personality)?));
     }

@@ -50,6 +50,8 @@ fn is_listed(root: &Root, namespaces: &Namespaces) -> bool {
 
 pub(super) fn order(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result<Mounts, Refused> {
     let mut mounts = Mounts::default();
+    mounts.setup.reserve(spec.mounts.len());
+    mounts.inside.reserve(spec.mounts.len());
     let listed = is_listed(root, namespaces);
     // Where the container has mounted something.
     let mut inside: Vec<String> = Vec::new();

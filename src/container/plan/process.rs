@@ -3,6 +3,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::Capabilities;
@@ -189,7 +190,7 @@ fn needs_admin(process: &Process, filter: Option<&InsideStep>) -> bool {
 
 /// Where it goes depends on no_new_privs.
 pub(super) fn filter(
-    seccomp: Option<&Seccomp>,
+    seccomp: Option<&Arc<Seccomp>>,
     programs: &mut Programs,
 ) -> Result<Option<InsideStep>, Refused> {
     let Some(filter) = seccomp else { return Ok(None) };
