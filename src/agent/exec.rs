@@ -88,7 +88,8 @@ impl Agent {
             gate: Gate::Report,
             joins: Some(self.main_process(name).map_err(fail("join"))?),
         };
-        let starting = engine::start(job, || Ok(work)).map_err(fail("clone"))?;
+        let starting =
+            engine::start(job, || engine::may_be_killed().map(|()| work)).map_err(fail("clone"))?;
         let start = Start::new(call, starting.report, parts, theirs, now);
         self.add_session(asked.name.clone(), cookie, link, start).map_err(fail("epoll"))
     }

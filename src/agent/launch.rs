@@ -151,6 +151,7 @@ impl Agent {
         };
         let programs = &mut self.compiled.programs;
         let starting = engine::start(job, || {
+            engine::may_be_killed()?;
             let (spec, plan) = machine.plan(container, image, (&facts, confinement), programs)?;
             let base = spec.process.map_or_else(Vec::new, |process| process.env);
             let files = files::env_files(container, &self.boot.config_dir);

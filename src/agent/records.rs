@@ -1,7 +1,7 @@
 //! Records: one file per container, of which a crash leaves the old or the new.
 //!
-//! One that has its page already is written into it: no process dies, and no room is wanted, in the middle of
-//! what the kernel copies into one page. Others are written by rename.
+//! One that has its page already is written into it: it wants no room, and a process that is killed dies before or
+//! after what the kernel copies into one page. Others are written by rename.
 
 use std::os::fd::AsFd;
 
@@ -110,8 +110,12 @@ pub fn write_file(path: &str, text: &str) -> Result<()> {
 /// ENOENT without its directory; ENOSPC.
 pub fn write_anew(path: &str, text: &str) -> Result<()> {
     match write_at(path, text, OFlag::O_EXCL) {
+        Ok(()) => Ok(()),
         Err(Errno::EEXIST) => write_file(path, text),
-        written => written,
+        Err(errno) => {
+            let _ = nix::unistd::unlink(path);
+            Err(errno)
+        }
     }
 }
 

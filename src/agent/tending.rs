@@ -42,8 +42,9 @@ impl Agent {
 
     /// The logger's socket, also a new one: the old one left the epoll when it was closed.
     pub fn watch_log(&mut self) -> Result<()> {
+        self.epoll.add(self.logs.socket(), Interest::EPOLLIN, Token::Log.number())?;
         self.backlogs.log = false;
-        self.epoll.add(self.logs.socket(), Interest::EPOLLIN, Token::Log.number())
+        Ok(())
     }
 
     /// Waits for room where frames wait for it.

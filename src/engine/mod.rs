@@ -142,6 +142,15 @@ pub fn start<'a>(
     }
 }
 
+/// For the work of whom nothing may kill, as the supervisor: what is made for it is killed when its cgroup runs out
+/// of memory, and else waits for memory that nobody gives back.
+///
+/// # Errors
+/// As write(2).
+pub fn may_be_killed() -> core::result::Result<(), Failure> {
+    process::set_oom_score(0).map_err(Failure::of("oom_score_adj", ""))
+}
+
 /// First thing in the child: plain signals, a session of its own, and nothing open but what the
 /// job needs. Everything is moved above the gap that is then closed behind it.
 fn settle(job: Job, report: OwnedFd) -> Result<(Job, OwnedFd)> {

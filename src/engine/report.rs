@@ -60,7 +60,7 @@ pub enum Report {
 }
 
 /// Longer objects (a path, a name) are cut.
-const OBJECT: usize = 512;
+const OBJECT: usize = 900;
 /// The state of a container, with its annotations, for hooks.
 const WORDS: usize = 128 << 10;
 

@@ -133,7 +133,8 @@ fn make_or_meet_link(
         && let Ok(at) = open(if parent.is_empty() { "/" } else { parent }, libc::O_PATH | libc::O_DIRECTORY)
     {
         match make_below(at.as_fd(), name, node, owner) {
-            // What is there is a link, if nobody was faster.
+            // A link, or what somebody made meanwhile, who shares the parent: below it is looked at as if it had been
+            // there before.
             Err(Errno::EEXIST) => {}
             made => return made.map(Met::Place),
         }

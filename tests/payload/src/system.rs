@@ -80,6 +80,7 @@ pub(crate) fn sleep(time: std::time::Duration) {
 }
 
 /// `SIG_DFL`, `SIG_IGN` or a handler.
+#[allow(clippy::disallowed_methods, reason = "a program of its own")]
 pub(crate) fn on_signal(signal: i32, handler: libc::sighandler_t) -> io::Result<()> {
     // SAFETY: the handlers of this program call nothing but _exit.
     let previous = unsafe { libc::signal(signal, handler) };

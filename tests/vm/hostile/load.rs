@@ -9,6 +9,8 @@ use crate::common::{Booted, container, world};
 const BOMB: &str = "limits = { pids = 64, cpus = 0.3 }\nstop_grace_period = \"1s\"\nrestart = \"no\"";
 /// Enough for the program; not for the megabyte of users that its start reads.
 const CRAMPED: &str = "limits = { memory = \"1M\", swap = \"0M\" }\nuser = \"web\"\nrestart = \"no\"";
+/// Nor for the megabyte of variables that is read before all steps.
+const WORDY: &str = "limits = { memory = \"1M\", swap = \"0M\" }\nenv_file = \"words.env\"\nrestart = \"no\"";
 const NARROW: &str = "limits = { pids = 1 }\nrestart = \"no\"";
 const CROWDED: &str = "limits = { memory = \"24M\", swap = \"0M\" }\nrestart = \"no\"";
 
@@ -21,6 +23,7 @@ fn who_takes_all_takes_it_from_itself() {
         container("bomb", "forkbomb", BOMB),
         container("second-bomb", "forkbomb", &format!("{BOMB}\ninit = true")),
         container("cramped", "sleep", CRAMPED).replace("dir:payload", "dir:users"),
+        container("wordy", "sleep", WORDY),
         // Whoever may have one process has that one.
         container("narrow", "sleep", NARROW),
         container("crowded", "hog 64", CROWDED),
@@ -32,6 +35,7 @@ fn who_takes_all_takes_it_from_itself() {
     std::fs::copy(crate::common::programs::payload(), users.join("payload")).unwrap();
     let lines = "a:x:1:1::/:/\n".repeat((1 << 20) / 13) + "web:x:7:7::/:/";
     std::fs::write(users.join("etc/passwd"), lines).unwrap();
+    std::fs::write(world.config().join("words.env"), "A=b\n".repeat((1 << 20) / 4)).unwrap();
     let machine = world.boot();
     machine.logged("bomb", "then EAGAIN");
     machine.logged("second-bomb", "then EAGAIN");
@@ -39,6 +43,8 @@ fn who_takes_all_takes_it_from_itself() {
     assert_eq!(machine.wait("narrow", "running")["restarts"], 0);
     let cramped = machine.wait("cramped", "failed");
     assert_eq!(cramped["cause"]["kind"], "oom", "{cramped}");
+    let wordy = machine.wait("wordy", "failed");
+    assert_eq!(wordy["cause"]["text"], "could not be started: setup: it ran out of memory");
     let crowded = machine.wait("crowded", "failed");
     assert_eq!(crowded["cause"]["kind"], "oom", "{crowded}");
     bombs_are_started_and_stopped(&machine);
