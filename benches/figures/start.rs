@@ -42,6 +42,8 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
         (0..MANY).map(|number| container(&format!("one{number}"), &["stamp-and-stay"], "")).collect();
     let at_once = beside_the_limit(&bench.machine("many", &toml)?, MANY)?;
 
+    let tried = tried(&chain)?;
+
     let peer = boot(&bench.peer(&BUSYBOX, &chain)?, "", BUSYBOX.init)?;
     let mut crun = Vec::new();
     let mut from = 0;
@@ -73,7 +75,20 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
         median(restarts).unwrap_or(f64::NAN),
     );
     table.number("crun run from a shell (no user namespace, no overlay)", median(crun).unwrap_or(f64::NAN));
+    table.begin("what was tried, guest µs each");
+    for (what, nanoseconds) in tried {
+        table.number(&what, nanoseconds / 1000.0);
+    }
     Ok(())
+}
+
+/// Of each a name and nanoseconds.
+fn tried(machine: &Path) -> Result<Vec<(String, f64)>> {
+    let machine = boot(machine, "script /try", "/init")?;
+    machine.wait_for_console("tried over")?;
+    let console = machine.console();
+    let lines = console.lines().filter_map(|line| line.trim().strip_prefix("tried ")?.split_once(' '));
+    Ok(lines.filter_map(|(what, figure)| Some((what.replace('-', " "), figure.parse().ok()?))).collect())
 }
 
 /// Guest ms of each start but the first: by the middle of all, and on the average.

@@ -78,7 +78,9 @@ rm -rf "$out/reaper"
 mkdir -p "$out/reaper/proc" "$out/reaper/dev"
 cp "$out/machine.bpf" "$out/reaper/machine.bpf"
 gcc -O2 -static -o "$out/reaper/limit" "$here/../limit/machine.c"
-strip "$out/reaper/limit"
+gcc -O2 -static -o "$out/reaper/tried" "$here/../limit/tried.c"
+strip "$out/reaper/limit" "$out/reaper/tried"
+printf 'sleep 60\njoin /proc/1/ns/mnt\nspawn /tried 50\n' >"$out/reaper/try"
 for alive in 12 100; do
     printf 'sleep 60\njoin /proc/1/ns/mnt\nspawn /limit /run/orlop/layers /machine.bpf %d /payload stamp-and-stay\n' \
         "$alive" >"$out/reaper/limit-$alive"
