@@ -101,9 +101,7 @@ pub fn read(sources: &[Source]) -> Reading {
     }
     relation::check(&mut report, &tree, &mut config);
     let (diagnostics, invalid) = report.finish();
-    // Made anew at once: a map that was filled one by one is half empty, and this one is kept for years.
-    let containers = core::mem::take(&mut config.containers).into_iter();
-    config.containers = containers.filter(|(name, _)| !invalid.contains_key(name)).collect();
+    config.containers.retain(|name, _| !invalid.contains_key(name));
     config.invalid = invalid;
     Reading { config, diagnostics }
 }

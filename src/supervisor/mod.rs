@@ -82,7 +82,7 @@ impl Supervisor {
     /// All that `config` declares, wanted up; nothing starts before [`Event::Booted`]. `seed` decides the
     /// jitter of pauses.
     pub fn new(now: Duration, config: &Config, seed: u64) -> Self {
-        let mut units = Units::with_capacity(config.containers.len() + config.invalid.len());
+        let mut units = Units::default();
         for (name, container) in &config.containers {
             let spec = Spec::of(container);
             let unknown = spec.depends_on.iter().find(|it| !is_declared(config, it));

@@ -11,10 +11,6 @@ use super::unit::Unit;
 pub(super) struct Units(Vec<Unit>);
 
 impl Units {
-    pub(super) fn with_capacity(count: usize) -> Self {
-        Self(Vec::with_capacity(count))
-    }
-
     fn place(&self, name: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|unit| unit.name.as_str().cmp(name))
     }
