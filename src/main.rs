@@ -7,6 +7,7 @@
 /// Tests have threads, and processes that are forked beside them; for those the C library's is made.
 #[cfg_attr(not(test), global_allocator)]
 static ALLOCATOR: linux::allocator::Allocator = linux::allocator::Allocator::new(&FRESH);
+/// What the processes of a start have of their own.
 static FRESH: linux::allocator::Fresh = linux::allocator::Fresh::new();
 
 mod agent;

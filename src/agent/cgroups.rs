@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::container::{Confinement, Place, Refused, Setting, When, devices, settings};
 
+use super::compile::Known;
 use crate::engine::{Failure, limits};
 use crate::linux::cgroup::Origin;
 use crate::linux::{Errno, Result, cgroup};
@@ -28,17 +29,16 @@ pub struct Cgroups {
 
 impl Cgroups {
     /// Makes the container's cgroups; the filter of devices and every limit that setup fits under are in
-    /// force before anything enters. `divider`: the ids of who may divide its own, if anybody may.
+    /// force before anything enters.
     ///
     /// # Errors
     /// [`Failure`] naming the field or the file that was refused.
     pub fn make(
         name: &str,
-        wanted: &Confinement,
-        divider: Option<(u32, u32)>,
+        known: &Known,
         filters: &mut Filters,
     ) -> core::result::Result<(Self, OwnedFd), Failure> {
-        let Confinement { resources, devices: nodes } = wanted;
+        let Confinement { resources, devices: nodes } = &known.confinement;
         let refused = |refused: Refused| Failure::said("limits", refused.to_string());
         let wanted = settings(resources, When::Start).map_err(refused)?;
         let rules = devices::rules(&resources.devices, nodes).map_err(refused)?;
@@ -54,7 +54,7 @@ impl Cgroups {
         let (late, wanted): (Vec<Setting>, _) = wanted.into_iter().partition(Setting::counts_processes);
         write(outer.as_fd(), Some(main.as_fd()), &wanted)?;
         filters.attach(outer.as_fd(), origin, filter)?;
-        if let Some((uid, gid)) = divider {
+        if let Some((uid, gid)) = known.divider {
             cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
         }
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;

@@ -4,8 +4,6 @@ use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::config::CgroupMode;
-use orlop::container::{compile, delegated_to};
 use orlop::ledger::Ended;
 use orlop::supervisor::{Event, Fault, StartFailure};
 
@@ -134,12 +132,8 @@ impl Agent {
         let Some(container) = self.config.containers.get(name) else { return Ok(()) };
         let slot = self.slots.get(name).copied().unwrap_or_default();
         let machine = Machine { config: &self.config, boot: &self.boot };
-        let (facts, confinement) = machine.look_up(container, slot, &mut self.compiled.programs)?;
-        // Who may divide it is told by how it is mounted.
-        let divider = (container.cgroup == CgroupMode::Delegate)
-            .then(|| compile(container, &image.defaults, &facts))
-            .and_then(|spec| delegated_to(&spec));
-        let (cgroups, entrance) = Cgroups::make(name, &confinement, divider, &mut self.compiled.filters)?;
+        let known = machine.look_up(container, image, slot, &mut self.compiled.programs)?;
+        let (cgroups, entrance) = Cgroups::make(name, &known, &mut self.compiled.filters)?;
         let (stdio, ends) = Ends::open(container)?;
         let job = Job {
             stdio,
@@ -152,7 +146,7 @@ impl Agent {
         let programs = &mut self.compiled.programs;
         let starting = engine::start(job, || {
             engine::may_be_killed()?;
-            let (spec, plan) = machine.plan(container, image, (&facts, confinement), programs)?;
+            let (spec, plan) = machine.plan(container, image, known, programs)?;
             let base = spec.process.map_or_else(Vec::new, |process| process.env);
             let files = files::env_files(container, &self.boot.config_dir);
             let environment =

@@ -98,7 +98,7 @@ pub fn write_file(path: &str, text: &str) -> Result<()> {
     let written = write_at(&new, text, OFlag::O_TRUNC)
         .and_then(|()| renameat(nix::fcntl::AT_FDCWD, new.as_str(), nix::fcntl::AT_FDCWD, path));
     if written.is_err() {
-        // It may not be there at all; if it is, it takes room that others need.
+        // It may not be there at all.
         let _ = nix::unistd::unlink(new.as_str());
     }
     written
@@ -110,24 +110,20 @@ pub fn write_file(path: &str, text: &str) -> Result<()> {
 /// ENOENT without its directory; ENOSPC.
 pub fn write_anew(path: &str, text: &str) -> Result<()> {
     match write_at(path, text, OFlag::O_EXCL) {
-        Ok(()) => Ok(()),
         Err(Errno::EEXIST) => write_file(path, text),
-        Err(errno) => {
-            let _ = nix::unistd::unlink(path);
-            Err(errno)
-        }
+        written => written,
     }
 }
 
 fn write_at(path: &str, text: &str, how: OFlag) -> Result<()> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | how;
     let fd = fs::open(path, flags, Mode::from_bits_truncate(0o644))?;
-    let mut rest = text.as_bytes();
-    while !rest.is_empty() {
-        let written = nix::unistd::write(fd.as_fd(), rest)?;
-        rest = rest.get(written..).unwrap_or_default();
+    let written = memfd::write_all_at(fd.as_fd(), 0, text.as_bytes());
+    if written.is_err() {
+        // A part of it takes room that others need.
+        let _ = nix::unistd::unlink(path);
     }
-    Ok(())
+    written
 }
 
 /// Reads all records: name and text, or why it cannot be read.

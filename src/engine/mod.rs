@@ -142,8 +142,8 @@ pub fn start<'a>(
     }
 }
 
-/// For the work of whom nothing may kill, as the supervisor: what is made for it is killed when its cgroup runs out
-/// of memory, and else waits for memory that nobody gives back.
+/// For a maker that is never killed for want of memory, as the supervisor: what it makes inherits that, and would
+/// wait without end in a cgroup that has run out of memory.
 ///
 /// # Errors
 /// As write(2).

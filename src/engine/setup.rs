@@ -235,10 +235,8 @@ pub fn execute(
         }
         SetupStep::Fresh(fresh) => mounts::fresh(fresh, made).map_err(fail("mount", &fresh.at)),
         SetupStep::CopyUp(fresh) => mounts::copy_up(fresh, made).map_err(fail("tmpcopyup", &fresh.at)),
-        SetupStep::Bind(bind) => {
-            let places = || format!("{} on {}", bind.source, bind.at);
-            mounts::bind(bind, made).map_err(|errno| Failure::new("mount", places(), errno))
-        }
+        SetupStep::Bind(bind) => mounts::bind(bind, made)
+            .map_err(|errno| Failure::new("mount", format!("{} on {}", bind.source, bind.at), errno)),
         SetupStep::OpenBind(bind) => mounts::open_bind(bind, made)
             .and_then(|tree| made.hand_over(tree))
             .map_err(fail("mount", &bind.source)),
@@ -251,7 +249,8 @@ pub fn execute(
         SetupStep::RootReadOnly => {
             made.root().and_then(|root| root::read_only(root.as_fd())).map_err(fail("read_only", "/"))
         }
-        SetupStep::OomScore(score) => process::set_oom_score(*score).map_err(fail("oom_score_adj", "")),
+        SetupStep::OomScore(score) => process::set_oom_score(*score)
+            .map_err(|errno| Failure::new("oom_score_adj", score.to_string(), errno)),
         SetupStep::Rlimit { kind, soft, hard } => {
             made.limit(kind, *soft, *hard).map_err(fail("ulimit", kind))
         }

@@ -106,6 +106,7 @@ pub fn reset() {
         // are default already.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
+    // Once: a child would have the page copied to note what its maker has changed since, and is over soon.
     if changed == u64::MAX {
         CHANGED.store(0, Ordering::Relaxed);
     }

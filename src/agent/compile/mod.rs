@@ -3,11 +3,11 @@
 mod hardware;
 mod spec;
 
-use orlop::config::{self, Config, Container};
+use orlop::config::{self, CgroupMode, Config, Container};
 use orlop::container::seccomp::Programs;
 use orlop::container::{
     Confinement, Facts, Names, Plan, Refused, Root, Spec, capabilities, compile, compile_with, confinement,
-    first_id, plan_with, root,
+    delegated_to, first_id, plan_with, root,
 };
 
 use hardware::Hardware;
@@ -25,6 +25,14 @@ pub struct Compiled {
     pub images: store::Images,
 }
 
+/// What has to be known before there is a process.
+pub struct Known {
+    pub facts: Facts,
+    pub confinement: Confinement,
+    /// The ids of who may divide the container's cgroup, if anybody may.
+    pub divider: Option<(u32, u32)>,
+}
+
 /// What all containers have in common.
 pub struct Machine<'a> {
     pub config: &'a Config,
@@ -32,22 +40,27 @@ pub struct Machine<'a> {
 }
 
 impl Machine<'_> {
-    /// What has to be known before there is a process: its files in /etc are written, its filter is compiled.
+    /// Looks up what the plan is made of; its files in /etc are written, its filter is compiled.
     ///
     /// # Errors
     /// [`Failure`] naming what is missing, or cannot be done.
     pub fn look_up(
         &self,
         container: &Container,
+        image: &store::Image,
         slot: u32,
         programs: &mut Programs,
-    ) -> Result<(Facts, Confinement), Failure> {
+    ) -> Result<Known, Failure> {
         let facts = self.facts_and_files(container, slot, programs)?;
         if let Some(filter) = &facts.seccomp {
             programs.of(filter).map_err(|refused| said(refused.into()))?;
         }
         let confinement = confinement(container, &facts);
-        Ok((facts, confinement))
+        // How it is mounted tells, and of few it is mounted so.
+        let divider = (container.cgroup == CgroupMode::Delegate)
+            .then(|| compile(container, &image.defaults, &facts))
+            .and_then(|spec| delegated_to(&spec));
+        Ok(Known { facts, confinement, divider })
     }
 
     /// What a container gets, and how it comes to it. Asks nobody, and leaves nothing.
@@ -58,10 +71,10 @@ impl Machine<'_> {
         &self,
         container: &Container,
         image: &store::Image,
-        (facts, confinement): (&Facts, Confinement),
+        known: Known,
         programs: &mut Programs,
     ) -> Result<(Spec, Plan), Failure> {
-        let (spec, root) = self.with_facts(container, image, facts, confinement)?;
+        let (spec, root) = self.with_facts(container, image, &known.facts, known.confinement)?;
         let plan = plan_with(&spec, &root, programs).map_err(said)?;
         let plan = if container.init { plan.with_init() } else { plan };
         Ok((spec, plan))
