@@ -93,9 +93,7 @@ impl Agent {
             run.input = inputs.remove(&run.cookie).flatten();
         }
         self.adopt_notices(said);
-        let paused = self.runs.values().map(|run| run.name.clone()).filter(|name| self.is_paused(name));
-        let paused: Vec<String> = paused.collect();
-        self.events.extend(paused.into_iter().map(|name| Event::Paused { name, paused: true }));
+        self.adopt_paused();
         self.events.push_back(Event::Booted);
     }
 
