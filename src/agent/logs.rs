@@ -7,17 +7,21 @@ use std::time::Duration;
 
 use orlop::config::Config;
 use orlop::ledger::{Child, Frame, Kind, Label};
-use orlop::log::{FromLogger, PipeKey, Stream, share};
+use orlop::log::{FromLogger, KERNEL, OWN, PipeKey, Stream, share};
 
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
 use super::log::{Link, RingFile};
 use super::say;
-use crate::linux::kmsg::Level;
+use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, seqpacket};
 
 /// Cookies of rings: unlike those of everything else.
 const RINGS: u64 = 1 << 63;
+
+/// What is no container's, as people call it (no container has such a name), its ring, and the memory of that: all
+/// that Debian's kernel says while it boots, with room for later; and some hundred lines of our own.
+pub const OTHERS: [(&str, u64, u64); 2] = [("@kernel", KERNEL, 128 << 10), ("@orlop", OWN, 64 << 10)];
 
 pub struct Logs {
     helper: Helper,
@@ -73,22 +77,36 @@ impl Logs {
         let sizes = share(config.host.log_memory, &wanted);
         for (container, size) in config.containers.values().zip(sizes) {
             let Some(slot) = slots.get(&container.name).copied() else { continue };
-            let id = u64::from(slot);
-            let ring = match kept.remove(&id) {
-                Some(fd) => RingFile::adopt(fd),
-                None => RingFile::create(size).and_then(|ring| {
-                    let label = Label::new(&container.name);
-                    let child = Child { cookie: RINGS | id, kind: Kind::Ring, pid: 0, label };
-                    ledger.register(child, &[ring.as_fd()])?;
-                    Ok(ring)
-                }),
-            };
-            match ring {
-                Ok(ring) => self.link.add_ring(id, ring, container.log.rate),
-                Err(errno) => {
-                    say(Level::Error, &format!("{}: no memory for its log: {}", container.name, errno.desc()))
-                }
-            }
+            self.make_ring((&container.name, slot.into(), size), container.log.rate, kept, ledger);
+        }
+        for other in OTHERS {
+            self.make_ring(other, None, kept, ledger);
+        }
+        match kmsg::open_reader() {
+            Ok(kmsg) => self.link.set_kmsg(kmsg),
+            Err(errno) => say(Level::Error, &format!("/dev/kmsg: {}", errno.desc())),
+        }
+    }
+
+    fn make_ring(
+        &mut self,
+        (name, id, size): (&str, u64, u64),
+        rate: Option<u64>,
+        kept: &mut Rings,
+        ledger: &mut Ledger,
+    ) {
+        let ring = match kept.remove(&id) {
+            Some(fd) => RingFile::adopt(fd),
+            None => RingFile::create(size).and_then(|ring| {
+                let label = Label::new(name);
+                let child = Child { cookie: RINGS | id, kind: Kind::Ring, pid: 0, label };
+                ledger.register(child, &[ring.as_fd()])?;
+                Ok(ring)
+            }),
+        };
+        match ring {
+            Ok(ring) => self.link.add_ring(id, ring, rate),
+            Err(errno) => say(Level::Error, &format!("{name}: no memory for its log: {}", errno.desc())),
         }
     }
 
@@ -160,13 +178,14 @@ impl Logs {
         self.helper.signal(signal);
     }
 
-    pub fn ring(&self, slot: u32) -> Option<&RingFile> {
-        self.link.ring(u64::from(slot))
+    /// Of a container that is its slot.
+    pub fn ring(&self, id: u64) -> Option<&RingFile> {
+        self.link.ring(id)
     }
 
     /// Asks to be woken when the ring has more than has been seen.
-    pub fn follow(&mut self, slot: u32, seen: u64) {
-        self.link.follow(u64::from(slot), seen);
+    pub fn follow(&mut self, id: u64, seen: u64) {
+        self.link.follow(id, seen);
     }
 }
 

@@ -83,7 +83,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         kernel: String::new(),
         upgrade: None,
     };
-    let logs = Logs { since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
+    let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     vec![

@@ -62,7 +62,7 @@ words! {
         Shutdown = "shutdown",
         Unknown = "unknown",
     }
-    Stream { Stdout = "stdout", Stderr = "stderr" }
+    Stream { Stdout = "stdout", Stderr = "stderr", Syslog = "syslog" }
     DropReason { Overwritten = "overwritten", Refused = "refused" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.

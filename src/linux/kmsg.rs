@@ -52,6 +52,14 @@ pub fn open_reader() -> super::Result<std::os::fd::OwnedFd> {
     open("/dev/kmsg", OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())
 }
 
+/// Goes back to the oldest record that the kernel still has.
+///
+/// # Errors
+/// ESPIPE: it is not the kernel's log.
+pub fn rewind(reader: std::os::fd::BorrowedFd<'_>) -> super::Result<()> {
+    nix::unistd::lseek(reader, 0, nix::unistd::Whence::SeekSet).map(drop)
+}
+
 /// Writes one line, cut at 900 bytes (the kernel's record is 1,024 with its prefix). With a newline: a
 /// record without one can be continued, and is not read before the next one comes.
 pub fn write(level: Level, text: &[u8]) {

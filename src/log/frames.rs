@@ -10,6 +10,11 @@ pub const FRAME_LEN: usize = 32;
 /// frame that it does not know.
 const VERSION: u16 = 1;
 
+/// The ring of what the kernel says. No container has such a number.
+pub const KERNEL: u64 = 1 << 32;
+/// The ring of what Orlop itself says.
+pub const OWN: u64 = KERNEL + 1;
+
 /// One output pipe of one run of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PipeKey {
@@ -29,6 +34,8 @@ pub enum ToLogger {
     Pipe(PipeKey),
     /// As `Pipe`, of a pipe that the logger itself fills from a terminal: the fds are both.
     Terminal(PipeKey),
+    /// The kernel's log, as the fd. The rings [`KERNEL`] and [`OWN`] come before.
+    Kmsg,
     /// One `Wake` is asked for, when the ring's `seq` is above `after`; in place of an earlier asking.
     Follow { id: u64, after: u64 },
     /// Answered with `Pong`: whoever does not is stopped or stuck.
@@ -66,6 +73,7 @@ impl ToLogger {
             Self::Follow { id, after } => Fields { kind: 3, id, value: after, ..Fields::default() },
             Self::Ping { token } => Fields { kind: 4, value: token, ..Fields::default() },
             Self::Terminal(key) => Fields::of_pipe(5, key),
+            Self::Kmsg => Fields { kind: 6, ..Fields::default() },
         }
         .encode()
     }
@@ -82,6 +90,7 @@ impl ToLogger {
             (3, _) => Some(Self::Follow { id, after: value }),
             (4, _) => Some(Self::Ping { token: value }),
             (5, _) => fields.pipe().map(Self::Terminal),
+            (6, _) => Some(Self::Kmsg),
             _ => None,
         }
     }
@@ -131,6 +140,7 @@ impl Fields {
         let flag = match key.stream {
             Stream::Stdout => 0,
             Stream::Stderr => 1,
+            Stream::Syslog => 2,
         };
         Self { kind, value: key.generation, id: key.id, flag, ..Self::default() }
     }
@@ -139,6 +149,7 @@ impl Fields {
         let stream = match self.flag {
             0 => Stream::Stdout,
             1 => Stream::Stderr,
+            2 => Stream::Syslog,
             _ => return None,
         };
         Some(PipeKey { id: self.id, generation: self.value, stream })
@@ -193,6 +204,9 @@ mod tests {
             ToLogger::Pipe(PipeKey { stream: Stream::Stdout, ..KEY }),
             ToLogger::Follow { id: 3, after: 4 },
             ToLogger::Ping { token: 5 },
+            ToLogger::Terminal(KEY),
+            ToLogger::Kmsg,
+            ToLogger::Pipe(PipeKey { stream: Stream::Syslog, ..KEY }),
         ] {
             assert_eq!(ToLogger::decode(&frame.encode()), Some(frame));
         }
@@ -212,9 +226,9 @@ mod tests {
         newer_version[0] = 2;
         let mut newer_kind = ToLogger::Ping { token: 2 }.encode();
         newer_kind[2] = 99;
-        let mut third_stream = ToLogger::Pipe(KEY).encode();
-        third_stream[24] = 2;
-        let frames: [&[u8]; 6] = [&newer_version, &newer_kind, &third_stream, &[], &[1; 31], &[1; 33]];
+        let mut fourth_stream = ToLogger::Pipe(KEY).encode();
+        fourth_stream[24] = 3;
+        let frames: [&[u8]; 6] = [&newer_version, &newer_kind, &fourth_stream, &[], &[1; 31], &[1; 33]];
         for frame in frames {
             assert_eq!(ToLogger::decode(frame), None);
             assert_eq!(FromLogger::decode(frame).filter(|_| frame.len() != FRAME_LEN), None);

@@ -11,6 +11,7 @@
 
 mod entry;
 mod frames;
+mod kmsg;
 mod layout;
 mod range;
 mod rate;
@@ -25,7 +26,8 @@ mod text;
 mod model_test;
 
 pub use entry::{Stamp, Stream};
-pub use frames::{FRAME_LEN, FromLogger, PipeKey, ToLogger};
+pub use frames::{FRAME_LEN, FromLogger, KERNEL, OWN, PipeKey, ToLogger};
+pub use kmsg::{LONGEST_RECORD, Record, Speaker};
 pub use layout::{Layout, MESSAGE_MAX, MIN_MEMORY, READ_MAX};
 pub use range::{Bound, Range};
 pub use rate::Bucket;

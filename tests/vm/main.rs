@@ -28,6 +28,7 @@ mod from_outside;
 mod has_namespaces_of_its_own;
 mod hostile;
 mod image_has_its_say;
+mod kernel_log;
 mod kills_between_steps;
 mod limits_are_in_cgroupfs;
 mod limits_change_live;

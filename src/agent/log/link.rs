@@ -15,6 +15,7 @@ pub(crate) struct Link {
     /// The terminal, too, of one that is filled from it.
     pipes: BTreeMap<PipeKey, (OwnedFd, Option<OwnedFd>)>,
     follows: BTreeMap<u64, u64>,
+    kmsg: Option<OwnedFd>,
     /// In order; what has become pointless meanwhile is left out when its turn comes.
     unsent: VecDeque<ToLogger>,
 }
@@ -27,6 +28,7 @@ impl Link {
             rings: BTreeMap::new(),
             pipes: BTreeMap::new(),
             follows: BTreeMap::new(),
+            kmsg: None,
             unsent: VecDeque::new(),
         }
     }
@@ -51,7 +53,8 @@ impl Link {
             None => ToLogger::Pipe(*key),
         });
         let follows = self.follows.iter().map(|(id, after)| ToLogger::Follow { id: *id, after: *after });
-        self.unsent.extend(rings.chain(pipes).chain(follows));
+        let kmsg = self.kmsg.is_some().then_some(ToLogger::Kmsg);
+        self.unsent.extend(rings.chain(kmsg).chain(pipes).chain(follows));
         self.flush();
     }
 
@@ -59,6 +62,12 @@ impl Link {
     pub(crate) fn add_ring(&mut self, id: u64, file: RingFile, rate: Option<u64>) {
         self.rings.insert(id, (file, rate));
         self.send(ToLogger::Ring { id, rate });
+    }
+
+    /// The kernel's log, to be read into its rings, which come before. Where it is read from is the logger's affair.
+    pub(crate) fn set_kmsg(&mut self, kmsg: OwnedFd) {
+        self.kmsg = Some(kmsg);
+        self.send(ToLogger::Kmsg);
     }
 
     /// The ring, to read or to have PID 1 keep it.
@@ -130,6 +139,7 @@ impl Link {
                     (true, self.rings.get(id).map(|(file, _)| [Some(file.as_fd()), None]))
                 }
                 ToLogger::Pipe(key) | ToLogger::Terminal(key) => (true, pipe(key)),
+                ToLogger::Kmsg => (true, self.kmsg.as_ref().map(|kmsg| [Some(kmsg.as_fd()), None])),
                 ToLogger::Follow { .. } | ToLogger::Ping { .. } => (false, None),
             };
             let fds: Vec<BorrowedFd<'_>> = fds.into_iter().flatten().flatten().collect();

@@ -5,16 +5,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::log::{FRAME_LEN, FromLogger, PipeKey, Recovered, Stamp, ToLogger};
+use orlop::log::{FRAME_LEN, FromLogger, KERNEL, OWN, PipeKey, Recovered, Stamp, ToLogger};
 
 use super::RingFile;
 use super::container::Container;
 use super::feed::{Feeds, is_feed};
+use super::kernel::KernelLog;
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::{Errno, Result, seqpacket, splice, time};
 
 /// The control socket's token; pipes have the following ones.
 const CONTROL: u64 = 0;
+
+/// The kernel's log's; those of pipes never come so far.
+const KMSG: u64 = 1 << 62;
 
 /// After a ring could not be written (no memory), the next try. Meanwhile output waits in the pipes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,6 +39,7 @@ pub(super) struct Logger {
     containers: BTreeMap<u64, Container>,
     pipes: BTreeMap<u64, Pipe>,
     feeds: Feeds,
+    kernel: Option<KernelLog>,
     next_token: u64,
     /// What did not fit in the socket; at most a few frames a container.
     unsent: VecDeque<FromLogger>,
@@ -65,6 +70,7 @@ impl Logger {
             containers: BTreeMap::new(),
             pipes: BTreeMap::new(),
             feeds: Feeds::default(),
+            kernel: None,
             next_token: CONTROL,
             unsent: VecDeque::new(),
             retry_at: None,
@@ -79,6 +85,8 @@ impl Logger {
         for (token, events) in ready.iter() {
             if is_feed(token) {
                 self.feeds.ready(token, &self.epoll);
+            } else if token == KMSG {
+                self.read_kernel(stamp);
             } else if token != CONTROL {
                 self.read(token, events, stamp);
             } else if self.hear(stamp)? == Turn::Over {
@@ -116,6 +124,15 @@ impl Logger {
             },
             (ToLogger::Pipe(key), Some(fd)) => self.pipe(key, fd),
             (ToLogger::Terminal(key), Some(fd)) => self.terminal(key, fd, terminal),
+            (ToLogger::Kmsg, Some(fd)) => {
+                if let Some(mut before) = self.kernel.replace(KernelLog::new(fd)) {
+                    before.leave(&self.epoll);
+                }
+                self.watch_kernel();
+            }
+            (ToLogger::Kmsg, None) => {
+                self.tell(FromLogger::Trouble { id: KERNEL, errno: Errno::EBADF as i32 });
+            }
             (
                 ToLogger::Ring { id, .. }
                 | ToLogger::Pipe(PipeKey { id, .. })
@@ -216,6 +233,25 @@ impl Logger {
         }
     }
 
+    /// From its beginning: what is in the rings is passed over.
+    fn watch_kernel(&mut self) {
+        if let Some(kernel) = &mut self.kernel
+            && let Err(errno) = kernel.watch(&self.epoll, KMSG)
+        {
+            self.try_again(KERNEL, errno);
+        }
+    }
+
+    fn read_kernel(&mut self, stamp: Stamp) {
+        let Some(kernel) = &mut self.kernel else { return };
+        if let Err((id, errno)) = kernel.read(&mut self.containers, stamp) {
+            kernel.leave(&self.epoll);
+            self.try_again(id, errno);
+        }
+        self.wake(KERNEL);
+        self.wake(OWN);
+    }
+
     fn wake(&mut self, id: u64) {
         if self.containers.get_mut(&id).is_some_and(Container::take_wake) {
             self.tell(FromLogger::Wake { id });
@@ -257,6 +293,7 @@ impl Logger {
                 self.recover(id);
             }
         }
+        self.watch_kernel();
     }
 
     fn tell(&mut self, frame: FromLogger) {

@@ -7,6 +7,7 @@
 
 mod container;
 mod feed;
+mod kernel;
 mod link;
 #[cfg(test)]
 mod link_test;

@@ -22,9 +22,12 @@ pub(crate) struct StatusArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// The containers; none is all of them
+    /// The containers, @kernel, @orlop; none is all containers
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
+    /// What the kernel (@kernel) and Orlop itself (@orlop) say, too
+    #[arg(short, long)]
+    pub(crate) all: bool,
     /// Go on with what is written from now on
     #[arg(short, long)]
     pub(crate) follow: bool,
