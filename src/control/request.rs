@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Call, Error, Exec, INTERFACE_NAME, Logs, MAX_CHUNK, PowerAction, Process, base64};
+use super::{Call, Error, Exec, INTERFACE_NAME, LogLevel, Logs, MAX_CHUNK, PowerAction, Process, base64};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -63,6 +63,8 @@ pub enum Request {
     Power { action: PowerAction },
     #[serde(rename = "org.orlop.Control.Resume")]
     Resume,
+    #[serde(rename = "org.orlop.Control.LogLevel")]
+    LogLevel { level: Option<LogLevel> },
     #[serde(rename = "org.orlop.Control.DebugCrash")]
     DebugCrash {
         process: Process,
@@ -165,6 +167,7 @@ impl Request {
             "Version" => Self::Version,
             "Power" => Self::Power { action: parameters.take("action")? },
             "Resume" => Self::Resume,
+            "LogLevel" => Self::LogLevel { level: parameters.take("level")? },
             "DebugCrash" => Self::DebugCrash {
                 process: parameters.take("process")?,
                 signal: take_signal(parameters, libc_signal::SEGV)?,

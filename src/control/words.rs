@@ -64,6 +64,8 @@ words! {
     }
     Stream { Stdout = "stdout", Stderr = "stderr", Syslog = "syslog" }
     DropReason { Overwritten = "overwritten", Refused = "refused" }
+    /// How much Orlop says.
+    LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.
     Process { Supervisor = "supervisor", Log = "log", Init = "init" }

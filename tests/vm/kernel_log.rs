@@ -39,7 +39,9 @@ fn heard(machine: &Booted) -> Vec<usize> {
 
 #[test]
 fn orlops_own_words_are_kept_and_read_as_any_log() {
-    let machine = world(&format!("{FAULTS}{}", container("web", "partial hello", "restart = \"no\""))).boot();
+    let once = |name: &str, task: &str| container(name, task, "restart = \"no\"");
+    let others = once("other", "exit 0") + &once("last", "exit 0");
+    let machine = world(&format!("{FAULTS}{}{others}", once("web", "partial hello"))).boot();
     machine.wait("web", "exited");
     let booted = machine.logged("@orlop", "boot complete after");
     assert!(booted.starts_with("<"), "{booted}");
@@ -59,5 +61,22 @@ fn orlops_own_words_are_kept_and_read_as_any_log() {
     }
     assert_eq!(orlop.ok("logs"), "web | hello\n");
     orlop.fails("logs @kernal", 1, "@kernal");
+    says_as_much_as_it_was_told_to(&machine, &orlop);
     machine.power_off();
+}
+
+/// Also another supervisor.
+fn says_as_much_as_it_was_told_to(machine: &Booted, orlop: &Outside<'_>) {
+    assert_eq!(orlop.ok("log-level"), "info\n");
+    assert_eq!(orlop.ok("log-level error"), "error\n");
+    orlop.ok("start --no-wait web");
+    machine.crash("supervisor", "SIGKILL");
+    machine.supervisor(3);
+    orlop.ok("start --no-wait other");
+    assert_eq!(orlop.ok("log-level"), "error\n");
+    assert_eq!(orlop.ok("log-level info"), "info\n");
+    orlop.ok("start --no-wait last");
+    machine.logged("@orlop", ": start last");
+    let said = orlop.ok("logs --grep start @orlop");
+    assert!(!said.contains(": start web") && !said.contains(": start other"), "{said}");
 }

@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use options::signal_number;
 pub(crate) use options::{
     AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, ExecArguments, Json,
-    KillArguments, LogsArguments, NameArguments, NamesArguments, SpecArguments, StatsArguments,
-    StatusArguments, UpdateArguments, UpgradeArguments,
+    KillArguments, LogLevelArguments, LogsArguments, NameArguments, NamesArguments, SpecArguments,
+    StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -78,6 +78,15 @@ the standard error. With --json each object is one read, or with --grep one line
 not UTF-8 are base64 in `data`. A message of syslog(3), of @kernel or of @orlop is shown as one line without its
 priority; --json has it whole.")]
     Logs(LogsArguments),
+
+    /// Show or change how much Orlop itself says
+    #[command(after_help = "\
+Examples:
+  orlop log-level
+  orlop log-level debug          until the next boot; the kernel's word orlop.log= is for every boot
+
+It is said in the log @orlop and on the consoles.")]
+    LogLevel(LogLevelArguments),
 
     /// Start a container, and wait until it runs
     #[command(after_help = "\

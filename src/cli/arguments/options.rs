@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use orlop::control::LogLevel;
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Json {
@@ -56,6 +57,15 @@ pub(crate) struct LogsArguments {
     /// Print one JSON object a line, with the names of org.orlop.Control
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogLevelArguments {
+    /// From here on, until the next boot; without it, nothing is changed
+    #[arg(value_parser = level, value_name = "error|warn|info|debug")]
+    pub(crate) level: Option<LogLevel>,
+    #[command(flatten)]
+    pub(crate) json: Json,
 }
 
 #[derive(Debug, Args)]
@@ -220,6 +230,11 @@ pub(crate) struct CheckArguments {
 
 pub(super) fn signal_number(text: &str) -> Result<i32, String> {
     orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
+}
+
+fn level(text: &str) -> Result<LogLevel, String> {
+    let level = LogLevel::ALL.iter().copied().find(|level| level.as_str() == text);
+    level.ok_or_else(|| String::from("write error, warn, info or debug"))
 }
 
 /// Read again by the machine, by its own clock.
