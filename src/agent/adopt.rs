@@ -12,7 +12,7 @@ use super::cgroups::Cgroups;
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::Table;
 use super::ledger::exit_of;
-use super::logs::{Rings, slot_of};
+use super::logs::{Rings, of_syslog, slot_of, syslog_of};
 use super::stdio::Ends;
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
@@ -55,11 +55,12 @@ impl Agent {
         let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
         let mut rings = Rings::new();
         let mut pipes = Vec::new();
+        let mut syslogs = BTreeMap::new();
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
                     let [pidfd, kept @ ..] = fds;
-                    pipes.extend(Ends::adopt(kept).map(|ends| (child.cookie, ends)));
+                    pipes.push((child.cookie, kept));
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
@@ -72,19 +73,26 @@ impl Agent {
                     self.log_adopted();
                 }
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
-                Kind::Listener => {}
+                Kind::Listener => {
+                    syslogs.extend(of_syslog(child.cookie).zip(fds.into_iter().flatten().next()))
+                }
                 Kind::Exec => self.adopt_session(&child, ended, fds),
             }
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
         let mut inputs = BTreeMap::new();
-        for (cookie, ends) in pipes {
+        for (cookie, kept) in pipes {
             let (slot, generation) = parts(cookie);
+            let Some(ends) = Ends::adopt(kept, syslogs.remove(&cookie)) else { continue };
             match ends.hand_out(&mut self.logs, slot, generation) {
                 Ok(input) => drop(inputs.insert(cookie, input)),
                 Err(errno) => say(Level::Error, &format!("terminal: {}", errno.desc())),
             }
+        }
+        // Its container was never kept, or is forgotten.
+        for cookie in syslogs.into_keys() {
+            self.ledger.send(Frame::Release { cookie: syslog_of(cookie) });
         }
         self.adopt_containers(entries, now);
         for run in self.runs.values_mut() {

@@ -15,7 +15,7 @@ pub const KERNEL: u64 = 1 << 32;
 /// The ring of what Orlop itself says.
 pub const OWN: u64 = KERNEL + 1;
 
-/// One output pipe of one run of a container.
+/// One output pipe, or socket of messages, of one run of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PipeKey {
     /// The container, by a number that is the supervisor's choice.
@@ -30,10 +30,12 @@ pub enum ToLogger {
     /// A container and, as the fd, its ring. Again: a new rate, or a new ring. `rate` is bytes a
     /// second.
     Ring { id: u64, rate: Option<u64> },
-    /// The read end of a pipe, as the fd. The ring comes before.
+    /// The read end of a pipe, or a socket of messages, as the fd. The ring comes before.
     Pipe(PipeKey),
     /// As `Pipe`, of a pipe that the logger itself fills from a terminal: the fds are both.
     Terminal(PipeKey),
+    /// Nobody can write to this socket of messages any more: it is closed once it is empty.
+    Drain(PipeKey),
     /// The kernel's log, as the fd. The rings [`KERNEL`] and [`OWN`] come before.
     Kmsg,
     /// One `Wake` is asked for, when the ring's `seq` is above `after`; in place of an earlier asking.
@@ -48,7 +50,8 @@ pub enum FromLogger {
     Wake {
         id: u64,
     },
-    /// Everybody closed the pipe's write end, and all that was in it is in the ring.
+    /// Everybody closed the pipe's write end (or, of a socket of messages, `Drain` was heard), and all that was in it is
+    /// in the ring.
     PipeClosed(PipeKey),
     /// The ring cannot be written for now; the pipes are left alone and tried again. Or, with
     /// EILSEQ, it made no sense and began anew; with ENOENT, a pipe came without a ring.
@@ -74,6 +77,7 @@ impl ToLogger {
             Self::Ping { token } => Fields { kind: 4, value: token, ..Fields::default() },
             Self::Terminal(key) => Fields::of_pipe(5, key),
             Self::Kmsg => Fields { kind: 6, ..Fields::default() },
+            Self::Drain(key) => Fields::of_pipe(7, key),
         }
         .encode()
     }
@@ -91,6 +95,7 @@ impl ToLogger {
             (4, _) => Some(Self::Ping { token: value }),
             (5, _) => fields.pipe().map(Self::Terminal),
             (6, _) => Some(Self::Kmsg),
+            (7, _) => fields.pipe().map(Self::Drain),
             _ => None,
         }
     }
@@ -206,6 +211,7 @@ mod tests {
             ToLogger::Ping { token: 5 },
             ToLogger::Terminal(KEY),
             ToLogger::Kmsg,
+            ToLogger::Drain(KEY),
             ToLogger::Pipe(PipeKey { stream: Stream::Syslog, ..KEY }),
         ] {
             assert_eq!(ToLogger::decode(&frame.encode()), Some(frame));

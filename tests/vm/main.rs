@@ -51,6 +51,7 @@ mod start_failure_says_why;
 mod starts_as_declared;
 mod stops_in_reverse_order;
 mod supervisor_kills;
+mod syslog;
 mod system_calls_are_filtered;
 mod upgrade;
 mod user_namespace_is_in_force;

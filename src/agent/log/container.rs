@@ -43,6 +43,27 @@ impl Container {
         self.ring.as_ref().map_or(0, Ring::mark)
     }
 
+    /// The mark alone.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn set_mark(&mut self, mark: u64) -> Result<()> {
+        let Some(mut ring) = self.ring.take() else { return Err(Errno::EIO) };
+        ring.set_mark(&self.file, mark)?;
+        self.ring = Some(ring);
+        Ok(())
+    }
+
+    /// Whether a message of so many bytes is within the rate. A part of one is no use.
+    pub(super) fn allows(&mut self, stamp: Stamp, bytes: u64) -> bool {
+        let Some(bucket) = &mut self.bucket else { return true };
+        let allowed = bucket.take(stamp.boot_us, bytes);
+        if allowed < bytes {
+            bucket.put_back(allowed);
+        }
+        allowed == bytes
+    }
+
     /// Enters a message, or how much of them was lost, and the mark with it.
     ///
     /// # Errors

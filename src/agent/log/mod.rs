@@ -14,6 +14,9 @@ mod link_test;
 mod logger;
 #[cfg(test)]
 mod logger_test;
+mod messages;
+#[cfg(test)]
+mod messages_test;
 mod ring_file;
 #[cfg(test)]
 mod test_world;

@@ -11,6 +11,9 @@ use crate::config::{CgroupMode, Container, NetworkMode, Tmpfs, UserNamespace, Vo
 use crate::container::spec::Mount;
 use crate::container::steps::Volume;
 
+/// Beside its files for /etc: the socket that it finds at /dev/log.
+pub const SYSLOG: &str = "syslog";
+
 fn mount(destination: &str, kind: &str, options: &[&str]) -> Mount {
     Mount {
         destination: destination.to_owned(),
@@ -60,6 +63,10 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
             &format!("/etc/{name}"),
             &["nosuid", "noexec", "nodev", "ro"],
         ));
+    }
+    if container.log.syslog {
+        let socket = format!("{}/{SYSLOG}", facts.files);
+        mounts.push(bind(socket, "/dev/log", &["nosuid", "noexec", "nodev", "ro"]));
     }
     let is_used = |target: &str| {
         container.tmpfs.iter().any(|tmpfs| tmpfs.target == target)
