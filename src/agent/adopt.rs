@@ -13,7 +13,8 @@ use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::Table;
 use super::ledger::exit_of;
 use super::logs::{Rings, of_syslog, slot_of, syslog_of};
-use super::stdio::Ends;
+use super::notices;
+use super::stdio::{Ends, Input};
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
@@ -56,6 +57,7 @@ impl Agent {
         let mut rings = Rings::new();
         let mut pipes = Vec::new();
         let mut syslogs = BTreeMap::new();
+        let mut said = BTreeMap::new();
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
@@ -73,14 +75,35 @@ impl Agent {
                     self.log_adopted();
                 }
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
-                Kind::Listener => {
-                    syslogs.extend(of_syslog(child.cookie).zip(fds.into_iter().flatten().next()))
-                }
+                Kind::Listener => match of_syslog(child.cookie) {
+                    Some(cookie) => {
+                        syslogs.extend(fds.into_iter().flatten().next().map(|socket| (cookie, socket)))
+                    }
+                    None => said.extend(notices::of(&child).map(|cookie| (cookie, fds))),
+                },
                 Kind::Exec => self.adopt_session(&child, ended, fds),
             }
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
+        let mut inputs = self.adopt_streams(pipes, syslogs);
+        self.adopt_containers(entries, now);
+        for run in self.runs.values_mut() {
+            run.input = inputs.remove(&run.cookie).flatten();
+        }
+        self.adopt_notices(said);
+        let paused = self.runs.values().map(|run| run.name.clone()).filter(|name| self.is_paused(name));
+        let paused: Vec<String> = paused.collect();
+        self.events.extend(paused.into_iter().map(|name| Event::Paused { name, paused: true }));
+        self.events.push_back(Event::Booted);
+    }
+
+    /// Gives out what PID 1 kept of runs' streams and sockets for syslog(3), by their cookies: what runs read.
+    fn adopt_streams(
+        &mut self,
+        pipes: Vec<(u64, [Option<OwnedFd>; 3])>,
+        mut syslogs: BTreeMap<u64, OwnedFd>,
+    ) -> BTreeMap<u64, Option<Input>> {
         let mut inputs = BTreeMap::new();
         for (cookie, kept) in pipes {
             let (slot, generation) = parts(cookie);
@@ -94,11 +117,7 @@ impl Agent {
         for cookie in syslogs.into_keys() {
             self.ledger.send(Frame::Release { cookie: syslog_of(cookie) });
         }
-        self.adopt_containers(entries, now);
-        for run in self.runs.values_mut() {
-            run.input = inputs.remove(&run.cookie).flatten();
-        }
-        self.events.push_back(Event::Booted);
+        inputs
     }
 
     fn adopt_containers(&mut self, mut entries: BTreeMap<u64, Entry>, now: Duration) {
@@ -179,6 +198,8 @@ impl Agent {
                 stage,
                 cleaning: false,
                 stop_signal,
+                check: None,
+                notices: None,
                 input: None,
                 starting_until: was_starting.then(|| now.saturating_add(START)),
             },

@@ -12,7 +12,7 @@ use super::launch::Stage;
 use super::logs::{self, Logs};
 use super::{Agent, records};
 use crate::engine::Failure;
-use crate::linux::{Result, datagram, fd, terminal};
+use crate::linux::{Result, datagram, fd, peek, terminal};
 
 /// Our ends.
 pub struct Ends {
@@ -119,7 +119,11 @@ impl Ends {
 /// A socket for this run alone: who still has that of an earlier one writes there.
 fn listen(name: &str) -> core::result::Result<OwnedFd, Failure> {
     let path = format!("{}/{SYSLOG}", records::directory(name));
-    datagram::listen_to_all(Path::new(&path)).map_err(|errno| Failure::new("syslog", path, errno))
+    let socket = datagram::listen(Path::new(&path));
+    let counts = |socket: &OwnedFd| peek::set_looked_at(socket.as_fd(), 0);
+    socket
+        .and_then(|socket| counts(&socket).map(|()| socket))
+        .map_err(|errno| Failure::new("syslog", path, errno))
 }
 
 impl Agent {
@@ -132,6 +136,10 @@ impl Agent {
         let Stage::Registering { pid, pidfd, .. } = &run.stage else { return Ok(()) };
         let label = Label::new(&run.name);
         let child = Child { cookie: run.cookie, kind: Kind::Container, pid: *pid, label };
+        // First: it may speak as soon as PID 1 has it.
+        if let Some(notices) = &run.notices {
+            notices.keep(&run.name, run.cookie, &mut self.ledger)?;
+        }
         let kept: Vec<_> = core::iter::once(pidfd.as_fd()).chain(ends.kept()).collect();
         self.ledger.register(child, &kept)?;
         if let Some(syslog) = &ends.syslog {

@@ -1,145 +1,80 @@
-//! Sockets of datagrams with a name, as syslog(3) writes to; read so that whoever is killed meanwhile is followed by
-//! one who knows what was read.
-//!
-//! A datagram is looked at (MSG_PEEK) and taken out later. How many bytes were looked at beyond those taken out is kept
-//! by the socket itself (SO_PEEK_OFF, socket(7)): looking adds to it, taking out subtracts.
+//! Unix datagram sockets that are only read, without waiting.
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, socket};
-use nix::sys::stat::Mode;
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, bind, recv, socket};
+use nix::sys::stat::{Mode, umask};
 
-use super::{Errno, Result, check};
+use super::{Errno, Result};
 
-/// A socket of this name that anybody may send to who can reach it; an old socket in its place is taken away.
+/// A socket at `path` that everybody who reaches it can send to. What stood there is replaced.
 ///
 /// # Errors
-/// ENOSPC; EADDRINUSE when something else stands there.
-pub fn listen_to_all(path: &Path) -> Result<OwnedFd> {
+/// As bind(2).
+pub fn listen(path: &Path) -> Result<OwnedFd> {
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fd = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
-    set_looked_at(&fd, 0)?;
-    nix::sys::stat::fchmod(&fd, Mode::from_bits_truncate(0o666))?;
-    let is_socket = |found: std::fs::Metadata| std::os::unix::fs::FileTypeExt::is_socket(&found.file_type());
-    if std::fs::symlink_metadata(path).is_ok_and(is_socket) {
-        nix::unistd::unlink(path)?;
+    match nix::unistd::unlink(path) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(errno) => return Err(errno),
     }
-    // The name's mode is the socket's, less the mask.
-    let mask = nix::sys::stat::umask(Mode::empty());
+    // bind(2) takes what nobody may from the mask, and there is one thread here.
+    let mask = umask(Mode::from_bits_truncate(0o111));
     let bound = UnixAddr::new(path).and_then(|address| bind(fd.as_raw_fd(), &address));
-    nix::sys::stat::umask(mask);
-    bound?;
-    Ok(fd)
+    umask(mask);
+    bound.map(|()| fd)
 }
 
-/// Looks at what follows what was looked at, up to the end of its datagram: how many bytes that is, of which those are in
-/// `buffer` that it has room for, and were looked at. 0: an empty datagram, which is passed over from here on.
-///
-/// # Errors
-/// EAGAIN when there is nothing more.
-pub fn look(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
-    receive(socket, buffer, libc::MSG_PEEK)
-}
-
-/// Takes the first datagram out: its size.
+/// The next datagram, in `buffer`; `None`: one that does not fit, or is empty. Descriptors that came with it the
+/// kernel has closed, since nobody asks for them.
 ///
 /// # Errors
 /// EAGAIN when there is none.
-pub fn take_out(socket: BorrowedFd<'_>) -> Result<usize> {
-    receive(socket, &mut [], 0)
-}
-
-fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], how: libc::c_int) -> Result<usize> {
-    let flags = how | libc::MSG_TRUNC | libc::MSG_DONTWAIT;
-    loop {
-        // SAFETY: the kernel writes at most `buffer.len()` bytes there.
-        let size = unsafe { libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), flags) };
-        match check(size as libc::c_long) {
-            Err(Errno::EINTR) => {}
-            size => return Ok(usize::try_from(size?).unwrap_or_default()),
-        }
-    }
-}
-
-/// Bytes looked at and not taken out.
-///
-/// # Errors
-/// EOPNOTSUPP when it is no such socket.
-pub fn looked_at(socket: BorrowedFd<'_>) -> Result<u64> {
-    let mut bytes: libc::c_int = 0;
-    let mut size = size_of::<libc::c_int>() as libc::socklen_t;
-    // SAFETY: the option is one int.
-    let status = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEEK_OFF,
-            (&raw mut bytes).cast(),
-            &raw mut size,
-        )
-    };
-    check(status.into())?;
-    u64::try_from(bytes).map_err(|_| Errno::EOPNOTSUPP)
-}
-
-/// From here on, so many bytes were looked at.
-///
-/// # Errors
-/// EOPNOTSUPP when it is no such socket; EOVERFLOW.
-pub fn set_looked_at(socket: impl std::os::fd::AsFd, bytes: u64) -> Result<()> {
-    let bytes = libc::c_int::try_from(bytes).map_err(|_| Errno::EOVERFLOW)?;
-    // SAFETY: the option is one int.
-    let status = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEEK_OFF,
-            (&raw const bytes).cast(),
-            size_of::<libc::c_int>() as libc::socklen_t,
-        )
-    };
-    check(status.into()).map(drop)
+pub fn receive<'b>(socket: BorrowedFd<'_>, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
+    // With MSG_TRUNC the length is the datagram's own.
+    let length = recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC)?;
+    Ok(buffer.get(..length).filter(|_| length > 0))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use std::os::fd::AsFd;
-    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixDatagram;
 
-    use super::*;
-
     #[test]
-    fn the_socket_knows_what_was_looked_at_and_not_taken_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        drop(listen_to_all(&path).unwrap());
-        let socket = listen_to_all(&path).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+    fn datagrams_come_whole_or_not_at_all_and_bring_no_descriptors() {
+        let path = std::env::temp_dir().join(format!("orlop-datagram-{}", std::process::id()));
+        let socket = listen(&path).unwrap();
+        let again = listen(&path).unwrap();
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
+        assert_eq!(mode & 0o777, 0o666, "whatever the mask is");
         let sender = UnixDatagram::unbound().unwrap();
-        sender.connect(&path).unwrap();
-        for text in ["first", "", "a second one"] {
-            sender.send(text.as_bytes()).unwrap();
-        }
-        let fd = socket.as_fd();
         let mut buffer = [0; 8];
-        assert_eq!(look(fd, &mut buffer), Ok(5));
-        assert_eq!((&buffer[..5], looked_at(fd)), (&b"first"[..], Ok(5)));
-        assert_eq!(look(fd, &mut buffer), Ok(0));
-        assert_eq!(look(fd, &mut buffer), Ok(12), "all of it, of which a part");
-        assert_eq!((&buffer, looked_at(fd)), (b"a second", Ok(13)));
-        assert_eq!(look(fd, &mut buffer), Ok(4));
-        assert_eq!((&buffer[..4], looked_at(fd)), (&b" one"[..], Ok(17)));
-        assert_eq!(look(fd, &mut buffer), Err(Errno::EAGAIN));
-        // Another who comes after this one looks where he wants to.
-        set_looked_at(fd, 5 + 8).unwrap();
-        assert_eq!(look(fd, &mut buffer), Ok(4));
-        assert_eq!([take_out(fd), take_out(fd)], [Ok(5), Ok(0)]);
-        assert_eq!(looked_at(fd), Ok(12));
-        assert_eq!([take_out(fd), take_out(fd)], [Ok(12), Err(Errno::EAGAIN)]);
-        assert_eq!(looked_at(fd), Ok(0));
-        let (pipe, _) = super::super::fd::pipe().unwrap();
-        assert_eq!(looked_at(pipe.as_fd()), Err(Errno::ENOTSOCK));
+        assert_eq!(receive(again.as_fd(), &mut buffer), Err(Errno::EAGAIN));
+        for (sent, expected) in [
+            (&b"READY=1"[..], Some(&b"READY=1"[..])),
+            (b"123456789", None),
+            (b"", None),
+            (b"12345678", Some(b"12345678")),
+        ] {
+            sender.send_to(sent, &path).unwrap();
+            assert_eq!(receive(again.as_fd(), &mut buffer), Ok(expected));
+        }
+        // Gifts are not taken, however many.
+        sender.connect(&path).unwrap();
+        let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let before = open();
+        for count in [1, 100] {
+            let gift = nix::sys::socket::ControlMessage::ScmRights(&[0; 100][..count]);
+            let text = [std::io::IoSlice::new(b"hello")];
+            nix::sys::socket::sendmsg::<()>(sender.as_raw_fd(), &text, &[gift], MsgFlags::empty(), None)
+                .unwrap();
+            assert_eq!(receive(again.as_fd(), &mut buffer), Ok(Some(&b"hello"[..])));
+        }
+        assert_eq!(open(), before);
+        drop(socket);
+        std::fs::remove_file(&path).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use std::os::fd::BorrowedFd;
 use orlop::log::{MESSAGE_MAX, PipeKey, Stamp};
 
 use super::container::{Container, Message};
-use crate::linux::{Errno, Result, datagram, splice};
+use crate::linux::{Errno, Result, peek, splice};
 
 /// Messages in one wake-up: others wait no longer than that.
 const MESSAGES_PER_WAKE: u32 = 32;
@@ -47,8 +47,8 @@ pub(super) fn take_over(
     stamp: Stamp,
 ) -> Result<()> {
     let entered = entered(container, key);
-    let left = datagram::looked_at(socket)?.min(entered);
-    datagram::set_looked_at(socket, left)?;
+    let left = peek::looked_at(socket)?.min(entered);
+    peek::set_looked_at(socket, left)?;
     if entered == 0 {
         return Ok(());
     }
@@ -71,7 +71,7 @@ pub(super) fn read(
     let mut messages = 0;
     let mut buffer = vec![0; MESSAGE_MAX];
     while messages < MESSAGES_PER_WAKE {
-        let size = match datagram::look(socket, &mut buffer) {
+        let size = match peek::look(socket, &mut buffer) {
             Ok(size) => size,
             Err(Errno::EAGAIN) => {
                 left = Left::Nothing;
@@ -103,7 +103,7 @@ pub(super) fn read(
 fn take_out(socket: BorrowedFd<'_>, entered: u64) -> Result<()> {
     let mut left = entered;
     while left > 0 {
-        match datagram::take_out(socket) {
+        match peek::take_out(socket) {
             Ok(size) => left = left.saturating_sub(size as u64),
             // It was less than the mark said, which cannot be: then nothing is left to take out.
             Err(Errno::EAGAIN) => return Ok(()),
@@ -120,5 +120,5 @@ fn take_out(socket: BorrowedFd<'_>, entered: u64) -> Result<()> {
 /// As recv(2).
 pub(super) fn drop_empty(socket: BorrowedFd<'_>) -> Result<()> {
     // The first has no bytes, and nobody else takes it out before we do.
-    if splice::bytes_in_pipe(socket)? == 0 { datagram::take_out(socket).map(drop) } else { Ok(()) }
+    if splice::bytes_in_pipe(socket)? == 0 { peek::take_out(socket).map(drop) } else { Ok(()) }
 }

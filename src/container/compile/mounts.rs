@@ -64,10 +64,14 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
             &["nosuid", "noexec", "nodev", "ro"],
         ));
     }
-    if container.log.syslog {
-        let socket = format!("{}/{SYSLOG}", facts.files);
-        mounts.push(bind(socket, "/dev/log", &["nosuid", "noexec", "nodev", "ro"]));
-    }
+    let syslog = container
+        .log
+        .syslog
+        .then(|| bind(format!("{}/{SYSLOG}", facts.files), "/dev/log", &["nosuid", "noexec", "nodev", "ro"]));
+    let notify = super::has_notify_socket(container).then(|| {
+        let source = format!("{}/{}", facts.files, super::NOTIFY_FILE);
+        bind(source, super::NOTIFY_SOCKET, &["nosuid", "noexec", "nodev"])
+    });
     let is_used = |target: &str| {
         container.tmpfs.iter().any(|tmpfs| tmpfs.target == target)
             || declared(container, image).any(|(_, declared, _)| declared == target)
@@ -93,6 +97,8 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
         options.extend(read_only.then_some("ro"));
         bind(source, target, &options)
     }));
+    // Last: /run may be one of those before.
+    mounts.extend(syslog.into_iter().chain(notify));
     mounts
 }
 
