@@ -317,6 +317,8 @@ pub struct ContainerLog {
     pub memory: u64,
     /// Bytes a second; `None`: as much as it writes.
     pub rate: Option<u64>,
+    /// Whether it has a socket for syslog(3), whose messages are kept too.
+    pub syslog: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -273,7 +273,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             "log",
             Shape::Table(&limits::LOG),
             "log = { memory = \"1M\" }",
-            "How much of what it prints is kept.",
+            "What is kept of its output, and how much.",
             |node, container: &mut Container| super::fill(&limits::LOG, node, &mut container.log),
         ),
     ],
@@ -343,7 +343,7 @@ impl Container {
             ulimits: BTreeMap::new(),
             shm_size: DEFAULT_SHM,
             labels: BTreeMap::new(),
-            log: ContainerLog { memory: DEFAULT_LOG, rate: None },
+            log: ContainerLog { memory: DEFAULT_LOG, rate: None, syslog: false },
             declared_at: String::new(),
         }
     }
