@@ -7,6 +7,7 @@
 mod adopt;
 mod answer;
 mod apparmor;
+mod asked;
 mod blame;
 mod boot;
 mod button;
@@ -59,6 +60,7 @@ use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, process, signal, time};
 
+use asked::Refusals;
 use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
@@ -97,6 +99,7 @@ struct Agent {
     dies_after: Option<(u32, i32)>,
     saving: Saving,
     server: Server,
+    refusals: Refusals,
     logs: Logs,
     consoles: Consoles,
     streams: Vec<LogStream>,
@@ -171,6 +174,7 @@ impl Agent {
             dies_after: None,
             saving: Saving::default(),
             server,
+            refusals: Refusals::default(),
             logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),

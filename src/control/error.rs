@@ -67,7 +67,7 @@ impl fmt::Display for Error {
             Self::InvalidParameter { parameter } => {
                 write!(out, "the machine refuses the parameter `{parameter}`")
             }
-            Self::PermissionDenied {} => write!(out, "the machine does not allow it"),
+            Self::PermissionDenied {} => write!(out, "the machine does not allow you to do this"),
             Self::ExpectedMore {} => write!(out, "the call has many answers and must ask for them"),
             Self::UnknownContainer { name, nearest: None } => {
                 write!(out, "there is no container `{name}`")

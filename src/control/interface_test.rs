@@ -74,6 +74,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     let status = StatusReply { container: container(), details: Details::default() };
     let version = VersionReply {
         version: String::new(),
+        interface: None,
         commit: None,
         protocol: 1,
         uptime_ms: 0,
@@ -196,6 +197,20 @@ fn every_error_of_the_interface_is_one_of_ours() {
         let error: Error = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!(to_value(&error).unwrap(), wire);
     }
+}
+
+#[test]
+fn the_methods_that_the_interface_calls_looking_are_those_that_readers_may() {
+    let reads: Vec<String> = requests()
+        .into_iter()
+        .filter(|(request, _)| request.access() == Access::Read)
+        .map(|(request, _)| {
+            to_value(&request).unwrap()["method"].as_str().unwrap().rsplit_once('.').unwrap().1.into()
+        })
+        .collect();
+    let text = INTERFACE.replace("\n# ", " ");
+    let named = text.split_once("for the rest: ").unwrap().1.split_once('.').unwrap().0;
+    assert_eq!(named.split(", ").collect::<Vec<_>>(), reads);
 }
 
 #[test]

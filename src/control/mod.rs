@@ -4,9 +4,11 @@
 //! what clients read, and the authority: its names are those of the types here, and a test holds the
 //! two together. Everything works on bytes and values; who sends and receives them is not known here.
 
+mod access;
 pub mod base64;
 mod call;
 pub mod cobs;
+mod deed;
 mod error;
 mod exec;
 mod figures;
@@ -21,9 +23,13 @@ mod time;
 mod words;
 
 #[cfg(test)]
+mod compatible_test;
+#[cfg(test)]
 mod interface_test;
 
+pub use access::{Access, access, socket_mode};
 pub use call::{Call, encode_call};
+pub use deed::Deed;
 pub use error::Error;
 pub use exec::Exec;
 pub use figures::{Figures, Pressure, Stall, Task};
@@ -44,6 +50,9 @@ pub const INTERFACE: &str = include_str!("org.orlop.Control.varlink");
 
 /// Its name, which begins the name of each of its methods and errors.
 pub const INTERFACE_NAME: &str = "org.orlop.Control";
+
+/// Its version: the first number is another interface's name, the second grows with what is added.
+pub const INTERFACE_VERSION: &str = "1.1";
 
 /// Bytes of a request, its NUL left out: an upload's chunk with room to spare, and small enough for
 /// every client to have one at once on a machine with 96 MiB.

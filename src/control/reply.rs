@@ -50,6 +50,9 @@ pub struct BootReply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionReply {
     pub version: String,
+    /// None of a machine that had the first.
+    #[serde(default)]
+    pub interface: Option<String>,
     pub commit: Option<String>,
     pub protocol: u32,
     pub uptime_ms: u64,

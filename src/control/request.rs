@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Call, Error, Exec, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
+use super::{Access, Call, Error, Exec, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -113,6 +113,41 @@ impl Request {
             // Its connection is for nothing else.
             (false, true) => Err(Error::MethodNotImplemented { method: call.method }),
             (true, true) | (false, false) => Ok(request),
+        }
+    }
+
+    /// Who may ask for it. No other arm: a method that is new does not compile without a class.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        match self {
+            Self::List
+            | Self::Status { .. }
+            | Self::Logs { .. }
+            | Self::Stats { .. }
+            | Self::Top { .. }
+            | Self::Boot
+            | Self::Version => Access::Read,
+            // It tells the environment, where passwords are.
+            Self::Spec { .. }
+            // Files of a container.
+            | Self::CopyFrom { .. }
+            | Self::CopyTo { .. }
+            | Self::Exec(_)
+            | Self::Attach { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Restart { .. }
+            | Self::Kill { .. }
+            | Self::Pause { .. }
+            | Self::Unpause { .. }
+            | Self::Update { .. }
+            | Self::Power { .. }
+            | Self::Resume
+            | Self::DebugCrash { .. }
+            | Self::DebugOrphans { .. }
+            | Self::UpgradeBegin { .. }
+            | Self::UpgradeChunk { .. }
+            | Self::UpgradeCommit => Access::Change,
         }
     }
 

@@ -15,6 +15,7 @@ mod attaches_to_a_container;
 mod boots_and_says_so;
 mod broken_boot;
 mod capabilities_are_bounded;
+mod control_is_for_those_who_may;
 mod copies_both_ways;
 mod cpu_quota_holds;
 mod demo;

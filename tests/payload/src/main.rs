@@ -47,6 +47,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   copy                  its input, until that ends
   terminal              its size, and the lines typed there, until `exit CODE`
   serve PORT            answers HTTP
+  ask SOCKET MESSAGE…   sends each with a NUL behind it, and prints what is answered
   stamp-and-stay | stamps MILLISECONDS
                         says when it began, and goes on for ever; or ends after a while by a signal
   run [KEY=VALUE]… PROGRAM [ARGUMENT]…
@@ -102,6 +103,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["forkbomb"] => process::fork_bomb(),
         ["hog", megabytes] => process::hog(number(megabytes)?),
         ["burn", seconds] => process::burn(number(seconds)?),
+        ["ask", socket, messages @ ..] => talk::ask(socket, messages),
         ["fds"] => look::fds(),
         ["ids"] => look::ids(),
         ["ns"] => look::namespaces(),
