@@ -57,7 +57,7 @@ impl Agent {
                 }
                 None => self.unknown(call, name, now),
             },
-            Request::Logs { names, lines, follow } => self.open_stream(call, names, lines, follow, now),
+            Request::Logs(asked) => self.open_stream(call, asked, now),
             Request::Start { name } => self.person(call, Event::Start { name }, now),
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),

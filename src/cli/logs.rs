@@ -1,33 +1,39 @@
 //! `orlop logs`: the bytes that containers wrote, as they wrote them.
 //!
 //! Of one container nothing is added, and nothing is held back: half a line is shown as it comes.
-//! Of several, or with times, lines are put together for each, and begin with what was asked for.
+//! Of several, with times or with words to look for, lines are put together for each (`lines`).
 
-use std::collections::BTreeMap;
+mod lines;
+#[cfg(test)]
+mod test;
 
-use orlop::control::{DropReason, Dropped, Entry, LogsReply, Request};
+use orlop::control::{DropReason, Dropped, Entry, Logs, LogsReply, Request};
 use serde_json::Value;
 
 use super::arguments::LogsArguments;
 use super::client::{Client, Time, understand};
 use super::failure::Failure;
-use super::screen::{Screen, Tone, printable};
+use super::screen::{Screen, printable};
 use super::units;
-
-/// A line longer than this is shown in parts, each with its name, so that a container which never
-/// ends a line is seen nevertheless.
-const MAX_LINE: usize = 64 * 1024;
+use lines::{Line, Lines, Names};
 
 pub(crate) fn logs(
     client: &mut Client,
     screen: &mut Screen<'_>,
     arguments: &LogsArguments,
 ) -> Result<(), Failure> {
-    let (names, lines, follow) = (arguments.names.clone(), arguments.lines, arguments.follow);
-    let time = if follow { Time::Unlimited } else { Time::Limited };
-    let mut lines_of = Lines::new(arguments);
-    let shown = client.stream(&Request::Logs { names, lines, follow }, time, |mut answer| {
-        if arguments.json {
+    let asked = Logs {
+        names: arguments.names.clone(),
+        lines: arguments.lines,
+        follow: arguments.follow,
+        since: arguments.since.clone(),
+        until: arguments.until.clone(),
+    };
+    let time = if asked.follow { Time::Unlimited } else { Time::Limited };
+    let mut show = Show::new(arguments);
+    let shown = client.stream(&Request::Logs(asked), time, |mut answer| {
+        if arguments.json && arguments.grep.is_none() {
+            // Also the words of later versions.
             let entries = answer.get_mut("entries").map(Value::take);
             for entry in entries.as_ref().and_then(Value::as_array).into_iter().flatten() {
                 writeln!(screen.out, "{entry}")?;
@@ -35,95 +41,103 @@ pub(crate) fn logs(
         } else {
             let reply: LogsReply = understand(answer)?;
             for entry in &reply.entries {
-                lines_of.show(screen, entry)?;
+                show.entry(screen, entry)?;
             }
         }
         Ok(screen.out.flush()?)
     });
     // What was begun is shown, also when the machine has left.
-    lines_of.finish(screen)?;
+    show.finish(screen)?;
     shown
 }
 
-/// What each container has written of a line that it has not ended.
-struct Lines {
-    decoration: Decoration,
-    unfinished: BTreeMap<String, Line>,
-    width: usize,
+/// How output is shown.
+struct Show {
+    form: Form,
+    /// What a line has in it that is wanted.
+    wanted: Option<Vec<u8>>,
+    lines: Lines,
 }
 
-#[derive(Debug, Default)]
-struct Line {
-    bytes: Vec<u8>,
-    /// When its first bytes were read.
-    time: String,
-}
-
-/// What a line begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Decoration {
-    name: bool,
-    time: bool,
+enum Form {
+    /// Bytes as they come.
+    Exact,
+    /// Lines, after a name or a time or both or neither.
+    Lines { name: bool, time: bool },
+    /// Lines, each an object.
+    Json,
 }
 
-impl Lines {
+impl Show {
     fn new(arguments: &LogsArguments) -> Self {
-        let decoration = Decoration { name: arguments.names.len() != 1, time: arguments.timestamps };
-        let width = arguments.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        Self { decoration, unfinished: BTreeMap::new(), width }
+        let wanted = arguments.grep.as_ref().map(|text| text.as_bytes().to_vec());
+        let (name, time) = (arguments.names.len() != 1, arguments.timestamps);
+        let form = match (arguments.json, name || time || wanted.is_some()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Lines { name, time },
+            (false, false) => Form::Exact,
+        };
+        Self { form, wanted, lines: Lines::new(Names::new(&arguments.names)) }
     }
 
-    fn show(&mut self, screen: &mut Screen<'_>, entry: &Entry) -> Result<(), Failure> {
+    fn entry(&mut self, screen: &mut Screen<'_>, entry: &Entry) -> Result<(), Failure> {
         if let Some(dropped) = &entry.dropped {
-            writeln!(screen.err, "orlop: {}", gap(&entry.name, dropped))?;
+            return match self.form {
+                Form::Json => Self::object(screen, entry),
+                Form::Exact | Form::Lines { .. } => {
+                    Ok(writeln!(screen.err, "orlop: {}", gap(&entry.name, dropped))?)
+                }
+            };
         }
         let bytes = entry.bytes().ok_or_else(|| {
             let name = &entry.name;
             Failure::Failed(printable(&format!("the machine sent damaged output of `{name}`")))
         })?;
-        if !self.decoration.name && !self.decoration.time {
+        if self.form == Form::Exact {
             return Ok(screen.out.write_all(&bytes)?);
         }
-        let mut line = self.unfinished.remove(&entry.name).unwrap_or_default();
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if line.bytes.is_empty() {
-                line.time.clone_from(&entry.time);
-            }
-            line.bytes.extend_from_slice(piece);
-            if line.bytes.ends_with(b"\n") || line.bytes.len() >= MAX_LINE {
-                self.write(screen, &entry.name, &line)?;
-                line.bytes.clear();
-            }
-        }
-        if !line.bytes.is_empty() {
-            self.unfinished.insert(entry.name.clone(), line);
+        for line in self.lines.add(entry, &bytes) {
+            self.line(screen, &line)?;
         }
         Ok(())
     }
 
     fn finish(&mut self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        for (name, line) in std::mem::take(&mut self.unfinished) {
-            self.write(screen, &name, &line)?;
+        for line in self.lines.finish() {
+            self.line(screen, &line)?;
         }
         Ok(screen.out.flush()?)
     }
 
-    fn write(&mut self, screen: &mut Screen<'_>, name: &str, line: &Line) -> Result<(), Failure> {
-        if self.decoration.time {
-            write!(screen.out, "{} ", screen.colours.paint(Tone::Quiet, &printable(&line.time)))?;
+    fn line(&mut self, screen: &mut Screen<'_>, line: &Line) -> Result<(), Failure> {
+        if self.wanted.as_ref().is_some_and(|wanted| !has(&line.bytes, wanted)) {
+            return Ok(());
         }
-        if self.decoration.name {
-            // Names that were not given are met one by one.
-            self.width = self.width.max(name.chars().count());
-            let name = format!("{:<width$} |", printable(name), width = self.width);
-            write!(screen.out, "{} ", screen.colours.paint(Tone::Quiet, &name))?;
+        match self.form {
+            Form::Json => Self::object(screen, &line.entry()),
+            Form::Lines { name, time } => {
+                self.lines.names.head(screen, line, (name, time))?;
+                screen.out.write_all(&line.bytes)?;
+                if !line.bytes.ends_with(b"\n") {
+                    screen.out.write_all(b"\n")?;
+                }
+                Ok(())
+            }
+            Form::Exact => Ok(screen.out.write_all(&line.bytes)?),
         }
-        screen.out.write_all(&line.bytes)?;
-        if !line.bytes.ends_with(b"\n") {
-            screen.out.write_all(b"\n")?;
-        }
-        Ok(())
     }
+
+    /// One object a line.
+    fn object(screen: &mut Screen<'_>, entry: &Entry) -> Result<(), Failure> {
+        let text = serde_json::to_string(entry)
+            .map_err(|error| Failure::Failed(format!("cannot write JSON: {error}")))?;
+        screen.line(&text)
+    }
+}
+
+fn has(line: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || line.windows(wanted.len()).any(|part| part == wanted)
 }
 
 pub(crate) fn gap(name: &str, dropped: &Dropped) -> String {
@@ -134,7 +148,3 @@ pub(crate) fn gap(name: &str, dropped: &Dropped) -> String {
     let size = units::bytes(dropped.bytes);
     printable(&format!("{size} of output of `{name}` are gone: {why}"))
 }
-
-#[cfg(test)]
-#[path = "logs_test.rs"]
-mod tests;

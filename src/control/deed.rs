@@ -35,7 +35,7 @@ impl Request {
         match self {
             Self::List => (None, "list".into()),
             Self::Status { name } => of(name, "status"),
-            Self::Logs { .. } => (None, "logs".into()),
+            Self::Logs(_) => (None, "logs".into()),
             Self::Stats { .. } => (None, "stats".into()),
             Self::Top { name } => of(name, "top"),
             Self::Boot => (None, "boot".into()),

@@ -84,13 +84,13 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         kernel: String::new(),
         upgrade: None,
     };
-    let logs = Request::Logs { names: vec![], lines: None, follow: false };
+    let logs = Logs { since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
         (Request::Status { name: name() }, keys(&status)),
-        (logs, keys(&LogsReply { entries: vec![] })),
+        (Request::Logs(logs), keys(&LogsReply { entries: vec![] })),
         (Request::Start { name: name() }, empty()),
         (Request::Stop { name: name() }, empty()),
         (Request::Restart { name: name() }, empty()),

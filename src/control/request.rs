@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Access, Call, Error, Exec, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
+use super::{Access, Call, Error, Exec, INTERFACE_NAME, Logs, MAX_CHUNK, PowerAction, Process, base64};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -18,7 +18,7 @@ pub enum Request {
     #[serde(rename = "org.orlop.Control.Status")]
     Status { name: String },
     #[serde(rename = "org.orlop.Control.Logs")]
-    Logs { names: Vec<String>, lines: Option<u64>, follow: bool },
+    Logs(Logs),
     #[serde(rename = "org.orlop.Control.Start")]
     Start { name: String },
     #[serde(rename = "org.orlop.Control.Stop")]
@@ -122,7 +122,7 @@ impl Request {
         match self {
             Self::List
             | Self::Status { .. }
-            | Self::Logs { .. }
+            | Self::Logs(_)
             | Self::Stats { .. }
             | Self::Top { .. }
             | Self::Boot
@@ -160,18 +160,14 @@ impl Request {
     /// Whether it is answered many times.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        matches!(self, Self::Logs { .. })
+        matches!(self, Self::Logs(_))
     }
 
     fn read(method: &str, parameters: &mut Parameters) -> Result<Option<Self>, Error> {
         Ok(Some(match method {
             "List" => Self::List,
             "Status" => Self::Status { name: parameters.take("name")? },
-            "Logs" => Self::Logs {
-                names: parameters.take("names")?,
-                lines: parameters.take("lines")?,
-                follow: parameters.take::<Option<bool>>("follow")?.unwrap_or(false),
-            },
+            "Logs" => Self::Logs(Logs::take(parameters)?),
             "Start" => Self::Start { name: parameters.take("name")? },
             "Stop" => Self::Stop { name: parameters.take("name")? },
             "Restart" => Self::Restart { name: parameters.take("name")? },

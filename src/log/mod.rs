@@ -12,6 +12,7 @@
 mod entry;
 mod frames;
 mod layout;
+mod range;
 mod rate;
 mod reader;
 mod ring;
@@ -25,7 +26,8 @@ mod model_test;
 
 pub use entry::{Stamp, Stream};
 pub use frames::{FRAME_LEN, FromLogger, PipeKey, ToLogger};
-pub use layout::{Layout, MIN_MEMORY, READ_MAX};
+pub use layout::{Layout, MESSAGE_MAX, MIN_MEMORY, READ_MAX};
+pub use range::{Bound, Range};
 pub use rate::Bucket;
 pub use reader::{Cursor, Gone, Item, ReadError, Reader};
 pub use ring::{Recovered, Ring, Target};

@@ -3,6 +3,7 @@
 use super::Source;
 use super::entry::{Entry, Stream};
 use super::layout::Layout;
+use super::range::Range;
 use super::reader::{Cursor, ReadError, look};
 use super::ring::read_entry;
 
@@ -12,6 +13,8 @@ use super::ring::read_entry;
 pub struct Tail {
     layout: Layout,
     lines: u64,
+    /// What is later is not counted.
+    range: Range,
     /// Everything from here on has been looked at.
     at: Option<Place>,
     /// Something of this stream has been looked at: what is not a newline ends no line any more.
@@ -38,10 +41,10 @@ struct Place {
 }
 
 impl Tail {
-    /// For the last `lines` lines, one without a newline at the end included.
+    /// For the last `lines` lines of the range, one without a newline at the end included.
     #[must_use]
-    pub fn new(layout: Layout, lines: u64) -> Self {
-        Self { layout, lines, at: None, followed: [false; 2] }
+    pub fn new(layout: Layout, lines: u64, range: Range) -> Self {
+        Self { layout, lines, range, at: None, followed: [false; 2] }
     }
 
     /// Looks at one more piece of output, at most `buffer` long (which must not be empty).
@@ -70,6 +73,11 @@ impl Tail {
             let from = entry.start.max(state.tail_byte).max(room);
             (entry.start < at.byte && at.byte <= entry.end()).then_some(from)
         });
+        if let Some(later) = entry.filter(|entry| from.is_some() && self.range.is_after(entry.stamp)) {
+            // Nothing of it was looked at: where it begins may have been given up meanwhile.
+            self.at = Some(Place { next_entry: number, byte: later.start });
+            return Ok(Step::Further);
+        }
         let len = from.map_or(0, |from| at.byte.saturating_sub(from));
         let buffer = buffer.split_at_mut(usize::try_from(len).unwrap_or(0)).0;
         source.read_at(self.layout.byte_at(from.unwrap_or(0)), buffer)?;

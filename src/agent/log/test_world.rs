@@ -137,7 +137,7 @@ impl World {
     pub(super) fn tail(&self, lines: u64) -> Vec<u8> {
         let file = self.link.ring(ID).unwrap();
         let mut buffer = vec![0; 100];
-        let mut tail = Tail::new(file.layout(), lines);
+        let mut tail = Tail::new(file.layout(), lines, orlop::log::Range::default());
         let cursor = loop {
             if let Step::Found(cursor) = tail.step(file, &mut buffer).unwrap() {
                 break cursor;

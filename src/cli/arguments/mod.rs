@@ -68,9 +68,13 @@ Examples:
   orlop logs web                 all that is kept, byte for byte
   orlop logs -f -n 20 web db     the last 20 lines of both, and what follows
   orlop logs                     of all containers
+  orlop logs --since 10m --grep ERROR
+  orlop logs --since 14:30 --until 14:35 --json web | jq -r .text
 
-With several containers each line begins with a name. Output that is gone (its memory was full,
-or it came faster than its rate) is told on the standard error.")]
+With several containers each line begins with a name, and lines are in the order in which they
+were read. Output that is gone (its memory was full, or it came faster than its rate) is told on
+the standard error. With --json each object is one read, or with --grep one line; bytes that are
+not UTF-8 are base64 in `data`.")]
     Logs(LogsArguments),
 
     /// Start a container, and wait until it runs

@@ -29,8 +29,24 @@ pub(crate) struct LogsArguments {
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Begin with the last LINES lines of each
-    #[arg(short = 'n', long, value_name = "LINES", value_parser = count, allow_hyphen_values = true)]
+    #[arg(
+        short = 'n',
+        long,
+        visible_alias = "tail",
+        value_name = "LINES",
+        value_parser = count,
+        allow_hyphen_values = true
+    )]
     pub(crate) lines: Option<u64>,
+    /// What was written from TIME on: 10m (before now), boot+90s, 14:30 (UTC), or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub(crate) since: Option<String>,
+    /// What was written up to TIME
+    #[arg(long, value_name = "TIME", value_parser = when, conflicts_with = "follow")]
+    pub(crate) until: Option<String>,
+    /// Lines with TEXT in them; TEXT is no pattern. Lines are counted (-n) before
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
     /// Begin each line with the time at which it was read
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) timestamps: bool,
@@ -201,6 +217,14 @@ pub(crate) struct CheckArguments {
 
 pub(super) fn signal_number(text: &str) -> Result<i32, String> {
     orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
+}
+
+/// Read again by the machine, by its own clock.
+fn when(text: &str) -> Result<String, String> {
+    match orlop::control::When::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(String::from(orlop::control::WHEN_HELP)),
+    }
 }
 
 fn count(text: &str) -> Result<u64, String> {
