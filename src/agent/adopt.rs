@@ -63,7 +63,10 @@ impl Agent {
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
-                Kind::Helper if ended.is_some() => self.ledger.send(Frame::Recorded { cookie: child.cookie }),
+                Kind::Helper if let Some(ended) = ended => {
+                    self.keep_helpers_end(child.label.as_str(), ended, Duration::from_micros(ended.at_us));
+                    self.ledger.send(Frame::Recorded { cookie: child.cookie });
+                }
                 Kind::Helper if child.label.as_str() == self.consoles.helper().name() => {
                     self.consoles.adopt(&child, fds, now);
                 }
@@ -140,7 +143,10 @@ impl Agent {
         let mut stage = Stage::Over;
         let was_starting = record.state == "starting";
         let entry = entries.remove(&cookie);
-        let was_ended = entry.as_ref().is_some_and(|entry| entry.ended.is_some());
+        let ended = entry.as_ref().and_then(|entry| entry.ended);
+        if let (Some(ended), None) = (ended, &record.end) {
+            self.keep_end(&name, generation, ended);
+        }
         let found = entry.and_then(|entry| {
             let pidfd = entry.pidfd?;
             let pidfd_inode = pidfd::inode(pidfd.as_fd()).ok()?;
@@ -178,7 +184,7 @@ impl Agent {
         self.events.push_back(Event::Adopted { record: Box::new(record), found });
         // Now: who dies of what follows from it dies of this record.
         self.settle(now);
-        if was_ended {
+        if ended.is_some() {
             self.recorded(&name, slot, generation, cookie);
         }
     }

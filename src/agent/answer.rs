@@ -29,13 +29,14 @@ impl Agent {
         while let Some(event) = self.server.next_event() {
             match event {
                 ControlEvent::Call(call, request, peer) => {
-                    self.say_asked(&peer, &request);
+                    self.say_asked(&peer, &request, now);
                     self.answer(call, request, now);
                 }
                 ControlEvent::Denied(peer, request) => self.say_denied(&peer, request.as_ref(), now),
-                ControlEvent::Failed(peer, error) => self.say_failed(&peer, &error),
+                ControlEvent::Failed(peer, error) => self.say_failed(&peer, &error, now),
                 ControlEvent::Gone(client) => {
                     self.streams.retain(|stream| stream.call.client != client);
+                    self.told.retain(|stream| stream.call.client != client);
                     self.forget_upload(client);
                     self.forget_session(client);
                 }
@@ -58,6 +59,7 @@ impl Agent {
                 None => self.unknown(call, name, now),
             },
             Request::Logs(asked) => self.open_stream(call, asked, now),
+            Request::Events(asked) => self.open_events(call, asked, now),
             Request::Start { name } => self.person(call, Event::Start { name }, now),
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
@@ -173,7 +175,7 @@ impl Agent {
             },
             pid: status.pid.and_then(|pid| u32::try_from(pid).ok()),
             restarts: u64::from(status.restarts),
-            cause: status.cause.as_ref().map(cause),
+            cause: status.cause.as_ref().map(cause_word),
             image: self.config.containers.get(&status.name).map(|container| container.image.to_string()),
             started_at: status.started_at.map(at),
             next_start: status.next_start.map(at),
@@ -254,7 +256,7 @@ pub fn state_word(state: StateKind) -> control::State {
     }
 }
 
-fn cause(cause: &supervisor::Cause) -> control::Cause {
+pub fn cause_word(cause: &supervisor::Cause) -> control::Cause {
     let base = |kind| control::Cause::new(kind, cause.text.clone());
     match &cause.kind {
         CauseKind::Exit { code } => control::Cause { code: Some(*code), ..base(control::CauseKind::Exit) },

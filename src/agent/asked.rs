@@ -1,11 +1,11 @@
-//! Who asked for what: in the log, whatever came of it.
+//! Who asked for what: in the log and in the history, whatever came of it.
 //!
 //! What nobody refuses is said before it is done. What is refused to somebody who may not is said too, but he
 //! may ask as often as he likes: he gets so many lines, and then one with a count.
 
 use std::time::Duration;
 
-use orlop::control::{Error, Request};
+use orlop::control::{Asker, Deed, Error, Happening, Request};
 
 use super::control::Peer;
 use super::{Agent, say};
@@ -51,24 +51,41 @@ impl Refusals {
 }
 
 impl Agent {
-    pub fn say_asked(&mut self, peer: &Peer, request: &Request) {
+    pub fn say_asked(&mut self, peer: &Peer, request: &Request, now: Duration) {
         if request.is_told() {
-            say(Level::Info, &format!("asked by {peer}: {}", request.deed().text));
+            let Deed { name, text: what } = request.deed();
+            say(Level::Info, &format!("asked by {peer}: {what}"));
+            self.history.keep(now, &Happening::Asked { by: asker(peer), name, what });
         }
     }
 
     /// `None`: it may ask for nothing.
     pub fn say_denied(&mut self, peer: &Peer, request: Option<&Request>, now: Duration) {
         let Some(unsaid) = self.refusals.take(now) else { return };
-        let what = request.map_or_else(|| "to ask for anything".to_owned(), |request| request.deed().text);
+        let Deed { name, text: what } = request.map_or_else(anything, Request::deed);
         let more = if unsaid == 0 { String::new() } else { format!(" (and {unsaid} more before it)") };
         say(Level::Warning, &format!("not allowed to {peer}: {what}{more}"));
+        let why = format!("it is not allowed{more}");
+        self.history.keep(now, &Happening::Refused { by: asker(peer), name, what: Some(what), why });
     }
 
-    pub fn say_failed(&mut self, peer: &Peer, error: &Error) {
+    pub fn say_failed(&mut self, peer: &Peer, error: &Error, now: Duration) {
         let why: String =
             error.to_string().chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
         say(Level::Info, &format!("refused to {peer}: {why}"));
+        let name = error.container().map(str::to_owned);
+        self.history.keep(now, &Happening::Refused { by: asker(peer), name, what: None, why });
+    }
+}
+
+fn anything() -> Deed {
+    Deed { name: None, text: "to ask for anything".to_owned() }
+}
+
+fn asker(peer: &Peer) -> Asker {
+    match peer {
+        Peer::Process(who) => Asker { uid: Some(who.uid), pid: u32::try_from(who.pid).ok(), port: None },
+        Peer::Port(name) => Asker { port: Some(name.clone()), ..Asker::default() },
     }
 }
 

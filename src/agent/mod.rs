@@ -27,6 +27,7 @@ mod fault;
 mod figures;
 mod files;
 mod helpers;
+mod history;
 mod launch;
 mod ledger;
 mod live;
@@ -42,6 +43,7 @@ mod sessions;
 mod stdio;
 mod store;
 mod streams;
+mod telling;
 mod tending;
 mod token;
 mod top;
@@ -68,12 +70,14 @@ use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
+use history::History;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
+use telling::EventStream;
 use tending::Backlogs;
 use token::Token;
 use upgrade::Upload;
@@ -100,9 +104,12 @@ struct Agent {
     saving: Saving,
     server: Server,
     refusals: Refusals,
+    history: History,
     logs: Logs,
     consoles: Consoles,
     streams: Vec<LogStream>,
+    /// Who hears what happens.
+    told: Vec<EventStream>,
     errands: Errands,
     sessions: Sessions,
     buttons: Vec<OwnedFd>,
@@ -153,6 +160,7 @@ impl Agent {
         fault::before_serving(&config);
         let helpers = boot.helpers_first(now);
         let kmsg = serving::kept(&table, consoles::KMSG)?;
+        let history = History::open(serving::kept(&table, history::HISTORY)?, &mut ledger);
         let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
         let (server, has_busy_ports) = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
@@ -175,9 +183,11 @@ impl Agent {
             saving: Saving::default(),
             server,
             refusals: Refusals::default(),
+            history,
             logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),
+            told: Vec::new(),
             errands: Errands::default(),
             sessions: Sessions::new(has_busy_ports, now),
             buttons: Vec::new(),
@@ -187,6 +197,7 @@ impl Agent {
             versions: VecDeque::new(),
         };
         agent.boot.containers_begin();
+        agent.keep_takeover(table.safe, now);
         agent.adopt(table, now);
         agent.watch_buttons();
         agent.watch_kmsg();
@@ -200,7 +211,7 @@ impl Agent {
     /// Waits once and handles what came.
     fn turn(&mut self) -> Result<()> {
         let now = time::since_boot();
-        let timeout = if self.streams_have_work() {
+        let timeout = if self.streams_have_work() || self.told_have_work() {
             Some(Duration::ZERO)
         } else {
             self.deadline().map(|at| at.saturating_sub(now))
@@ -252,6 +263,8 @@ impl Agent {
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
+        self.keep_phases();
+        self.tell_events(now);
         Ok(())
     }
 
@@ -337,6 +350,7 @@ impl Agent {
         let ours = now.saturating_add(self.config.host.poweroff_timeout);
         let deadline = deadline.min(ours).max(now);
         self.power = Some((action, deadline));
+        self.keep_shutdown(action, deadline, now);
         self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
         self.events.push_back(Event::Shutdown { deadline });
     }
@@ -351,12 +365,7 @@ impl Agent {
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
-            Effect::Changed { name, from, to, cause } => {
-                let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
-                // A cause that is told more exactly later changes nothing for who watches.
-                let level = if from == to { Level::Debug } else { Level::Info };
-                say(level, &format!("{name}: {} -> {}{cause}", from.word(), to.word()));
-            }
+            Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
     }

@@ -91,6 +91,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::List, keys(&ListReply { containers: vec![] })),
         (Request::Status { name: name() }, keys(&status)),
         (Request::Logs(logs), keys(&LogsReply { entries: vec![] })),
+        (Request::Events(Events::default()), keys(&EventsReply { events: vec![], dropped: 0 })),
         (Request::Start { name: name() }, empty()),
         (Request::Stop { name: name() }, empty()),
         (Request::Restart { name: name() }, empty()),
@@ -149,13 +150,16 @@ fn every_type_has_the_same_fields_or_words() {
     let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 0 };
     let phase = Phase { name: "a".into(), start_us: 0, duration_us: None, ok: None, error: None };
     let upgrade = Upgrade { number: 1, sha256: String::new(), ok: true, error: None };
-    let mut found = words!(Wanted, State, Health, CauseKind, Stream, DropReason, PowerAction, Process);
+    let mut found =
+        words!(Wanted, State, Health, CauseKind, EventKind, Stream, DropReason, PowerAction, Process);
     found.extend([
         ("Cause", keys(&Cause::new(CauseKind::Oom, String::new()))),
         ("Container", keys(&container())),
         ("Details", keys(&Details::default())),
         ("Dropped", keys(&dropped)),
         ("Entry", keys(&Entry::gap("a", 0, String::new(), dropped))),
+        ("Asker", keys(&Asker::default())),
+        ("Event", keys(&Event::of(Happening::Other, 1, 0, String::new()))),
         ("Figures", keys(&Figures::default())),
         ("Phase", keys(&phase)),
         ("Pressure", keys(&Pressure::default())),

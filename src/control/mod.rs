@@ -10,9 +10,11 @@ mod call;
 pub mod cobs;
 mod deed;
 mod error;
+mod event;
 mod exec;
 mod figures;
 mod frame;
+mod happening;
 mod logs;
 mod parameters;
 mod reply;
@@ -33,13 +35,15 @@ pub use access::{Access, access, socket_mode};
 pub use call::{Call, encode_call};
 pub use deed::Deed;
 pub use error::Error;
+pub use event::{Event, EventKind, Events};
 pub use exec::Exec;
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
+pub use happening::{Asker, HAPPENING_VERSION, Happening};
 pub use logs::Logs;
 pub use reply::{
-    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, SpecReply, StatsReply, StatusReply, TopReply,
-    UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
+    BootReply, CommitReply, Empty, EventsReply, ListReply, LogsReply, Reply, SpecReply, StatsReply,
+    StatusReply, TopReply, UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
 };
 pub use request::Request;
 pub use time::rfc3339;

@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Access, Call, Error, Exec, INTERFACE_NAME, Logs, MAX_CHUNK, PowerAction, Process, base64};
+use super::{
+    Access, Call, Error, Events, Exec, INTERFACE_NAME, Logs, MAX_CHUNK, PowerAction, Process, base64,
+};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -19,6 +21,8 @@ pub enum Request {
     Status { name: String },
     #[serde(rename = "org.orlop.Control.Logs")]
     Logs(Logs),
+    #[serde(rename = "org.orlop.Control.Events")]
+    Events(Events),
     #[serde(rename = "org.orlop.Control.Start")]
     Start { name: String },
     #[serde(rename = "org.orlop.Control.Stop")]
@@ -123,6 +127,7 @@ impl Request {
             Self::List
             | Self::Status { .. }
             | Self::Logs(_)
+            | Self::Events(_)
             | Self::Stats { .. }
             | Self::Top { .. }
             | Self::Boot
@@ -160,7 +165,7 @@ impl Request {
     /// Whether it is answered many times.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        matches!(self, Self::Logs(_))
+        matches!(self, Self::Logs(_) | Self::Events(_))
     }
 
     fn read(method: &str, parameters: &mut Parameters) -> Result<Option<Self>, Error> {
@@ -168,6 +173,7 @@ impl Request {
             "List" => Self::List,
             "Status" => Self::Status { name: parameters.take("name")? },
             "Logs" => Self::Logs(Logs::take(parameters)?),
+            "Events" => Self::Events(Events::take(parameters)?),
             "Start" => Self::Start { name: parameters.take("name")? },
             "Stop" => Self::Stop { name: parameters.take("name")? },
             "Restart" => Self::Restart { name: parameters.take("name")? },

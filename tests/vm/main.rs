@@ -20,6 +20,7 @@ mod copies_both_ways;
 mod cpu_quota_holds;
 mod demo;
 mod devices_are_filtered;
+mod events_tell_what_happened;
 mod every_resource_is_a_file;
 mod executes_in_a_container;
 mod failure_budget;

@@ -8,9 +8,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use options::signal_number;
 pub(crate) use options::{
-    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, ExecArguments, Json,
-    KillArguments, LogsArguments, NameArguments, NamesArguments, SpecArguments, StatsArguments,
-    StatusArguments, UpdateArguments, UpgradeArguments,
+    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, EventsArguments,
+    ExecArguments, Json, KillArguments, LogsArguments, NameArguments, NamesArguments, SpecArguments,
+    StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -76,6 +76,18 @@ were read. Output that is gone (its memory was full, or it came faster than its 
 the standard error. With --json each object is one read, or with --grep one line; bytes that are
 not UTF-8 are base64 in `data`.")]
     Logs(LogsArguments),
+
+    /// Show what happened on the machine: states, ends, who asked for what
+    #[command(after_help = "\
+Examples:
+  orlop events                   all that is kept since the boot
+  orlop events -f web db         of both, and what happens from now on
+  orlop events --since 10m --json | jq -r 'select(.kind == \"end\") | .name'
+
+The last 1024 events of containers are kept, and the last 256 others (who asked for what, the
+boot, supervisors, helpers), until the machine ends. How many older ones are gone is told on the
+standard error. Times are UTC.")]
+    Events(EventsArguments),
 
     /// Start a container, and wait until it runs
     #[command(after_help = "\

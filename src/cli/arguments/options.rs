@@ -56,6 +56,22 @@ pub(crate) struct LogsArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct EventsArguments {
+    /// Of these containers; none is everything
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// What happened from TIME on: 10m (before now), boot+90s, 14:30 (UTC), or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub(crate) since: Option<String>,
+    /// Print one JSON object a line, with the names of org.orlop.Control
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ChangeArguments {
     /// The containers
     #[arg(value_name = "NAME", required = true)]
