@@ -53,6 +53,7 @@ mod starts_as_declared;
 mod stops_in_reverse_order;
 mod supervisor_kills;
 mod system_calls_are_filtered;
+mod top_shows_what_runs;
 mod upgrade;
 mod user_namespace_is_in_force;
 mod varlink;

@@ -155,9 +155,12 @@ pub(crate) struct CopyArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct NameArguments {
-    /// The container
-    pub(crate) name: String,
+pub(crate) struct TopArguments {
+    /// The container whose processes are listed; none is the table of all containers
+    pub(crate) name: Option<String>,
+    /// What the table begins in the order of: cpu, memory, tasks, restarts, state, name
+    #[arg(long, value_name = "KEY", default_value = "cpu", value_parser = crate::cli::monitor::sort, conflicts_with = "name")]
+    pub(crate) sort: String,
     #[command(flatten)]
     pub(crate) json: Json,
 }
