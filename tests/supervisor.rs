@@ -13,6 +13,7 @@
 )]
 
 #[path = "../src/supervisor/tests/declared.rs"]
+#[allow(dead_code, reason = "shared with the table tests, which use all of it")]
 mod declared;
 #[path = "supervisor/history.rs"]
 mod history;
@@ -26,7 +27,7 @@ mod model;
 mod world;
 
 use orlop::config::{
-    Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy, Source, read,
+    Condition, Config, Container, Dependency, Exhausted, HealthCheck, Restart, RestartPolicy, Source, read,
 };
 use orlop::supervisor::*;
 use proptest::test_runner::{Config as Histories, RngAlgorithm, TestRng, TestRunner};

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Ended, Frame, Kind};
+use orlop::ledger::{Child, Ended, Frame, Kind};
 use orlop::supervisor::{Event, Found, Record};
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
-use super::ledger::Table;
 use super::ledger::exit_of;
+use super::ledger::{Fds, Table};
 use super::logs::{Rings, slot_of};
+use super::notices;
 use super::stdio::Ends;
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
@@ -55,6 +56,7 @@ impl Agent {
         let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
         let mut rings = Rings::new();
         let mut pipes = Vec::new();
+        let mut said = BTreeMap::new();
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
@@ -63,19 +65,9 @@ impl Agent {
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
-                Kind::Helper if let Some(ended) = ended => {
-                    self.keep_helpers_end(child.label.as_str(), ended, Duration::from_micros(ended.at_us));
-                    self.ledger.send(Frame::Recorded { cookie: child.cookie });
-                }
-                Kind::Helper if child.label.as_str() == self.consoles.helper().name() => {
-                    self.consoles.adopt(&child, fds, now);
-                }
-                Kind::Helper => {
-                    self.logs.adopt_logger(&child, fds, now);
-                    self.log_adopted();
-                }
+                Kind::Helper => self.adopt_helper(&child, ended, fds, now),
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
-                Kind::Listener => {}
+                Kind::Listener => said.extend(notices::of(&child).map(|cookie| (cookie, fds))),
                 Kind::Exec => self.adopt_session(&child, ended, fds),
             }
         }
@@ -93,7 +85,26 @@ impl Agent {
         for run in self.runs.values_mut() {
             run.input = inputs.remove(&run.cookie).flatten();
         }
+        self.adopt_notices(said);
+        let paused = self.runs.values().map(|run| run.name.clone()).filter(|name| self.is_paused(name));
+        let paused: Vec<String> = paused.collect();
+        self.events.extend(paused.into_iter().map(|name| Event::Paused { name, paused: true }));
         self.events.push_back(Event::Booted);
+    }
+
+    fn adopt_helper(&mut self, child: &Child, ended: Option<Ended>, fds: Fds, now: Duration) {
+        let name = child.label.as_str();
+        match ended {
+            Some(ended) => {
+                self.keep_helpers_end(name, ended, Duration::from_micros(ended.at_us));
+                self.ledger.send(Frame::Recorded { cookie: child.cookie });
+            }
+            None if name == self.consoles.helper().name() => self.consoles.adopt(child, fds, now),
+            None => {
+                self.logs.adopt_logger(child, fds, now);
+                self.log_adopted();
+            }
+        }
     }
 
     fn adopt_containers(&mut self, mut entries: BTreeMap<u64, Entry>, now: Duration) {
@@ -177,6 +188,8 @@ impl Agent {
                 stage,
                 cleaning: false,
                 stop_signal,
+                check: None,
+                notices: None,
                 input: None,
                 starting_until: was_starting.then(|| now.saturating_add(START)),
             },

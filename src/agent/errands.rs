@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::control::{Access, Error, encode_error, encode_reply};
+use orlop::supervisor::Event;
 
 use super::control::CallId;
 use super::{Agent, Token, say};
@@ -43,6 +44,8 @@ pub struct Errands {
 struct Errand {
     call: CallId,
     access: Access,
+    /// The container that stands still or not when it is over.
+    pauses: Option<String>,
     answer: OwnedFd,
     pidfd: OwnedFd,
     bytes: Vec<u8>,
@@ -69,6 +72,17 @@ impl Agent {
     /// Has `work` done, and its answer sent. It has a copy of our memory and none of our descriptors:
     /// what it is given must not own any.
     pub fn errand(&mut self, call: CallId, now: Duration, work: impl FnOnce() -> Answer) {
+        self.errand_about(call, None, now, work);
+    }
+
+    /// As [`Agent::errand`], of one that has the container `pauses` stand still or go on.
+    pub fn errand_about(
+        &mut self,
+        call: CallId,
+        pauses: Option<String>,
+        now: Duration,
+        work: impl FnOnce() -> Answer,
+    ) {
         // One whose client is gone goes on, as what it changes was asked for.
         let access = self.server.access(call.client).unwrap_or(Access::Change);
         if let Err(limit) = self.errands.has_room(access) {
@@ -84,9 +98,10 @@ impl Agent {
         match sent {
             Ok((answer, pidfd)) => {
                 let until = now.saturating_add(LONGEST);
+                let bytes = Vec::new();
                 self.errands
                     .running
-                    .insert(key, Errand { call, access, answer, pidfd, bytes: Vec::new(), until });
+                    .insert(key, Errand { call, access, pauses, answer, pidfd, bytes, until });
             }
             Err(errno) => self.server.fail(now, call, &failed(errno.desc())),
         }
@@ -114,6 +129,10 @@ impl Agent {
         let errand = self.errands.running.remove(&key)?;
         // A child that was made meanwhile may have it too: closing ours would not take it out.
         let _ = self.epoll.remove(errand.answer.as_fd());
+        if let Some(name) = errand.pauses.clone() {
+            let paused = self.is_paused(&name);
+            self.events.push_back(Event::Paused { name, paused });
+        }
         Some(errand)
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use orlop::control::{Event, HAPPENING_VERSION, Happening, PowerAction, State, rfc3339};
 use orlop::ledger::{Action, Child, Ended, Kind, Label};
 use orlop::log::{RECORD_MAX, Record, SLOT, Slots, Stamp};
-use orlop::supervisor::{Cause, Exit, StateKind};
+use orlop::supervisor::{Cause, Exit, Note, StateKind};
 
 use super::answer::{cause_word, state_word};
 use super::ledger::{Ledger, exit_of};
@@ -129,7 +129,7 @@ impl Kept {
     fn write(&mut self, at: Duration, happening: &Happening) -> Result<()> {
         let [containers, machine] = &mut self.rings;
         let ring = match happening {
-            Happening::State { .. } | Happening::End { .. } => containers,
+            Happening::State { .. } | Happening::End { .. } | Happening::Note { .. } => containers,
             Happening::Asked { .. }
             | Happening::Refused { .. }
             | Happening::Phase { .. }
@@ -224,6 +224,13 @@ impl Agent {
             pid: pid.and_then(|pid| u32::try_from(pid).ok()),
         };
         self.history.keep(now, &happening);
+    }
+
+    /// Something about a container that is no other state.
+    pub fn noted(&mut self, name: String, note: &Note, now: Duration) {
+        let note = note.to_string();
+        say(Level::Info, &format!("{name}: {note}"));
+        self.history.keep(now, &Happening::Note { name, note });
     }
 
     /// A container's main process was reaped.

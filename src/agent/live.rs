@@ -8,7 +8,7 @@ use std::time::Duration;
 use orlop::config::live_limits;
 use orlop::container::{Place, Setting, changed_settings};
 use orlop::control::Error;
-use orlop::supervisor::StateKind;
+use orlop::supervisor::{Event, StateKind};
 
 use super::Agent;
 use super::answer::state_word;
@@ -46,13 +46,15 @@ impl Agent {
 
     pub fn pause(&mut self, call: CallId, name: String, now: Duration) {
         if self.running(call, &name, now).is_some() {
-            self.errand(call, now, move || freeze(&name));
+            // At once: while it comes to stand still it need not answer any more.
+            self.events.push_back(Event::Paused { name: name.clone(), paused: true });
+            self.errand_about(call, Some(name.clone()), now, move || freeze(&name));
         }
     }
 
     pub fn unpause(&mut self, call: CallId, name: String, now: Duration) {
         if self.running(call, &name, now).is_some() {
-            self.errand(call, now, move || match thaw(&name) {
+            self.errand_about(call, Some(name.clone()), now, move || match thaw(&name) {
                 Ok(()) => done(),
                 Err(errno) => Err(failed(&name, errno)),
             });

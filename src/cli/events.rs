@@ -93,7 +93,9 @@ fn tone(event: &Event) -> Tone {
         (EventKind::Refused | EventKind::Helper, _) => Tone::Bad,
         (EventKind::Phase, _) if event.error.is_some() => Tone::Bad,
         (EventKind::Asked | EventKind::Shutdown | EventKind::Supervisor, _) => Tone::Strong,
-        (EventKind::State | EventKind::End | EventKind::Phase | EventKind::Other, _) => Tone::Plain,
+        (EventKind::State | EventKind::Note | EventKind::End | EventKind::Phase | EventKind::Other, _) => {
+            Tone::Plain
+        }
     }
 }
 

@@ -35,6 +35,7 @@ impl Events {
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
     State,
+    Note,
     End,
     Asked,
     Refused,
@@ -48,6 +49,7 @@ pub enum EventKind {
 impl EventKind {
     pub const ALL: &[Self] = &[
         Self::State,
+        Self::Note,
         Self::End,
         Self::Asked,
         Self::Refused,
@@ -62,6 +64,7 @@ impl EventKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::State => "state",
+            Self::Note => "note",
             Self::End => "end",
             Self::Asked => "asked",
             Self::Refused => "refused",
@@ -120,6 +123,7 @@ impl Event {
                 pid,
                 ..event
             },
+            Happening::Note { name, .. } => Self { kind: EventKind::Note, name: Some(name), ..event },
             Happening::End { name, generation, exit_code, signal, cpu_us, memory_peak_bytes } => Self {
                 kind: EventKind::End,
                 name: Some(name),
@@ -180,6 +184,7 @@ fn line(happening: &Happening) -> String {
             let pid = pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default();
             format!("{} -> {}{pid}{cause}", from.as_str(), to.as_str())
         }
+        Happening::Note { note, .. } => note.clone(),
         Happening::End { exit_code, signal, cpu_us, memory_peak_bytes, .. } => {
             let (millis, kib) = (cpu_us / 1000, memory_peak_bytes / 1024);
             format!(
@@ -256,6 +261,8 @@ mod tests {
             EventKind::State,
             "starting -> failed: could not be started",
         );
+        let note = Happening::Note { name: name(), note: "is healthy".into() };
+        check(note, EventKind::Note, "is healthy");
         let end = |exit_code, signal| Happening::End {
             name: name(),
             generation: 1,

@@ -20,6 +20,8 @@ pub const HAPPENING_VERSION: u16 = 1;
 pub enum Happening {
     /// A container is in another state. `pid`: of one that runs now.
     State { name: String, generation: u64, from: State, to: State, cause: Option<Cause>, pid: Option<u32> },
+    /// A container is in the same state, and something is different: its health.
+    Note { name: String, note: String },
     /// A container's main process ended: `exit_code`, or `signal` by name. The usage is that of it and of those
     /// that it waited for.
     End {
@@ -87,7 +89,7 @@ impl Happening {
                 }
                 [cause.as_mut().map(|cause| &mut cause.text), None]
             }
-            Self::Asked { what, .. } => [Some(what), None],
+            Self::Note { note: text, .. } | Self::Asked { what: text, .. } => [Some(text), None],
             Self::Refused { what, why, .. } => [what.as_mut(), Some(why)],
             Self::Phase { error, .. } => [error.as_mut(), None],
             Self::End { .. }

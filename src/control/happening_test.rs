@@ -32,6 +32,10 @@ fn records_have_these_bytes_for_the_releases_that_read_them() {
         r#"{"cpu_us":5,"exit_code":3,"generation":2,"kind":"end","memory_peak_bytes":4096,"name":"web"}"#,
     );
     check(
+        &Happening::Note { name: "web".into(), note: "is healthy".into() },
+        r#"{"kind":"note","name":"web","note":"is healthy"}"#,
+    );
+    check(
         &Happening::Asked { by: by.clone(), name: Some("web".into()), what: "stop web".into() },
         r#"{"by":{"pid":77,"uid":1000},"kind":"asked","name":"web","what":"stop web"}"#,
     );

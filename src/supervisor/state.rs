@@ -39,6 +39,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::up::Up;
+
 /// What should be: the configuration's word at boot, then a person's last word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -61,7 +63,7 @@ impl Wanted {
 pub enum State {
     Waiting { since: Duration, by: By, on: Wait },
     Starting { until: Duration },
-    Running { since: Duration },
+    Running { since: Duration, up: Up },
     Stopping { phase: Phase, why: Why },
     Backoff { until: Duration },
     Exited,
@@ -112,6 +114,14 @@ pub enum Why {
     Again,
     /// `exited`.
     Shutdown,
+    /// Its health check failed: as `Itself`, and a failure however it ends.
+    Unhealthy,
+    /// It did not say in time that it is ready: a failure too.
+    NotReady,
+    /// It gave no sign of life in time: a failure too.
+    Watchdog,
+    /// What it depends on went down, and it follows: `waiting`.
+    Dependency,
     /// It was adopted, but no configuration declares it: `exited`.
     Undeclared,
 }
@@ -172,7 +182,8 @@ impl State {
                 Phase::Term { until } | Phase::Kill { until } | Phase::Clean { until } => Some(*until),
             },
             Self::Stuck { retry, .. } => *retry,
-            Self::Waiting { .. } | Self::Running { .. } | Self::Exited | Self::Failed | Self::Invalid => None,
+            Self::Running { up, .. } => up.deadline(),
+            Self::Waiting { .. } | Self::Exited | Self::Failed | Self::Invalid => None,
         }
     }
 

@@ -129,6 +129,7 @@ fn play() -> impl Strategy<Value = Play> {
             dies,
             empties,
             clean_failures,
+            ..Play::default()
         })
 }
 
@@ -201,7 +202,10 @@ impl History {
             for (earlier, dependency) in NAMES.iter().enumerate().take(n) {
                 if unit.depends_on & (1 << earlier) != 0 {
                     let condition = Condition::Started;
-                    container.depends_on.insert((*dependency).into(), Dependency { condition });
+                    container.depends_on.insert(
+                        (*dependency).into(),
+                        Dependency { condition, restart: false, required: true },
+                    );
                 }
             }
         }
@@ -261,7 +265,7 @@ fn stale(world: &mut World, name: String, what: u8, ahead: bool) {
     let before = world.sup.record(&name);
     let text = String::from("no");
     let event = match what {
-        0 => Event::Started { name, generation, pid: 1, pidfd_inode: 1, stop_signal: None },
+        0 => Event::Started { name, generation, pid: 1, pidfd_inode: 1, stop_signal: None, check: None },
         1 => Event::StartFailed { name, generation, failure: failure(Fault::Permanent) },
         2 => {
             let (exit, at) = (Exit::Code(1), world.now);

@@ -182,6 +182,9 @@ impl Model {
             | Event::CleanFailed { .. }
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
+            | Event::Notified { .. }
+            | Event::Probed { .. }
+            | Event::Paused { .. }
             | Event::Kill { .. }
             | Event::Tick => {}
         }
@@ -208,7 +211,7 @@ impl Model {
                 let over = shadow.end.is_some() || shadow.unusable || !shadow.certain;
                 assert!(over, "emptied while it is alive: {name} {shadow:?}");
             }
-            Effect::Save { .. } | Effect::Changed { .. } => {}
+            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Probe { .. } => {}
             Effect::ShutdownDone => {
                 let shutdown = self.shutdown.as_mut().expect("a shutdown that nobody asked for");
                 assert!(!shutdown.done, "done twice");

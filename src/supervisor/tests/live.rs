@@ -23,6 +23,14 @@ pub(crate) struct Play {
     pub(crate) empties: Option<Duration>,
     /// How often emptying it fails before it works.
     pub(crate) clean_failures: u32,
+    /// What it says of itself, so long after its first instruction.
+    pub(crate) says: Vec<(Duration, Notice)>,
+    /// The nth probe of a generation gets the nth answer, the last one repeats; `None`: none at all.
+    pub(crate) probes: Vec<Option<Probed>>,
+    /// How long an answer takes.
+    pub(crate) answers_in: Duration,
+    /// Its image has a health check.
+    pub(crate) check: Option<HealthCheck>,
 }
 
 #[derive(Debug, Clone)]
@@ -74,6 +82,10 @@ impl Default for Play {
             dies: Some(ms(1)),
             empties: Some(ms(1)),
             clean_failures: 0,
+            says: Vec::new(),
+            probes: vec![Some(Probed::Passed)],
+            answers_in: ms(5),
+            check: None,
         }
     }
 }
@@ -123,7 +135,8 @@ impl Live {
                 let exit = play.ends.map_or(Exit::Code(0), |(_, exit)| exit);
                 let stage = Stage::Alive { ends_at: play.ends.map(|(time, _)| at + time), exit };
                 let stop_signal = None;
-                (stage, Event::Started { name, generation, pid, pidfd_inode, stop_signal })
+                let check = play.check.clone().map(Box::new);
+                (stage, Event::Started { name, generation, pid, pidfd_inode, stop_signal, check })
             }
             (Stage::Created { .. }, Some(fault)) => {
                 let failure = failure(fault);

@@ -4,6 +4,7 @@ mod adoption;
 mod declared;
 mod dependencies;
 mod governor;
+mod health;
 mod invalid;
 mod live;
 mod persons;
@@ -13,7 +14,7 @@ mod texts;
 mod world;
 
 use crate::config::{
-    Condition, Config, Container, Dependency, Exhausted, Restart, RestartPolicy, Source, read,
+    Condition, Config, Container, Dependency, Exhausted, HealthCheck, Restart, RestartPolicy, Source, read,
 };
 
 use super::*;

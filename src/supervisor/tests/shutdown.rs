@@ -170,7 +170,7 @@ fn asked_again_the_deadline_only_shrinks() {
     world.run_until(s(100));
     let story = from_shutdown(&world);
     let done = only(&story, "done");
-    assert!(done.len() == 1 && done[0] < "13.1".into(), "{story:#?}");
+    assert!(done.len() == 1 && done[0].as_str() < "13.1", "{story:#?}");
     assert_eq!(only(&story, "signal 15 app").len(), 1, "it is not asked twice");
 }
 

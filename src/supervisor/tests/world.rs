@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) disk: BTreeMap<String, Record>,
     live: BTreeMap<String, Live>,
     waiting: VecDeque<Event>,
+    /// What will be told at a time: answers of probes, and what containers say.
+    later: Vec<(Duration, Event)>,
     /// What PID 1 latched: it asks every new supervisor again.
     shutdown: Option<Duration>,
 }
@@ -53,6 +55,7 @@ impl World {
             disk,
             live,
             waiting: VecDeque::new(),
+            later: Vec::new(),
             shutdown: None,
         }
     }
@@ -96,7 +99,8 @@ impl World {
             self.tell(event);
             return true;
         }
-        let happens = self.live.values().filter_map(|live| live.next()).min();
+        let lives = self.live.values().filter_map(|live| live.next());
+        let happens = lives.chain(self.later.iter().map(|(at, _)| *at)).min();
         let due = self.sup.poll_timeout();
         match (happens, due) {
             (Some(at), due) if at <= end && due.is_none_or(|due| at <= due) => {
@@ -125,6 +129,11 @@ impl World {
         self.run_until(self.now + time);
     }
 
+    /// What containers would say until then is not said.
+    pub(crate) fn later_is_lost_until(&mut self, end: Duration) {
+        self.later.retain(|(at, _)| *at > end);
+    }
+
     pub(crate) fn state(&self, name: &str) -> StateKind {
         self.status(name).state
     }
@@ -150,6 +159,8 @@ impl World {
     pub(crate) fn crash_into(&mut self, safe: Safe) {
         self.log.push((self.now, Entry::Crashed));
         self.waiting.clear();
+        // Probes end with who asked for them.
+        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. }));
         self.sup = Supervisor::new(self.now, &self.config, SEED);
         if safe == Safe::Yes {
             self.tell(Event::SafeMode);
@@ -191,7 +202,8 @@ impl World {
                 Effect::KillCgroup { name, .. } => format!("kill {name}"),
                 Effect::Clean { name, .. } => format!("clean {name}"),
                 Effect::ShutdownDone => "done".into(),
-                Effect::Save { .. } | Effect::Changed { .. } => return None,
+                Effect::Probe { name, .. } => format!("probe {name}"),
+                Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => return None,
             };
             Some(format!("{:.1} {deed}", at.as_secs_f64()))
         });
@@ -205,6 +217,13 @@ impl World {
                 let cause = cause.as_ref().map_or("", |cause| &cause.text);
                 Some(format!("{} -> {}: {cause}", from.word(), to.word()))
             }
+            Effect::Noted { name: about, note } if about == name => Some(match note {
+                Note::Ready => "ready".into(),
+                Note::NotReady => "not ready".into(),
+                Note::Health { health, report } => {
+                    format!("{}: {}", health.word(), report.as_deref().unwrap_or_default())
+                }
+            }),
             _ => None,
         });
         news.collect()
@@ -242,7 +261,8 @@ impl World {
                 }
                 self.disk.insert(name.clone(), self.sup.record(&name).unwrap());
             }
-            Effect::Changed { .. } | Effect::ShutdownDone => {}
+            Effect::Probe { name, generation, number, .. } => self.probe(name, generation, number),
+            Effect::Changed { .. } | Effect::Noted { .. } | Effect::ShutdownDone => {}
         }
     }
 
@@ -255,8 +275,23 @@ impl World {
         }
     }
 
+    fn probe(&mut self, name: String, generation: u64, number: u64) {
+        let play = self.play_of(&name, generation);
+        let nth = usize::try_from(number.saturating_sub(1)).unwrap();
+        let answer = play.probes.get(nth).or(play.probes.last()).cloned().flatten();
+        if let Some(answer) = answer {
+            let at = self.now + play.answers_in;
+            self.later.push((at, Event::Probed { name, generation, number, answer }));
+        }
+    }
+
     /// Lets the one thing happen that is due at `at`.
     fn happen(&mut self, at: Duration) {
+        if let Some(index) = self.later.iter().position(|(time, _)| *time == at) {
+            let (_, event) = self.later.remove(index);
+            self.tell(event);
+            return;
+        }
         let due = self.live.iter().find(|(_, live)| live.next() == Some(at));
         let name = due.map(|(name, _)| name.clone()).unwrap();
         let play = self.play_of(&name, self.live[&name].generation);
@@ -264,6 +299,12 @@ impl World {
         let event = live.happen(&name, at, &play);
         if live.is_gone() {
             self.live.remove(&name);
+        }
+        if let Event::Started { name, generation, .. } = &event {
+            for (after, notice) in &play.says {
+                let (name, notice) = (name.clone(), notice.clone());
+                self.later.push((at + *after, Event::Notified { name, generation: *generation, notice }));
+            }
         }
         self.tell(event);
     }
