@@ -16,4 +16,5 @@ pub mod image;
 pub mod ledger;
 pub mod log;
 pub mod network;
+pub mod simulation;
 pub mod supervisor;

@@ -1,9 +1,9 @@
 //! `depends_on`: who waits for whom, at a start and at a stop.
 
 use super::declared::{config, ms, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 fn chain() -> Config {
     config(&[("app", &["db"]), ("db", &["net"]), ("net", &[])])

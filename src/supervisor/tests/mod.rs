@@ -5,7 +5,6 @@ mod declared;
 mod dependencies;
 mod governor;
 mod invalid;
-mod live;
 mod persons;
 mod restarts;
 mod shutdown;

@@ -1,9 +1,9 @@
 //! What follows an end: policies, pauses, budgets, and the governor.
 
 use super::declared::{config, failure, ms, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 fn world(restart: Restart, policy: RestartPolicy, plays: &[Play]) -> World {
     let mut config = config(&[("web", &[])]);
@@ -257,7 +257,7 @@ fn a_mount_that_cannot_be_removed_is_tried_again() {
 fn a_report_about_another_generation_changes_nothing() {
     let mut world = world(Restart::Always, RestartPolicy::default(), &[]);
     world.run_for(s(1));
-    let before = world.sup.record("web");
+    let before = world.core.record("web");
     let name = || String::from("web");
     for generation in [0, 2, 7] {
         let (exit, at) = (Exit::Code(1), s(2));
@@ -274,5 +274,5 @@ fn a_report_about_another_generation_changes_nothing() {
             assert_eq!(outcome, Outcome::Ignored("it is about another generation"));
         }
     }
-    assert_eq!(world.sup.record("web"), before);
+    assert_eq!(world.core.record("web"), before);
 }
