@@ -21,6 +21,7 @@ mod logs;
 mod machine;
 mod screen;
 mod session;
+mod simulate;
 mod table;
 mod units;
 mod upgrade;
@@ -31,6 +32,8 @@ mod check_test;
 mod command_test;
 #[cfg(test)]
 mod live_test;
+#[cfg(test)]
+mod simulate_test;
 #[cfg(test)]
 mod testing;
 
@@ -122,6 +125,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Update(asked) => live::update(&mut connect()?, screen, asked),
         Command::UpgradeSelf(file) => upgrade::upgrade(&mut connect()?, screen, file),
         Command::Check(paths) => check::check(screen, paths),
+        Command::Simulate(asked) => simulate::run(screen, asked),
         Command::Schema => screen.line(orlop::config::schema().trim_end()),
         Command::Debug(DebugCommand::Crash { process, signal, starts, steps }) => {
             machine::crash(&mut connect()?, screen, *process, (*signal, *starts, *steps))

@@ -35,6 +35,7 @@ enum Stage {
     Alive {
         ends_at: Option<Duration>,
         exit: Exit,
+        oom: bool,
     },
     Dead,
     Cleaning {
@@ -121,8 +122,7 @@ impl Live {
                 let failure = failure(Fault::Transient);
                 (Stage::Dead, Event::StartFailed { name, generation, failure })
             }
-            Stage::Alive { exit, .. } => {
-                let oom = self.play.oom;
+            Stage::Alive { exit, oom, .. } => {
                 self.ledger = Some(Found::Ended { exit, oom, at });
                 (Stage::Dead, Event::Ended { name, generation, exit, oom, at })
             }
@@ -151,7 +151,7 @@ impl Live {
                 let ends_at = self.play.ends.map(|(time, _)| at.saturating_add(time));
                 let (pid, stop_signal) = (self.pid(), None);
                 let event = Event::Started { name, generation, pid, pidfd_inode, stop_signal };
-                (Stage::Alive { ends_at, exit }, event)
+                (Stage::Alive { ends_at, exit, oom: self.play.oom }, event)
             }
         }
     }
@@ -185,25 +185,31 @@ impl Live {
         if signal == SIGKILL {
             self.hit_by_kill(now);
         } else if let Some(time) = self.play.obeys {
-            self.end_by(now.saturating_add(time), Exit::Signal(signal));
+            self.end_by(now.saturating_add(time), Exit::Signal(signal), false);
         }
     }
 
     fn hit_by_kill(&mut self, now: Duration) {
         let Some(time) = self.play.dies else { return };
         let by = now.saturating_add(time);
-        self.end_by(by, Exit::Signal(SIGKILL));
+        self.end_by(by, Exit::Signal(SIGKILL), false);
         if let Stage::Setup { answer_at, .. } | Stage::Created { answer_at } = self.stage {
             self.stage = Stage::Killed { answer_at: answer_at.min(by) };
         }
     }
 
-    fn end_by(&mut self, time: Duration, how: Exit) {
-        if let Stage::Alive { ends_at, exit } = &mut self.stage
+    fn end_by(&mut self, time: Duration, how: Exit, short_of_memory: bool) {
+        if let Stage::Alive { ends_at, exit, oom } = &mut self.stage
             && ends_at.is_none_or(|at| at > time)
         {
-            (*ends_at, *exit) = (Some(time), how);
+            (*ends_at, *exit, *oom) = (Some(time), how, short_of_memory);
         }
+    }
+
+    /// False: there is nothing to hit.
+    pub(super) fn strike(&mut self, now: Duration, exit: Exit, oom: bool) -> bool {
+        self.end_by(now, exit, oom);
+        self.is_alive()
     }
 
     pub(super) fn clean(&mut self, now: Duration) {

@@ -19,7 +19,7 @@ use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
 use crate::config::Config;
-use crate::supervisor::{Effect, Event, Found, Outcome, Supervisor};
+use crate::supervisor::{Effect, Event, Exit, Found, Outcome, Supervisor};
 
 #[derive(Debug, Clone)]
 pub enum Entry {
@@ -218,6 +218,12 @@ impl<C: Core> Machine<C> {
                 self.save(&name);
             }
         }
+    }
+
+    /// Its program ends so, now. False: none runs.
+    pub fn strike(&mut self, name: &str, exit: Exit, oom: bool) -> bool {
+        let now = self.now;
+        self.live.get_mut(name).is_some_and(|live| live.strike(now, exit, oom))
     }
 
     /// Whether any process or mount of the container is there.

@@ -10,6 +10,7 @@
 //!   `live.rs` is one generation of a container, `play.rs` how it behaves, `disk.rs` where records are kept.
 //!   Each effect can fail, be slow, or never be answered; a supervisor can die between any two of them.
 //! * `watch/` holds the core to what it promises (`promise.rs`) after every event.
+//! * `scenario/` plays a person's configuration with what they say goes wrong.
 //! * `history/` draws histories, lives through them, and shortens those that break a promise.
 
 mod core;
@@ -20,6 +21,7 @@ mod lot;
 mod machine;
 mod play;
 mod promise;
+mod scenario;
 mod watch;
 
 #[cfg(test)]
@@ -33,3 +35,4 @@ pub use lot::Lot;
 pub use machine::{Entry, Machine, Safe};
 pub use play::{Delivery, NEVER, Play, failure};
 pub use promise::{Breach, Promise};
+pub use scenario::{BadFail, Fail, Fate, Happening, MOST_NEWS, News, Run, Scenario, What, When, simulate};

@@ -19,6 +19,7 @@ pub struct Play {
     pub unusable: bool,
     /// When and how it ends by itself.
     pub ends: Option<(Duration, Exit)>,
+    /// That end is one for want of memory.
     pub oom: bool,
     /// How long it takes to end after its stop signal; `None`: it ignores it.
     pub obeys: Option<Duration>,

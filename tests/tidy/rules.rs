@@ -7,6 +7,7 @@ const DECIDE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("supervisor", &["config"]),
     ("simulation", &["config", "supervisor"]),
+    ("picture", &[]),
     ("container", &["config"]),
     ("network", &["config"]),
     ("image", &["config"]),
@@ -23,7 +24,7 @@ const ACT: &[(&str, &[&str], &[&str])] = &[
     ("copy", &["image"], &["linux"]),
     ("agent", EVERY_DECIDING_ROOM, &["linux", "engine", "copy"]),
     ("oci", EVERY_DECIDING_ROOM, &["linux", "engine"]),
-    ("cli", &["control", "config", "container"], &["linux", "copy"]),
+    ("cli", &["control", "config", "container", "simulation", "picture"], &["linux", "copy"]),
 ];
 
 const EVERY_DECIDING_ROOM: &[&str] =

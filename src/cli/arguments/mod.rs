@@ -1,6 +1,7 @@
 //! What can be typed, and the help for it. What it means is the other files' business.
 
 mod options;
+mod pictures;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ pub(crate) use options::{
     KillArguments, LogsArguments, NameArguments, NamesArguments, SpecArguments, StatsArguments,
     StatusArguments, UpdateArguments, UpgradeArguments,
 };
+pub(crate) use pictures::SimulateArguments;
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
 #[derive(Debug, Parser)]
@@ -262,6 +264,23 @@ Examples:
 A folder stands for all *.toml in it; everything named is one document. Files are looked for
 from the first folder named, or from where the first file is.")]
     Check(CheckArguments),
+
+    /// Play a configuration, and print what would happen to it
+    #[command(after_help = "\
+Examples:
+  orlop simulate config/
+  orlop simulate config/ --fail db=oom@boot --fail web=exit:1@30s
+  orlop simulate config/ --fail api=hang@stop --for 5m --shutdown 4m --svg api.svg
+
+WHAT                                 WHEN
+  exit:CODE, signal:NAME, oom          boot, start, TIME, run:TIME
+  fail, image                          boot, start
+  hang, slow:TIME                      boot, start, stop
+  unkillable                           stop
+
+boot is the first start, start every one, stop every stop; TIME counts from boot, run:TIME from
+each start. It is decided by the same code as on a machine; only the time is not waited for.")]
+    Simulate(SimulateArguments),
 
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = "\

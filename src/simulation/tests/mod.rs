@@ -1,6 +1,7 @@
 //! The simulator itself: wrong cores are found out, failures happen as they were asked for.
 
 mod failures;
+mod scenario;
 mod wrong;
 
 use std::time::Duration;
@@ -19,7 +20,11 @@ fn s(s: u64) -> Duration {
 
 /// An image is added to each container.
 fn declared(text: &str) -> Config {
-    let text = text.replace("]\n", "]\nimage = 'dir:rootfs'\n");
+    let line = |line: &str| match line.starts_with("[container.") {
+        true => format!("{line}\nimage = 'dir:rootfs'\n"),
+        false => format!("{line}\n"),
+    };
+    let text = text.lines().map(line).collect();
     let read = read(&[Source { path: "test.toml".into(), text }]);
     assert!(!read.has_errors(), "{:#?}", read.diagnostics);
     read.config
