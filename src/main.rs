@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Some("log") => exit(agent::log::run()),
         Some("console") => exit(agent::console::run()),
         Some("copy") => exit(agent::copier::run(arguments.get(2..).unwrap_or_default())),
+        Some("probe") => exit(agent::probe::run(arguments.get(2..).unwrap_or_default())),
         Some("relay") => exit(agent::relay::run(arguments.get(2..).unwrap_or_default())),
         Some("supervisor") => exit(agent::run()),
         Some("oci") => exit(oci::run(std::env::args_os().skip(1).collect())),
@@ -61,11 +62,13 @@ fn refused(role: &str, word: Option<&String>) -> Option<&'static str> {
         "init" => Some(
             "`orlop init` takes the whole computer over, and this one has another init; `orlop-vm run DIR` boots a machine",
         ),
-        "supervisor" | "log" | "console" | "relay" | "copy" if linux::fd::is_socket(ROLE_FD) => None,
+        "supervisor" | "log" | "console" | "relay" | "copy" | "probe" if linux::fd::is_socket(ROLE_FD) => {
+            None
+        }
         "log" => Some(
             "`orlop log` is a part of a machine, started by it; `orlop logs` prints what containers wrote",
         ),
-        "supervisor" | "console" | "relay" | "copy" => {
+        "supervisor" | "console" | "relay" | "copy" | "probe" => {
             Some("this is a part of a machine, started by it; `orlop --help` lists the commands")
         }
         _ => None,

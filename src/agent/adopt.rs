@@ -13,6 +13,7 @@ use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::Table;
 use super::ledger::exit_of;
 use super::logs::{Rings, slot_of};
+use super::notices;
 use super::stdio::Ends;
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
@@ -55,6 +56,7 @@ impl Agent {
         let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
         let mut rings = Rings::new();
         let mut pipes = Vec::new();
+        let mut said = BTreeMap::new();
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
@@ -72,7 +74,7 @@ impl Agent {
                     self.log_adopted();
                 }
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
-                Kind::Listener => {}
+                Kind::Listener => said.extend(notices::of(&child).map(|cookie| (cookie, fds))),
                 Kind::Exec => self.adopt_session(&child, ended, fds),
             }
         }
@@ -90,6 +92,8 @@ impl Agent {
         for run in self.runs.values_mut() {
             run.input = inputs.remove(&run.cookie).flatten();
         }
+        self.adopt_notices(said);
+        self.adopt_paused();
         self.events.push_back(Event::Booted);
     }
 
@@ -171,6 +175,8 @@ impl Agent {
                 stage,
                 cleaning: false,
                 stop_signal,
+                check: None,
+                notices: None,
                 input: None,
                 starting_until: was_starting.then(|| now.saturating_add(START)),
             },

@@ -214,6 +214,9 @@ impl Agent {
             ready: status.ready,
             health: match status.health {
                 supervisor::Health::None => control::Health::None,
+                supervisor::Health::Starting => control::Health::Starting,
+                supervisor::Health::Healthy => control::Health::Healthy,
+                supervisor::Health::Unhealthy => control::Health::Unhealthy,
             },
             pid: status.pid.and_then(|pid| u32::try_from(pid).ok()),
             restarts: u64::from(status.restarts),
@@ -235,6 +238,7 @@ impl Agent {
         let problems = self.config.invalid.get(name).cloned().unwrap_or_default();
         let waits_for = status.waits_for.clone();
         let mut details = Details { problems, waits_for, ..Details::default() };
+        (details.health_report, details.says) = (status.report.clone(), status.says.clone());
         if let Some(container) = self.config.containers.get(name) {
             details.declared_at = Some(container.declared_at.clone()).filter(|place| !place.is_empty());
             details.depends_on = container.depends_on.keys().cloned().collect();
@@ -315,6 +319,8 @@ fn cause(cause: &supervisor::Cause) -> control::Cause {
         CauseKind::Dependency { name } => {
             control::Cause { name: Some(name.clone()), ..base(control::CauseKind::Dependency) }
         }
+        CauseKind::Probe => base(control::CauseKind::Probe),
+        CauseKind::Watchdog => base(control::CauseKind::Watchdog),
         CauseKind::User => base(control::CauseKind::User),
         CauseKind::Config => base(control::CauseKind::Config),
         CauseKind::Image => base(control::CauseKind::Image),

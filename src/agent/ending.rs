@@ -86,7 +86,9 @@ impl Agent {
             return;
         }
         let (name, generation) = (run.name.clone(), run.generation);
-        self.runs.remove(&key);
+        if let Some(run) = self.runs.remove(&key) {
+            self.forget_notices(&run);
+        }
         self.remove(&name, generation);
     }
 

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::control::{Error, encode_error, encode_reply};
+use orlop::supervisor::Event;
 
 use super::control::CallId;
 use super::{Agent, Token, say};
@@ -40,6 +41,8 @@ pub struct Errands {
 
 struct Errand {
     call: CallId,
+    /// The container that stands still or not when it is over.
+    pauses: Option<String>,
     answer: OwnedFd,
     pidfd: OwnedFd,
     bytes: Vec<u8>,
@@ -56,6 +59,17 @@ impl Agent {
     /// Has `work` done, and its answer sent. It has a copy of our memory and none of our descriptors:
     /// what it is given must not own any.
     pub fn errand(&mut self, call: CallId, now: Duration, work: impl FnOnce() -> Answer) {
+        self.errand_about(call, None, now, work);
+    }
+
+    /// As [`Agent::errand`], of one that has the container `pauses` stand still or go on.
+    pub fn errand_about(
+        &mut self,
+        call: CallId,
+        pauses: Option<String>,
+        now: Duration,
+        work: impl FnOnce() -> Answer,
+    ) {
         if self.errands.running.len() >= ERRANDS {
             let error = Error::Busy { what: "errands".into(), limit: ERRANDS as u64 };
             return self.server.fail(now, call, &error);
@@ -69,7 +83,8 @@ impl Agent {
         match sent {
             Ok((answer, pidfd)) => {
                 let until = now.saturating_add(LONGEST);
-                self.errands.running.insert(key, Errand { call, answer, pidfd, bytes: Vec::new(), until });
+                let bytes = Vec::new();
+                self.errands.running.insert(key, Errand { call, pauses, answer, pidfd, bytes, until });
             }
             Err(errno) => self.server.fail(now, call, &failed(errno.desc())),
         }
@@ -97,6 +112,10 @@ impl Agent {
         let errand = self.errands.running.remove(&key)?;
         // A child that was made meanwhile may have it too: closing ours would not take it out.
         let _ = self.epoll.remove(errand.answer.as_fd());
+        if let Some(name) = errand.pauses.clone() {
+            let paused = self.is_paused(&name);
+            self.events.push_back(Event::Paused { name, paused });
+        }
         Some(errand)
     }
 

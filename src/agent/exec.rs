@@ -14,7 +14,7 @@ use super::launch::{Run, Stage};
 use super::relay::Parts;
 use super::sessions::{self, Start};
 use super::{Agent, cgroups, files, store};
-use crate::engine::{self, Environment, Failure, Gate, Job, Work};
+use crate::engine::{self, Environment, Failure, Further, Gate, Job, Work};
 use crate::linux::clone::Parent;
 use crate::linux::{Errno, Result, cgroup, fd, seqpacket};
 
@@ -82,7 +82,7 @@ impl Agent {
         let work = Work { plan: Cow::Borrowed(&plan), environment };
         let job = Job {
             stdio,
-            preserved: 0,
+            further: Further::none(),
             cgroup: Some(entrance),
             parent: Parent::CallersParent,
             gate: Gate::Report,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use orlop::config::HealthCheck;
 use orlop::ledger::Ended;
 use orlop::supervisor::{Event, Fault, StartFailure};
 
@@ -11,6 +12,7 @@ use super::blame::Handling;
 use super::cgroups::Cgroups;
 use super::compile::Machine;
 use super::ledger::exit_of;
+use super::notices::Notices;
 use super::stdio::{Ends, Input};
 use super::{Agent, Token, files, records, say, store};
 use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting, Work};
@@ -32,6 +34,10 @@ pub struct Run {
     /// `Clean` was asked for: tell when the cgroup is empty.
     pub cleaning: bool,
     pub stop_signal: Option<i32>,
+    /// The image's.
+    pub check: Option<HealthCheck>,
+    /// What it says of itself.
+    pub notices: Option<Notices>,
     /// What it reads, for who attaches.
     pub input: Option<Input>,
     /// Taken over in the middle of its start: until then it may still end without its program.
@@ -89,13 +95,6 @@ pub fn parts(cookie: u64) -> (u32, u64) {
     (((cookie >> 40) as u32).wrapping_sub(1), cookie & 0xff_ffff_ffff)
 }
 
-/// Short of something that others use too: not the container's fault.
-fn fault(errno: i32) -> Fault {
-    let transient =
-        [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE, Errno::EIO, Errno::EBUSY, Errno::ENOSPC];
-    if transient.iter().any(|known| *known as i32 == errno) { Fault::Transient } else { Fault::Permanent }
-}
-
 impl Agent {
     pub fn find(&mut self, name: &str, generation: u64) -> Option<&mut Run> {
         self.runs.values_mut().find(|run| run.name == name && run.generation == generation)
@@ -135,9 +134,10 @@ impl Agent {
         let known = machine.look_up(container, image, slot, &mut self.compiled.programs)?;
         let (cgroups, entrance) = Cgroups::make(name, &known, &mut self.compiled.filters)?;
         let (stdio, ends) = Ends::open(container)?;
+        let (notices, further) = Notices::open(container)?;
         let job = Job {
             stdio,
-            preserved: 0,
+            further,
             cgroup: Some(entrance),
             parent: Parent::CallersParent,
             gate: Gate::Report,
@@ -169,19 +169,15 @@ impl Agent {
             stage,
             cleaning: false,
             stop_signal: image.stop_signal,
+            check: image.check.clone(),
+            notices,
             input: None,
             starting_until: None,
         };
         self.runs.insert(key, run);
+        self.watch_notices(key);
         self.step();
         Ok(())
-    }
-
-    fn start_failed(&mut self, name: &str, generation: u64, failure: Failure) {
-        let Failure { step, object, errno } = failure;
-        let text = if errno == 0 { String::new() } else { Errno::from_raw(errno).desc().to_owned() };
-        let failure = StartFailure { step, object, errno, text, fault: fault(errno) };
-        self.events.push_back(Event::StartFailed { name: name.into(), generation, failure });
     }
 
     /// Something came from a start.
@@ -307,7 +303,9 @@ impl Agent {
                 let pidfd_inode = pidfd::inode(pidfd.as_fd()).unwrap_or_default();
                 run.stage = Stage::Running { pidfd };
                 let (name, generation, stop_signal) = (run.name.clone(), run.generation, run.stop_signal);
-                self.events.push_back(Event::Started { name, generation, pid, pidfd_inode, stop_signal });
+                let check = run.check.take().map(Box::new);
+                let started = Event::Started { name, generation, pid, pidfd_inode, stop_signal, check };
+                self.events.push_back(started);
             }
             stage @ (Stage::Setup { .. } | Stage::Registering { .. }) => {
                 run.stage = stage;
@@ -344,6 +342,9 @@ impl Agent {
         if self.runs.get(&key).is_some_and(|run| run.deadline().is_some()) {
             self.report_closed(key);
         }
+        // What it said before its end came before it.
+        self.hear_notices(key, at);
+        self.hear_line(key);
         if let Some(run) = self.runs.get_mut(&key)
             && matches!(run.stage, Stage::Running { .. })
         {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use orlop::config::live_limits;
 use orlop::container::{Place, Setting, changed_settings};
 use orlop::control::Error;
-use orlop::supervisor::StateKind;
+use orlop::supervisor::{Event, StateKind};
 
 use super::Agent;
 use super::answer::state_word;
@@ -30,6 +30,13 @@ impl Agent {
         run.and_then(|run| run.cgroups.as_ref()).is_some_and(cgroups::Cgroups::is_frozen)
     }
 
+    /// Those that stood still under the supervisor before.
+    pub fn adopt_paused(&mut self) {
+        let paused = self.runs.values().map(|run| run.name.clone()).filter(|name| self.is_paused(name));
+        let paused: Vec<String> = paused.collect();
+        self.events.extend(paused.into_iter().map(|name| Event::Paused { name, paused: true }));
+    }
+
     /// `None`: it runs; else it was answered that it does not.
     pub fn running(&mut self, call: CallId, name: &str, now: Duration) -> Option<()> {
         let Some(status) = self.core.status(name) else {
@@ -46,13 +53,15 @@ impl Agent {
 
     pub fn pause(&mut self, call: CallId, name: String, now: Duration) {
         if self.running(call, &name, now).is_some() {
-            self.errand(call, now, move || freeze(&name));
+            // At once: while it comes to stand still it need not answer any more.
+            self.events.push_back(Event::Paused { name: name.clone(), paused: true });
+            self.errand_about(call, Some(name.clone()), now, move || freeze(&name));
         }
     }
 
     pub fn unpause(&mut self, call: CallId, name: String, now: Duration) {
         if self.running(call, &name, now).is_some() {
-            self.errand(call, now, move || match thaw(&name) {
+            self.errand_about(call, Some(name.clone()), now, move || match thaw(&name) {
                 Ok(()) => done(),
                 Err(errno) => Err(failed(&name, errno)),
             });

@@ -22,6 +22,7 @@ mod devices;
 mod ending;
 mod errands;
 mod exec;
+mod failing;
 mod fault;
 mod figures;
 mod files;
@@ -33,6 +34,9 @@ pub mod log;
 mod logs;
 mod modules;
 mod network;
+mod notices;
+pub mod probe;
+mod probes;
 mod records;
 pub mod relay;
 mod saving;
@@ -69,6 +73,7 @@ use errands::Errands;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
+use probes::{Asked, Probes};
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
@@ -102,6 +107,7 @@ struct Agent {
     streams: Vec<LogStream>,
     errands: Errands,
     sessions: Sessions,
+    probes: Probes,
     buttons: Vec<OwnedFd>,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
@@ -176,6 +182,7 @@ impl Agent {
             streams: Vec::new(),
             errands: Errands::default(),
             sessions: Sessions::new(has_busy_ports, now),
+            probes: Probes::default(),
             buttons: Vec::new(),
             upload: None,
             upgrade: upgrade::last(),
@@ -224,6 +231,9 @@ impl Agent {
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
                 Some(Token::SessionReport(session)) => self.session_report(session, now),
                 Some(Token::Session(session)) => self.session_ready(session),
+                Some(Token::Notices(run)) => self.hear_notices(run, now),
+                Some(Token::Line(run)) => self.hear_line(run),
+                Some(Token::Probe(probe)) => self.probe_ready(probe, now),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }
@@ -235,6 +245,8 @@ impl Agent {
         self.serve_streams(now);
         self.late_errands(now);
         self.late_sessions(now);
+        self.late_probes(now);
+        self.hear_again(now);
         self.start_deadlines(now);
         self.save_again(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
@@ -257,6 +269,8 @@ impl Agent {
         let devices = self.boot.devices.deadline();
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
         let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
+        let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
+        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
@@ -353,6 +367,10 @@ impl Agent {
                 let level = if from == to { Level::Debug } else { Level::Info };
                 say(level, &format!("{name}: {} -> {}{cause}", from.word(), to.word()));
             }
+            Effect::Probe { name, generation, number, probe, timeout } => {
+                self.probe(Asked { name, generation, number }, &probe, timeout, now);
+            }
+            Effect::Noted { name, note } => say(Level::Info, &format!("{name}: {note}")),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
     }

@@ -112,6 +112,10 @@ impl Agent {
         let Stage::Registering { pid, pidfd, .. } = &run.stage else { return Ok(()) };
         let label = Label::new(&run.name);
         let child = Child { cookie: run.cookie, kind: Kind::Container, pid: *pid, label };
+        // First: it may speak as soon as PID 1 has it.
+        if let Some(notices) = &run.notices {
+            notices.keep(&run.name, run.cookie, &mut self.ledger)?;
+        }
         let kept: Vec<_> = core::iter::once(pidfd.as_fd()).chain(ends.kept()).collect();
         self.ledger.register(child, &kept)?;
         run.input = ends.hand_out(&mut self.logs, run.slot, run.generation)?;

@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use orlop::config::ImageSource;
+use orlop::config::{HealthCheck, ImageSource};
 use orlop::container::Defaults;
 use orlop::image::{ImageConfig, Manifest, Store};
 
@@ -17,6 +17,7 @@ const LIMIT: usize = 4 << 20;
 pub struct Image {
     pub defaults: Defaults,
     pub stop_signal: Option<i32>,
+    pub check: Option<HealthCheck>,
     /// Names of the EROFS files without their ending, the topmost first.
     pub layers: Vec<String>,
 }
@@ -75,6 +76,7 @@ pub fn find(source: &ImageSource) -> Result<Image, String> {
     let config = ImageConfig::parse(&path, &bytes).map_err(|error| error.to_string())?;
     Ok(Image {
         stop_signal: config.stop_signal.as_deref().and_then(orlop::config::signal::number),
+        check: config.healthcheck,
         layers: stored.layers.iter().rev().filter_map(|path| stem(path)).collect(),
         defaults: Defaults {
             entrypoint: config.entrypoint.unwrap_or_default(),

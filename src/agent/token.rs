@@ -24,6 +24,11 @@ pub enum Token {
     SessionReport(u32),
     /// A relay.
     Session(u32),
+    /// A container says something of itself: a datagram, or a line. The number is the run's.
+    Notices(u32),
+    Line(u32),
+    /// A probe has ended, or what makes it reports.
+    Probe(u32),
 }
 
 impl Token {
@@ -40,6 +45,9 @@ impl Token {
             Self::Errand(errand) => (9, errand),
             Self::SessionReport(session) => (10, session),
             Self::Session(session) => (11, session),
+            Self::Notices(run) => (12, run),
+            Self::Line(run) => (13, run),
+            Self::Probe(probe) => (14, probe),
         };
         kind << 32 | u64::from(which)
     }
@@ -58,6 +66,9 @@ impl Token {
             9 => Some(Self::Errand(which)),
             10 => Some(Self::SessionReport(which)),
             11 => Some(Self::Session(which)),
+            12 => Some(Self::Notices(which)),
+            13 => Some(Self::Line(which)),
+            14 => Some(Self::Probe(which)),
             _ => None,
         }
     }

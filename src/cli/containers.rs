@@ -103,9 +103,15 @@ fn facts(status: &StatusReply) -> Vec<(&'static str, String)> {
     let uptime = container.uptime_ms.map(|uptime| units::duration(Duration::from_millis(uptime)));
     let cpu = details.cpu_us.map(|cpu| units::duration(Duration::from_micros(cpu)));
     let ready = if container.ready { "yes" } else { "no" };
+    let health = (container.health != Health::None).then(|| match &details.health_report {
+        Some(report) => format!("{}, last failure: {report}", container.health.as_str()),
+        None => container.health.as_str().to_owned(),
+    });
     let facts = [
         ("wanted", Some(container.wanted.as_str().to_owned())),
         ("ready", Some(ready.to_owned())),
+        ("health", health),
+        ("says", text(&details.says)),
         ("cause", container.cause.as_ref().map(|cause| cause.text.clone())),
         ("problems", list(&details.problems, "; ")),
         ("waits for", list(&details.waits_for, ", ")),

@@ -106,6 +106,11 @@ fn row(news: &News) -> [Cell; 4] {
             let cause = cause.as_ref().map_or("", |cause| &cause.text);
             [at, Cell::plain(name), Cell::new(tone(to.word()), &change), Cell::plain(cause)]
         }
+        Happening::Noted { name, note, report } => {
+            let tone = if matches!(*note, "not ready" | "unhealthy") { Tone::Bad } else { Tone::Good };
+            let report = report.as_deref().unwrap_or_default();
+            [at, Cell::plain(name), Cell::new(tone, note), Cell::plain(report)]
+        }
         Happening::Missed { name, fail } => {
             let text = format!("nothing of it runs, so that {fail} changes nothing");
             [at, Cell::plain(name), Cell::new(Tone::Quiet, "-"), Cell::plain(&text)]
@@ -156,6 +161,9 @@ fn as_json(run: &Run, seed: u64) -> Value {
             Happening::Changed { name, from, to, cause } => {
                 json!({ "at_us": at_us, "name": name, "from": from.word(), "to": to.word(), "cause": cause })
             }
+            Happening::Noted { name, note, report } => {
+                json!({ "at_us": at_us, "name": name, "note": note, "report": report })
+            }
             Happening::Missed { name, fail } => json!({ "at_us": at_us, "name": name, "missed": fail }),
             Happening::ShutdownAsked { deadline } => {
                 json!({ "at_us": at_us, "shutdown": "asked", "deadline_us": micros(*deadline) })
@@ -185,7 +193,7 @@ fn timeline(run: &Run) -> Timeline {
     let marks = run.news.iter().filter_map(|news| match &news.what {
         Happening::ShutdownAsked { .. } => Some((news.at, "a shutdown is asked for")),
         Happening::ShutdownDone => Some((news.at, "the shutdown is over")),
-        Happening::Changed { .. } | Happening::Missed { .. } => None,
+        Happening::Changed { .. } | Happening::Noted { .. } | Happening::Missed { .. } => None,
     });
     let marks = marks.map(|(at, title)| Mark { at_us: micros(at), title: title.into() }).collect();
     Timeline { title: format!("orlop simulate, {} s from boot on", time(run.end)), end_us, rows, marks }
@@ -193,11 +201,21 @@ fn timeline(run: &Run) -> Timeline {
 
 fn row_of(run: &Run, fate: &Fate, end_us: u64) -> Row {
     let name = fate.status.name.as_str();
+    let mut well = "running";
     let changes = run.news.iter().filter_map(|news| match &news.what {
         Happening::Changed { name: about, from, to, cause } if about == name => {
+            well = "running";
             Some((micros(news.at), from.word(), to.word(), cause.as_ref().map_or("", |cause| &cause.text)))
         }
+        // One that runs and is not well is drawn in another colour.
+        Happening::Noted { name: about, note, report } if about == name => {
+            let before = well;
+            well = if *note == "unhealthy" { note } else { "running" };
+            let report = report.as_deref().unwrap_or_default();
+            (before != well).then_some((micros(news.at), before, well, report))
+        }
         Happening::Changed { .. }
+        | Happening::Noted { .. }
         | Happening::Missed { .. }
         | Happening::ShutdownAsked { .. }
         | Happening::ShutdownDone => None,

@@ -9,6 +9,8 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy};
+
 /// Everything an appliance declares.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
@@ -95,6 +97,13 @@ pub struct Container {
     pub hostname: String,
     pub network_mode: NetworkMode,
     pub depends_on: BTreeMap<String, Dependency>,
+    pub kind: Kind,
+    pub ready: Readiness,
+    /// From the first instruction on; nothing for who is ready at once, or when its health check says so.
+    pub ready_timeout: Duration,
+    pub healthcheck: HealthCheck,
+    /// The longest time between two signs of life. `None`: it need not give any.
+    pub watchdog: Option<Duration>,
     pub restart: Restart,
     pub restart_policy: RestartPolicy,
     /// A signal number, 1–64. `None`: the image's, else SIGTERM.
@@ -230,52 +239,6 @@ pub enum NetworkMode {
     Host,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    Started,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dependency {
-    pub condition: Condition,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Restart {
-    No,
-    Always,
-    OnFailure,
-    /// As `Always`; a stop by a person lasts until the next boot either way.
-    UnlessStopped,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RestartPolicy {
-    /// Before the first restart after a healthy run.
-    pub delay: Duration,
-    pub max_delay: Duration,
-    /// Failures within `window` that are one too many. `None`: no budget.
-    pub max_attempts: Option<u32>,
-    /// `None`: all failures count, up to the next healthy run.
-    pub window: Option<Duration>,
-    /// A run this long is healthy: what went before is forgotten.
-    pub healthy_after: Duration,
-    pub then: Exhausted,
-}
-
-/// The most that `max_attempts` may be with a window: the time of each failure is remembered, and a
-/// container's record stays small.
-pub const MOST_ATTEMPTS: u32 = 256;
-
-/// What happens when the failure budget is spent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exhausted {
-    /// Keep trying, at `max_delay`, for ever.
-    Hold,
-    /// `failed`, until a person starts it.
-    Fail,
-}
-
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Limits {
     /// memory.max, bytes.
@@ -377,19 +340,6 @@ impl Default for Host {
             networks: BTreeMap::new(),
             dns: Dns::default(),
             log_memory: 8 << 20,
-        }
-    }
-}
-
-impl Default for RestartPolicy {
-    fn default() -> Self {
-        Self {
-            delay: Duration::from_millis(500),
-            max_delay: Duration::from_secs(30),
-            max_attempts: None,
-            window: Some(Duration::from_secs(60)),
-            healthy_after: Duration::from_secs(60),
-            then: Exhausted::Hold,
         }
     }
 }

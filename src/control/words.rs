@@ -124,6 +124,10 @@ pub struct Details {
     pub tty: bool,
     #[serde(default)]
     pub stdin_open: bool,
+    #[serde(default)]
+    pub health_report: Option<String>,
+    #[serde(default)]
+    pub says: Option<String>,
     pub memory_bytes: Option<u64>,
     pub memory_peak_bytes: Option<u64>,
     pub memory_limit_bytes: Option<u64>,

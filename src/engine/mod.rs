@@ -71,6 +71,27 @@ pub enum Gate {
     Listen(OwnedFd),
 }
 
+/// Descriptors from 3 on that are the program's too.
+pub enum Further {
+    /// So many of the maker's, as they stand there.
+    Inherited(u32),
+    /// These, in this order.
+    Given(Vec<OwnedFd>),
+}
+
+impl Further {
+    pub fn none() -> Self {
+        Self::Inherited(0)
+    }
+
+    fn count(&self) -> i32 {
+        match self {
+            Self::Inherited(count) => *count as i32,
+            Self::Given(fds) => fds.len() as i32,
+        }
+    }
+}
+
 /// What a start does.
 pub struct Work<'a> {
     pub plan: Cow<'a, Plan>,
@@ -81,8 +102,7 @@ pub struct Work<'a> {
 pub struct Job {
     /// Standard input, output and error; of a container with a terminal nothing is written to them.
     pub stdio: [OwnedFd; 3],
-    /// So many descriptors from 3 on are the program's too, as they are.
-    pub preserved: u32,
+    pub further: Further,
     /// All processes of the start are in it from their beginning. None where there is no cgroup v2 to use.
     pub cgroup: Option<OwnedFd>,
     /// Whose child the container is.
@@ -158,17 +178,23 @@ fn settle(job: Job, report: OwnedFd) -> Result<(Job, OwnedFd)> {
     let _ = process::new_session();
     let _ = process::not_dumpable();
     process::set_name(c"orlop-setup");
-    let Job { stdio: [input, output, error], preserved, cgroup, parent, gate, joins } = job;
+    let Job { stdio: [input, output, error], further, cgroup, parent, gate, joins } = job;
     // We are in it by now; its number is closed with the others below.
     let _ = cgroup.map(IntoRawFd::into_raw_fd);
     let (listens, gate) = match gate {
         Gate::Report => (false, None),
         Gate::Listen(socket) => (true, Some(socket)),
     };
-    // In this order: 0, 1 and 2, then what is preserved, then ours.
-    let first = 3 + preserved as i32;
-    let wanted = [Some(input), Some(output), Some(error), Some(report), gate, joins];
-    let numbers = (0..3).chain(first..);
+    // In this order: 0, 1 and 2, then what is given further, then ours.
+    let first = 3 + further.count();
+    let (given, from) = match further {
+        Further::Inherited(_) => (Vec::new(), first),
+        Further::Given(fds) => (fds, 3),
+    };
+    let ours = 3 + given.len();
+    let standard = [input, output, error].into_iter().chain(given).map(Some);
+    let wanted: Vec<Option<OwnedFd>> = standard.chain([Some(report), gate, joins]).collect();
+    let numbers = (0..3).chain(from..);
     let mut high = Vec::new();
     for fd in wanted {
         high.push(match fd {
@@ -197,7 +223,9 @@ fn settle(job: Job, report: OwnedFd) -> Result<(Job, OwnedFd)> {
     let take = |index: usize| given.get(index).copied().flatten().map(fd::inherited).transpose();
     let needed = |index: usize| take(index)?.ok_or(crate::linux::Errno::EBADF);
     let stdio = [needed(0)?, needed(1)?, needed(2)?];
-    let gate = if listens { Gate::Listen(needed(4)?) } else { Gate::Report };
-    let (report, joins) = (needed(3)?, take(5)?);
-    Ok((Job { stdio, preserved, cgroup: None, parent, gate, joins }, report))
+    let gate = if listens { Gate::Listen(needed(ours + 1)?) } else { Gate::Report };
+    let (report, joins) = (needed(ours)?, take(ours + 2)?);
+    // From here on they stand where they belong.
+    let further = Further::Inherited((first - 3) as u32);
+    Ok((Job { stdio, further, cgroup: None, parent, gate, joins }, report))
 }

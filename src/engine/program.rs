@@ -44,7 +44,7 @@ pub fn prepare(umask: u32, made: &Made, job: &Job) -> Result<()> {
     // All dispositions are default since setup began, or handlers, which an exec makes default.
     signal::unblock_all();
     process::set_umask(umask);
-    let first = 3 + job.preserved as i32;
+    let first = 3 + job.further.count();
     #[cfg(naive)]
     let first = super::naive::first_to_close(&made.env, first);
     fd::cloexec_from(first);

@@ -81,7 +81,7 @@ fn run_in(spec: &Spec, root: Root) -> Result<(i32, String), String> {
     let work = Work { plan: Cow::Borrowed(&plan), environment };
     let job = Job {
         stdio: [fd::null().unwrap(), output(), output()],
-        preserved: 0,
+        further: super::Further::none(),
         cgroup: None,
         parent: Parent::Caller,
         gate: Gate::Report,

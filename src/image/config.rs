@@ -11,6 +11,8 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::config::HealthCheck;
+
 use super::json::{null_is_default, parse_object};
 use super::{Digest, Error, MAX_LAYERS, Platform};
 
@@ -33,8 +35,7 @@ pub struct ImageConfig {
     /// `80/tcp`.
     pub exposed_ports: Vec<String>,
     pub labels: BTreeMap<String, String>,
-    /// Docker's object, times in nanoseconds.
-    pub healthcheck: Option<Value>,
+    pub healthcheck: Option<HealthCheck>,
     /// One for each layer, lowest first: the digest of its tar without compression.
     pub diff_ids: Vec<Digest>,
 }
@@ -117,7 +118,7 @@ impl ImageConfig {
             volumes: volumes.unwrap_or_default().into_keys().collect(),
             exposed_ports: exposed_ports.unwrap_or_default().into_keys().collect(),
             labels: labels.unwrap_or_default(),
-            healthcheck,
+            healthcheck: healthcheck.and_then(super::healthcheck::healthcheck),
             diff_ids: text.rootfs.diff_ids,
         })
     }

@@ -9,6 +9,7 @@ mod config;
 mod digest;
 pub mod erofs;
 mod error;
+mod healthcheck;
 mod json;
 pub mod layer;
 mod manifest;

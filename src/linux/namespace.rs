@@ -54,6 +54,7 @@ pub fn join(namespace: BorrowedFd<'_>, kind: u64) -> Result<()> {
 
 /// Kinds for [`join_those_of`].
 pub const MOUNT: u64 = CloneFlags::CLONE_NEWNS.bits() as u64;
+pub const NETWORK: u64 = CloneFlags::CLONE_NEWNET.bits() as u64;
 pub const USER: u64 = CloneFlags::CLONE_NEWUSER.bits() as u64;
 
 /// Enters several namespaces of a process at once, by its pidfd (setns(2), 5.8).

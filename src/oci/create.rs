@@ -23,7 +23,7 @@ use super::record::{Identity, Record};
 use super::reports::Reports;
 use super::store::{Folder, Store};
 use super::{World, delete, net_devices, resources, seccomp_agent};
-use crate::engine::{self, Environment, Gate, HookPlace, Job, Report, Starting, Work};
+use crate::engine::{self, Environment, Further, Gate, HookPlace, Job, Report, Starting, Work};
 use crate::linux::clone::Parent;
 use crate::linux::{directory, pidfd, proc, seqpacket, time, wait};
 
@@ -211,7 +211,7 @@ impl Attempt<'_> {
         let work = Work { plan: Cow::Borrowed(plan), environment };
         let job = Job {
             stdio: super::stdio()?,
-            preserved: preserved.count(),
+            further: Further::Inherited(preserved.count()),
             cgroup,
             parent: Parent::Caller,
             gate,

@@ -22,7 +22,7 @@ use super::log::Log;
 use super::reports::Reports;
 use super::start::{NotBegun, end, until_it_runs};
 use super::store::Store;
-use crate::engine::{self, Environment, Gate, Job, Report, Starting, Work};
+use crate::engine::{self, Environment, Further, Gate, Job, Report, Starting, Work};
 use crate::linux::clone::Parent;
 use crate::linux::wait;
 
@@ -55,7 +55,7 @@ pub(crate) fn exec(world: &World<'_>, asked: &ExecArguments) -> Result<i32> {
         Environment { base: last_of_each(&process.env).into(), files: Cow::Borrowed(&[]), over: &[] };
     let job = Job {
         stdio: super::stdio()?,
-        preserved: world.preserved.others,
+        further: Further::Inherited(world.preserved.others),
         cgroup: entrance(&container, &asked.cgroup)?,
         parent: Parent::Caller,
         gate: Gate::Report,

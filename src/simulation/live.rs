@@ -1,11 +1,12 @@
 //! One generation of a container, as the kernel and the ledger would have it.
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::play::{Delivery, NEVER, Play, failure};
-use crate::supervisor::{Event, Exit, Fault, Found};
+use crate::supervisor::{Event, Exit, Fault, Found, Notice, Probed};
 
 const SIGKILL: i32 = 9;
 
@@ -60,6 +61,7 @@ pub struct Live {
     play: Play,
     stage: Stage,
     late: Vec<(Duration, Blow)>,
+    hung_at: Option<Duration>,
     /// How it ended, until that is recorded.
     pub(super) ledger: Option<Found>,
 }
@@ -70,7 +72,15 @@ impl Live {
         let barrier = if play.start == NEVER { AT_BARRIER } else { play.start / 2 };
         let created_at = play.reaches_barrier.then(|| now.saturating_add(barrier));
         let stage = Stage::Setup { created_at, answer_at };
-        Self { generation, name: name.to_string(), play, stage, late: Vec::new(), ledger: None }
+        Self {
+            generation,
+            name: name.to_string(),
+            play,
+            stage,
+            late: Vec::new(),
+            hung_at: None,
+            ledger: None,
+        }
     }
 
     /// When something happens to it by itself.
@@ -150,10 +160,50 @@ impl Live {
                 let exit = self.play.ends.map_or(Exit::Code(0), |(_, exit)| exit);
                 let ends_at = self.play.ends.map(|(time, _)| at.saturating_add(time));
                 let (pid, stop_signal) = (self.pid(), None);
-                let event = Event::Started { name, generation, pid, pidfd_inode, stop_signal };
+                let check = self.play.check.clone().map(Box::new);
+                let event = Event::Started { name, generation, pid, pidfd_inode, stop_signal, check };
                 (Stage::Alive { ends_at, exit, oom: self.play.oom }, event)
             }
         }
+    }
+
+    /// What it will say of itself, when its program begins now.
+    pub(super) fn notices(&mut self, now: Duration) -> Vec<(Duration, Event)> {
+        self.hung_at = self.play.hangs.map(|after| now.saturating_add(after));
+        let beat = self.play.beats.map(|beat| (beat, Notice::Alive));
+        let says = self.play.says.iter().cloned().chain(beat);
+        says.map(|(after, notice)| (now.saturating_add(after), self.notified(notice))).collect()
+    }
+
+    fn notified(&self, notice: Notice) -> Event {
+        Event::Notified { name: self.name.clone(), generation: self.generation, notice }
+    }
+
+    /// Whether it gets to say this; and when it gives its next sign of life.
+    pub(super) fn says(&self, at: Duration, event: &Event) -> (bool, Option<(Duration, Event)>) {
+        let Event::Notified { generation, notice, .. } = event else { return (true, None) };
+        if *generation != self.generation || !self.is_alive() || self.hung_at.is_some_and(|hung| hung <= at) {
+            return (false, None);
+        }
+        let beat = self.play.beats.filter(|_| *notice == Notice::Alive);
+        (true, beat.map(|beat| (at.saturating_add(beat), self.notified(Notice::Alive))))
+    }
+
+    /// The answer to a probe, and when it comes, if it does.
+    pub(super) fn answer_to(&self, now: Duration, number: u64) -> Option<(Duration, Event)> {
+        let nth = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+        let answer = self.play.probes.get(nth).or(self.play.probes.last()).cloned().flatten()?;
+        let hangs = self.hung_at.is_some_and(|hung| hung <= now);
+        let answer = if hangs { Probed::Failed { text: "it does not answer".to_string() } } else { answer };
+        let (name, generation) = (self.name.clone(), self.generation);
+        let at = now.saturating_add(self.play.answers_in);
+        Some((at, Event::Probed { name, generation, number, answer }))
+    }
+
+    /// It stands still from now on. False: its program does not run.
+    pub(super) fn hang(&mut self, now: Duration) -> bool {
+        self.hung_at = Some(now);
+        self.is_alive()
     }
 
     pub(super) fn signal(&mut self, now: Duration, signal: i32) -> Option<Event> {

@@ -53,6 +53,8 @@ pub struct Machine<C = Supervisor> {
     /// Of what is gone: ends that no record has yet.
     ended: BTreeMap<String, Found>,
     events: VecDeque<Event>,
+    /// What will be told at a time: answers of probes, and what containers say of themselves.
+    later: Vec<(Duration, Event)>,
     /// Asked for, and still to be done.
     effects: VecDeque<Effect>,
     /// What PID 1 latched: it asks every new supervisor again.
@@ -76,6 +78,7 @@ impl<C: Core> Machine<C> {
             live: BTreeMap::new(),
             ended: BTreeMap::new(),
             events: VecDeque::new(),
+            later: Vec::new(),
             effects: VecDeque::new(),
             shutdown: None,
             watch: None,
@@ -158,7 +161,8 @@ impl<C: Core> Machine<C> {
 
     /// The next thing that happens by itself, not after `end`. False: there is none.
     pub fn step(&mut self, end: Duration) -> bool {
-        let happens = self.live.values().filter_map(Live::next).chain(self.disk.retry_at).min();
+        let later = self.later.iter().map(|(at, _)| *at);
+        let happens = self.live.values().filter_map(Live::next).chain(self.disk.retry_at).chain(later).min();
         let next = happens.into_iter().chain(self.core.poll_timeout()).min();
         let Some(next) = next.filter(|next| *next <= end) else {
             self.now = self.now.max(end);
@@ -184,6 +188,7 @@ impl<C: Core> Machine<C> {
 
     /// Lets what is due at `at` happen: one thing, or by lot several before the core hears of any.
     fn happen(&mut self, at: Duration) {
+        self.hear(at);
         loop {
             let due: Vec<&String> =
                 self.live.iter().filter(|(_, live)| live.next() == Some(at)).map(|(name, _)| name).collect();
@@ -201,9 +206,27 @@ impl<C: Core> Machine<C> {
         }
     }
 
+    /// What comes over sockets comes before what is reaped.
+    fn hear(&mut self, at: Duration) {
+        let due: Vec<(Duration, Event)> = self.later.extract_if(.., |(when, _)| *when <= at).collect();
+        for (when, event) in due {
+            let name = match &event {
+                Event::Notified { name, .. } | Event::Probed { name, .. } => name,
+                _ => continue,
+            };
+            let (heard, next) = self.live.get(name).map_or((false, None), |live| live.says(when, &event));
+            self.later.extend(next);
+            self.events.extend(heard.then_some(event));
+        }
+    }
+
     fn happen_to(&mut self, name: &str, at: Duration) {
         let Some(live) = self.live.get_mut(name) else { return };
-        self.events.extend(live.happen(at));
+        let event = live.happen(at);
+        if let Some(Event::Started { .. }) = event {
+            self.later.extend(live.notices(at));
+        }
+        self.events.extend(event);
         if live.is_gone() {
             let unrecorded = live.ledger.map(|found| (String::from(name), found));
             self.ended.extend(unrecorded);
@@ -220,10 +243,21 @@ impl<C: Core> Machine<C> {
         }
     }
 
+    /// What containers would say until then is not said.
+    pub fn later_is_lost_until(&mut self, end: Duration) {
+        self.later.retain(|(at, _)| *at > end);
+    }
+
     /// Its program ends so, now. False: none runs.
     pub fn strike(&mut self, name: &str, exit: Exit, oom: bool) -> bool {
         let now = self.now;
         self.live.get_mut(name).is_some_and(|live| live.strike(now, exit, oom))
+    }
+
+    /// Its program stands still from now on. False: none runs.
+    pub fn hang(&mut self, name: &str) -> bool {
+        let now = self.now;
+        self.live.get_mut(name).is_some_and(|live| live.hang(now))
     }
 
     /// Whether any process or mount of the container is there.
@@ -250,7 +284,12 @@ impl<C: Core> Machine<C> {
                 None => self.events.push_back(Event::Emptied { name, generation }),
             },
             Effect::Save { name } => self.save(&name),
-            Effect::Changed { .. } | Effect::ShutdownDone => {}
+            Effect::Probe { name, generation, number, .. } => {
+                let answer =
+                    self.found(&name, generation).and_then(|(live, now)| live.answer_to(now, number));
+                self.later.extend(answer);
+            }
+            Effect::Changed { .. } | Effect::Noted { .. } | Effect::ShutdownDone => {}
         }
     }
 
@@ -297,6 +336,8 @@ impl<C: Core> Machine<C> {
         }
         self.events.clear();
         self.effects.clear();
+        // Probes end with who asked for them; what containers say waits for the next one.
+        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. }));
         self.disk.forget();
         self.live.values_mut().for_each(Live::orphaned);
         self.pass_unseen(gone);

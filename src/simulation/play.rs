@@ -1,9 +1,11 @@
 //! How one generation of a container behaves, and what goes wrong with what is done to it.
 
 use alloc::string::ToString;
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::supervisor::{Exit, Fault, StartFailure};
+use crate::config::HealthCheck;
+use crate::supervisor::{Exit, Fault, Notice, Probed, StartFailure};
 
 /// Longer than any simulation.
 pub const NEVER: Duration = Duration::MAX;
@@ -28,6 +30,18 @@ pub struct Play {
     pub empties: Option<Duration>,
     /// How often emptying it fails before it works.
     pub clean_failures: u32,
+    /// What it says of itself, so long after its first instruction.
+    pub says: Vec<(Duration, Notice)>,
+    /// How often it gives a sign of life.
+    pub beats: Option<Duration>,
+    /// So long after its first instruction it stands still: says nothing more, and no probe passes.
+    pub hangs: Option<Duration>,
+    /// The nth probe of a generation gets the nth answer, the last one repeats; `None`: none at all.
+    pub probes: Vec<Option<Probed>>,
+    /// How long an answer takes.
+    pub answers_in: Duration,
+    /// Its image has a health check.
+    pub check: Option<HealthCheck>,
     /// What becomes of signals to its main process, and of kills of its cgroup.
     pub signal: Delivery,
     pub kill: Delivery,
@@ -45,7 +59,7 @@ pub enum Delivery {
 }
 
 impl Default for Play {
-    /// Starts in 10 ms, runs for ever, obeys in 100 ms.
+    /// Starts in 10 ms, runs for ever, is well, obeys in 100 ms.
     fn default() -> Self {
         Self {
             start: Duration::from_millis(10),
@@ -58,6 +72,12 @@ impl Default for Play {
             dies: Some(Duration::from_millis(1)),
             empties: Some(Duration::from_millis(1)),
             clean_failures: 0,
+            says: Vec::new(),
+            beats: None,
+            hangs: None,
+            probes: Vec::from([Some(Probed::Passed)]),
+            answers_in: Duration::from_millis(5),
+            check: None,
             signal: Delivery::AtOnce,
             kill: Delivery::AtOnce,
         }

@@ -20,10 +20,11 @@ pub enum Promise {
     EffectsAreAddressed,
     NothingUnasked,
     StaleReportsAreIgnored,
+    ReadyIsTrue,
 }
 
 impl Promise {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::StopsAreKept,
         Self::StartsAreKept,
         Self::OneGeneration,
@@ -38,6 +39,7 @@ impl Promise {
         Self::EffectsAreAddressed,
         Self::NothingUnasked,
         Self::StaleReportsAreIgnored,
+        Self::ReadyIsTrue,
     ];
 
     pub fn text(self) -> &'static str {
@@ -56,6 +58,7 @@ impl Promise {
             Self::EffectsAreAddressed => "what is asked for is about the generation that is there",
             Self::NothingUnasked => "nothing runs or starts that nobody wants",
             Self::StaleReportsAreIgnored => "a report about another generation changes nothing",
+            Self::ReadyIsTrue => "what is called ready or healthy has shown it",
         }
     }
 }

@@ -21,8 +21,10 @@ impl Supervisor {
             let cause = self.units.get(name).and_then(|unit| self.cause_of(unit));
             if let Some(unit) = self.units.get_mut(name) {
                 self.effects.extend(unit.news(cause));
+                self.effects.extend(unit.notes());
                 self.effects.extend(unit.save());
                 self.effects.extend(unit.ask());
+                self.effects.extend(unit.probe_to_ask());
             }
         }
     }
@@ -35,7 +37,7 @@ impl Unit {
         let (_, told_cause) = &self.told;
         let may_tell = !self.spec.depends_on.is_empty() || told_cause.is_some();
         let waits = self.state.kind() == StateKind::Waiting && may_tell;
-        self.adopted && (self.dirty || waits || self.is_due().is_some())
+        self.adopted && (self.dirty || waits || self.is_due().is_some() || self.has_notes())
     }
 
     fn news(&mut self, cause: Option<Cause>) -> Option<Effect> {

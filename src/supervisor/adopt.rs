@@ -15,6 +15,7 @@ use super::event::{Fault, Found, Outcome, StartFailure};
 use super::record::{CLEAN, EndRecord, HELD, KILL, Record, TERM};
 use super::state::{By, Phase, State, StateKind, Wait, Wanted, Why};
 use super::unit::{End, Moment, Process, Spec, Unit};
+use super::up::Health;
 
 impl Supervisor {
     pub(super) fn adopt(&mut self, now: Duration, record: Record, found: Option<Found>) -> Outcome {
@@ -72,6 +73,8 @@ impl Unit {
         let phase = record.phase.clone();
         let why = record.why.as_deref().and_then(Why::from_word).unwrap_or(Why::Itself);
         let reached_barrier = record.pid.is_some();
+        let health = record.health.as_deref().and_then(Health::from_word).unwrap_or(Health::None);
+        self.ready_early = record.ready;
         self.remember(record);
         if let Some(Found::Alive { pid, pidfd_inode }) = found {
             self.process = Some(Process { pid, pidfd_inode });
@@ -79,7 +82,7 @@ impl Unit {
                 self.end = Some(cut_off(moment.now));
                 return self.kill(moment, why);
             }
-            return self.adopt_alive(moment, kind, phase.as_deref(), until, why);
+            return self.adopt_alive(moment, kind, (phase.as_deref(), until, why), health);
         }
         match kind {
             Some(StateKind::Waiting | StateKind::Backoff) => self.adopt_pause(moment.now, until),
@@ -111,6 +114,16 @@ impl Unit {
         self.image_stop_signal = record.image_stop_signal;
         self.started_at = record.started_at_us.map(Duration::from_micros);
         self.ran = record.ran;
+        self.completed = record.completed;
+        self.concluded = record.concluded;
+        self.image_check = record.image_check;
+        self.report = record.report;
+        let is_well = record.ready && record.health.as_deref() != Some(Health::Unhealthy.word());
+        let well_since = record.well_since_us.or(record.started_at_us.filter(|_| is_well));
+        self.well_since = well_since.map(Duration::from_micros);
+        if let Some(CauseKind::Dependency { name }) = record.cause.as_ref().map(|cause| &cause.kind) {
+            self.followed = Some(name.clone());
+        }
         self.end = record.end.map(EndRecord::end);
         self.streak = record.streak;
         self.failures = Failures {
@@ -131,9 +144,8 @@ impl Unit {
         &mut self,
         moment: Moment,
         kind: Option<StateKind>,
-        phase: Option<&str>,
-        until: Option<Duration>,
-        why: Why,
+        (phase, until, why): (Option<&str>, Option<Duration>, Why),
+        health: Health,
     ) {
         match kind {
             Some(StateKind::Stopping | StateKind::Stuck) => match (phase, until) {
@@ -154,9 +166,9 @@ impl Unit {
             )
             | None => {
                 let since = *self.started_at.get_or_insert(moment.now);
-                self.ran = true;
                 self.end = None;
-                self.set(State::Running { since });
+                self.go_on(since, moment.now, health);
+                self.ran |= self.is_ready();
                 // Nobody wants it: the record of its stop came too early.
                 if self.wanted == Wanted::Down {
                     self.set(State::Stopping { phase: Phase::Held, why: Why::Stop });

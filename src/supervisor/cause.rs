@@ -25,6 +25,8 @@ pub enum CauseKind {
     Signal { signal: i32 },
     Oom,
     Start { step: String, object: String, errno: i32 },
+    Probe,
+    Watchdog,
     Dependency { name: String },
     User,
     Config,
@@ -40,6 +42,8 @@ impl CauseKind {
             Self::Signal { .. } => "signal",
             Self::Oom => "oom",
             Self::Start { .. } => "start",
+            Self::Probe => "probe",
+            Self::Watchdog => "watchdog",
             Self::Dependency { .. } => "dependency",
             Self::User => "user",
             Self::Config => "config",
@@ -81,6 +85,34 @@ impl Cause {
             kind: CauseKind::Dependency { name: name.to_string() },
             text: format!("waits for {name}, which {state}"),
         }
+    }
+
+    /// It goes down because `name` did.
+    pub(super) fn went_with(name: &str, end: Option<Exit>) -> Self {
+        Self {
+            kind: CauseKind::Dependency { name: name.to_string() },
+            text: and_then(&format!("was stopped, because {name} went down"), end),
+        }
+    }
+
+    /// `report`: what its last probe said.
+    pub(super) fn unhealthy(report: Option<&str>, end: Option<Exit>) -> Self {
+        let what = match report {
+            Some(report) => format!("was unhealthy ({report})"),
+            None => "was unhealthy".to_string(),
+        };
+        Self { kind: CauseKind::Probe, text: and_then(&what, end) }
+    }
+
+    pub(super) fn not_ready(limit: Duration, end: Option<Exit>) -> Self {
+        let (step, object, errno) = ("ready".to_string(), String::new(), 0);
+        let what = format!("did not say within {} that it is ready", seconds(limit));
+        Self { kind: CauseKind::Start { step, object, errno }, text: and_then(&what, end) }
+    }
+
+    pub(super) fn watchdog(limit: Duration, end: Option<Exit>) -> Self {
+        let what = format!("gave no sign of life for {}", seconds(limit));
+        Self { kind: CauseKind::Watchdog, text: and_then(&what, end) }
     }
 
     /// `end`: how it ended after it was asked to, if there was anything to end.
@@ -175,6 +207,8 @@ impl From<Cause> for Form {
             }
             CauseKind::Dependency { name } => form.name = Some(name),
             CauseKind::Oom
+            | CauseKind::Probe
+            | CauseKind::Watchdog
             | CauseKind::User
             | CauseKind::Config
             | CauseKind::Image
@@ -198,6 +232,8 @@ impl From<Form> for Cause {
                 errno: form.errno.unwrap_or_default(),
             },
             ("dependency", ..) => CauseKind::Dependency { name: form.name.unwrap_or_default() },
+            ("probe", ..) => CauseKind::Probe,
+            ("watchdog", ..) => CauseKind::Watchdog,
             ("user", ..) => CauseKind::User,
             ("config", ..) => CauseKind::Config,
             ("image", ..) => CauseKind::Image,

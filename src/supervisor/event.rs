@@ -24,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use super::cause::Cause;
 use super::record::Record;
 use super::state::StateKind;
+use super::up::{Health, Notice, Probed};
+use crate::config::{HealthCheck, Probe};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -70,11 +72,32 @@ pub enum Event {
         pid: i32,
         pidfd_inode: u64,
         stop_signal: Option<i32>,
+        /// The image's.
+        check: Option<Box<HealthCheck>>,
     },
     StartFailed {
         name: String,
         generation: u64,
         failure: StartFailure,
+    },
+
+    /// Of a running container; one that is about to run may be as early.
+    Notified {
+        name: String,
+        generation: u64,
+        notice: Notice,
+    },
+    /// The answer to `Effect::Probe`.
+    Probed {
+        name: String,
+        generation: u64,
+        number: u64,
+        answer: Probed,
+    },
+    /// Its processes stand still, or move again.
+    Paused {
+        name: String,
+        paused: bool,
     },
 
     /// The main process is reaped. `oom`: `memory.events` counted a kill in this generation.
@@ -142,10 +165,37 @@ pub enum Effect {
     Clean { name: String, generation: u64 },
     /// Write [`record`](super::Supervisor::record) where the next supervisor finds it.
     Save { name: String },
+    /// Ask it how it is. Always answered, by `Probed`, at the timeout at the latest.
+    Probe { name: String, generation: u64, number: u64, probe: Box<Probe>, timeout: Duration },
     /// Tell people.
     Changed { name: String, from: StateKind, to: StateKind, cause: Option<Cause> },
+    /// Tell people of one that runs.
+    Noted { name: String, note: Note },
     /// Everything is down, or the deadline has come.
     ShutdownDone,
+}
+
+/// News of a running container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    Ready,
+    NotReady,
+    /// `report`: what the last probe that failed said.
+    Health {
+        health: Health,
+        report: Option<String>,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready => f.write_str("ready"),
+            Self::NotReady => f.write_str("not ready"),
+            Self::Health { health, report: None } => f.write_str(health.word()),
+            Self::Health { health, report: Some(report) } => write!(f, "{}: {report}", health.word()),
+        }
+    }
 }
 
 /// What became of an event.

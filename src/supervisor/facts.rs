@@ -4,6 +4,7 @@
 //! Reports may cross what was decided meanwhile (a container is told to stop while it starts, and
 //! `Started` is under way): that is ordinary, and each such arm says why it is ignored.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::time::Duration;
 
@@ -13,6 +14,7 @@ use super::event::{Outcome, StartFailure};
 use super::judge::Court;
 use super::state::{Phase, Remains, State, Why};
 use super::unit::{End, Moment, Process, Unit};
+use crate::config::HealthCheck;
 
 /// Between two tries to get rid of what is stuck: often enough that it is gone soon after it can be,
 /// seldom enough that a machine with a dead disk hardly wakes up for it.
@@ -76,14 +78,21 @@ impl Unit {
         }
     }
 
-    pub(super) fn started(&mut self, now: Duration, process: Process, stop_signal: Option<i32>) -> Outcome {
+    /// `stop_signal` and `check` are the image's.
+    pub(super) fn started(
+        &mut self,
+        now: Duration,
+        process: Process,
+        stop_signal: Option<i32>,
+        check: Option<Box<HealthCheck>>,
+    ) -> Outcome {
         match self.state {
             State::Starting { .. } => {
                 self.process = Some(process);
                 self.image_stop_signal = stop_signal;
                 self.started_at = Some(now);
-                self.ran = true;
-                self.goes(State::Running { since: now })
+                self.rise(now, check.map(|check| *check));
+                Outcome::Done
             }
             State::Stopping { phase: Phase::Kill { .. }, .. } | State::Stuck { on: Remains::Main, .. } => {
                 self.created(process)

@@ -35,8 +35,12 @@ impl Unit {
             return self.set(State::Invalid);
         }
         match why {
-            Why::Itself => self.judge(court),
+            Why::Itself | Why::Unhealthy | Why::NotReady | Why::Watchdog => self.judge(why, court),
             Why::Stop | Why::Shutdown | Why::Undeclared => self.set(State::Exited),
+            Why::Dependency if self.wanted == Wanted::Down => self.set(State::Exited),
+            Why::Dependency => {
+                self.set(State::Waiting { since: court.now, by: By::Policy, on: Wait::Dependencies });
+            }
             Why::Again => {
                 self.set(State::Waiting { since: court.now, by: By::Person, on: Wait::Turn });
             }
@@ -55,6 +59,12 @@ impl Unit {
             (Why::Again, _) => Cause::restarted_by_person(self.exit()),
             (Why::Shutdown, _) => Cause::shutdown(self.exit()),
             (Why::Undeclared, _) => Cause::undeclared(),
+            (Why::Unhealthy, _) => Cause::unhealthy(self.report.as_deref(), self.exit()),
+            (Why::NotReady, _) => Cause::not_ready(self.spec.ready_timeout, self.exit()),
+            (Why::Watchdog, _) => Cause::watchdog(self.spec.watchdog.unwrap_or_default(), self.exit()),
+            (Why::Dependency, _) => {
+                Cause::went_with(self.followed.as_deref().unwrap_or("another"), self.exit())
+            }
             (Why::Itself, Some(End::NotStarted { failure, .. })) => Cause::start(failure),
             (Why::Itself, Some(End::Exited { exit: Exit::Code(0), .. })) => Cause::exit(Exit::Code(0)),
             (Why::Itself, Some(End::Exited { oom: true, .. })) => Cause::oom(),
@@ -63,9 +73,15 @@ impl Unit {
         }
     }
 
-    fn judge(&mut self, court: Court) {
+    fn judge(&mut self, why: Why, court: Court) {
         self.forget_after_health();
-        let verdict = self.verdict();
+        let verdict = if why == Why::Itself { self.verdict() } else { Verdict::Failure };
+        self.concluded = true;
+        self.completed = match verdict {
+            Verdict::Clean => true,
+            Verdict::Failure => false,
+            Verdict::NoFault => self.completed,
+        };
         if self.wanted == Wanted::Down {
             return match verdict {
                 Verdict::Clean | Verdict::NoFault => self.set(State::Exited),
@@ -103,8 +119,13 @@ impl Unit {
             Some(End::Exited { at, .. } | End::Unseen { at }) => *at,
             Some(End::NotStarted { .. }) | None => return,
         };
-        let ran_for = self.started_at.map(|started_at| ended_at.saturating_sub(started_at));
-        if ran_for.is_some_and(|ran_for| ran_for >= self.spec.policy.healthy_after) {
+        self.was_well_until(ended_at);
+    }
+
+    /// It is not any more.
+    pub(super) fn was_well_until(&mut self, end: Duration) {
+        let well_for = self.well_since.take().map(|since| end.saturating_sub(since));
+        if well_for.is_some_and(|well_for| well_for >= self.spec.policy.healthy_after) {
             self.pardon();
         }
     }

@@ -12,10 +12,12 @@
 //!    that may go on and starts that may be made change further states, until nothing moves.
 //! 2. *Act* (`act.rs`): what the agent has to do follows from the states that were reached.
 //!
-//! `depends_on` orders starts and stops, and does no more: a container is not stopped because one that
-//! it depends on ended. `started` is satisfied by a dependency that has been running since boot and
-//! since it was last `failed` or `invalid`; a dependent of one of those waits, and starts by itself when
-//! it heals, which is when it runs again. A stop waits for the dependents that are going down too, never for those that stay up.
+//! `depends_on` orders starts and stops. `started` is satisfied by a dependency that has been ready since boot and
+//! since it was last `failed` or `invalid`, `healthy` by one whose health check passes, `completed` by one whose last
+//! end was a good one; who waits for what is not so starts by itself when it is. A container is not stopped because
+//! one that it depends on ended, unless the dependency says `restart`: then it follows it down and up. A stop waits
+//! for the dependents that are going down too, never for those that stay up. `up.rs` and `well.rs` have what is
+//! known of one that runs.
 
 mod act;
 mod adopt;
@@ -26,6 +28,7 @@ mod event;
 mod facts;
 mod governor;
 mod judge;
+mod notice;
 mod order;
 mod record;
 mod settle;
@@ -34,6 +37,8 @@ mod state;
 mod status;
 mod unit;
 mod units;
+mod up;
+mod well;
 
 #[cfg(test)]
 mod tests;
@@ -47,12 +52,14 @@ use core::time::Duration;
 use crate::config::Config;
 
 pub use cause::{Cause, CauseKind};
-pub use event::{Effect, Event, Exit, Fault, Found, Outcome, Refusal, StartFailure};
+pub use event::{Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
+pub use notice::{MAX_NOTICE, notices};
 pub use record::{EndRecord, Record, RecordError};
 pub use settle::{KILL_WAIT, START_DEADLINE};
 pub use state::{By, Phase, Remains, State, StateKind, Wait, Wanted, Why};
-pub use status::{Health, Status};
+pub use status::Status;
+pub use up::{Health, MAX_PROBES, Notice, Probed, Probing, Pulse, Ready, Up};
 
 use governor::Governor;
 use judge::Court;
@@ -85,16 +92,18 @@ impl Supervisor {
         let mut units = Units::default();
         for (name, container) in &config.containers {
             let spec = Spec::of(container);
-            let unknown = spec.depends_on.iter().find(|it| !is_declared(config, it));
+            let unknown = spec.depends_on.iter().find(|it| it.required && !is_declared(config, &it.name));
             let invalid =
-                unknown.map(|it| Cause::config(&format!("it depends on {it}, which is not declared")));
+                unknown.map(|it| Cause::config(&format!("it depends on {}, which is not declared", it.name)));
             units.insert(Unit::new(name, spec, invalid, now));
         }
         for (name, reasons) in &config.invalid {
             let cause = Cause::config(&reasons.join("; "));
             units.insert(Unit::new(name, Spec::unreadable(), Some(cause), now));
         }
-        let edges = |unit: &Unit| (unit.name.clone(), unit.spec.depends_on.clone());
+        order::oneshots_first(&mut units);
+        let names = |unit: &Unit| unit.spec.dependencies().map(String::from).collect();
+        let edges = |unit: &Unit| (unit.name.clone(), names(unit));
         let (mut order, cyclic) = order::sort(&units.values().map(edges).collect());
         for name in &cyclic {
             let cause = Cause::config("it depends on a circle of dependencies");
@@ -175,11 +184,19 @@ impl Supervisor {
             Event::Created { name, generation, pid, pidfd_inode } => {
                 self.about(now, &name, generation, |unit, _| unit.created(Process { pid, pidfd_inode }))
             }
-            Event::Started { name, generation, pid, pidfd_inode, stop_signal } => {
+            Event::Started { name, generation, pid, pidfd_inode, stop_signal, check } => {
                 self.about(now, &name, generation, |unit, moment| {
-                    unit.started(moment.now, Process { pid, pidfd_inode }, stop_signal)
+                    unit.started(moment.now, Process { pid, pidfd_inode }, stop_signal, check)
                 })
             }
+            Event::Notified { name, generation, notice } => {
+                self.about(now, &name, generation, |unit, moment| unit.notified(moment.now, notice))
+            }
+            Event::Probed { name, generation, number, answer } => {
+                let seed = self.seed;
+                self.about(now, &name, generation, |unit, at| unit.probed(at, seed, number, answer))
+            }
+            Event::Paused { name, paused } => self.pause(now, &name, paused),
             Event::StartFailed { name, generation, failure } => {
                 self.about(now, &name, generation, |unit, at| unit.start_failed(at, failure))
             }
@@ -219,9 +236,11 @@ impl Supervisor {
     }
 
     fn next_timeout(&self) -> Option<Duration> {
-        let states = self.units.values().filter_map(|unit| unit.state.deadline());
+        // In safe mode nothing follows from what one that runs does.
+        let counts = |unit: &&Unit| !self.safe || unit.state.kind() != StateKind::Running;
+        let states = self.units.values().filter(counts).filter_map(|unit| unit.state.deadline());
         let shutdown = self.shutdown.as_ref().and_then(|shutdown| self.shutdown_timeout(self.now, shutdown));
-        states.chain(shutdown).chain(self.turn_timeout()).min()
+        states.chain(shutdown).chain(self.turn_timeout()).chain(self.probe_timeout()).min()
     }
 
     /// What must outlive this supervisor.

@@ -6,8 +6,10 @@ use alloc::vec::Vec;
 
 use super::cause::Cause;
 use super::state::StateKind;
-use super::unit::Unit;
+use super::unit::{Edge, Unit};
 use super::units::Units;
+use super::up::Health;
+use crate::config::{Condition, Kind};
 
 /// All names, dependencies before their dependents; and those that depend on themselves, which can
 /// have no place in any order.
@@ -45,23 +47,89 @@ pub(super) fn sort(depends_on: &BTreeMap<String, Vec<String>>) -> (Vec<String>, 
     (order, cyclic)
 }
 
-/// The direct dependencies that `unit` still has to wait for.
-pub(super) fn unsatisfied<'a>(units: &'a Units, unit: &'a Unit) -> impl Iterator<Item = &'a str> {
-    let dependencies = unit.spec.depends_on.iter();
-    dependencies.filter(|name| !units.get(name).is_some_and(|unit| unit.ran)).map(String::as_str)
+/// At boot oneshots come before services: adds to each service those that do not depend on it themselves. Their
+/// first end is waited for, whatever it is.
+pub(super) fn oneshots_first(units: &mut Units) {
+    let oneshots = units.values().filter(|unit| unit.spec.kind == Kind::Oneshot);
+    let oneshots: Vec<(String, BTreeSet<String>)> = oneshots
+        .map(|unit| (unit.name.clone(), below(units, unit).iter().map(|unit| unit.name.clone()).collect()))
+        .collect();
+    for unit in units.values_mut().filter(|unit| unit.spec.kind == Kind::Service) {
+        for (name, below) in &oneshots {
+            if !below.contains(&unit.name) && !unit.spec.dependencies().any(|known| known == name) {
+                let condition = Condition::Completed;
+                unit.spec.depends_on.push(Edge {
+                    name: name.clone(),
+                    condition,
+                    restart: false,
+                    required: false,
+                });
+            }
+        }
+    }
 }
 
-/// Why the dependency `name` is not there yet; the text ends a sentence.
-pub(super) fn dependency_cause(units: &Units, name: &str) -> Cause {
+/// The direct dependencies that `unit` still has to wait for.
+pub(super) fn unsatisfied<'a>(units: &'a Units, unit: &'a Unit) -> impl Iterator<Item = &'a Edge> {
+    unit.spec.depends_on.iter().filter(|edge| !is_satisfied(edge, units.get(&edge.name)))
+}
+
+fn is_satisfied(edge: &Edge, on: Option<&Unit>) -> bool {
+    let Some(on) = on else { return !edge.required };
+    let fulfilled = match edge.condition {
+        // Who follows it down has to find it up.
+        Condition::Started if edge.restart => on.is_ready(),
+        Condition::Started => on.ran,
+        Condition::Healthy => on.health() == Health::Healthy,
+        Condition::Completed => on.completed,
+    };
+    fulfilled || !edge.required && on.has_been_tried()
+}
+
+/// The dependency that went down and takes `unit` along.
+pub(super) fn lost<'a>(units: &Units, unit: &'a Unit) -> Option<&'a Edge> {
+    let is_up = |edge: &Edge| match units.get(&edge.name).map(|on| on.state.kind()) {
+        Some(StateKind::Running) => true,
+        Some(
+            StateKind::Waiting
+            | StateKind::Starting
+            | StateKind::Stopping
+            | StateKind::Backoff
+            | StateKind::Exited
+            | StateKind::Failed
+            | StateKind::Stuck
+            | StateKind::Invalid,
+        )
+        | None => false,
+    };
+    unit.spec.depends_on.iter().find(|edge| edge.restart && edge.required && !is_up(edge))
+}
+
+/// Why the dependency of `edge` does not let its dependent start; the text ends a sentence.
+pub(super) fn dependency_cause(units: &Units, edge: &Edge) -> Cause {
+    let name = edge.name.as_str();
     let Some(unit) = units.get(name) else {
         return Cause::dependency(name, "is not declared");
     };
     let why = unit.cause.as_ref().map(|cause| cause.text.as_str());
+    let awaited = match (edge.condition, unit.health()) {
+        (Condition::Started, _) => "has not started yet",
+        (Condition::Healthy, Health::None) if unit.state.kind() == StateKind::Running => {
+            "has no health check"
+        }
+        (Condition::Healthy, Health::Unhealthy) => "is unhealthy",
+        (Condition::Healthy, Health::None | Health::Starting | Health::Healthy) => "is not healthy yet",
+        (Condition::Completed, _) => "has not completed yet",
+    };
     match (unit.state.kind(), why) {
         (StateKind::Failed | StateKind::Invalid, Some(text)) => Cause::dependency(name, text),
         (StateKind::Failed, None) => Cause::dependency(name, "failed"),
         (StateKind::Invalid, None) => Cause::dependency(name, "is invalid"),
+        (StateKind::Exited, _) if unit.ran => Cause::dependency(name, "is stopped"),
         (StateKind::Exited, _) => Cause::dependency(name, "is stopped and never ran"),
+        (StateKind::Running, _) if edge.condition == Condition::Started => {
+            Cause::dependency(name, "is not ready yet")
+        }
         (
             StateKind::Waiting
             | StateKind::Starting
@@ -70,7 +138,7 @@ pub(super) fn dependency_cause(units: &Units, name: &str) -> Cause {
             | StateKind::Backoff
             | StateKind::Stuck,
             _,
-        ) => Cause::dependency(name, "has not started yet"),
+        ) => Cause::dependency(name, awaited),
     }
 }
 
@@ -82,7 +150,7 @@ pub(super) fn held_back<'a>(order: &'a [String], units: &'a Units) -> BTreeSet<&
     }
     for unit in order.iter().rev().filter_map(|name| units.get(name)) {
         if unit.is_stopping() || held.contains(unit.name.as_str()) {
-            held.extend(unit.spec.depends_on.iter().map(String::as_str));
+            held.extend(unit.spec.dependencies());
         }
     }
     held
@@ -93,7 +161,7 @@ pub(super) fn stopping_dependents(order: &[String], units: &Units, name: &str) -
     let mut above = BTreeSet::from([name]);
     let mut stopping = Vec::new();
     for unit in order.iter().filter_map(|name| units.get(name)) {
-        if unit.spec.depends_on.iter().any(|dependency| above.contains(dependency.as_str())) {
+        if unit.spec.dependencies().any(|dependency| above.contains(dependency)) {
             above.insert(&unit.name);
             if unit.is_stopping() {
                 stopping.push(unit.name.clone());
@@ -113,8 +181,8 @@ pub(super) fn below<'a>(units: &'a Units, top: &'a Unit) -> Vec<&'a Unit> {
             found.push(unit);
         } else if seen.insert(unit.name.as_str()) {
             open.push((unit, true));
-            let dependencies = unit.spec.depends_on.iter();
-            open.extend(dependencies.filter_map(|name| units.get(name)).map(|unit| (unit, false)));
+            let dependencies = unit.spec.dependencies().filter_map(|name| units.get(name));
+            open.extend(dependencies.map(|unit| (unit, false)));
         }
     }
     found

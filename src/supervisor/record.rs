@@ -17,6 +17,8 @@ use super::cause::Cause;
 use super::event::{Exit, StartFailure};
 use super::state::{Phase, Remains, State, Wanted, Why};
 use super::unit::{End, Unit};
+use super::up::Health;
+use crate::config::HealthCheck;
 
 pub(super) const VERSION: u32 = 1;
 
@@ -42,9 +44,24 @@ pub struct Record {
     pub pidfd_inode: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at_us: Option<u64>,
-    /// It has been running since boot, and since it last failed.
+    /// It has been ready since boot, and since it last failed.
     #[serde(default)]
     pub ran: bool,
+    /// It is; absent in records of a release that knew no other than ready ones.
+    #[serde(default = "yes")]
+    pub ready: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub well_since_us: Option<u64>,
+    #[serde(default)]
+    pub completed: bool,
+    #[serde(default)]
+    pub concluded: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_check: Option<HealthCheck>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_stop_signal: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -136,6 +153,15 @@ impl Record {
             pidfd_inode: unit.process.map(|process| process.pidfd_inode),
             started_at_us: unit.started_at.map(micros),
             ran: unit.ran,
+            ready: unit.is_ready() || unit.ready_early,
+            health: Some(unit.health())
+                .filter(|health| *health != Health::None)
+                .map(|h| h.word().to_string()),
+            report: unit.report.clone(),
+            well_since_us: unit.well_since.map(micros),
+            completed: unit.completed,
+            concluded: unit.concluded,
+            image_check: unit.image_check.clone(),
             image_stop_signal: unit.image_stop_signal,
             end: unit.end.as_ref().map(EndRecord::of),
             cause: unit.cause.clone(),
@@ -176,7 +202,17 @@ impl EndRecord {
 }
 
 impl Why {
-    const ALL: [Self; 5] = [Self::Itself, Self::Stop, Self::Again, Self::Shutdown, Self::Undeclared];
+    const ALL: [Self; 9] = [
+        Self::Itself,
+        Self::Stop,
+        Self::Again,
+        Self::Shutdown,
+        Self::Unhealthy,
+        Self::NotReady,
+        Self::Watchdog,
+        Self::Dependency,
+        Self::Undeclared,
+    ];
 
     fn word(self) -> &'static str {
         match self {
@@ -184,6 +220,10 @@ impl Why {
             Self::Stop => "stop",
             Self::Again => "again",
             Self::Shutdown => "shutdown",
+            Self::Unhealthy => "unhealthy",
+            Self::NotReady => "not-ready",
+            Self::Watchdog => "watchdog",
+            Self::Dependency => "dependency",
             Self::Undeclared => "undeclared",
         }
     }
@@ -219,6 +259,10 @@ fn stop_words(state: &State) -> (Option<&'static str>, Option<Why>) {
         | State::Failed
         | State::Invalid => (None, None),
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn micros(time: Duration) -> u64 {

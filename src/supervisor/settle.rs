@@ -28,12 +28,36 @@ impl Supervisor {
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
             let expired = self.expire(now);
+            let followed = self.follow(now);
             let released = self.release(now);
-            if !expired && !released {
+            if !expired && !followed && !released {
                 break;
             }
         }
         self.start_waiting(now);
+        self.ask_probes(now);
+    }
+
+    /// Those whose dependency went down, and that go down with it.
+    fn follow(&mut self, now: Duration) -> bool {
+        if !self.booted || self.safe {
+            return false;
+        }
+        let is_up = |unit: &&Unit| matches!(unit.state.kind(), StateKind::Starting | StateKind::Running);
+        let lost = |unit: &Unit| Some((unit.name.clone(), order::lost(&self.units, unit)?.name.clone()));
+        let lost: Vec<(String, String)> = self.units.values().filter(is_up).filter_map(lost).collect();
+        for (name, on) in &lost {
+            let moment = self.moment(now, name);
+            if let Some(unit) = self.units.get_mut(name) {
+                unit.followed = Some(on.clone());
+                if unit.state.kind() == StateKind::Running {
+                    unit.set(State::Stopping { phase: Phase::Held, why: Why::Dependency });
+                } else {
+                    unit.kill(moment, Why::Dependency);
+                }
+            }
+        }
+        !lost.is_empty()
     }
 
     fn expire(&mut self, now: Duration) -> bool {
@@ -76,11 +100,11 @@ impl Supervisor {
                 let due = retry.is_some_and(|retry| now >= retry);
                 due.then_some(State::Stuck { on, retry: None, why })
             }
-            State::Waiting { .. }
-            | State::Running { .. }
-            | State::Exited
-            | State::Failed
-            | State::Invalid => None,
+            State::Running { since, up } => {
+                let counts = !self.safe && self.shutdown.is_none();
+                unit.overdue(since, up, now).filter(|_| counts)
+            }
+            State::Waiting { .. } | State::Exited | State::Failed | State::Invalid => None,
         }
     }
 
@@ -228,6 +252,8 @@ impl Unit {
         self.end = None;
         self.started_at = None;
         self.process = None;
+        self.ready_early = false;
+        self.followed = None;
         self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }
 }

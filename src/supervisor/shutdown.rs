@@ -172,10 +172,10 @@ impl Unit {
             State::Running { .. } => {
                 self.set(State::Stopping { phase: Phase::Held, why: Why::Shutdown });
             }
-            State::Stopping { phase, why: Why::Again } => {
+            State::Stopping { phase, why: Why::Again | Why::Dependency } => {
                 self.set(State::Stopping { phase, why: Why::Shutdown });
             }
-            State::Stuck { on, retry, why: Why::Again } => {
+            State::Stuck { on, retry, why: Why::Again | Why::Dependency } => {
                 self.set(State::Stuck { on, retry, why: Why::Shutdown });
             }
             State::Stopping { .. } | State::Stuck { .. } | State::Exited | State::Failed | State::Invalid => {
@@ -211,7 +211,7 @@ fn longest(chain: &[&Unit], time: impl Fn(&Unit) -> Duration) -> Duration {
     let mut ways: BTreeMap<&str, Duration> = BTreeMap::new();
     let mut top = Duration::ZERO;
     for unit in chain {
-        let below = unit.spec.depends_on.iter().filter_map(|name| ways.get(name.as_str()));
+        let below = unit.spec.dependencies().filter_map(|name| ways.get(name));
         top = below.max().copied().unwrap_or_default().saturating_add(time(unit));
         ways.insert(&unit.name, top);
     }

@@ -31,6 +31,8 @@
 //!   An end that nobody asked for goes straight to *clean*.
 //! * `stuck` is a container that was killed and is not gone: a process sits in the kernel. It goes on
 //!   waiting for the same events, and holds back nobody else.
+//! * `running` carries what is known of it besides (`up.rs`): whether it is ready, its health, its watchdog, and the
+//!   times of each. What becomes of these stops it, as a person does, and is a failure.
 //! * Every state that is not final (`exited`, `failed`, `invalid`) waits for a time that it carries
 //!   itself, or for an event that it names: `running` and *kill* for `Ended`, *clean* for `Emptied`,
 //!   `waiting` for what [`Wait`] says, *held* for the containers in `waits_for`.
@@ -38,6 +40,8 @@
 use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use super::up::Up;
 
 /// What should be: the configuration's word at boot, then a person's last word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +65,7 @@ impl Wanted {
 pub enum State {
     Waiting { since: Duration, by: By, on: Wait },
     Starting { until: Duration },
-    Running { since: Duration },
+    Running { since: Duration, up: Up },
     Stopping { phase: Phase, why: Why },
     Backoff { until: Duration },
     Exited,
@@ -112,6 +116,14 @@ pub enum Why {
     Again,
     /// `exited`.
     Shutdown,
+    /// Its health check failed: as `Itself`, and a failure however it ends.
+    Unhealthy,
+    /// It did not say in time that it is ready: a failure too.
+    NotReady,
+    /// It gave no sign of life in time: a failure too.
+    Watchdog,
+    /// What it depends on went down, and it follows: `waiting`.
+    Dependency,
     /// It was adopted, but no configuration declares it: `exited`.
     Undeclared,
 }
@@ -172,7 +184,8 @@ impl State {
                 Phase::Term { until } | Phase::Kill { until } | Phase::Clean { until } => Some(*until),
             },
             Self::Stuck { retry, .. } => *retry,
-            Self::Waiting { .. } | Self::Running { .. } | Self::Exited | Self::Failed | Self::Invalid => None,
+            Self::Running { up, .. } => up.deadline(),
+            Self::Waiting { .. } | Self::Exited | Self::Failed | Self::Invalid => None,
         }
     }
 

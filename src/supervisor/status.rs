@@ -1,6 +1,6 @@
 //! What people and programs see of a container.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -10,6 +10,7 @@ use super::event::Exit;
 use super::order;
 use super::state::{Phase, State, StateKind, Wait, Wanted};
 use super::unit::Unit;
+use super::up::Health;
 
 /// What programs add to a signal to make it an exit code, as shells and Docker do.
 const SIGNAL_EXIT: i32 = 128;
@@ -22,6 +23,10 @@ pub struct Status {
     pub state: StateKind,
     pub ready: bool,
     pub health: Health,
+    /// What the last probe that failed said.
+    pub report: Option<String>,
+    /// What it says of itself, as STATUS= of sd_notify(3).
+    pub says: Option<String>,
     /// Of the main process, while there is one.
     pub pid: Option<i32>,
     /// 0: never started.
@@ -39,28 +44,16 @@ pub struct Status {
     pub waits_for: Vec<String>,
 }
 
-/// What the health check says; without one, nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    None,
-}
-
-impl Health {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-        }
-    }
-}
-
 impl Supervisor {
     pub(super) fn status_of(&self, unit: &Unit) -> Status {
         Status {
             name: unit.name.clone(),
             wanted: unit.wanted,
             state: unit.state.kind(),
-            ready: unit.state.kind() == StateKind::Running,
-            health: Health::None,
+            ready: unit.is_ready(),
+            health: unit.health(),
+            report: unit.report.clone().filter(|_| unit.state.kind() == StateKind::Running),
+            says: unit.says.clone().filter(|_| unit.state.kind() == StateKind::Running),
             pid: unit.process.map(|process| process.pid),
             generation: unit.generation,
             restarts: unit.restarts,
@@ -106,7 +99,7 @@ impl Supervisor {
         match unit.state {
             State::Waiting { on: Wait::Dependencies, .. } => {
                 let first = order::unsatisfied(&self.units, unit).next();
-                first.map(|name| order::dependency_cause(&self.units, name))
+                first.map(|edge| order::dependency_cause(&self.units, edge))
             }
             State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn, .. }
             | State::Starting { .. }
@@ -122,7 +115,9 @@ impl Supervisor {
 
     fn waits_for(&self, unit: &Unit) -> Vec<String> {
         match unit.state {
-            State::Waiting { .. } => order::unsatisfied(&self.units, unit).map(ToString::to_string).collect(),
+            State::Waiting { .. } => {
+                order::unsatisfied(&self.units, unit).map(|edge| edge.name.clone()).collect()
+            }
             State::Stopping { phase: Phase::Held, .. } => {
                 order::stopping_dependents(&self.order, &self.units, &unit.name)
             }

@@ -7,26 +7,46 @@ use core::time::Duration;
 
 use serde_json::Value;
 
-use crate::config::{Condition, Container, Restart, RestartPolicy};
+use crate::config::{
+    Condition, Container, DEFAULT_READY_TIMEOUT, HealthCheck, Kind, Readiness, Restart, RestartPolicy,
+};
 
 use super::backoff::Failures;
 use super::cause::{Cause, CauseKind};
 use super::event::{Exit, Outcome, StartFailure};
 use super::state::{By, Phase, State, StateKind, Step, Wait, Wanted, Why};
+use super::up::{Check, Health};
 
 /// Compose's grace period, for a container whose declaration cannot be read.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
+const SIGABRT: i32 = 6;
 const SIGTERM: i32 = 15;
 
 /// What supervision needs of a declaration.
 #[derive(Debug, Clone)]
 pub(super) struct Spec {
-    pub(super) depends_on: Vec<String>,
+    pub(super) depends_on: Vec<Edge>,
+    pub(super) kind: Kind,
+    pub(super) ready: Readiness,
+    pub(super) ready_timeout: Duration,
+    pub(super) healthcheck: HealthCheck,
+    pub(super) watchdog: Option<Duration>,
     pub(super) restart: Restart,
     pub(super) policy: RestartPolicy,
     pub(super) stop_signal: Option<i32>,
     pub(super) grace: Duration,
+}
+
+/// What has to be of another container before this one starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Edge {
+    pub(super) name: String,
+    pub(super) condition: Condition,
+    /// It goes down with the other one.
+    pub(super) restart: bool,
+    /// Not waited for, once it has shown that it does not come up.
+    pub(super) required: bool,
 }
 
 #[derive(Debug)]
@@ -43,11 +63,28 @@ pub(super) struct Unit {
     pub(super) generation: u64,
     pub(super) process: Option<Process>,
     pub(super) image_stop_signal: Option<i32>,
+    pub(super) image_check: Option<HealthCheck>,
+    /// The health check of this generation, and the last probe of it.
+    pub(super) check: Option<Check>,
+    pub(super) probes: u64,
+    /// What the last probe that failed said, and what it says of itself.
+    pub(super) report: Option<String>,
+    pub(super) says: Option<String>,
+    /// It said so before its start was heard of.
+    pub(super) ready_early: bool,
+    /// Since when it is ready and not unhealthy.
+    pub(super) well_since: Option<Duration>,
     pub(super) started_at: Option<Duration>,
-    /// It has been running since boot, and since it was last `failed` or `invalid`: a `started`
+    /// It has been ready since boot, and since it was last `failed` or `invalid`: a `started`
     /// dependency on it is satisfied. It may be down again: finished, stopped by a person, about to be
     /// restarted.
     pub(super) ran: bool,
+    /// Its last end was a good one: a `completed` dependency on it is satisfied.
+    pub(super) completed: bool,
+    /// It has come to an end since boot, a good or a bad one.
+    pub(super) concluded: bool,
+    /// Whom it followed down.
+    pub(super) followed: Option<String>,
     /// How this generation ended.
     pub(super) end: Option<End>,
     /// Of the last end, or of what keeps it down.
@@ -64,6 +101,9 @@ pub(super) struct Unit {
     /// What the agent was last asked to do, and what people were last told.
     pub(super) acted: Option<(u64, Step)>,
     pub(super) told: (StateKind, Option<Cause>),
+    /// Whether it is ready, and its health, as people were last told, and the last probe that was asked for.
+    pub(super) told_up: (bool, Health),
+    pub(super) probe_asked: u64,
     /// Its record was read, or there is none: it may be written over.
     pub(super) adopted: bool,
     /// The record differs from what was saved.
@@ -108,11 +148,19 @@ impl Moment {
 
 impl Spec {
     pub(super) fn of(container: &Container) -> Self {
-        let depends_on = container.depends_on.iter().map(|(name, dependency)| match dependency.condition {
-            Condition::Started => name.clone(),
+        let depends_on = container.depends_on.iter().map(|(name, dependency)| Edge {
+            name: name.clone(),
+            condition: dependency.condition,
+            restart: dependency.restart,
+            required: dependency.required,
         });
         Self {
             depends_on: depends_on.collect(),
+            kind: container.kind,
+            ready: container.ready,
+            ready_timeout: container.ready_timeout,
+            healthcheck: container.healthcheck.clone(),
+            watchdog: container.watchdog,
             restart: container.restart,
             policy: container.restart_policy,
             stop_signal: container.stop_signal,
@@ -124,11 +172,21 @@ impl Spec {
     pub(super) fn unreadable() -> Self {
         Self {
             depends_on: Vec::new(),
+            kind: Kind::Service,
+            ready: Readiness::Started,
+            ready_timeout: DEFAULT_READY_TIMEOUT,
+            healthcheck: HealthCheck::default(),
+            watchdog: None,
             restart: Restart::No,
             policy: RestartPolicy::default(),
             stop_signal: None,
             grace: DEFAULT_GRACE,
         }
+    }
+
+    /// What it depends on.
+    pub(super) fn dependencies(&self) -> impl Iterator<Item = &str> {
+        self.depends_on.iter().map(|edge| edge.name.as_str())
     }
 }
 
@@ -151,8 +209,18 @@ impl Unit {
             generation: 0,
             process: None,
             image_stop_signal: None,
+            image_check: None,
+            check: None,
+            probes: 0,
+            report: None,
+            says: None,
+            ready_early: false,
+            well_since: None,
             started_at: None,
             ran: false,
+            completed: false,
+            concluded: false,
+            followed: None,
             end: None,
             streak: 0,
             failures: Failures::default(),
@@ -161,6 +229,8 @@ impl Unit {
             restarts_asked: 0,
             rest: BTreeMap::new(),
             acted: None,
+            told_up: (false, Health::None),
+            probe_asked: 0,
             adopted: false,
             dirty: false,
         }
@@ -171,7 +241,10 @@ impl Unit {
     pub(super) fn set(&mut self, state: State) {
         match state {
             State::Stopping { why, .. } => self.cause = Some(self.cause_of_end(why)),
-            State::Failed | State::Invalid => self.ran = false,
+            State::Failed | State::Invalid => {
+                self.ran = false;
+                self.completed = false;
+            }
             State::Waiting { .. }
             | State::Starting { .. }
             | State::Running { .. }
@@ -206,7 +279,11 @@ impl Unit {
         self.held = false;
     }
 
+    /// A watchdog's is one that leaves a core, if anything does.
     pub(super) fn stop_signal(&self) -> i32 {
+        if let State::Stopping { why: Why::Watchdog, .. } = self.state {
+            return SIGABRT;
+        }
         self.spec.stop_signal.or(self.image_stop_signal).unwrap_or(SIGTERM)
     }
 

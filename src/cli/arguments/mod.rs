@@ -274,8 +274,9 @@ Examples:
 
 WHAT                                 WHEN
   exit:CODE, signal:NAME, oom          boot, start, TIME, run:TIME
-  fail, image                          boot, start
-  hang, slow:TIME                      boot, start, stop
+  fail, image, unready                 boot, start
+  hang                                 boot, start, stop, TIME, run:TIME
+  slow:TIME                            boot, start, stop
   unkillable                           stop
 
 boot is the first start, start every one, stop every stop; TIME counts from boot, run:TIME from

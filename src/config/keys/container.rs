@@ -1,15 +1,16 @@
 //! `[container.NAME]`.
 
 use super::super::diagnostic::Mistake;
+use super::super::life::{DEFAULT_READY_TIMEOUT, HealthCheck, Kind, Readiness, Restart, RestartPolicy};
 use super::super::model::{
     Capabilities, CgroupMode, Container, ContainerLog, DEFAULT_PIDS, ImageSource, Limits, NetworkMode,
-    Restart, RestartPolicy, Seccomp, UserNamespace,
+    Seccomp, UserNamespace,
 };
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
-use super::{devices, host, limits, mounts, process, restart, security};
+use super::{depends, devices, health, host, limits, mounts, process, restart, security};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -154,12 +155,17 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         .default("\"none\""),
         Key::new(
             "depends_on",
-            restart::DEPENDS_ON,
+            depends::DEPENDS_ON,
             "depends_on = [\"db\"]",
-            "Containers that start first and stop last: a list, `{ db = \"started\" }`, or \
-             `{ db = { condition = \"started\" } }`.",
-            restart::take_depends_on,
+            "Containers that start first and stop last: a list, which waits until each is ready, \
+             `{ db = \"healthy\" }`, or `{ db = { condition = \"healthy\", restart = true } }`.",
+            depends::take,
         ),
+        health::TYPE,
+        health::READY,
+        health::READY_TIMEOUT,
+        health::HEALTHCHECK_KEY,
+        health::WATCHDOG,
         Key::new(
             "restart",
             Shape::Text(&restart::RESTART),
@@ -274,7 +280,8 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
     rules: &[
         mounts::one_mount_a_target,
         restart::one_budget,
-        restart::no_dependency_twice,
+        depends::no_dependency_twice,
+        health::lives_consistently,
         process::no_capability_in_both,
         process::no_variable_twice,
         process::no_shell,
@@ -307,6 +314,11 @@ impl Container {
             hostname: name.to_string(),
             network_mode: NetworkMode::None,
             depends_on: BTreeMap::new(),
+            kind: Kind::Service,
+            ready: Readiness::Started,
+            ready_timeout: DEFAULT_READY_TIMEOUT,
+            healthcheck: HealthCheck::default(),
+            watchdog: None,
             restart: Restart::No,
             restart_policy: RestartPolicy::default(),
             stop_signal: None,

@@ -1,7 +1,9 @@
 //! The key tables: each key once, with what it takes, what it means, an example, and where its value goes.
 
 mod container;
+mod depends;
 mod devices;
+mod health;
 mod host;
 mod kinds;
 mod limits;
@@ -116,6 +118,9 @@ mod tests {
         if line.starts_with("restart_policy") {
             text += "restart = 'always'\n";
         }
+        if line.trim_start_matches("# ").starts_with("ready_timeout") {
+            text += "ready = 'notify'\n";
+        }
         if header == "host.network.x" {
             text += if line.starts_with("match") { "" } else { "match = { name = 'eth0' }\n" };
             let router = line.contains("192.0.2.") && !line.starts_with("addresses");
@@ -152,7 +157,7 @@ mod tests {
                 let Presence::Default(default) = about.presence else { continue };
                 count += 1;
                 let (written, _) = around(&header, &format!("{} = {default}", about.name));
-                let (left_out, _) = around(&header, "");
+                let (left_out, _) = around(&header, &format!("# {}", about.name));
                 assert!(written == left_out, "[{header}] {} = {default}", about.name);
             }
         }

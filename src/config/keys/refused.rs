@@ -122,7 +122,9 @@ pub(crate) const CONTAINER: &[Refused] = &[
     refused("external_links", NETWORKS),
     refused("mac_address", NETWORKS),
     // Life cycle.
-    refused("healthcheck", "this version has no health checks: restart acts when the program ends"),
+    refused("health_check", "write healthcheck = { … }"),
+    refused("readiness", "write ready = \"notify\", \"fd\" or \"healthy\""),
+    refused("oneshot", "write type = \"oneshot\""),
     refused("deploy", "write limits = { … } and restart_policy = { … } in the container"),
     refused("develop", "there is nothing to watch here: build the image again"),
     refused("models", "there are no models here: a model runs in a container"),

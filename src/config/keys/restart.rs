@@ -1,16 +1,13 @@
-//! `restart`, `restart_policy`, `depends_on` of a container.
+//! `restart` and `restart_policy` of a container.
 
 use super::super::diagnostic::Mistake;
-use super::super::model::{
-    Condition, Container, Dependency, Exhausted, MOST_ATTEMPTS, Restart, RestartPolicy,
-};
+use super::super::life::{Exhausted, MOST_ATTEMPTS, Restart, RestartPolicy};
+use super::super::model::Container;
 use super::super::nearest::nearest;
 use super::super::shape::{Key, Keys, Problem, Shape, Text, refused, word};
 use super::super::tree::{Map, Node, Step};
-use super::kinds::{self, time_from};
-use alloc::collections::BTreeMap;
+use super::kinds::time_from;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -96,44 +93,6 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
     rules: &[delays_ascend],
 };
 
-/// What a dependency waits for.
-const CONDITION: Shape = Shape::Word {
-    words: &[word("started", "The other container's program is running.")],
-    refused: &[
-        refused("service_started", "write \"started\""),
-        refused("healthy", "this version has no health checks: write \"started\""),
-        refused("service_healthy", "this version has no health checks: write \"started\""),
-        refused("completed", "this version waits for starts only: write \"started\""),
-        refused("service_completed_successfully", "this version waits for starts only: write \"started\""),
-    ],
-};
-
-static DEPENDENCY: Keys<Dependency> = Keys {
-    what: "a dependency",
-    keys: &[Key::new(
-        "condition",
-        CONDITION,
-        "condition = \"started\"",
-        "What it waits for.",
-        |_, dependency: &mut Dependency| dependency.condition = Condition::Started,
-    )
-    .required()],
-    refused: &[
-        refused(
-            "restart",
-            "a restart of the other container restarts nothing else in this version: leave it out",
-        ),
-        refused("required", "every dependency is required in this version: leave it out"),
-    ],
-    rules: &[],
-};
-
-/// A list of names, or a table with a condition for each.
-pub(crate) const DEPENDS_ON: Shape = Shape::Any(&[
-    Shape::List(&Shape::Text(&kinds::NAME)),
-    Shape::Map { name: &kinds::NAME, value: &Shape::Any(&[CONDITION, Shape::Table(&DEPENDENCY)]) },
-]);
-
 /// The policy, and how many failures are too many.
 fn read(text: &str) -> Result<(Restart, Option<u32>), Mistake> {
     match text {
@@ -168,13 +127,6 @@ pub(crate) fn take_restart(node: &Node, container: &mut Container) {
         let policy = &mut container.restart_policy;
         *policy = RestartPolicy { max_attempts, then: Exhausted::Fail, window: None, ..*policy };
     }
-}
-
-pub(crate) fn take_depends_on(node: &Node, container: &mut Container) {
-    let dependency = Dependency { condition: Condition::Started };
-    let named = node.map().into_iter().flat_map(|map| map.entries.keys().cloned());
-    let listed: Vec<String> = if node.map().is_some() { Vec::new() } else { node.texts() };
-    container.depends_on = named.chain(listed).map(|name| (name, dependency)).collect::<BTreeMap<_, _>>();
 }
 
 fn delays_ascend(policy: &Map, problems: &mut Vec<Problem>) {
@@ -216,19 +168,5 @@ pub(crate) fn one_budget(container: &Map, problems: &mut Vec<Problem>) {
     if !container.has("restart") || restart.is_some_and(|(restart, _)| restart == Restart::No) {
         let mistake = Mistake::new("`restart_policy` never acts: this container is not restarted");
         problems.push(Problem::warning("restart_policy", mistake.help("add restart = \"always\"")));
-    }
-}
-
-/// A list may name a container twice; a table cannot.
-pub(crate) fn no_dependency_twice(container: &Map, problems: &mut Vec<Problem>) {
-    let Some(node) = container.get("depends_on").filter(|node| node.map().is_none()) else { return };
-    let mut seen: Vec<&str> = Vec::new();
-    for (index, item) in node.each().iter().enumerate() {
-        let Some(name) = item.text() else { continue };
-        if seen.contains(&name) {
-            let mistake = Mistake::new(format!("`{name}` is listed twice"));
-            problems.push(Problem::error("depends_on", mistake).inside(Step::Item(index)));
-        }
-        seen.push(name);
     }
 }

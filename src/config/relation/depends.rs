@@ -1,7 +1,8 @@
 //! Dependencies: on containers that exist, and not in a circle.
 
-use super::super::diagnostic::Mistake;
-use super::super::model::Config;
+use super::super::diagnostic::{Mistake, Severity};
+use super::super::life::{Condition, Dependency, Kind, Restart, Test};
+use super::super::model::{Config, Container};
 use super::super::nearest::nearest;
 use super::super::report::Report;
 use super::super::tree::{Map, Node, Path, Place, Step};
@@ -19,10 +20,15 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &Config) {
     let known: BTreeSet<&str> = names(tree, "container").collect();
     let mut edges = Edges::new();
     for (name, container) in &config.containers {
-        for on in container.depends_on.keys() {
+        for (on, dependency) in &container.depends_on {
             let (at, path) = locate(tree, name, on);
             if known.contains(on.as_str()) {
                 edges.entry(name).or_default().insert(on, at);
+                match config.containers.get(on).and_then(|other| never_comes(dependency, on, other)) {
+                    Some((Severity::Error, mistake)) => report.error(at, &path, mistake),
+                    Some((Severity::Warning, mistake)) => report.warning(at, &path, mistake),
+                    None => {}
+                }
                 continue;
             }
             let mistake =
@@ -31,10 +37,29 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &Config) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("declare [container.{on}], or leave it out"),
             };
-            report.error(at, &path, mistake.help(help));
+            if dependency.required {
+                report.error(at, &path, mistake.help(help));
+            } else {
+                report.warning(at, &path, mistake.help(help));
+            }
         }
     }
     report_cycles(report, &edges);
+}
+
+/// What is waited for and will not be.
+fn never_comes(dependency: &Dependency, on: &str, other: &Container) -> Option<(Severity, Mistake)> {
+    match dependency.condition {
+        Condition::Healthy if other.healthcheck.test == Some(Test::Disabled) => {
+            let mistake = Mistake::new(format!("`{on}` has no health check, and will never be healthy"));
+            Some((Severity::Error, mistake.help("write \"started\", or give it a healthcheck")))
+        }
+        Condition::Completed if other.kind == Kind::Service && other.restart != Restart::No => {
+            let mistake = Mistake::new(format!("`{on}` is a service, and may never end"));
+            Some((Severity::Warning, mistake.help(format!("write type = \"oneshot\" in [container.{on}]"))))
+        }
+        Condition::Started | Condition::Healthy | Condition::Completed => None,
+    }
 }
 
 /// Where `name` says that it depends on `on`.

@@ -10,6 +10,7 @@ pub(crate) mod image;
 pub(crate) mod mount;
 pub(crate) mod name;
 pub(crate) mod path;
+pub(crate) mod probe;
 pub(crate) mod rlimit;
 pub(crate) mod signal;
 pub(crate) mod size;

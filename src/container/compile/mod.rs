@@ -20,7 +20,7 @@ use super::plan::host_id;
 use super::seccomp::{self, Seccomp};
 use super::spec::{self, Device, IdMapping, Linux, Namespace, Process, Resources, RootPath, Spec, User};
 use super::steps::{Files, Names, NamespaceKind, Root};
-use crate::config::{self, Capabilities, Container, NetworkMode, Rlimit, UserNamespace};
+use crate::config::{self, Capabilities, Container, NetworkMode, Readiness, Rlimit, UserNamespace};
 use mounts::{mounts, volumes};
 
 /// Of the specification.
@@ -49,6 +49,11 @@ pub const MASKED: [&str; 13] = [
 
 /// What shows the machine and sets it.
 pub const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Where a container finds the socket that it says things of itself to, and the name of that socket beside the
+/// container's other files.
+const NOTIFY_SOCKET: &str = "/run/orlop/notify";
+pub const NOTIFY_FILE: &str = "notify";
 
 /// What the image's configuration says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -266,9 +271,20 @@ pub fn arguments(container: &Container, image: &Defaults) -> Vec<String> {
     args
 }
 
+/// Whether it has a socket to say things of itself to.
+#[must_use]
+pub fn has_notify_socket(container: &Container) -> bool {
+    container.ready == Readiness::Notify || container.watchdog.is_some()
+}
+
 /// The image's, with a PATH; the container's own comes later, over the env files.
-fn env(_container: &Container, image: &Defaults) -> Vec<String> {
+fn env(container: &Container, image: &Defaults) -> Vec<String> {
     let mut env = image.environment.clone();
+    // sd_notify(3), sd_watchdog_enabled(3).
+    if has_notify_socket(container) {
+        env.push(format!("NOTIFY_SOCKET={NOTIFY_SOCKET}"));
+    }
+    env.extend(container.watchdog.map(|watchdog| format!("WATCHDOG_USEC={}", watchdog.as_micros())));
     if !env.iter().any(|pair| pair.starts_with("PATH=")) {
         env.insert(0, PATH.to_owned());
     }

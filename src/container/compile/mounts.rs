@@ -61,6 +61,10 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
             &["nosuid", "noexec", "nodev", "ro"],
         ));
     }
+    let notify = super::has_notify_socket(container).then(|| {
+        let source = format!("{}/{}", facts.files, super::NOTIFY_FILE);
+        bind(source, super::NOTIFY_SOCKET, &["nosuid", "noexec", "nodev"])
+    });
     let is_used = |target: &str| {
         container.tmpfs.iter().any(|tmpfs| tmpfs.target == target)
             || declared(container, image).any(|(_, declared, _)| declared == target)
@@ -86,6 +90,8 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
         options.extend(read_only.then_some("ro"));
         bind(source, target, &options)
     }));
+    // Last: /run may be one of those before.
+    mounts.extend(notify);
     mounts
 }
 

@@ -30,7 +30,7 @@ fn reads_all_that_an_image_may_want() {
         volumes: vec!["/data".into()],
         exposed_ports: vec!["80/tcp".into()],
         labels: [("k".into(), "v".into())].into(),
-        healthcheck: Some(healthcheck),
+        healthcheck: super::super::healthcheck::healthcheck(healthcheck),
         diff_ids: vec![id("a")],
     };
     assert_eq!(config, expected);

@@ -1,15 +1,18 @@
 //! A history out of a seed: which containers, how they behave, what happens to them.
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Act, Ask, History, NAMES, UnitPlan};
-use crate::config::{Exhausted, Restart, RestartPolicy};
+use crate::config::{
+    Condition, Dependency, Exhausted, HealthCheck, OnFailure, Probe, Readiness, Restart, RestartPolicy, Test,
+};
 use crate::simulation::disk::Saves;
 use crate::simulation::lot::Lot;
 use crate::simulation::machine::Safe;
 use crate::simulation::play::{Delivery, NEVER, Play};
-use crate::supervisor::{Exit, Fault};
+use crate::supervisor::{Exit, Fault, Notice, Probed};
 
 const MOST_ACTS: usize = 16;
 const MOST_PLAYS: usize = 3;
@@ -36,11 +39,57 @@ impl History {
 fn unit(lot: &mut Lot) -> UnitPlan {
     UnitPlan {
         depends_on: if lot.once_in(2) { 0 } else { u8::try_from(lot.below(256)).unwrap_or(0) },
+        edge: edge(lot),
+        ready: lot.one_of(Readiness::Started, &[Readiness::Started, Readiness::Notify, Readiness::Healthy]),
+        check: lot.once_in(3).then(|| check(lot)),
+        watchdog: lot.once_in(8).then_some(s(15)),
         restart: lot.one_of(Restart::No, &[Restart::Always, Restart::OnFailure, Restart::UnlessStopped]),
         policy: policy(lot),
         grace: lot.one_of(s(0), &[s(1), s(20)]),
         plays: (0..=lot.place(MOST_PLAYS)).map(|_| play(lot)).collect(),
     }
+}
+
+/// As a configuration may have it: who follows another one down needs it, and needs it up.
+fn edge(lot: &mut Lot) -> Dependency {
+    let others = [Condition::Started, Condition::Healthy, Condition::Completed];
+    let condition = lot.one_of(Condition::Started, &others);
+    let restart = condition != Condition::Completed && lot.once_in(3);
+    Dependency { condition, restart, required: restart || !lot.once_in(3) }
+}
+
+fn check(lot: &mut Lot) -> HealthCheck {
+    let on_failure = lot.one_of(OnFailure::Restart, &[OnFailure::Kill, OnFailure::None]);
+    HealthCheck {
+        test: Some(Test::Probe(Probe::File("/well".to_string()))),
+        interval: Some(lot.one_of(s(3), &[s(20)])),
+        timeout: Some(s(2)),
+        retries: Some(lot.one_of(1, &[3])),
+        successes: Some(lot.one_of(1, &[2])),
+        start_period: Some(lot.one_of(s(0), &[s(10)])),
+        start_interval: None,
+        on_failure: Some(on_failure),
+    }
+}
+
+fn probed(lot: &mut Lot) -> Option<Probed> {
+    match lot.below(8) {
+        0..=4 => Some(Probed::Passed),
+        5 => Some(Probed::Failed { text: "no".to_string() }),
+        6 => Some(Probed::NotMade { text: "no memory".to_string() }),
+        _ => None,
+    }
+}
+
+fn says(lot: &mut Lot) -> Vec<(Duration, Notice)> {
+    let notice = |lot: &mut Lot| match lot.below(9) {
+        0..=3 => Notice::Ready,
+        4..=6 => Notice::Alive,
+        7 => Notice::Extend(s(20)),
+        _ => Notice::Trigger,
+    };
+    let times = [ms(20), s(2), s(12), s(14)];
+    (0..lot.place(4)).map(|_| (lot.one_of(ms(0), &times), notice(lot))).collect()
 }
 
 fn policy(lot: &mut Lot) -> RestartPolicy {
@@ -69,6 +118,12 @@ fn play(lot: &mut Lot) -> Play {
         dies: if lot.once_in(5) { lot.one_of(None, &[Some(s(7))]) } else { Some(ms(1)) },
         empties: if lot.once_in(5) { lot.one_of(None, &[Some(s(2)), Some(s(9))]) } else { Some(ms(1)) },
         clean_failures: if lot.once_in(10) { 2 } else { 0 },
+        says: says(lot),
+        beats: lot.once_in(3).then_some(s(7)),
+        hangs: lot.once_in(8).then_some(s(20)),
+        probes: (0..=lot.place(4)).map(|_| probed(lot)).collect(),
+        answers_in: lot.one_of(ms(5), &[s(1)]),
+        check: None,
         signal: delivery(lot),
         kill: delivery(lot),
     }
@@ -90,7 +145,7 @@ fn act(lot: &mut Lot) -> Act {
         5..=8 => Act::Pass(lot.time(s(0), s(30))),
         9..=16 => Act::Ask(ask(lot), unit(lot)),
         17..=18 => Act::AskAndDie(ask(lot), unit(lot), lot.place(4), gone(lot)),
-        19..=20 => Act::Stale { unit: unit(lot), what: lot.below(8), ahead: lot.once_in(2) },
+        19..=20 => Act::Stale { unit: unit(lot), what: lot.below(10), ahead: lot.once_in(2) },
         21..=22 => Act::Crash(gone(lot), lot.one_of(Safe::No, &[Safe::No, Safe::Yes])),
         23 => Act::Resume,
         24 => Act::SlowDisk(lot.one_of(ms(0), &[ms(0), ms(2), ms(300), s(3)])),
@@ -100,13 +155,15 @@ fn act(lot: &mut Lot) -> Act {
 }
 
 fn ask(lot: &mut Lot) -> Ask {
-    match lot.below(14) {
+    match lot.below(16) {
         0..=3 => Ask::Start,
         4..=7 => Ask::Stop,
         8..=9 => Ask::Restart,
         10 => Ask::Kill(9),
         11 => Ask::Kill(10),
         12 => Ask::ImageInvalid,
+        13 => Ask::Pause(true),
+        14 => Ask::Pause(false),
         _ => Ask::Quarantine,
     }
 }
@@ -143,6 +200,10 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
         found.push(unit(|it| it.plays.clear()));
         found.push(unit(|it| it.policy = RestartPolicy::default()));
         found.push(unit(|it| it.depends_on = 0));
+        found.push(unit(|it| it.check = None));
+        found.push(unit(|it| it.ready = Readiness::Started));
+        found.push(unit(|it| it.watchdog = None));
+        found.push(unit(|it| it.edge.restart = false));
         found.push(unit(|it| it.restart = Restart::No));
         found.push(unit(|it| it.plays.iter_mut().for_each(plainer)));
     }
@@ -168,6 +229,11 @@ fn plainer(play: &mut Play) {
         play.dies = usual.dies;
     } else if play.oom {
         play.oom = false;
+    } else if play.beats.is_some() || play.hangs.is_some() {
+        (play.beats, play.hangs) = (None, None);
+    } else if play.says.pop().is_some() {
+    } else if play.probes.len() > 1 {
+        play.probes.truncate(1);
     } else {
         play.start = usual.start;
     }

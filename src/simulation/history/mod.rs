@@ -19,8 +19,8 @@ use super::lot::Lot;
 use super::machine::{Machine, Safe};
 use super::play::{Play, failure};
 use super::promise::{Breach, Promise};
-use crate::config::{Condition, Config, Container, Dependency, Restart, RestartPolicy};
-use crate::supervisor::{Event, Exit, Fault, Outcome};
+use crate::config::{Config, Container, Dependency, HealthCheck, Readiness, Restart, RestartPolicy};
+use crate::supervisor::{Event, Exit, Fault, Notice, Outcome, Probed};
 
 use shrink::shrink;
 
@@ -31,6 +31,9 @@ const BEGIN: Duration = Duration::from_secs(1);
 
 /// Long enough for the longest chain of grace periods, and for a few of the longest pauses.
 const QUIET: Duration = Duration::from_secs(150);
+
+/// Of those that say themselves when they are ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A core that is told so often within one act does not come to rest.
 const MOST_TURNS: u32 = 10_000;
@@ -46,8 +49,12 @@ pub struct History {
 
 #[derive(Debug, Clone, PartialEq)]
 struct UnitPlan {
-    /// One bit for each earlier container.
+    /// One bit for each earlier container, and how it depends on all of them.
     depends_on: u8,
+    edge: Dependency,
+    ready: Readiness,
+    check: Option<HealthCheck>,
+    watchdog: Option<Duration>,
     restart: Restart,
     policy: RestartPolicy,
     grace: Duration,
@@ -81,6 +88,8 @@ enum Ask {
     Kill(i32),
     ImageInvalid,
     Quarantine,
+    /// Or lets go on.
+    Pause(bool),
 }
 
 /// A history that breaks a promise.
@@ -137,10 +146,13 @@ impl History {
             container.restart = unit.restart;
             container.restart_policy = unit.policy;
             container.stop_grace_period = unit.grace;
+            container.ready = unit.ready;
+            container.ready_timeout = READY_TIMEOUT;
+            container.healthcheck = unit.check.clone().unwrap_or_default();
+            container.watchdog = unit.watchdog;
             for (bit, dependency) in NAMES.iter().enumerate().take(config.containers.len()) {
                 if unit.depends_on & (1 << bit) != 0 {
-                    let condition = Condition::Started;
-                    container.depends_on.insert(dependency.to_string(), Dependency { condition });
+                    container.depends_on.insert(dependency.to_string(), unit.edge);
                 }
             }
             config.containers.insert(name.to_string(), container);
@@ -205,6 +217,7 @@ impl Ask {
             Self::Restart => Event::Restart { name },
             Self::Kill(signal) => Event::Kill { name, signal },
             Self::ImageInvalid => Event::ImageInvalid { name, reason: "torn".to_string() },
+            Self::Pause(paused) => Event::Paused { name, paused },
             Self::Quarantine => Event::Quarantine { name, reason: "cursed".to_string() },
         }
     }
@@ -234,13 +247,15 @@ fn stale<C: Core>(machine: &mut Machine<C>, name: String, what: u64, ahead: bool
 fn stale_event(name: String, generation: u64, what: u64, at: Duration) -> Event {
     let text = "no".to_string();
     match what {
-        0 => Event::Started { name, generation, pid: 1, pidfd_inode: 1, stop_signal: None },
+        0 => Event::Started { name, generation, pid: 1, pidfd_inode: 1, stop_signal: None, check: None },
         1 => Event::StartFailed { name, generation, failure: failure(Fault::Permanent) },
         2 => Event::Ended { name, generation, exit: Exit::Code(1), oom: false, at },
         3 => Event::Emptied { name, generation },
         4 => Event::CleanFailed { name, generation, text },
         5 => Event::KillFailed { name, generation, text },
         6 => Event::Created { name, generation, pid: 1, pidfd_inode: 1 },
+        7 => Event::Notified { name, generation, notice: Notice::Ready },
+        8 => Event::Probed { name, generation, number: 1, answer: Probed::Passed },
         _ => Event::SignalFailed { name, generation },
     }
 }
@@ -257,6 +272,7 @@ impl fmt::Display for History {
             let above = NAMES.iter().enumerate().filter(|(bit, _)| unit.depends_on & (1 << bit) != 0);
             let above: Vec<&str> = above.map(|(_, name)| *name).take_while(|it| *it < name).collect();
             writeln!(f, "{name}: depends_on {above:?}, restart {:?}, grace {:?}", unit.restart, unit.grace)?;
+            writeln!(f, "    {:?} {:?} {:?} {:?}", unit.edge, unit.ready, unit.check, unit.watchdog)?;
             writeln!(f, "    {:?}", unit.policy)?;
             for play in &unit.plays {
                 writeln!(f, "    {play:?}")?;

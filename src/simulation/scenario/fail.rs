@@ -8,6 +8,8 @@
 //! fail         boot · start                       it cannot be started
 //! image        boot · start                       its image cannot be used
 //! hang         boot · start · stop                the start is never answered; the stop signal is ignored
+//! hang         TIME · run:TIME                    it stands still: no probe passes, no sign of life
+//! unready      boot · start                       it never says that it is ready
 //! slow:TIME    boot · start · stop                it takes so long
 //! unkillable   stop                               it stays, whatever it is sent
 //! ```
@@ -42,6 +44,7 @@ pub enum What {
     Image,
     Hang,
     Slow(Duration),
+    Unready,
     Unkillable,
 }
 
@@ -70,8 +73,8 @@ impl fmt::Display for BadFail {
     }
 }
 
-const WHATS: [&str; 8] =
-    ["exit:CODE", "signal:NAME", "oom", "fail", "image", "hang", "slow:TIME", "unkillable"];
+const WHATS: [&str; 9] =
+    ["exit:CODE", "signal:NAME", "oom", "fail", "image", "hang", "slow:TIME", "unready", "unkillable"];
 const WHENS: [&str; 5] = ["boot", "start", "stop", "TIME", "run:TIME"];
 
 impl Fail {
@@ -150,8 +153,9 @@ impl What {
             ("fail", None) => Ok(Self::Fail),
             ("image", None) => Ok(Self::Image),
             ("hang", None) => Ok(Self::Hang),
+            ("unready", None) => Ok(Self::Unready),
             ("unkillable", None) => Ok(Self::Unkillable),
-            ("oom" | "fail" | "image" | "hang" | "unkillable", Some(_)) => {
+            ("oom" | "fail" | "image" | "hang" | "unready" | "unkillable", Some(_)) => {
                 Err((format!("`{word}` takes no value"), format!("write {word}")))
             }
             (_, _) => {
@@ -167,15 +171,16 @@ impl What {
             Self::Exit(code) => Some((Exit::Code(code), false)),
             Self::Signal(signal) => Some((Exit::Signal(signal), false)),
             Self::Oom => Some((Exit::Signal(SIGKILL), true)),
-            Self::Fail | Self::Image | Self::Hang | Self::Slow(_) | Self::Unkillable => None,
+            Self::Fail | Self::Image | Self::Hang | Self::Slow(_) | Self::Unready | Self::Unkillable => None,
         }
     }
 
     fn possible(self) -> &'static [&'static str] {
         match self {
             Self::Exit(_) | Self::Signal(_) | Self::Oom => &["boot", "start", "TIME", "run:TIME"],
-            Self::Fail | Self::Image => &["boot", "start"],
-            Self::Hang | Self::Slow(_) => &["boot", "start", "stop"],
+            Self::Fail | Self::Image | Self::Unready => &["boot", "start"],
+            Self::Hang => &["boot", "start", "stop", "TIME", "run:TIME"],
+            Self::Slow(_) => &["boot", "start", "stop"],
             Self::Unkillable => &["stop"],
         }
     }

@@ -1,6 +1,7 @@
 //! A configuration, played: what would happen to it if such and such went wrong.
 //!
-//! Everything starts within tens of milliseconds and runs for ever, but for what the failures say. It is the
+//! Everything starts within tens of milliseconds, gets ready, is well, and runs for ever or comes to a good end, as
+//! its declaration says, but for what the failures say. It is the
 //! machine's own core that decides, with the seed of its jitter; the watch looks on here too.
 
 mod fail;
@@ -14,13 +15,17 @@ use super::lot::Lot;
 use super::machine::{Entry, Machine};
 use super::play::{NEVER, Play};
 use super::promise::Breach;
-use crate::config::Config;
-use crate::supervisor::{Cause, Effect, Event, Fault, StateKind, Status};
+use crate::config::{Condition, Config, Container, Dependency, Kind, Readiness};
+use crate::supervisor::{Cause, Effect, Event, Exit, Fault, Note, Notice, StateKind, Status};
 
 pub use fail::{BadFail, Fail, What, When};
 
 /// How long starts take: what they do on a small machine.
 const START: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(40));
+
+/// From the first instruction to ready, of who says so; and how long what comes to an end takes.
+const READY: Duration = Duration::from_millis(100);
+const JOB: Duration = Duration::from_secs(1);
 
 /// More news than anybody reads: a simulation that has so many ends there.
 pub const MOST_NEWS: usize = 100_000;
@@ -61,6 +66,12 @@ pub enum Happening {
         from: StateKind,
         to: StateKind,
         cause: Option<Cause>,
+    },
+    /// Of one that runs: `ready`, `not ready`, or its health, with what the last probe said.
+    Noted {
+        name: String,
+        note: &'static str,
+        report: Option<String>,
     },
     /// It should have been hit, and nothing of it ran.
     Missed {
@@ -123,8 +134,14 @@ impl Tale {
 
     fn strike(&mut self, at: Duration, fail: &Fail) {
         self.pass(at);
-        let Some((exit, oom)) = fail.what.exit() else { return };
-        if at <= self.end && self.machine.now >= at && !self.machine.strike(&fail.name, exit, oom) {
+        if at > self.end || self.machine.now < at {
+            return;
+        }
+        let hit = match fail.what.exit() {
+            Some((exit, oom)) => self.machine.strike(&fail.name, exit, oom),
+            None => self.machine.hang(&fail.name),
+        };
+        if !hit {
             let (name, fail) = (fail.name.clone(), fail.text.clone());
             self.news.push(News { at, what: Happening::Missed { name, fail } });
         }
@@ -148,6 +165,14 @@ impl Tale {
                 // A cause that is told more exactly later changes nothing for who watches.
                 Entry::Asked(Effect::Changed { name, from, to, cause }) if from != to => {
                     Happening::Changed { name, from, to, cause }
+                }
+                Entry::Asked(Effect::Noted { name, note }) => {
+                    let (note, report) = match note {
+                        Note::Ready => ("ready", None),
+                        Note::NotReady => ("not ready", None),
+                        Note::Health { health, report } => (health.word(), report),
+                    };
+                    Happening::Noted { name, note, report }
                 }
                 Entry::Asked(Effect::ShutdownDone) => Happening::ShutdownDone,
                 Entry::Asked(_) | Entry::Told(..) | Entry::Crashed => continue,
@@ -179,8 +204,13 @@ impl Tale {
 fn plays(scenario: &Scenario<'_>) -> BTreeMap<String, Vec<Play>> {
     let mut lot = Lot::new(scenario.seed);
     let mut plays = BTreeMap::new();
-    for name in scenario.config.containers.keys() {
-        let usual = Play { start: lot.time(START.0, START.1), ..Play::default() };
+    let completes = |name: &str| {
+        let waits = |edge: &Dependency| edge.condition == Condition::Completed;
+        let mut dependents = scenario.config.containers.values();
+        dependents.any(|container| container.depends_on.get(name).is_some_and(waits))
+    };
+    for (name, container) in &scenario.config.containers {
+        let usual = Play { start: lot.time(START.0, START.1), ..usual(container, completes(name)) };
         let (mut first, mut others) = (usual.clone(), usual);
         for fail in scenario.fails.iter().filter(|fail| fail.name == *name) {
             fail.spoil(&mut first);
@@ -191,6 +221,17 @@ fn plays(scenario: &Scenario<'_>) -> BTreeMap<String, Vec<Play>> {
         plays.insert(name.to_string(), Vec::from([first, others]));
     }
     plays
+}
+
+/// As one behaves that does what its declaration says: gets ready, gives its signs of life, comes to an end if
+/// somebody waits for that.
+fn usual(container: &Container, completes: bool) -> Play {
+    let says = match container.ready {
+        Readiness::Notify | Readiness::Fd => Vec::from([(READY, Notice::Ready)]),
+        Readiness::Started | Readiness::Healthy => Vec::new(),
+    };
+    let ends = (completes || container.kind == Kind::Oneshot).then_some((JOB, Exit::Code(0)));
+    Play { says, ends, beats: container.watchdog.map(|watchdog| watchdog / 2), ..Play::default() }
 }
 
 impl Fail {
@@ -209,7 +250,9 @@ impl Fail {
             }
             What::Fail => play.fails = Some(Fault::Permanent),
             What::Image => play.unusable = true,
+            What::Hang if self.when == When::Run(after) => play.hangs = Some(after),
             What::Hang => play.start = NEVER,
+            What::Unready => play.says.retain(|(_, notice)| *notice != Notice::Ready),
             What::Slow(time) => play.start = time,
             What::Unkillable => {}
         }
@@ -220,7 +263,7 @@ impl Fail {
             What::Hang => play.obeys = None,
             What::Slow(time) => play.obeys = Some(time),
             What::Unkillable => (play.obeys, play.dies) = (None, None),
-            What::Exit(_) | What::Signal(_) | What::Oom | What::Fail | What::Image => {}
+            What::Exit(_) | What::Signal(_) | What::Oom | What::Fail | What::Image | What::Unready => {}
         }
     }
 }

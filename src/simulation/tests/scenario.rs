@@ -41,13 +41,13 @@ fn a_failure_is_read_or_the_error_says_what_can_be_written() {
     );
     bad("web=slow:5@boot", "`5` is nothing that `slow` can be of; write a time, as in slow:5s");
     bad("web=oom:1@boot", "`oom` takes no value; write oom");
-    let whats = "exit:CODE, signal:NAME, oom, fail, image, hang, slow:TIME, unkillable";
+    let whats = "exit:CODE, signal:NAME, oom, fail, image, hang, slow:TIME, unready, unkillable";
     bad("web=boom@boot", &format!("nothing is called `boom`; what can happen: {whats}"));
     let whens = "boot, start, stop, TIME, run:TIME";
     bad("web=oom@soon", &format!("`soon` is no moment; write one of {whens}"));
     bad("web=oom@run:5", &format!("`run:5` is no moment; write one of {whens}"));
     bad("web=oom@stop", "`oom` cannot happen at `stop`; it can at boot, start, TIME, run:TIME");
-    bad("web=hang@30s", "`hang` cannot happen at `30s`; it can at boot, start, stop");
+    bad("web=unready@30s", "`unready` cannot happen at `30s`; it can at boot, start");
 }
 
 /// At the end: each container's state, how often it was started again, and why it is so.
@@ -87,6 +87,29 @@ fn what_goes_wrong_goes_wrong() {
     check(&["web=hang@start"], [cache, db, late]);
     check(&["web=slow:45s@start"], [cache, db, late]);
     check(&["web=slow:20s@start"], well);
+}
+
+#[test]
+fn what_is_declared_of_health_and_readiness_is_played() {
+    let config = declared(
+        "[container.job]\ntype = 'oneshot'\n[container.db]\nrestart = 'always'\nready = 'notify'\nwatchdog = '10s'\n\
+         [container.web]\nrestart = 'always'\nhealthcheck = { tcp = 80, interval = '10s', retries = 1 }\n\
+         depends_on = { db = 'started', job = 'completed' }\n[container.app]\ndepends_on = { web = 'healthy' }\n",
+    );
+    let check = |fails: &[&str], expected: [&str; 4]| {
+        let fails: Vec<Fail> = fails.iter().map(|text| Fail::parse(text, &config).unwrap()).collect();
+        let run =
+            simulate(&Scenario { config: &config, fails: &fails, seed: 1, time: s(100), shutdown: None });
+        assert_eq!(run.breach, None);
+        let fate =
+            |it: &Fate| format!("{} {} {}", it.status.name, it.status.state.word(), it.status.restarts);
+        assert_eq!(run.fates.iter().map(fate).collect::<Vec<_>>(), expected, "{fails:?}: {:#?}", run.news);
+    };
+    check(&[], ["app running 0", "db running 0", "job exited 0", "web running 0"]);
+    check(&["job=exit:1@start"], ["app waiting 0", "db running 0", "job failed 0", "web waiting 0"]);
+    check(&["db=hang@50s"], ["app running 0", "db running 1", "job exited 0", "web running 0"]);
+    check(&["web=hang@run:55s"], ["app running 0", "db running 0", "job exited 0", "web running 1"]);
+    check(&["db=unready@boot"], ["app running 0", "db running 1", "job exited 0", "web running 0"]);
 }
 
 #[test]

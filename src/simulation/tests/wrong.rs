@@ -220,6 +220,12 @@ flaws! {
         }
     }
 
+    a_core_that_calls_ready_what_only_runs: ReadyIsTrue {
+        fn declares(container: &mut Container) {
+            container.ready = crate::config::Readiness::Started;
+        }
+    }
+
     a_core_that_takes_every_report_for_its_own: StaleReportsAreIgnored {
         fn hears(core: &Supervisor, event: Event) -> Vec<Event> {
             match event {

@@ -4,12 +4,12 @@ use alloc::format;
 use core::time::Duration;
 
 use super::shadow::{Ending, Shadow, Word};
-use super::{Closing, View, Watch};
+use super::{Closing, View, Watch, is_met};
 use crate::config::{Exhausted, Restart};
 use crate::simulation::core::Core;
 use crate::simulation::promise::Promise;
 use crate::supervisor::{
-    Effect, Event, Exit, Fault, Found, Outcome, Record, START_DEADLINE, StateKind, Wanted,
+    Effect, Event, Exit, Fault, Found, Notice, Outcome, Probed, Record, START_DEADLINE, StateKind, Wanted,
 };
 
 const SIGTERM: i32 = 15;
@@ -22,7 +22,10 @@ impl Watch {
         outcome: &Outcome,
     ) {
         match (outcome, event) {
-            (Outcome::Done, event) => self.happened(view, event),
+            (Outcome::Done, event) => {
+                self.happened(view, event);
+                self.is_ready_now(view, event);
+            }
             // It is down already, or so the core says.
             (Outcome::Ignored(_), Event::Stop { name }) => self.stopped(name),
             (Outcome::Ignored(why), Event::Start { name } | Event::Restart { name }) => {
@@ -39,7 +42,10 @@ impl Watch {
             Event::SafeMode => self.safe = true,
             Event::Resume => self.safe = false,
             Event::Shutdown { deadline } => self.shut_down(view.now, *deadline),
-            Event::Adopted { record, found } => self.adopted(record, *found),
+            Event::Adopted { record, found } => {
+                let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
+                self.adopted(record, *found, ready);
+            }
             Event::Start { name } | Event::Restart { name } => self.of(name, |shadow| {
                 shadow.word = shadow.there.then_some(Word::Again);
                 (shadow.unusable, shadow.start_owed) = (false, true);
@@ -49,6 +55,7 @@ impl Watch {
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => self.of(name, |shadow| {
                 shadow.unusable = true;
                 shadow.ran &= shadow.there;
+                shadow.completed &= shadow.there;
                 // It may be the answer to a start, in the place of an end.
                 shadow.certain = false;
             }),
@@ -58,7 +65,6 @@ impl Watch {
                     // Otherwise it is being killed already.
                     let welcome = shadow.word.is_none() && shadow.end.is_none();
                     shadow.up = welcome && shadow.certain && !shutting_down;
-                    shadow.ran |= shadow.up;
                 });
             }
             Event::StartFailed { name, failure, .. } => {
@@ -73,12 +79,32 @@ impl Watch {
                 self.of(name, |shadow| shadow.end = shadow.end.or(Some(ending)));
             }
             Event::Emptied { name, .. } => self.emptied(view, name),
-            Event::Created { .. }
+            Event::Notified { name, notice, .. } => {
+                self.of(name, |shadow| shadow.said_ready |= *notice == Notice::Ready);
+            }
+            Event::Probed { name, answer, .. } => self.of(name, |shadow| match answer {
+                Probed::Passed => shadow.passed = true,
+                Probed::Failed { .. } => shadow.failed = true,
+                Probed::NotMade { .. } => {}
+            }),
+            Event::Paused { .. }
+            | Event::Created { .. }
             | Event::CleanFailed { .. }
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
             | Event::Tick => {}
+        }
+    }
+
+    /// What makes a container ready was heard: from then on it has been.
+    fn is_ready_now<C: Core>(&mut self, view: &View<'_, C>, event: &Event) {
+        let (Event::Started { name, .. } | Event::Notified { name, .. } | Event::Probed { name, .. }) = event
+        else {
+            return;
+        };
+        if view.core.status(name).is_some_and(|status| status.ready) {
+            self.of(name, |shadow| shadow.ran = true);
         }
     }
 
@@ -99,10 +125,13 @@ impl Watch {
                 }
                 self.check_address(view.now, name, *generation);
                 self.of(name, |shadow| shadow.signalled |= *signal == SIGTERM);
+                if view.kind(name) == Some(StateKind::Stopping) {
+                    self.check_stop(view, name, false);
+                }
             }
             Effect::KillCgroup { name, generation } => {
                 self.check_address(view.now, name, *generation);
-                self.check_kill(view.now, name);
+                self.check_stop(view, name, true);
             }
             Effect::Clean { name, generation } => {
                 self.check_address(view.now, name, *generation);
@@ -110,7 +139,8 @@ impl Watch {
                 let over = self.shadows.get(name).is_none_or(over);
                 self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
             }
-            Effect::Save { .. } | Effect::Changed { .. } => {}
+            Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
+            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());
@@ -126,15 +156,15 @@ impl Watch {
         let asked = self.shutdown.is_none() && (!self.safe || shadow.start_owed) && !shadow.unusable;
         let later = generation > shadow.generation;
         let alone = !shadow.there && !view.live.contains_key(name);
-        let unmet = shadow.depends_on.iter();
-        let unmet = unmet.filter(|(name, it)| !self.shadows.get(name).is_some_and(|other| other.meets(*it)));
-        let unmet = unmet.map(|(name, _)| name.clone()).next();
-        let said = format!("{name}, generation {generation}: {shadow:?}");
+        let mut edges = shadow.depends_on.iter();
+        let unmet = edges.find(|(on, edge)| !is_met(view, &self.shadows, on, edge));
+        let said = format!("{name}, generation {generation}, {unmet:?}: {shadow:?}");
+        let met = unmet.is_none();
         let said = |of: Promise| (of, said.clone());
         for (kept, (promise, text)) in [
             (asked, said(Promise::NothingUnasked)),
             (later && alone, said(Promise::OneGeneration)),
-            (unmet.is_none(), said(Promise::DependenciesFirst)),
+            (met, said(Promise::DependenciesFirst)),
         ] {
             self.must(kept, promise, view.now, || text);
         }
@@ -142,7 +172,8 @@ impl Watch {
             (shadow.generation, shadow.started_at) = (generation, view.now);
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
-            shadow.up = false;
+            (shadow.up, shadow.own) = (false, false);
+            (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
         });
     }
 
@@ -153,16 +184,22 @@ impl Watch {
         self.must(there, Promise::EffectsAreAddressed, now, text);
     }
 
-    /// One that nobody ended and nobody wants down is killed because its start took too long, and then only.
-    fn check_kill(&mut self, now: Duration, name: &str) {
+    /// One that nobody ended and nobody wants down is stopped for a reason that was seen, and then only.
+    fn check_stop<C: Core>(&mut self, view: &View<'_, C>, name: &str, kill: bool) {
         let Some(shadow) = self.shadows.get(name) else { return };
         let asked = shadow.word.is_some() || self.shutdown.is_some();
-        if shadow.end.is_some() || asked || shadow.unusable || !shadow.certain {
+        if shadow.end.is_some() || asked || shadow.unusable || !shadow.certain || shadow.own {
             return;
         }
-        let late = !shadow.up && now.saturating_sub(shadow.started_at) >= START_DEADLINE;
-        self.must(late, Promise::NothingUnasked, now, || format!("{name} is killed"));
-        self.of(name, |shadow| shadow.end = Some(Ending::Failure));
+        let is_up = |name: &str| view.kind(name) == Some(StateKind::Running);
+        let lost = shadow.depends_on.iter().any(|(on, edge)| edge.restart && edge.required && !is_up(on));
+        let late = kill && !shadow.up && view.now.saturating_sub(shadow.started_at) >= START_DEADLINE;
+        let may = late || shadow.may_be_stopped(lost);
+        self.must(may, Promise::NothingUnasked, view.now, || format!("{name} is stopped"));
+        self.of(name, |shadow| {
+            shadow.own = true;
+            shadow.end = late.then_some(Ending::Failure);
+        });
     }
 
     /// Nothing is told to stop before what depends on it and stops as well.
@@ -173,9 +210,10 @@ impl Watch {
             return;
         }
         let stops = |other: &Shadow| other.there && (self.shutdown.is_some() || other.word.is_some());
-        let earlier = shadow.dependents.iter().find(|dependent| {
-            let stuck = view.kind(dependent) == Some(StateKind::Stuck);
-            !stuck && self.shadows.get(*dependent).is_some_and(stops)
+        let earlier = shadow.dependents.iter().find(|dependent| match view.kind(dependent) {
+            Some(StateKind::Stopping) => true,
+            Some(StateKind::Stuck) => false,
+            _ => self.shadows.get(*dependent).is_some_and(stops),
         });
         if let Some(dependent) = earlier.cloned() {
             self.must(false, Promise::DependentsFirst, view.now, || format!("{name} before {dependent}"));
@@ -186,8 +224,17 @@ impl Watch {
         use StateKind::{Backoff, Exited, Failed, Invalid, Starting, Waiting};
         let (Some(state), Some(shadow)) = (view.kind(name), self.shadows.get_mut(name)) else { return };
         shadow.there = false;
-        shadow.ran &= !matches!(state, Failed | Invalid);
         let (word, end) = (shadow.word.take(), shadow.end.take());
+        match (word, end, shadow.own || !shadow.certain || self.shutdown.is_some()) {
+            (None, Some(Ending::Clean), false) => (shadow.completed, shadow.concluded) = (true, true),
+            (None, Some(Ending::Failure), false) => (shadow.completed, shadow.concluded) = (false, true),
+            (None, Some(Ending::NoFault), false) => shadow.concluded = true,
+            // What it was is the core's to say.
+            (Some(_), ..) | (None, None, _) | (None, Some(_), true) => shadow.believe(view.core.record(name)),
+        }
+        let failed = matches!(state, Failed | Invalid);
+        shadow.ran &= !failed;
+        shadow.completed &= !failed;
         let policy = &shadow.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
         let allowed: &[StateKind] = match (word, end, shadow.restart) {
@@ -196,7 +243,7 @@ impl Watch {
             (Some(Word::Stop), ..) => &[Exited],
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
-            _ if !shadow.certain => return,
+            _ if !shadow.certain || shadow.own => return,
             (None, Some(Ending::Clean), Restart::No | Restart::OnFailure) => &[Exited],
             (None, Some(Ending::Failure), Restart::No) => &[Failed],
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
@@ -222,6 +269,7 @@ impl Watch {
         (self.booted, self.safe, self.shutdown) = (false, false, None);
         for shadow in self.shadows.values_mut() {
             (shadow.there, shadow.ran, shadow.certain) = (false, false, false);
+            (shadow.completed, shadow.concluded, shadow.own) = (false, false, false);
             shadow.wanted = Wanted::Up;
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
             // Only one whose record says so was ever made.
@@ -229,7 +277,7 @@ impl Watch {
         }
     }
 
-    fn adopted(&mut self, record: &Record, found: Option<Found>) {
+    fn adopted(&mut self, record: &Record, found: Option<Found>, ready: bool) {
         let shutting_down = self.shutdown.is_some();
         let alive = matches!(found, Some(Found::Alive { .. }));
         let kind = StateKind::from_word(&record.state);
@@ -247,8 +295,9 @@ impl Watch {
             shadow.unusable = record.invalid.is_some();
             shadow.there = alive || !kind.is_some_and(StateKind::is_down);
             let goes_down = matches!(kind, Some(StateKind::Stopping | StateKind::Stuck));
-            let at_barrier = kind == Some(StateKind::Starting) && record.pid.is_none();
-            shadow.ran = record.ran || (alive && !goes_down && !at_barrier);
+            (shadow.completed, shadow.concluded) = (record.completed, record.concluded);
+            shadow.ran = record.ran || ready;
+            shadow.own = goes_down && shadow.word.is_none();
             shadow.signalled |= record.phase.as_deref() == Some("term");
         });
     }

@@ -16,7 +16,7 @@ use core::time::Duration;
 use super::core::Core;
 use super::live::Live;
 use super::promise::{Breach, Promise};
-use crate::config::Config;
+use crate::config::{Config, Dependency};
 use crate::supervisor::{Phase, State, StateKind, Status, Wait, Wanted};
 
 use shadow::Shadow;
@@ -27,6 +27,19 @@ pub(super) struct View<'a, C> {
     pub(super) now: Duration,
     pub(super) core: &'a C,
     pub(super) live: &'a BTreeMap<String, Live>,
+}
+
+/// Whether `on` is what a dependent with this edge waits for.
+fn is_met<C: Core>(
+    view: &View<'_, C>,
+    shadows: &BTreeMap<String, Shadow>,
+    on: &str,
+    edge: &Dependency,
+) -> bool {
+    match (shadows.get(on), view.core.status(on)) {
+        (Some(shadow), Some(status)) => shadow.meets(edge, &status),
+        (None, _) | (_, None) => !edge.required,
+    }
 }
 
 #[derive(Debug)]
@@ -99,8 +112,8 @@ impl Watch {
         let timed = |until: Duration| until > view.now && due.is_some_and(|due| due <= until);
         let alive = view.live.get(name).is_some_and(Live::is_alive);
         let meets = |other: &String| {
-            let edge = shadows.get(name).and_then(|it| it.depends_on.iter().find(|edge| edge.0 == *other));
-            edge.is_some_and(|(_, condition)| shadows.get(other).is_some_and(|it| it.meets(*condition)))
+            let edge = shadows.get(name).and_then(|it| it.depends_on.get(other));
+            edge.is_some_and(|edge| is_met(view, shadows, other, edge))
         };
         let awaited = match state {
             State::Waiting { on: Wait::Boot, .. } => !self.booted,
@@ -122,11 +135,13 @@ impl Watch {
                 ..
             } => timed(until),
             State::Stuck { retry, .. } => view.live.contains_key(name) && retry.is_none_or(timed),
+            // In safe mode nothing follows from what it does not do.
+            State::Running { .. } if alive && !self.safe => state.deadline().is_none_or(timed),
             State::Running { .. } => alive,
             State::Exited | State::Failed | State::Invalid => true,
         };
-        let running = status.state == StateKind::Running;
-        let promise = if running { Promise::RunsInItsCgroup } else { Promise::Awaited };
+        let dead = status.state == StateKind::Running && !alive;
+        let promise = if dead { Promise::RunsInItsCgroup } else { Promise::Awaited };
         self.must(awaited, promise, view.now, || format!("{state:?}, looked at {due:?}: {status:?}"));
     }
 
@@ -142,6 +157,7 @@ impl Watch {
         let soon = matches!(status.state, StateKind::Waiting | StateKind::Backoff);
         let unwanted = status.wanted == Wanted::Down && (up || soon);
         self.must(!unwanted, Promise::NothingUnasked, now, || format!("{status:?}"));
+        self.must(shadow.has_shown(status), Promise::ReadyIsTrue, now, || format!("{status:?} {shadow:?}"));
         if let Some(next) = status.next_start {
             let most = shadow.policy.max_delay;
             let longest = now.saturating_add(most).saturating_add(most / 10);

@@ -140,6 +140,7 @@ fn history_counts_after_adoption() {
     let mut record = running_record();
     (record.streak, record.restarts, record.restarts_asked) = (4, 5, 6);
     record.started_at_us = Some(99_000_000);
+    record.well_since_us = record.started_at_us;
     let pause = |record: &Record| {
         let (exit, at) = (Exit::Code(3), s(100));
         let mut sup = adopted(record.clone(), Some(Found::Ended { exit, oom: false, at }));
@@ -310,7 +311,7 @@ fn records_keep_what_they_do_not_know_and_refuse_another_version() {
 
 #[test]
 fn a_later_kind_of_cause_keeps_its_text() {
-    let text = "{\"kind\":\"probe\",\"text\":\"did not answer\",\"url\":\"/\"}";
+    let text = "{\"kind\":\"solar\",\"text\":\"did not answer\",\"url\":\"/\"}";
     let cause: Cause = serde_json::from_str(text).unwrap();
     let expected = Cause { kind: CauseKind::Unknown, text: "did not answer".into() };
     assert_eq!(cause, expected);

@@ -1,6 +1,6 @@
 //! `depends_on`: who waits for whom, at a start and at a stop.
 
-use super::declared::{config, ms, s};
+use super::declared::{config, declared, ms, s};
 use super::world::World;
 use super::*;
 use crate::simulation::Play;
@@ -168,4 +168,175 @@ fn a_circle_is_invalid_and_the_others_run() {
     assert_eq!(world.cause("d"), "cannot run: it depends on nowhere, which is not declared");
     let states = ["a", "b", "c", "d"].map(|name| world.state(name).word());
     assert_eq!(states, ["invalid", "invalid", "running", "invalid"]);
+}
+
+fn went_down_with(name: &str, world: &World) -> bool {
+    world.news(name).contains(&"stopping -> waiting: waits for db, which has not started yet".into())
+}
+
+const FOLLOWS: &str = "
+    [container.db]
+    restart = 'always'
+    restart_policy = { delay = '2s' }
+    [container.web]
+    depends_on = { db = { condition = 'started', restart = true } }
+    [container.stays]
+    depends_on = ['db']
+";
+
+#[test]
+fn a_dependent_that_follows_goes_down_with_its_dependency_and_comes_back_after_it() {
+    let mut world =
+        World::new(declared(FOLLOWS)).play("db", &[Play::exits(s(10), 1), Play::default()]).booted();
+    world.run_for(s(30));
+    assert!(went_down_with("web", &world), "{:#?}", world.news("web"));
+    let stopped = "running -> stopping: was stopped, because db went down";
+    assert!(world.news("web").contains(&stopped.into()), "{:#?}", world.news("web"));
+    let db = world.starts("db");
+    assert!(world.starts("web")[1] > db[1] && world.starts("web").len() == 2, "{:#?}", world.story());
+    assert_eq!(world.starts("stays").len(), 1);
+    assert_eq!(world.status("web").restarts, 1);
+    // No failure of its own: the next real one has the shortest pause.
+    assert_eq!(world.core.record("web").map(|record| (record.streak, record.failures)), Some((0, 0)));
+
+    // A person's stop and start as well: it goes first, and comes after.
+    world.tell(stop("db"));
+    world.run_for(s(5));
+    let story = world.story();
+    let asked: Vec<&String> = story.iter().filter(|deed| deed.contains("signal")).collect();
+    assert!(asked[1].ends_with("web") && asked[2].ends_with("db"), "{story:#?}");
+    assert_eq!(
+        (world.state("web"), world.cause("web")),
+        (StateKind::Waiting, "waits for db, which is stopped".into())
+    );
+    world.tell(start("db"));
+    world.run_for(s(5));
+    assert_eq!((world.state("web"), world.starts("web").len()), (StateKind::Running, 3));
+}
+
+#[test]
+fn a_follower_that_a_person_stops_stays_down_and_a_shutdown_ends_it() {
+    let mut world =
+        World::new(declared(FOLLOWS)).play("web", &[Play { obeys: Some(s(5)), ..Play::default() }]);
+    world.tell(Event::Booted);
+    world.run_for(s(1));
+    world.tell(stop("db"));
+    world.run_for(s(1));
+    world.tell(stop("web"));
+    world.run_for(s(10));
+    world.tell(start("db"));
+    world.run_for(s(10));
+    assert_eq!((world.state("web"), world.state("db")), (StateKind::Exited, StateKind::Running));
+    world.tell(start("web"));
+    world.run_for(s(1));
+    world.tell(stop("db"));
+    world.run_for(s(1));
+    let deadline = world.now + s(60);
+    world.tell(Event::Shutdown { deadline });
+    world.run_for(s(30));
+    assert_eq!((world.state("web"), world.state("db")), (StateKind::Exited, StateKind::Exited));
+}
+
+#[test]
+fn a_follower_follows_over_a_supervisor_that_dies() {
+    let mut world =
+        World::new(declared(FOLLOWS)).play("db", &[Play::exits(s(10), 1), Play::default()]).booted();
+    world.run_for(ms(10_010));
+    world.crash();
+    world.run_for(s(20));
+    assert_eq!((world.starts("web").len(), world.state("web")), (2, StateKind::Running));
+}
+
+#[test]
+fn healthy_is_waited_for_and_who_is_unhealthy_lets_nobody_start() {
+    let text = "
+        [container.db]
+        healthcheck = { tcp = 1, interval = '10s', retries = 1, on_failure = 'none', start_period = '0s' }
+        [container.web]
+        depends_on = { db = 'healthy' }
+        [container.plain]
+        depends_on = ['db']
+        [container.never]
+        depends_on = { plain = 'healthy' }
+    ";
+    let failed = || Some(Probed::Failed { text: "no".into() });
+    let plays = Play { probes: vec![failed(), failed(), Some(Probed::Passed)], ..Play::default() };
+    let mut world = World::new(declared(text)).play("db", &[plays]).booted();
+    world.run_for(ms(50));
+    assert_eq!(world.cause("web"), "waits for db, which is not healthy yet");
+    world.run_for(s(5));
+    assert_eq!(world.cause("web"), "waits for db, which is unhealthy");
+    assert_eq!(world.state("plain"), StateKind::Running);
+    assert_eq!(world.cause("never"), "waits for plain, which has no health check");
+    world.run_for(s(20));
+    assert_eq!(world.state("web"), StateKind::Running);
+}
+
+#[test]
+fn completed_is_waited_for_and_a_bad_end_is_none() {
+    let text = "
+        [container.migrate]
+        type = 'oneshot'
+        restart = 'on-failure'
+        [container.web]
+        depends_on = { migrate = 'completed' }
+    ";
+    let plays = [Play::exits(s(2), 3), Play::exits(s(2), 0)];
+    let mut world = World::new(declared(text)).play("migrate", &plays).booted();
+    world.run_for(s(1));
+    assert_eq!(world.cause("web"), "waits for migrate, which has not completed yet");
+    world.run_for(s(10));
+    let (migrate, web) = (world.starts("migrate"), world.starts("web"));
+    assert!(migrate.len() == 2 && web[0] >= migrate[1] + s(2), "{:#?}", world.story());
+    // It is remembered.
+    world.crash();
+    world.tell(Event::Restart { name: "web".into() });
+    world.run_for(s(5));
+    assert_eq!((world.starts("web").len(), world.starts("migrate").len()), (2, 2));
+}
+
+#[test]
+fn oneshots_come_before_services_whatever_comes_of_them() {
+    let text = "
+        [container.disk]
+        type = 'oneshot'
+        [container.broken]
+        type = 'oneshot'
+        [container.web]
+        [container.last]
+        type = 'oneshot'
+        depends_on = ['web']
+    ";
+    let mut world = World::new(declared(text))
+        .play("disk", &[Play::exits(s(5), 0)])
+        .play("broken", &[Play::exits(s(3), 1)])
+        .play("last", &[Play::exits(s(1), 0)])
+        .booted();
+    world.run_for(s(1));
+    assert_eq!(world.status("web").waits_for, ["broken", "disk"]);
+    world.run_for(s(30));
+    let starts: Vec<String> = world.story().into_iter().filter(|deed| deed.contains("start")).collect();
+    assert_eq!(starts, ["1.0 start disk", "1.0 start broken", "6.0 start web", "6.0 start last"]);
+    // Later they are not waited for again.
+    world.tell(start("disk"));
+    world.tell(Event::Restart { name: "web".into() });
+    world.run_for(s(1));
+    assert_eq!(world.state("web"), StateKind::Running);
+}
+
+#[test]
+fn what_is_not_required_is_waited_for_once() {
+    let text = "
+        [container.cache]
+        restart = 'always'
+        [container.web]
+        depends_on = { cache = { condition = 'healthy', required = false }, gone = { condition = 'started', required = false } }
+    ";
+    let fails = Play { fails: Some(Fault::Permanent), start: s(3), ..Play::default() };
+    let mut world = World::new(declared(text)).play("cache", &[fails]).booted();
+    world.run_for(s(2));
+    assert_eq!(world.status("web").waits_for, ["cache"]);
+    world.run_for(s(2));
+    assert_eq!(world.state("web"), StateKind::Running);
+    assert!(world.starts("web")[0] >= s(4) && world.status("cache").health == Health::None);
 }

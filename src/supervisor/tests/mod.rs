@@ -4,6 +4,7 @@ mod adoption;
 mod declared;
 mod dependencies;
 mod governor;
+mod health;
 mod invalid;
 mod persons;
 mod restarts;

@@ -41,7 +41,7 @@ fn the_stop_signal_is_the_declarations_else_the_images_else_term() {
         config.containers.get_mut("web").unwrap().stop_signal = declared;
         let mut world = World::new(config).booted();
         let (name, stop_signal) = (web(), image);
-        world.tell(Event::Started { name, generation: 1, pid: 5, pidfd_inode: 5, stop_signal });
+        world.tell(Event::Started { name, generation: 1, pid: 5, pidfd_inode: 5, stop_signal, check: None });
         world.tell(Event::Stop { name: web() });
         let signals: Vec<i32> = world
             .asked()

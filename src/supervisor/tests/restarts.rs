@@ -262,7 +262,14 @@ fn a_report_about_another_generation_changes_nothing() {
     for generation in [0, 2, 7] {
         let (exit, at) = (Exit::Code(1), s(2));
         for event in [
-            Event::Started { name: name(), generation, pid: 9, pidfd_inode: 9, stop_signal: None },
+            Event::Started {
+                name: name(),
+                generation,
+                pid: 9,
+                pidfd_inode: 9,
+                stop_signal: None,
+                check: None,
+            },
             Event::StartFailed { name: name(), generation, failure: failure(Fault::Permanent) },
             Event::Ended { name: name(), generation, exit, oom: false, at },
             Event::Emptied { name: name(), generation },

@@ -44,7 +44,11 @@ impl World {
 
     /// The supervisor dies, and the next one is there at once.
     pub(crate) fn crash(&mut self) {
-        self.0.crash(Duration::ZERO, Safe::No);
+        self.crash_into(Safe::No);
+    }
+
+    pub(crate) fn crash_into(&mut self, safe: Safe) {
+        self.0.crash(Duration::ZERO, safe);
     }
 
     pub(crate) fn run_for(&mut self, time: Duration) {
@@ -88,7 +92,8 @@ impl World {
                 Effect::KillCgroup { name, .. } => format!("kill {name}"),
                 Effect::Clean { name, .. } => format!("clean {name}"),
                 Effect::ShutdownDone => "done".into(),
-                Effect::Save { .. } | Effect::Changed { .. } => return None,
+                Effect::Probe { name, .. } => format!("probe {name}"),
+                Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => return None,
             };
             Some(format!("{:.1} {deed}", at.as_secs_f64()))
         });
@@ -102,6 +107,13 @@ impl World {
                 let cause = cause.as_ref().map_or("", |cause| &cause.text);
                 Some(format!("{} -> {}: {cause}", from.word(), to.word()))
             }
+            Effect::Noted { name: about, note } if about == name => Some(match note {
+                Note::Ready => "ready".into(),
+                Note::NotReady => "not ready".into(),
+                Note::Health { health, report } => {
+                    format!("{}: {}", health.word(), report.as_deref().unwrap_or_default())
+                }
+            }),
             _ => None,
         });
         news.collect()

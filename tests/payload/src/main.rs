@@ -8,6 +8,7 @@
 
 mod attempt;
 mod guest;
+mod herald;
 mod hostile;
 mod look;
 mod output;
@@ -46,7 +47,12 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   partial TEXT          without an end of line
   copy                  its input, until that ends
   terminal              its size, and the lines typed there, until `exit CODE`
-  serve PORT            answers HTTP
+  serve PORT            answers HTTP, with the status in /tmp/status if there is one
+  notify LINE…          to NOTIFY_SOCKET, in one datagram
+  notify-flood          for ever
+  line-on NUMBER        writes a line on a descriptor
+  listen PATH           takes connections on a Unix socket
+  remove PATH
   stamp-and-stay | stamps MILLISECONDS
                         says when it began, and goes on for ever; or ends after a while by a signal
   run [KEY=VALUE]… PROGRAM [ARGUMENT]…
@@ -145,6 +151,11 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["witness", words @ ..] => witness::run(words),
         ["reap-for-ever"] => witness::reap_for_ever(),
         ["serve", port] => output::serve(number(port)?),
+        ["notify", lines @ ..] => herald::notify(lines),
+        ["notify-flood"] => herald::flood(),
+        ["line-on", descriptor] => herald::line_on(number(descriptor)?),
+        ["listen", path] => herald::listen(path),
+        ["remove", path] => std::fs::remove_file(path).map_err(|e| format!("{path}: {e}")),
         _ => Err(format!("not a task: {}\n{USAGE}", words.join(" "))),
     }
 }

@@ -82,8 +82,9 @@ pub(crate) fn serve(port: u16) -> Result<(), String> {
         let Ok(mut client) = client else { continue };
         let _ = client.read(&mut [0; 4096]);
         let length = BODY.len();
+        let status = std::fs::read_to_string("/tmp/status").unwrap_or_else(|_| "200".to_owned());
         let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{BODY}"
+            "HTTP/1.1 {status} Said\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{BODY}"
         );
         // A client that went before its answer has no use for it.
         let _ = client.write_all(answer.as_bytes());

@@ -1,0 +1,157 @@
+//! How a container lives, as its configuration has it: what it waits for, when it is ready, how it is known to be
+//! well, and what follows its end.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// What a dependency has to be before its dependent starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It was ready since boot, and since it last failed.
+    Started,
+    /// Its health check passes.
+    Healthy,
+    /// It ended well, the last time that it ended.
+    Completed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependency {
+    pub condition: Condition,
+    /// Whether the dependent goes down whenever the dependency does, and comes back after it.
+    pub restart: bool,
+    /// Whether one that does not come up is waited for.
+    pub required: bool,
+}
+
+/// What a container is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// To run.
+    Service,
+    /// To come to an end.
+    Oneshot,
+}
+
+/// Who says that a container is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Nobody: it is, once its program is executed.
+    Started,
+    /// It does, as sd_notify(3) has it.
+    Notify,
+    /// It does, by a line on descriptor 3, as s6 has it.
+    Fd,
+    /// Its health check.
+    Healthy,
+}
+
+/// What a configuration or an image says of a health check; what it does not say is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HealthCheck {
+    pub test: Option<Test>,
+    pub interval: Option<Duration>,
+    pub timeout: Option<Duration>,
+    /// Failures in a row that make it unhealthy.
+    pub retries: Option<u32>,
+    /// Successes in a row that make it healthy again.
+    pub successes: Option<u32>,
+    /// Until then, failures do not count.
+    pub start_period: Option<Duration>,
+    /// Between probes until it is healthy for the first time.
+    pub start_interval: Option<Duration>,
+    pub on_failure: Option<OnFailure>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Test {
+    /// There is no health check, whatever the image says.
+    Disabled,
+    Probe(Probe),
+}
+
+/// One question to a container. Addresses and paths are the container's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Probe {
+    /// A program that exits with 0.
+    Exec(Vec<String>),
+    /// As `Exec`, by /bin/sh.
+    Shell(String),
+    /// A status from 200 to 399, for a GET of `path`.
+    Http { address: SocketAddr, host: String, path: String },
+    /// A connection is taken.
+    Tcp(SocketAddr),
+    /// A connection is taken at this path.
+    Unix(String),
+    /// `grpc.health.v1.Health/Check` answers SERVING; an empty service is the server as a whole.
+    Grpc { address: SocketAddr, service: String },
+    /// There is a file.
+    File(String),
+}
+
+/// What happens to a container that becomes unhealthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OnFailure {
+    /// It is stopped, and its restart policy decides.
+    Restart,
+    /// As `Restart`, without being asked to end first.
+    Kill,
+    /// It is shown.
+    None,
+}
+
+/// How long one that says itself when it is ready may take, without a word about it.
+pub const DEFAULT_READY_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    No,
+    Always,
+    OnFailure,
+    /// As `Always`; a stop by a person lasts until the next boot either way.
+    UnlessStopped,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestartPolicy {
+    /// Before the first restart after a healthy run.
+    pub delay: Duration,
+    pub max_delay: Duration,
+    /// Failures within `window` that are one too many. `None`: no budget.
+    pub max_attempts: Option<u32>,
+    /// `None`: all failures count, up to the next healthy run.
+    pub window: Option<Duration>,
+    /// A run this long is healthy: what went before is forgotten.
+    pub healthy_after: Duration,
+    pub then: Exhausted,
+}
+
+/// The most that `max_attempts` may be with a window: the time of each failure is remembered, and a
+/// container's record stays small.
+pub const MOST_ATTEMPTS: u32 = 256;
+
+/// What happens when the failure budget is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exhausted {
+    /// Keep trying, at `max_delay`, for ever.
+    Hold,
+    /// `failed`, until a person starts it.
+    Fail,
+}
+
+impl Default for RestartPolicy {
+    fn default() -> Self {
+        Self {
+            delay: Duration::from_millis(500),
+            max_delay: Duration::from_secs(30),
+            max_attempts: None,
+            window: Some(Duration::from_secs(60)),
+            healthy_after: Duration::from_secs(60),
+            then: Exhausted::Hold,
+        }
+    }
+}
