@@ -23,6 +23,7 @@ mod machine;
 mod monitor;
 mod screen;
 mod session;
+mod simulate;
 mod table;
 mod units;
 mod upgrade;
@@ -33,6 +34,8 @@ mod check_test;
 mod command_test;
 #[cfg(test)]
 mod live_test;
+#[cfg(test)]
+mod simulate_test;
 #[cfg(test)]
 mod testing;
 
@@ -126,6 +129,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Update(asked) => live::update(&mut connect()?, screen, asked),
         Command::UpgradeSelf(file) => upgrade::upgrade(&mut connect()?, screen, file),
         Command::Check(paths) => check::check(screen, paths),
+        Command::Simulate(asked) => simulate::run(screen, asked),
         Command::Schema => screen.line(orlop::config::schema().trim_end()),
         Command::Debug(DebugCommand::Crash { process, signal, starts, steps }) => {
             machine::crash(&mut connect()?, screen, *process, (*signal, *starts, *steps))

@@ -43,6 +43,7 @@ pub use sysctl::{SysctlOwner, sysctl_owner};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 use report::Report;
 use tree::{Map, Node, Path, Place, Value};
 
@@ -82,6 +83,11 @@ impl Reading {
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
+}
+
+/// A time as a configuration says it: `500ms`, `1m30s`.
+pub fn time(text: &str) -> Result<Duration, Mistake> {
+    value::time::parse(text)
 }
 
 /// Reads all files as one document. What is wrong is in the diagnostics, and in [`Config::invalid`].

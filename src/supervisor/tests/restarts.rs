@@ -1,9 +1,9 @@
 //! What follows an end: policies, pauses, budgets, and the governor.
 
 use super::declared::{config, declared, failure, ms, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::{Play, Safe};
 
 fn world(restart: Restart, policy: RestartPolicy, plays: &[Play]) -> World {
     let mut config = config(&[("web", &[])]);
@@ -257,7 +257,7 @@ fn a_mount_that_cannot_be_removed_is_tried_again() {
 fn a_report_about_another_generation_changes_nothing() {
     let mut world = world(Restart::Always, RestartPolicy::default(), &[]);
     world.run_for(s(1));
-    let before = world.sup.record("web");
+    let before = world.core.record("web");
     let name = || String::from("web");
     for generation in [0, 2, 7] {
         let (exit, at) = (Exit::Code(1), s(2));
@@ -281,7 +281,7 @@ fn a_report_about_another_generation_changes_nothing() {
             assert_eq!(outcome, Outcome::Ignored("it is about another generation"));
         }
     }
-    assert_eq!(world.sup.record("web"), before);
+    assert_eq!(world.core.record("web"), before);
 }
 
 const RULES: &str = "
@@ -344,7 +344,8 @@ fn a_reboot_is_asked_for_once_and_not_just_after_one() {
     world.run_until(s(665));
     let asked = reboots(&world);
     assert!(asked.len() == 1 && asked[0].ends_with("reboot for a"), "{asked:?}");
-    world.tell(Event::Shutdown { deadline: world.now + s(60) });
+    let deadline = world.now + s(60);
+    world.tell(Event::Shutdown { deadline });
     world.run_for(s(60));
     assert_eq!(reboots(&world).len(), 1);
 
@@ -354,7 +355,7 @@ fn a_reboot_is_asked_for_once_and_not_just_after_one() {
     // Nothing unasked in safe mode.
     let mut world = World::new(declared(text)).play("b", &[Play::exits(s(700), 9)]).booted();
     world.run_until(s(100));
-    world.crash_into(crate::supervisor::tests::world::Safe::Yes);
+    world.crash_into(Safe::Yes);
     world.run_until(s(710));
     assert_eq!(reboots(&world), [""; 0]);
 }
