@@ -86,6 +86,7 @@ impl Agent {
         }
         self.adopt_notices(said);
         self.adopt_paused();
+        self.tell_clock();
         self.events.push_back(Event::Booted);
     }
 

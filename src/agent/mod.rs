@@ -250,6 +250,7 @@ impl Agent {
                 Some(Token::Session(session)) => self.session_ready(session),
                 Some(Token::Notices(run)) => self.hear_notices(run, now),
                 Some(Token::Line(run)) => self.hear_line(run),
+                Some(Token::Clock) => self.clock_was_set(),
                 Some(Token::Probe(probe)) => self.probe_ready(probe, now),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}

@@ -29,6 +29,8 @@ pub enum Token {
     Line(u32),
     /// A probe has ended, or what makes it reports.
     Probe(u32),
+    /// The clock was set.
+    Clock,
 }
 
 impl Token {
@@ -48,6 +50,7 @@ impl Token {
             Self::Notices(run) => (12, run),
             Self::Line(run) => (13, run),
             Self::Probe(probe) => (14, probe),
+            Self::Clock => (15, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -69,6 +72,7 @@ impl Token {
             12 => Some(Self::Notices(which)),
             13 => Some(Self::Line(which)),
             14 => Some(Self::Probe(which)),
+            15 => Some(Self::Clock),
             _ => None,
         }
     }

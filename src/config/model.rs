@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule};
+use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable};
 
 /// Everything an appliance declares.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -99,6 +99,10 @@ pub struct Container {
     pub network_mode: NetworkMode,
     pub depends_on: BTreeMap<String, Dependency>,
     pub kind: Kind,
+    /// `None`: it runs from boot on.
+    pub timetable: Option<Timetable>,
+    /// The longest that it may run.
+    pub run_timeout: Option<Duration>,
     pub ready: Readiness,
     /// From the first instruction on; nothing for who is ready at once, or when its health check says so.
     pub ready_timeout: Duration,

@@ -40,6 +40,11 @@ pub enum Event {
     SafeMode,
     Resume,
 
+    /// How late it was when the machine booted (time since 1970), as the clock has it; whenever it is set.
+    Clock {
+        at_boot: Duration,
+    },
+
     // A person.
     Start {
         name: String,

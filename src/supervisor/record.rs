@@ -202,7 +202,7 @@ impl EndRecord {
 }
 
 impl Why {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Itself,
         Self::Stop,
         Self::Again,
@@ -210,6 +210,7 @@ impl Why {
         Self::Unhealthy,
         Self::NotReady,
         Self::Watchdog,
+        Self::Overtime,
         Self::Dependency,
         Self::Undeclared,
     ];
@@ -223,6 +224,7 @@ impl Why {
             Self::Unhealthy => "unhealthy",
             Self::NotReady => "not-ready",
             Self::Watchdog => "watchdog",
+            Self::Overtime => "overtime",
             Self::Dependency => "dependency",
             Self::Undeclared => "undeclared",
         }

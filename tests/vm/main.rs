@@ -48,6 +48,7 @@ mod real_time_signals;
 mod reaps_orphans;
 mod restarts_a_crashed_container;
 mod runs_a_distributions_own_init;
+mod runs_at_its_times;
 mod safe_mode;
 mod says_when_it_is_ready;
 mod sees_its_own_file_systems;

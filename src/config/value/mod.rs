@@ -3,6 +3,7 @@
 pub(crate) mod address;
 pub(crate) mod capability;
 pub(crate) mod cpuset;
+pub(crate) mod cron;
 pub(crate) mod device;
 pub(crate) mod end;
 pub(crate) mod environment;

@@ -93,6 +93,7 @@ impl Watch {
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
+            | Event::Clock { .. }
             | Event::Tick => {}
         }
     }

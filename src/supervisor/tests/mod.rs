@@ -10,6 +10,7 @@ mod persons;
 mod restarts;
 mod shutdown;
 mod texts;
+mod timetables;
 mod world;
 
 use crate::config::{
