@@ -43,12 +43,13 @@ impl Agent {
         let what = match request {
             Request::List
             | Request::Status { .. }
-            | Request::Logs { .. }
+            | Request::Logs(_)
             | Request::Stats { .. }
             | Request::Top { .. }
             | Request::Spec { bundle: None, .. }
             | Request::Boot
             | Request::Version
+            | Request::LogLevel { level: None }
             | Request::UpgradeChunk { .. } => return,
             Request::Spec { name, bundle: Some(path) } => format!("bundle of {name} at {path}"),
             Request::Start { name } => format!("start {name}"),
@@ -73,6 +74,7 @@ impl Agent {
             }
             Request::Power { action } => action.as_str().to_owned(),
             Request::Resume => "resume".to_owned(),
+            Request::LogLevel { level: Some(level) } => format!("log level {}", level.as_str()),
             Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
             Request::DebugOrphans { count } => format!("make {count} orphans"),
             Request::UpgradeBegin { size, .. } => format!("upgrade to a binary of {size} bytes"),
@@ -101,7 +103,7 @@ impl Agent {
                 }
                 None => self.unknown(call, name, now),
             },
-            Request::Logs { names, lines, follow } => self.open_stream(call, names, lines, follow, now),
+            Request::Logs(asked) => self.open_stream(call, asked, now),
             Request::Start { name } => self.person(call, Event::Start { name }, now),
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
@@ -141,6 +143,7 @@ impl Agent {
                 self.ledger.send(Frame::Resume);
                 self.person(call, Event::Resume, now);
             }
+            Request::LogLevel { level } => self.log_level(call, level, now),
             Request::DebugCrash { process, signal, starts, steps } => {
                 self.crash(call, process, (signal, starts, steps), now);
             }

@@ -31,6 +31,7 @@ mod launch;
 mod ledger;
 mod live;
 pub mod log;
+mod log_level;
 mod logs;
 mod modules;
 mod network;
@@ -156,7 +157,8 @@ impl Agent {
         fault::before_serving(&config);
         let helpers = boot.helpers_first(now);
         let kmsg = serving::kept(&table, consoles::KMSG)?;
-        let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
+        let level = log_level::begin(&boot.words);
+        let consoles = Consoles::new(kmsg, level, &mut ledger, helpers)?;
         let (server, has_busy_ports) = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
@@ -369,6 +371,10 @@ impl Agent {
             }
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
+            }
+            Effect::Reboot { name } => {
+                say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
+                self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
             }
             Effect::Noted { name, note } => say(Level::Info, &format!("{name}: {note}")),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),

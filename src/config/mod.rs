@@ -54,6 +54,12 @@ const MAX_CONTAINERS: usize = 1024;
 /// Levels of tables and lists: no key of ours is deeper than seven, and a sysctl is spelled in few more.
 const MAX_DEPTH: usize = 16;
 
+/// A time as keys have it: `500ms`, `1m30s`. `None`: it is none.
+#[must_use]
+pub fn duration(text: &str) -> Option<core::time::Duration> {
+    value::time::parse(text).ok()
+}
+
 /// One TOML file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {

@@ -11,6 +11,7 @@ mod error;
 mod exec;
 mod figures;
 mod frame;
+mod logs;
 mod parameters;
 mod reply;
 mod request;
@@ -18,6 +19,7 @@ pub mod service;
 pub mod session;
 pub mod stream;
 mod time;
+mod when;
 mod words;
 
 #[cfg(test)]
@@ -28,15 +30,17 @@ pub use error::Error;
 pub use exec::Exec;
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
+pub use logs::Logs;
 pub use reply::{
-    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, SpecReply, StatsReply, StatusReply, TopReply,
-    UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
+    BootReply, CommitReply, Empty, ListReply, LogLevelReply, LogsReply, Reply, SpecReply, StatsReply,
+    StatusReply, TopReply, UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
 };
 pub use request::Request;
 pub use time::rfc3339;
+pub use when::{Moment, WHEN_HELP, When};
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, Phase, PowerAction, Process,
-    State, Stream, Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, LogLevel, Phase, PowerAction,
+    Process, State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

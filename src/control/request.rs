@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Call, Error, Exec, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
+use super::{Call, Error, Exec, INTERFACE_NAME, LogLevel, Logs, MAX_CHUNK, PowerAction, Process, base64};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -18,7 +18,7 @@ pub enum Request {
     #[serde(rename = "org.orlop.Control.Status")]
     Status { name: String },
     #[serde(rename = "org.orlop.Control.Logs")]
-    Logs { names: Vec<String>, lines: Option<u64>, follow: bool },
+    Logs(Logs),
     #[serde(rename = "org.orlop.Control.Start")]
     Start { name: String },
     #[serde(rename = "org.orlop.Control.Stop")]
@@ -63,6 +63,8 @@ pub enum Request {
     Power { action: PowerAction },
     #[serde(rename = "org.orlop.Control.Resume")]
     Resume,
+    #[serde(rename = "org.orlop.Control.LogLevel")]
+    LogLevel { level: Option<LogLevel> },
     #[serde(rename = "org.orlop.Control.DebugCrash")]
     DebugCrash {
         process: Process,
@@ -125,18 +127,14 @@ impl Request {
     /// Whether it is answered many times.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        matches!(self, Self::Logs { .. })
+        matches!(self, Self::Logs(_))
     }
 
     fn read(method: &str, parameters: &mut Parameters) -> Result<Option<Self>, Error> {
         Ok(Some(match method {
             "List" => Self::List,
             "Status" => Self::Status { name: parameters.take("name")? },
-            "Logs" => Self::Logs {
-                names: parameters.take("names")?,
-                lines: parameters.take("lines")?,
-                follow: parameters.take::<Option<bool>>("follow")?.unwrap_or(false),
-            },
+            "Logs" => Self::Logs(Logs::take(parameters)?),
             "Start" => Self::Start { name: parameters.take("name")? },
             "Stop" => Self::Stop { name: parameters.take("name")? },
             "Restart" => Self::Restart { name: parameters.take("name")? },
@@ -169,6 +167,7 @@ impl Request {
             "Version" => Self::Version,
             "Power" => Self::Power { action: parameters.take("action")? },
             "Resume" => Self::Resume,
+            "LogLevel" => Self::LogLevel { level: parameters.take("level")? },
             "DebugCrash" => Self::DebugCrash {
                 process: parameters.take("process")?,
                 signal: take_signal(parameters, libc_signal::SEGV)?,

@@ -11,7 +11,9 @@
 
 mod entry;
 mod frames;
+mod kmsg;
 mod layout;
+mod range;
 mod rate;
 mod reader;
 mod ring;
@@ -24,8 +26,10 @@ mod text;
 mod model_test;
 
 pub use entry::{Stamp, Stream};
-pub use frames::{FRAME_LEN, FromLogger, PipeKey, ToLogger};
-pub use layout::{Layout, MIN_MEMORY, READ_MAX};
+pub use frames::{FRAME_LEN, FromLogger, KERNEL, OWN, PipeKey, ToLogger};
+pub use kmsg::{LONGEST_RECORD, Record, Speaker};
+pub use layout::{Layout, MESSAGE_MAX, MIN_MEMORY, READ_MAX};
+pub use range::{Bound, Range};
 pub use rate::Bucket;
 pub use reader::{Cursor, Gone, Item, ReadError, Reader};
 pub use ring::{Recovered, Ring, Target};

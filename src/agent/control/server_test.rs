@@ -130,7 +130,7 @@ pub(super) const BOOT: &[u8] = b"{\"method\":\"org.orlop.Control.Boot\"}\0";
 pub(super) const DONE: &str = "{\"parameters\":{}}|";
 
 pub(super) fn logs() -> Vec<u8> {
-    encode_call(&Request::Logs { names: vec![], lines: None, follow: true })
+    encode_call(&Request::Logs(orlop::control::Logs { follow: true, ..Default::default() }))
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl Watch {
                 self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
-            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => {}
+            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());
@@ -225,7 +225,8 @@ impl Watch {
         let (Some(state), Some(shadow)) = (view.kind(name), self.shadows.get_mut(name)) else { return };
         shadow.there = false;
         let (word, end) = (shadow.word.take(), shadow.end.take());
-        match (word, end, shadow.own || !shadow.certain || self.shutdown.is_some()) {
+        let unclear = shadow.own || shadow.ruled || !shadow.certain;
+        match (word, end, unclear || self.shutdown.is_some()) {
             (None, Some(Ending::Clean), false) => (shadow.completed, shadow.concluded) = (true, true),
             (None, Some(Ending::Failure), false) => (shadow.completed, shadow.concluded) = (false, true),
             (None, Some(Ending::NoFault), false) => shadow.concluded = true,
@@ -243,7 +244,7 @@ impl Watch {
             (Some(Word::Stop), ..) => &[Exited],
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
-            _ if !shadow.certain || shadow.own => return,
+            _ if unclear => return,
             (None, Some(Ending::Clean), Restart::No | Restart::OnFailure) => &[Exited],
             (None, Some(Ending::Failure), Restart::No) => &[Failed],
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
