@@ -40,6 +40,7 @@ pub mod probe;
 mod probes;
 mod records;
 pub mod relay;
+mod rises;
 mod saving;
 mod serving;
 mod sessions;
@@ -75,6 +76,7 @@ use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use probes::{Asked, Probes};
+use rises::Rises;
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
@@ -102,6 +104,7 @@ struct Agent {
     /// Steps until it dies, as it was told, and of which signal.
     dies_after: Option<(u32, i32)>,
     saving: Saving,
+    rises: Rises,
     server: Server,
     logs: Logs,
     consoles: Consoles,
@@ -178,6 +181,7 @@ impl Agent {
             blamed: Blame::open()?,
             dies_after: None,
             saving: Saving::default(),
+            rises: Rises::begin(now),
             server,
             logs: Logs::new(helpers)?,
             consoles,
@@ -262,6 +266,9 @@ impl Agent {
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
+        if self.boot.complete {
+            self.rises.keep();
+        }
         Ok(())
     }
 
@@ -364,6 +371,8 @@ impl Agent {
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
             Effect::Changed { name, from, to, cause } => {
+                let ready = || self.core.status(&name).is_some_and(|status| status.ready);
+                self.rises.changed(&name, to, ready, now);
                 let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
                 // A cause that is told more exactly later changes nothing for who watches.
                 let level = if from == to { Level::Debug } else { Level::Info };
@@ -376,7 +385,10 @@ impl Agent {
                 say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
                 self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
             }
-            Effect::Noted { name, note } => say(Level::Info, &format!("{name}: {note}")),
+            Effect::Noted { name, note } => {
+                self.rises.noted(&name, &note, now);
+                say(Level::Info, &format!("{name}: {note}"));
+            }
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
     }
