@@ -7,6 +7,7 @@
 mod adopt;
 mod answer;
 mod apparmor;
+mod asked;
 mod blame;
 mod boot;
 mod button;
@@ -27,6 +28,7 @@ mod fault;
 mod figures;
 mod files;
 mod helpers;
+mod history;
 mod launch;
 mod ledger;
 mod live;
@@ -47,6 +49,7 @@ mod sessions;
 mod stdio;
 mod store;
 mod streams;
+mod telling;
 mod tending;
 mod token;
 mod top;
@@ -65,6 +68,7 @@ use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, process, signal, time};
 
+use asked::Refusals;
 use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
@@ -72,6 +76,7 @@ use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
+use history::History;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
@@ -80,6 +85,7 @@ use rises::Rises;
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
+use telling::EventStream;
 use tending::Backlogs;
 use token::Token;
 use upgrade::Upload;
@@ -106,9 +112,13 @@ struct Agent {
     saving: Saving,
     rises: Rises,
     server: Server,
+    refusals: Refusals,
+    history: History,
     logs: Logs,
     consoles: Consoles,
     streams: Vec<LogStream>,
+    /// Who hears what happens.
+    told: Vec<EventStream>,
     errands: Errands,
     sessions: Sessions,
     probes: Probes,
@@ -161,6 +171,7 @@ impl Agent {
         let helpers = boot.helpers_first(now);
         let kmsg = serving::kept(&table, consoles::KMSG)?;
         let level = log_level::begin(&boot.words);
+        let history = History::open(serving::kept(&table, history::HISTORY)?, &mut ledger);
         let consoles = Consoles::new(kmsg, level, &mut ledger, helpers)?;
         let (server, has_busy_ports) = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
@@ -183,9 +194,12 @@ impl Agent {
             saving: Saving::default(),
             rises: Rises::begin(now),
             server,
+            refusals: Refusals::default(),
+            history,
             logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),
+            told: Vec::new(),
             errands: Errands::default(),
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
@@ -196,6 +210,7 @@ impl Agent {
             versions: VecDeque::new(),
         };
         agent.boot.containers_begin();
+        agent.keep_takeover(table.safe, now);
         agent.adopt(table, now);
         agent.watch_buttons();
         agent.watch_kmsg();
@@ -209,7 +224,7 @@ impl Agent {
     /// Waits once and handles what came.
     fn turn(&mut self) -> Result<()> {
         let now = time::since_boot();
-        let timeout = if self.streams_have_work() {
+        let timeout = if self.streams_have_work() || self.told_have_work() {
             Some(Duration::ZERO)
         } else {
             self.deadline().map(|at| at.saturating_sub(now))
@@ -266,9 +281,8 @@ impl Agent {
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
-        if self.boot.complete {
-            self.rises.keep();
-        }
+        self.keep_phases();
+        self.tell_events(now);
         Ok(())
     }
 
@@ -356,6 +370,7 @@ impl Agent {
         let ours = now.saturating_add(self.config.host.poweroff_timeout);
         let deadline = deadline.min(ours).max(now);
         self.power = Some((action, deadline));
+        self.keep_shutdown(action, deadline, now);
         self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
         self.events.push_back(Event::Shutdown { deadline });
     }
@@ -370,14 +385,7 @@ impl Agent {
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
-            Effect::Changed { name, from, to, cause } => {
-                let ready = || self.core.status(&name).is_some_and(|status| status.ready);
-                self.rises.changed(&name, to, ready, now);
-                let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
-                // A cause that is told more exactly later changes nothing for who watches.
-                let level = if from == to { Level::Debug } else { Level::Info };
-                say(level, &format!("{name}: {} -> {}{cause}", from.word(), to.word()));
-            }
+            Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }
@@ -385,10 +393,7 @@ impl Agent {
                 say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
                 self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
             }
-            Effect::Noted { name, note } => {
-                self.rises.noted(&name, &note, now);
-                say(Level::Info, &format!("{name}: {note}"));
-            }
+            Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
     }

@@ -48,7 +48,7 @@ impl Rises {
     }
 
     /// `ready`: it is, as soon as it runs.
-    pub fn changed(&mut self, name: &str, to: StateKind, ready: impl FnOnce() -> bool, now: Duration) {
+    pub fn changed(&mut self, name: &str, to: StateKind, ready: bool, now: Duration) {
         let times = match to {
             StateKind::Starting | StateKind::Running => self.times.entry(name.to_owned()).or_default(),
             StateKind::Waiting
@@ -67,7 +67,7 @@ impl Rises {
             *first = Some(micros(now));
             self.dirty = true;
         }
-        if to == StateKind::Running && times.ready_us.is_none() && ready() {
+        if to == StateKind::Running && times.ready_us.is_none() && ready {
             times.ready_us = Some(micros(now));
         }
     }
@@ -83,8 +83,8 @@ impl Rises {
     }
 
     /// Not while the boot goes on: that has no time for it.
-    pub fn keep(&mut self) {
-        if core::mem::take(&mut self.dirty) {
+    pub fn keep(&mut self, booted: bool) {
+        if booted && core::mem::take(&mut self.dirty) {
             let text = serde_json::to_string(self).unwrap_or_default();
             if let Err(errno) = records::write_file(PATH, &text) {
                 say(Level::Error, &format!("{PATH}: {}", errno.desc()));
@@ -146,14 +146,14 @@ mod tests {
     fn keeps_the_first_time_of_each() {
         let at = Duration::from_micros;
         let mut rises = Rises::default();
-        rises.changed("web", StateKind::Waiting, || true, at(1));
-        rises.changed("web", StateKind::Starting, || true, at(2));
-        rises.changed("web", StateKind::Running, || false, at(3));
+        rises.changed("web", StateKind::Waiting, true, at(1));
+        rises.changed("web", StateKind::Starting, true, at(2));
+        rises.changed("web", StateKind::Running, false, at(3));
         rises.noted("web", &Note::NotReady, at(4));
         rises.noted("web", &Note::Ready, at(5));
         rises.noted("db", &Note::Ready, at(5));
         for again in [StateKind::Starting, StateKind::Running] {
-            rises.changed("web", again, || true, at(9));
+            rises.changed("web", again, true, at(9));
         }
         let found: Vec<_> = rises
             .times
@@ -161,7 +161,7 @@ mod tests {
             .map(|(name, it)| (name.as_str(), it.starting_us, it.running_us, it.ready_us))
             .collect();
         assert_eq!(found, [("web", Some(2), Some(3), Some(5))]);
-        rises.changed("db", StateKind::Running, || true, at(6));
+        rises.changed("db", StateKind::Running, true, at(6));
         assert_eq!(rises.times["db"].ready_us, Some(6), "ready as soon as it runs");
     }
 }

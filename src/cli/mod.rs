@@ -13,6 +13,7 @@ mod client;
 mod containers;
 mod cp;
 mod detach;
+mod events;
 mod exec;
 mod failure;
 mod figures;
@@ -20,6 +21,7 @@ mod following;
 mod live;
 mod logs;
 mod machine;
+mod monitor;
 mod screen;
 mod session;
 mod simulate;
@@ -107,6 +109,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Status(status) => containers::status(&mut connect()?, screen, status),
         Command::Logs(asked) => logs::logs(&mut connect()?, screen, asked),
         Command::LogLevel(asked) => machine::log_level(&mut connect()?, screen, asked),
+        Command::Events(asked) => events::events(&mut connect()?, screen, asked),
         Command::Start(names) => change::change(&mut connect()?, screen, Wish::Up, names),
         Command::Stop(names) => change::change(&mut connect()?, screen, Wish::Down, names),
         Command::Restart(names) => change::change(&mut connect()?, screen, Wish::Again, names),
@@ -125,7 +128,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Attach(asked) => attach::attach(connect, screen, asked),
         Command::Cp(asked) => cp::cp(connect, screen, asked),
         Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
-        Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
+        Command::Top(asked) => monitor::top(connect, screen, asked),
         Command::Spec(asked) => audit::spec(&mut connect()?, screen, asked),
         Command::Audit(asked) if asked.config.is_empty() => audit::on_machine(&mut connect()?, screen, asked),
         Command::Audit(asked) => audit::of_configuration(screen, asked),

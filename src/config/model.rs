@@ -31,6 +31,7 @@ pub struct Host {
     /// Files with compiled policy, beside the configuration or anywhere on the machine.
     pub apparmor_profiles: Vec<String>,
     pub control_ports: bool,
+    pub control: super::Admission,
     pub fault_injection: bool,
     /// From the request to the reboot(2), at most.
     pub poweroff_timeout: Duration,
@@ -339,6 +340,7 @@ impl Default for Host {
             sysctls: BTreeMap::new(),
             apparmor_profiles: Vec::new(),
             control_ports: true,
+            control: super::Admission::default(),
             fault_injection: false,
             poweroff_timeout: Duration::from_secs(60),
             networks: BTreeMap::new(),

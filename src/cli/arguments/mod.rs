@@ -9,9 +9,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use options::signal_number;
 pub(crate) use options::{
-    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, ExecArguments, Json,
-    KillArguments, LogLevelArguments, LogsArguments, NameArguments, NamesArguments, SpecArguments,
-    StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
+    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, EventsArguments,
+    ExecArguments, Json, KillArguments, LogLevelArguments, LogsArguments, NamesArguments, SpecArguments,
+    StatsArguments, StatusArguments, TopArguments, UpdateArguments, UpgradeArguments,
 };
 pub(crate) use pictures::{BootArguments, GraphArguments, SimulateArguments};
 
@@ -89,6 +89,17 @@ Examples:
 
 It is said in the log @orlop and on the consoles.")]
     LogLevel(LogLevelArguments),
+    /// Show what happened on the machine: states, ends, who asked for what
+    #[command(after_help = "\
+Examples:
+  orlop events                   all that is kept since the boot
+  orlop events -f web db         of both, and what happens from now on
+  orlop events --since 10m --json | jq -r 'select(.kind == \"end\") | .name'
+
+The last 1024 events of containers are kept, and the last 256 others (who asked for what, the
+boot, supervisors, helpers), until the machine ends. How many older ones are gone is told on the
+standard error. Times are UTC.")]
+    Events(EventsArguments),
 
     /// Start a container, and wait until it runs
     #[command(after_help = "\
@@ -173,12 +184,21 @@ In a pipe, and with --json, it is shown once. The waits are the part of the last
 which some process had to wait for the resource (the kernel's pressure figures).")]
     Stats(StatsArguments),
 
-    /// List the processes of a container
+    /// Watch all containers and what they use, or list the processes of one
     #[command(after_help = "\
 Examples:
-  orlop top web
-  orlop top --json web | jq '.processes[].command'")]
-    Top(NameArguments),
+  orlop top                      all, once a second: arrows select, enter shows the log
+  orlop top --sort memory
+  orlop top web                  the processes of web
+  orlop top --json | jq '.[] | {name, memory: .figures.memory_bytes}'
+  orlop top --json web | jq '.processes[].command'
+
+Keys: q leaves; up, down, PgUp, PgDn select; enter opens and closes the log of the selected one, in
+which PgUp and PgDn go back and forth; c, m, t, x, s, n sort by CPU, memory, tasks, restarts,
+state, name, and r reverses. The small bars are the last minute, each to its own highest. WAITS are
+the part of the last ten seconds in which some process had to wait for the processor, for memory,
+for devices. In a pipe the table is shown once.")]
+    Top(TopArguments),
 
     /// Print what a container gets, as the OCI runtime specification has it
     #[command(after_help = "\
