@@ -3,7 +3,7 @@
 use super::declared::{config, declared, failure, ms, s};
 use super::world::World;
 use super::*;
-use crate::simulation::Play;
+use crate::simulation::{Play, Safe};
 
 fn world(restart: Restart, policy: RestartPolicy, plays: &[Play]) -> World {
     let mut config = config(&[("web", &[])]);
@@ -344,7 +344,8 @@ fn a_reboot_is_asked_for_once_and_not_just_after_one() {
     world.run_until(s(665));
     let asked = reboots(&world);
     assert!(asked.len() == 1 && asked[0].ends_with("reboot for a"), "{asked:?}");
-    world.tell(Event::Shutdown { deadline: world.now + s(60) });
+    let deadline = world.now + s(60);
+    world.tell(Event::Shutdown { deadline });
     world.run_for(s(60));
     assert_eq!(reboots(&world).len(), 1);
 
@@ -354,7 +355,7 @@ fn a_reboot_is_asked_for_once_and_not_just_after_one() {
     // Nothing unasked in safe mode.
     let mut world = World::new(declared(text)).play("b", &[Play::exits(s(700), 9)]).booted();
     world.run_until(s(100));
-    world.crash_into(crate::supervisor::tests::world::Safe::Yes);
+    world.crash_into(Safe::Yes);
     world.run_until(s(710));
     assert_eq!(reboots(&world), [""; 0]);
 }
