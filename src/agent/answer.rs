@@ -77,7 +77,8 @@ impl Agent {
             Request::Unpause { name } => self.unpause(call, name, now),
             Request::Update { name, limits } => self.update(call, name, &limits, now),
             Request::Boot => {
-                let reply = BootReply { phases: self.boot.phase_words(), complete: self.boot.complete };
+                let (phases, complete) = (self.boot.phase_words(), self.boot.complete);
+                let reply = BootReply { phases, complete, containers: self.rises() };
                 self.server.reply(now, call, &reply);
             }
             // Answered when PID 1 has said how many orphans there were.

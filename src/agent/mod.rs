@@ -42,6 +42,7 @@ pub mod probe;
 mod probes;
 mod records;
 pub mod relay;
+mod rises;
 mod saving;
 mod serving;
 mod sessions;
@@ -80,6 +81,7 @@ use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use probes::{Asked, Probes};
+use rises::Rises;
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
@@ -108,6 +110,7 @@ struct Agent {
     /// Steps until it dies, as it was told, and of which signal.
     dies_after: Option<(u32, i32)>,
     saving: Saving,
+    rises: Rises,
     server: Server,
     refusals: Refusals,
     history: History,
@@ -189,6 +192,7 @@ impl Agent {
             blamed: Blame::open()?,
             dies_after: None,
             saving: Saving::default(),
+            rises: Rises::begin(now),
             server,
             refusals: Refusals::default(),
             history,

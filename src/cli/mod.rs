@@ -7,6 +7,7 @@ mod arguments;
 mod attach;
 mod audit;
 mod change;
+mod chart;
 mod check;
 mod client;
 mod containers;
@@ -28,6 +29,8 @@ mod table;
 mod units;
 mod upgrade;
 
+#[cfg(test)]
+mod chart_test;
 #[cfg(test)]
 mod check_test;
 #[cfg(test)]
@@ -111,7 +114,13 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Stop(names) => change::change(&mut connect()?, screen, Wish::Down, names),
         Command::Restart(names) => change::change(&mut connect()?, screen, Wish::Again, names),
         Command::Kill(names) => change::kill(&mut connect()?, screen, names),
-        Command::Boot(shown) => machine::boot(&mut connect()?, screen, shown.json),
+        Command::Boot(shown) if shown.svg => chart::boot(&mut connect()?, screen),
+        Command::Boot(shown) => machine::boot(&mut connect()?, screen, shown.json.json),
+        Command::Blame => chart::blame(&mut connect()?, screen),
+        Command::Graph(asked) if asked.paths.is_empty() => {
+            chart::graph_of_machine(&mut connect()?, screen, asked)
+        }
+        Command::Graph(asked) => chart::graph_of_configuration(screen, asked),
         Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),

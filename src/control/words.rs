@@ -137,6 +137,28 @@ pub struct Details {
     pub processes: Option<u64>,
 }
 
+/// What another container has to be before this one starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    pub name: String,
+    pub condition: String,
+    pub restart: bool,
+    pub required: bool,
+}
+
+/// How a container came up for the first time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rise {
+    pub name: String,
+    pub state: State,
+    pub cause: Option<String>,
+    pub wanted_us: u64,
+    pub starting_us: Option<u64>,
+    pub running_us: Option<u64>,
+    pub ready_us: Option<u64>,
+    pub depends_on: Vec<Edge>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
     pub reason: DropReason,

@@ -289,6 +289,7 @@ impl<C: Core> Machine<C> {
                     self.found(&name, generation).and_then(|(live, now)| live.answer_to(now, number));
                 self.later.extend(answer);
             }
+            // Whoever plays says what follows from a reboot.
             Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } | Effect::ShutdownDone => {}
         }
     }

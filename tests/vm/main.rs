@@ -58,6 +58,7 @@ mod stops_in_reverse_order;
 mod supervisor_kills;
 mod syslog;
 mod system_calls_are_filtered;
+mod tells_who_took_long;
 mod top_shows_what_runs;
 mod upgrade;
 mod user_namespace_is_in_force;
