@@ -26,6 +26,8 @@ mod failing;
 mod fault;
 mod figures;
 mod files;
+pub mod forward;
+mod forwarding;
 mod helpers;
 mod launch;
 mod ledger;
@@ -71,6 +73,7 @@ use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
+use forwarding::Forwarding;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
@@ -104,6 +107,7 @@ struct Agent {
     saving: Saving,
     server: Server,
     logs: Logs,
+    forwarding: Forwarding,
     consoles: Consoles,
     streams: Vec<LogStream>,
     errands: Errands,
@@ -180,6 +184,7 @@ impl Agent {
             saving: Saving::default(),
             server,
             logs: Logs::new(helpers)?,
+            forwarding: Forwarding::new(helpers)?,
             consoles,
             streams: Vec::new(),
             errands: Errands::default(),
@@ -227,8 +232,10 @@ impl Agent {
                 Some(Token::Log) => {
                     let woken = self.logs.hear(&mut self.ledger);
                     self.wake_streams(&woken);
+                    self.forwarding.wake(&woken, &self.logs);
                     self.tell_attached();
                 }
+                Some(Token::Forward) => self.forwarding.hear(&mut self.logs),
                 Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
                 Some(Token::SessionReport(session)) => self.session_report(session, now),
@@ -259,6 +266,7 @@ impl Agent {
             let next = self.boot.containers_end(now);
             self.logs.helper().hurry(next);
             self.consoles.helper().hurry(next);
+            self.forwarding.helper().hurry(next);
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
@@ -272,7 +280,7 @@ impl Agent {
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
         let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
         let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
+        let helpers = helpers.chain(self.probes.deadline()).chain(deaf).chain(self.forwarding.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 

@@ -15,6 +15,7 @@ use crate::linux::{Errno, Result};
 pub struct Backlogs {
     ledger: bool,
     log: bool,
+    pub forward: bool,
 }
 
 fn interest(is_behind: bool) -> Interest {
@@ -30,6 +31,7 @@ impl Agent {
         {
             say(Level::Error, &format!("log: {}", errno.desc()));
         }
+        self.look_after_forwarder(now);
     }
 
     pub fn watch_kmsg(&mut self) {
@@ -58,10 +60,23 @@ impl Agent {
         if is_behind != self.backlogs.log {
             match self.epoll.change(self.logs.socket(), interest(is_behind), Token::Log.number()) {
                 // Not started yet.
-                Err(Errno::ENOENT) => return Ok(()),
-                other => other?,
+                Err(Errno::ENOENT) => {}
+                other => {
+                    other?;
+                    self.backlogs.log = is_behind;
+                }
             }
-            self.backlogs.log = is_behind;
+        }
+        let is_behind = self.forwarding.is_behind();
+        if is_behind != self.backlogs.forward {
+            match self.epoll.change(self.forwarding.socket(), interest(is_behind), Token::Forward.number()) {
+                // It ended, or is not started yet.
+                Err(Errno::ENOENT) => {}
+                other => {
+                    other?;
+                    self.backlogs.forward = is_behind;
+                }
+            }
         }
         Ok(())
     }
@@ -76,7 +91,14 @@ impl Agent {
                 }
                 Some(heard)
             }
-            None => self.consoles.helper().hear(frame, now),
+            None => match self.forwarding.helper().hear(frame, now) {
+                Some(Heard::Ended) => {
+                    let _ = self.epoll.remove(self.forwarding.socket());
+                    Some(Heard::Ended)
+                }
+                Some(Heard::Kept) => Some(Heard::Kept),
+                None => self.consoles.helper().hear(frame, now),
+            },
         };
         if let (Some(Heard::Ended), Frame::Ended { cookie, .. }) = (&heard, frame) {
             self.ledger.send(Frame::Recorded { cookie: *cookie });

@@ -27,6 +27,8 @@ pub enum Token {
     /// A container says something of itself: a datagram, or a line. The number is the run's.
     Notices(u32),
     Line(u32),
+    /// Who sends logs to collectors.
+    Forward,
     /// A probe has ended, or what makes it reports.
     Probe(u32),
 }
@@ -48,6 +50,7 @@ impl Token {
             Self::Notices(run) => (12, run),
             Self::Line(run) => (13, run),
             Self::Probe(probe) => (14, probe),
+            Self::Forward => (15, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -69,6 +72,7 @@ impl Token {
             12 => Some(Self::Notices(which)),
             13 => Some(Self::Line(which)),
             14 => Some(Self::Probe(which)),
+            15 => Some(Self::Forward),
             _ => None,
         }
     }

@@ -24,6 +24,7 @@ mod executes_in_a_container;
 mod failure_budget;
 mod figures_are_the_kernels;
 mod fork_bomb_stays_in_pids;
+mod forwards;
 mod from_outside;
 mod has_namespaces_of_its_own;
 mod hostile;
