@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Ended, Frame, Kind};
+use orlop::ledger::{Child, Ended, Frame, Kind};
 use orlop::supervisor::{Event, Found, Record};
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
-use super::ledger::Table;
 use super::ledger::exit_of;
+use super::ledger::{Fds, Table};
 use super::logs::{Rings, of_syslog, slot_of, syslog_of};
 use super::notices;
 use super::stdio::{Ends, Input};
@@ -52,17 +52,7 @@ impl Agent {
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
-                Kind::Helper if ended.is_some() => self.ledger.send(Frame::Recorded { cookie: child.cookie }),
-                Kind::Helper if child.label.as_str() == self.consoles.helper().name() => {
-                    self.consoles.adopt(&child, fds, now);
-                }
-                Kind::Helper if child.label.as_str() == self.forwarding.helper().name() => {
-                    self.forwarding.adopt(&child, fds, now);
-                }
-                Kind::Helper => {
-                    self.logs.adopt_logger(&child, fds, now);
-                    self.log_adopted();
-                }
+                Kind::Helper => self.adopt_helper(&child, ended, fds, now),
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
                 Kind::Listener => match of_syslog(child.cookie) {
                     Some(cookie) => {
@@ -83,9 +73,7 @@ impl Agent {
             run.input = inputs.remove(&run.cookie).flatten();
         }
         self.adopt_notices(said);
-        let paused = self.runs.values().map(|run| run.name.clone()).filter(|name| self.is_paused(name));
-        let paused: Vec<String> = paused.collect();
-        self.events.extend(paused.into_iter().map(|name| Event::Paused { name, paused: true }));
+        self.adopt_paused();
         self.events.push_back(Event::Booted);
     }
 
@@ -128,6 +116,22 @@ impl Agent {
             self.ledger.send(Frame::Release { cookie: syslog_of(cookie) });
         }
         inputs
+    }
+
+    fn adopt_helper(&mut self, child: &Child, ended: Option<Ended>, fds: Fds, now: Duration) {
+        let name = child.label.as_str();
+        match ended {
+            Some(ended) => {
+                self.keep_helpers_end(name, ended, Duration::from_micros(ended.at_us));
+                self.ledger.send(Frame::Recorded { cookie: child.cookie });
+            }
+            None if name == self.consoles.helper().name() => self.consoles.adopt(child, fds, now),
+            None if name == self.forwarding.helper().name() => self.forwarding.adopt(child, fds, now),
+            None => {
+                self.logs.adopt_logger(child, fds, now);
+                self.log_adopted();
+            }
+        }
     }
 
     fn adopt_containers(&mut self, mut entries: BTreeMap<u64, Entry>, now: Duration) {
@@ -177,7 +181,10 @@ impl Agent {
         let mut stage = Stage::Over;
         let was_starting = record.state == "starting";
         let entry = entries.remove(&cookie);
-        let was_ended = entry.as_ref().is_some_and(|entry| entry.ended.is_some());
+        let ended = entry.as_ref().and_then(|entry| entry.ended);
+        if let (Some(ended), None) = (ended, &record.end) {
+            self.keep_end(&name, generation, ended);
+        }
         let found = entry.and_then(|entry| {
             let pidfd = entry.pidfd?;
             let pidfd_inode = pidfd::inode(pidfd.as_fd()).ok()?;
@@ -217,7 +224,7 @@ impl Agent {
         self.events.push_back(Event::Adopted { record: Box::new(record), found });
         // Now: who dies of what follows from it dies of this record.
         self.settle(now);
-        if was_ended {
+        if ended.is_some() {
             self.recorded(&name, slot, generation, cookie);
         }
     }

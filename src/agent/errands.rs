@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::{Error, encode_error, encode_reply};
+use orlop::control::{Access, Error, encode_error, encode_reply};
 use orlop::supervisor::Event;
 
 use super::control::CallId;
@@ -20,6 +20,8 @@ use crate::linux::{Errno, Result, cgroup, fd, pidfd, process, signal};
 
 /// At once; each is a process.
 const ERRANDS: usize = 8;
+/// Of them, for all together who may only look.
+const READERS: usize = 4;
 /// A kernel that takes memory from a container for a smaller limit has this long, and so has one
 /// that waits for a process to stand still.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -41,6 +43,7 @@ pub struct Errands {
 
 struct Errand {
     call: CallId,
+    access: Access,
     /// The container that stands still or not when it is over.
     pauses: Option<String>,
     answer: OwnedFd,
@@ -50,6 +53,16 @@ struct Errand {
 }
 
 impl Errands {
+    /// As many as there may be, when there is no place.
+    fn has_room(&self, access: Access) -> core::result::Result<(), u64> {
+        let readers = self.running.values().filter(|errand| errand.access == Access::Read).count();
+        let (taken, limit) = match access {
+            Access::Read if readers >= READERS => (readers, READERS),
+            Access::Read | Access::Change => (self.running.len(), ERRANDS),
+        };
+        if taken < limit { Ok(()) } else { Err(limit as u64) }
+    }
+
     pub fn deadline(&self) -> Option<Duration> {
         self.running.values().map(|errand| errand.until).min()
     }
@@ -70,8 +83,10 @@ impl Agent {
         now: Duration,
         work: impl FnOnce() -> Answer,
     ) {
-        if self.errands.running.len() >= ERRANDS {
-            let error = Error::Busy { what: "errands".into(), limit: ERRANDS as u64 };
+        // One whose client is gone goes on, as what it changes was asked for.
+        let access = self.server.access(call.client).unwrap_or(Access::Change);
+        if let Err(limit) = self.errands.has_room(access) {
+            let error = Error::Busy { what: "errands".into(), limit };
             return self.server.fail(now, call, &error);
         }
         let key = self.errands.next;
@@ -84,7 +99,9 @@ impl Agent {
             Ok((answer, pidfd)) => {
                 let until = now.saturating_add(LONGEST);
                 let bytes = Vec::new();
-                self.errands.running.insert(key, Errand { call, pauses, answer, pidfd, bytes, until });
+                self.errands
+                    .running
+                    .insert(key, Errand { call, access, pauses, answer, pidfd, bytes, until });
             }
             Err(errno) => self.server.fail(now, call, &failed(errno.desc())),
         }

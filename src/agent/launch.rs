@@ -329,6 +329,7 @@ impl Agent {
         let name = run.name.clone();
         self.logs.ended(slot, generation);
         self.attached_ended(slot, generation, ended);
+        self.keep_end(&name, generation, ended);
         self.handling(Handling::Ended, &name, |agent| agent.judge_end(key, ended));
         self.step();
         self.recorded(&name, slot, generation, cookie);

@@ -7,6 +7,7 @@
 mod adopt;
 mod answer;
 mod apparmor;
+mod asked;
 mod blame;
 mod boot;
 mod button;
@@ -29,6 +30,7 @@ mod files;
 pub mod forward;
 mod forwarding;
 mod helpers;
+mod history;
 mod launch;
 mod ledger;
 mod live;
@@ -48,6 +50,7 @@ mod sessions;
 mod stdio;
 mod store;
 mod streams;
+mod telling;
 mod tending;
 mod token;
 mod top;
@@ -66,6 +69,7 @@ use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, process, signal, time};
 
+use asked::Refusals;
 use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
@@ -74,6 +78,7 @@ use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
 use forwarding::Forwarding;
+use history::History;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
@@ -81,6 +86,7 @@ use probes::{Asked, Probes};
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
+use telling::EventStream;
 use tending::Backlogs;
 use token::Token;
 use upgrade::Upload;
@@ -106,10 +112,14 @@ struct Agent {
     dies_after: Option<(u32, i32)>,
     saving: Saving,
     server: Server,
+    refusals: Refusals,
+    history: History,
     logs: Logs,
     forwarding: Forwarding,
     consoles: Consoles,
     streams: Vec<LogStream>,
+    /// Who hears what happens.
+    told: Vec<EventStream>,
     errands: Errands,
     sessions: Sessions,
     probes: Probes,
@@ -162,6 +172,7 @@ impl Agent {
         let helpers = boot.helpers_first(now);
         let kmsg = serving::kept(&table, consoles::KMSG)?;
         let level = log_level::begin(&boot.words);
+        let history = History::open(serving::kept(&table, history::HISTORY)?, &mut ledger);
         let consoles = Consoles::new(kmsg, level, &mut ledger, helpers)?;
         let (server, has_busy_ports) = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
@@ -183,10 +194,13 @@ impl Agent {
             dies_after: None,
             saving: Saving::default(),
             server,
+            refusals: Refusals::default(),
+            history,
             logs: Logs::new(helpers)?,
             forwarding: Forwarding::new(helpers)?,
             consoles,
             streams: Vec::new(),
+            told: Vec::new(),
             errands: Errands::default(),
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
@@ -197,6 +211,7 @@ impl Agent {
             versions: VecDeque::new(),
         };
         agent.boot.containers_begin();
+        agent.keep_takeover(table.safe, now);
         agent.adopt(table, now);
         agent.watch_buttons();
         agent.watch_kmsg();
@@ -210,7 +225,7 @@ impl Agent {
     /// Waits once and handles what came.
     fn turn(&mut self) -> Result<()> {
         let now = time::since_boot();
-        let timeout = if self.streams_have_work() {
+        let timeout = if self.streams_have_work() || self.told_have_work() {
             Some(Duration::ZERO)
         } else {
             self.deadline().map(|at| at.saturating_sub(now))
@@ -229,12 +244,7 @@ impl Agent {
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
                 Some(Token::Control) => self.serve(now),
                 Some(Token::Kmsg) => self.consoles.pass_on(),
-                Some(Token::Log) => {
-                    let woken = self.logs.hear(&mut self.ledger);
-                    self.wake_streams(&woken);
-                    self.forwarding.wake(&woken, &self.logs);
-                    self.tell_attached();
-                }
+                Some(Token::Log) => self.hear_logger(),
                 Some(Token::Forward) => self.forwarding.hear(&mut self.logs),
                 Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
@@ -264,12 +274,12 @@ impl Agent {
         self.settle(now);
         if self.boot.is_starting_containers() && self.core.have_come_up() {
             let next = self.boot.containers_end(now);
-            self.logs.helper().hurry(next);
-            self.consoles.helper().hurry(next);
-            self.forwarding.helper().hurry(next);
+            self.hurry_helpers(next);
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
+        self.keep_phases();
+        self.tell_events(now);
         Ok(())
     }
 
@@ -357,6 +367,7 @@ impl Agent {
         let ours = now.saturating_add(self.config.host.poweroff_timeout);
         let deadline = deadline.min(ours).max(now);
         self.power = Some((action, deadline));
+        self.keep_shutdown(action, deadline, now);
         self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
         self.events.push_back(Event::Shutdown { deadline });
     }
@@ -371,16 +382,15 @@ impl Agent {
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
-            Effect::Changed { name, from, to, cause } => {
-                let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
-                // A cause that is told more exactly later changes nothing for who watches.
-                let level = if from == to { Level::Debug } else { Level::Info };
-                say(level, &format!("{name}: {} -> {}{cause}", from.word(), to.word()));
-            }
+            Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }
-            Effect::Noted { name, note } => say(Level::Info, &format!("{name}: {note}")),
+            Effect::Reboot { name } => {
+                say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
+                self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
+            }
+            Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
     }

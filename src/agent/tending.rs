@@ -81,8 +81,24 @@ impl Agent {
         Ok(())
     }
 
+    /// What they gave way to is done.
+    pub fn hurry_helpers(&mut self, next: Duration) {
+        self.logs.helper().hurry(next);
+        self.consoles.helper().hurry(next);
+        self.forwarding.helper().hurry(next);
+    }
+
+    /// There is more in some logs, or an output has ended.
+    pub fn hear_logger(&mut self) {
+        let woken = self.logs.hear(&mut self.ledger);
+        self.wake_streams(&woken);
+        self.forwarding.wake(&woken, &self.logs);
+        self.tell_attached();
+    }
+
     /// Frames about a helper are its own business.
     pub fn is_of_a_helper(&mut self, frame: &Frame, now: Duration) -> bool {
+        let mut name = self.logs.helper().name();
         let heard = match self.logs.helper().hear(frame, now) {
             Some(heard) => {
                 if heard == Heard::Ended {
@@ -92,15 +108,21 @@ impl Agent {
                 Some(heard)
             }
             None => match self.forwarding.helper().hear(frame, now) {
-                Some(Heard::Ended) => {
-                    let _ = self.epoll.remove(self.forwarding.socket());
-                    Some(Heard::Ended)
+                Some(heard) => {
+                    name = self.forwarding.helper().name();
+                    if heard == Heard::Ended {
+                        let _ = self.epoll.remove(self.forwarding.socket());
+                    }
+                    Some(heard)
                 }
-                Some(Heard::Kept) => Some(Heard::Kept),
-                None => self.consoles.helper().hear(frame, now),
+                None => {
+                    name = self.consoles.helper().name();
+                    self.consoles.helper().hear(frame, now)
+                }
             },
         };
-        if let (Some(Heard::Ended), Frame::Ended { cookie, .. }) = (&heard, frame) {
+        if let (Some(Heard::Ended), Frame::Ended { cookie, ended }) = (&heard, frame) {
+            self.keep_helpers_end(name, *ended, now);
             self.ledger.send(Frame::Recorded { cookie: *cookie });
         }
         heard.is_some()

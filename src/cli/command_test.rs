@@ -304,6 +304,7 @@ boot complete after 1001.750 ms, one phase failed
 fn version() -> VersionReply {
     VersionReply {
         version: "0.1.0".into(),
+        interface: None,
         commit: Some("abc123".into()),
         protocol: 1,
         uptime_ms: 61_000,

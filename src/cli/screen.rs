@@ -39,6 +39,8 @@ pub(crate) enum Tone {
     Bad,
     Quiet,
     Strong,
+    /// What keys are about.
+    Chosen,
 }
 
 /// Colours of names, those first that are easily told apart. Red is for what is bad.
@@ -60,6 +62,7 @@ impl Colours {
             Tone::Bad => self.with("31", text),
             Tone::Quiet => self.with("2", text),
             Tone::Strong => self.with("1", text),
+            Tone::Chosen => self.with("7", text),
         }
     }
 

@@ -5,6 +5,7 @@
 //! what must hold between tables is held against the whole (`relation`). Whatever is wrong in a container makes
 //! that container invalid and no other; whatever is wrong in `[host]` leaves a default.
 
+mod admission;
 mod check;
 mod depth;
 mod diagnostic;
@@ -27,6 +28,7 @@ mod sysctl;
 mod tree;
 mod value;
 
+pub use admission::{Admission, FIRST_CONTAINER_ID, Readers};
 pub use diagnostic::{Diagnostic, Mistake, Severity};
 pub use files::{FileUse, files};
 pub use kernel_words::{KernelWords, LogLevel, kernel_words};
@@ -41,6 +43,7 @@ pub use sysctl::{SysctlOwner, sysctl_owner};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 use report::Report;
 use tree::{Map, Node, Path, Place, Value};
 
@@ -80,6 +83,11 @@ impl Reading {
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
+}
+
+/// A time as a configuration says it: `500ms`, `1m30s`.
+pub fn time(text: &str) -> Result<Duration, Mistake> {
+    value::time::parse(text)
 }
 
 /// Reads all files as one document. What is wrong is in the diagnostics, and in [`Config::invalid`].

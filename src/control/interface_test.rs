@@ -74,6 +74,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     let status = StatusReply { container: container(), details: Details::default() };
     let version = VersionReply {
         version: String::new(),
+        interface: None,
         commit: None,
         protocol: 1,
         uptime_ms: 0,
@@ -90,6 +91,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::List, keys(&ListReply { containers: vec![] })),
         (Request::Status { name: name() }, keys(&status)),
         (Request::Logs(logs), keys(&LogsReply { entries: vec![] })),
+        (Request::Events(Events::default()), keys(&EventsReply { events: vec![], dropped: 0 })),
         (Request::Start { name: name() }, empty()),
         (Request::Stop { name: name() }, empty()),
         (Request::Restart { name: name() }, empty()),
@@ -149,14 +151,26 @@ fn every_type_has_the_same_fields_or_words() {
     let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 0 };
     let phase = Phase { name: "a".into(), start_us: 0, duration_us: None, ok: None, error: None };
     let upgrade = Upgrade { number: 1, sha256: String::new(), ok: true, error: None };
-    let mut found =
-        words!(Wanted, State, Health, CauseKind, Stream, DropReason, LogLevel, PowerAction, Process);
+    let mut found = words!(
+        Wanted,
+        State,
+        Health,
+        CauseKind,
+        EventKind,
+        Stream,
+        DropReason,
+        LogLevel,
+        PowerAction,
+        Process
+    );
     found.extend([
         ("Cause", keys(&Cause::new(CauseKind::Oom, String::new()))),
         ("Container", keys(&container())),
         ("Details", keys(&Details::default())),
         ("Dropped", keys(&dropped)),
         ("Entry", keys(&Entry::gap("a", 0, String::new(), dropped))),
+        ("Asker", keys(&Asker::default())),
+        ("Event", keys(&Event::of(Happening::Other, 1, 0, String::new()))),
         ("Figures", keys(&Figures::default())),
         ("Phase", keys(&phase)),
         ("Pressure", keys(&Pressure::default())),
@@ -198,6 +212,20 @@ fn every_error_of_the_interface_is_one_of_ours() {
         let error: Error = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!(to_value(&error).unwrap(), wire);
     }
+}
+
+#[test]
+fn the_methods_that_the_interface_calls_looking_are_those_that_readers_may() {
+    let reads: Vec<String> = requests()
+        .into_iter()
+        .filter(|(request, _)| request.access() == Access::Read)
+        .map(|(request, _)| {
+            to_value(&request).unwrap()["method"].as_str().unwrap().rsplit_once('.').unwrap().1.into()
+        })
+        .collect();
+    let text = INTERFACE.replace("\n# ", " ");
+    let named = text.split_once("for the rest: ").unwrap().1.split_once('.').unwrap().0;
+    assert_eq!(named.split(", ").collect::<Vec<_>>(), reads);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Call, Error, Exec, INTERFACE_NAME, LogLevel, Logs, MAX_CHUNK, PowerAction, Process, base64};
+use super::{
+    Access, Call, Error, Events, Exec, INTERFACE_NAME, LogLevel, Logs, MAX_CHUNK, PowerAction, Process,
+    base64,
+};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -19,6 +22,8 @@ pub enum Request {
     Status { name: String },
     #[serde(rename = "org.orlop.Control.Logs")]
     Logs(Logs),
+    #[serde(rename = "org.orlop.Control.Events")]
+    Events(Events),
     #[serde(rename = "org.orlop.Control.Start")]
     Start { name: String },
     #[serde(rename = "org.orlop.Control.Stop")]
@@ -118,6 +123,44 @@ impl Request {
         }
     }
 
+    /// Who may ask for it. No other arm: a method that is new does not compile without a class.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        match self {
+            Self::List
+            | Self::Status { .. }
+            | Self::Logs(_)
+            | Self::Events(_)
+            | Self::Stats { .. }
+            | Self::Top { .. }
+            | Self::Boot
+            | Self::LogLevel { level: None }
+            | Self::Version => Access::Read,
+            // It tells the environment, where passwords are.
+            Self::Spec { .. }
+            // Files of a container.
+            | Self::CopyFrom { .. }
+            | Self::CopyTo { .. }
+            | Self::Exec(_)
+            | Self::Attach { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Restart { .. }
+            | Self::Kill { .. }
+            | Self::Pause { .. }
+            | Self::Unpause { .. }
+            | Self::Update { .. }
+            | Self::Power { .. }
+            | Self::Resume
+            | Self::LogLevel { level: Some(_) }
+            | Self::DebugCrash { .. }
+            | Self::DebugOrphans { .. }
+            | Self::UpgradeBegin { .. }
+            | Self::UpgradeChunk { .. }
+            | Self::UpgradeCommit => Access::Change,
+        }
+    }
+
     /// Whether its connection is for frames of [`super::stream`] once it is answered.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
@@ -127,7 +170,7 @@ impl Request {
     /// Whether it is answered many times.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        matches!(self, Self::Logs(_))
+        matches!(self, Self::Logs(_) | Self::Events(_))
     }
 
     fn read(method: &str, parameters: &mut Parameters) -> Result<Option<Self>, Error> {
@@ -135,6 +178,7 @@ impl Request {
             "List" => Self::List,
             "Status" => Self::Status { name: parameters.take("name")? },
             "Logs" => Self::Logs(Logs::take(parameters)?),
+            "Events" => Self::Events(Events::take(parameters)?),
             "Start" => Self::Start { name: parameters.take("name")? },
             "Stop" => Self::Stop { name: parameters.take("name")? },
             "Restart" => Self::Restart { name: parameters.take("name")? },

@@ -25,6 +25,10 @@ fn requests_have_these_bytes() {
         r#"{"method":"org.orlop.Control.Logs","parameters":{"names":["web"],"lines":3,"follow":true},"more":true}"#,
     );
     check(
+        &Request::Events(Events { names: vec![name()], since: Some("10m".into()), follow: true }),
+        r#"{"method":"org.orlop.Control.Events","parameters":{"names":["web"],"since":"10m","follow":true},"more":true}"#,
+    );
+    check(
         &Request::Start { name: name() },
         r#"{"method":"org.orlop.Control.Start","parameters":{"name":"web"}}"#,
     );
@@ -130,6 +134,8 @@ fn refuses_a_wrong_parameter_by_name() {
         ("Logs", r#"{"names":[],"lines":-1}"#, "lines"),
         ("Logs", r#"{"names":[],"lines":1.5}"#, "lines"),
         ("Logs", r#"{"names":[],"follow":1}"#, "follow"),
+        ("Events", r#"{"names":[],"since":"yesterday"}"#, "since"),
+        ("Events", "{}", "names"),
         ("Kill", r#"{"name":"web","signal":"FOO"}"#, "signal"),
         ("Kill", r#"{"name":"web","signal":9}"#, "signal"),
         ("Power", r#"{"action":"halt"}"#, "action"),

@@ -6,6 +6,8 @@
 //! read it at the same time without a lock (`reader`, `tail`). Nothing here reads a clock or a file:
 //! a ring stands in a [`Store`].
 //!
+//! What happens seldom has a simpler ring of records (`slots`).
+//!
 //! Every byte of a container is either kept, or counted as overwritten by newer ones, or counted as
 //! refused (above its rate, or no memory); never in two of these, never in none.
 
@@ -21,6 +23,7 @@ mod reader;
 mod rfc5424;
 mod ring;
 mod share;
+mod slots;
 mod state;
 mod tail;
 mod text;
@@ -40,6 +43,7 @@ pub use reader::{Cursor, Gone, Item, ReadError, Reader};
 pub use rfc5424::{Log, framed, message, next_sequence};
 pub use ring::{Recovered, Ring, Target};
 pub use share::share;
+pub use slots::{RECORD_MAX, SLOT, Slots, Slotted};
 pub use tail::{Step, Tail};
 pub use text::{LINE_MAX, clean_line};
 

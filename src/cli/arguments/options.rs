@@ -69,6 +69,22 @@ pub(crate) struct LogLevelArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct EventsArguments {
+    /// Of these containers; none is everything
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// What happened from TIME on: 10m (before now), boot+90s, 14:30 (UTC), or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub(crate) since: Option<String>,
+    /// Print one JSON object a line, with the names of org.orlop.Control
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ChangeArguments {
     /// The containers
     #[arg(value_name = "NAME", required = true)]
@@ -152,9 +168,12 @@ pub(crate) struct CopyArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct NameArguments {
-    /// The container
-    pub(crate) name: String,
+pub(crate) struct TopArguments {
+    /// The container whose processes are listed; none is the table of all containers
+    pub(crate) name: Option<String>,
+    /// What the table begins in the order of: cpu, memory, tasks, restarts, state, name
+    #[arg(long, value_name = "KEY", default_value = "cpu", value_parser = crate::cli::monitor::sort, conflicts_with = "name")]
+    pub(crate) sort: String,
     #[command(flatten)]
     pub(crate) json: Json,
 }

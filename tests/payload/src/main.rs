@@ -51,6 +51,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   copy                  its input, until that ends
   terminal              its size, and the lines typed there, until `exit CODE`
   serve PORT            answers HTTP, with the status in /tmp/status if there is one
+  ask SOCKET MESSAGE…   sends each with a NUL behind it, and prints what is answered
   notify LINE…          to NOTIFY_SOCKET, in one datagram
   notify-flood          for ever
   line-on NUMBER        writes a line on a descriptor
@@ -111,6 +112,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["forkbomb"] => process::fork_bomb(),
         ["hog", megabytes] => process::hog(number(megabytes)?),
         ["burn", seconds] => process::burn(number(seconds)?),
+        ["ask", socket, messages @ ..] => talk::ask(socket, messages),
         ["fds"] => look::fds(),
         ["ids"] => look::ids(),
         ["ns"] => look::namespaces(),

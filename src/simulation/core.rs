@@ -1,0 +1,47 @@
+//! What the simulator needs of the core: the one that runs on machines has it, and so have the wrong ones
+//! that tests put in its place to see a promise break.
+
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::supervisor::{Effect, Event, Outcome, Record, State, Status, Supervisor};
+
+pub trait Core {
+    fn new(now: Duration, config: &Config, seed: u64) -> Self;
+    fn handle(&mut self, now: Duration, event: Event) -> Outcome;
+    fn poll_effect(&mut self) -> Option<Effect>;
+    fn poll_timeout(&self) -> Option<Duration>;
+    fn record(&self, name: &str) -> Option<Record>;
+    fn state(&self, name: &str) -> Option<State>;
+    fn status(&self, name: &str) -> Option<Status>;
+}
+
+impl Core for Supervisor {
+    fn new(now: Duration, config: &Config, seed: u64) -> Self {
+        Self::new(now, config, seed)
+    }
+
+    fn handle(&mut self, now: Duration, event: Event) -> Outcome {
+        self.handle(now, event)
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect> {
+        self.poll_effect()
+    }
+
+    fn poll_timeout(&self) -> Option<Duration> {
+        self.poll_timeout()
+    }
+
+    fn record(&self, name: &str) -> Option<Record> {
+        self.record(name)
+    }
+
+    fn state(&self, name: &str) -> Option<State> {
+        self.state(name)
+    }
+
+    fn status(&self, name: &str) -> Option<Status> {
+        self.status(name)
+    }
+}
