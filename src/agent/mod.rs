@@ -27,6 +27,8 @@ mod failing;
 mod fault;
 mod figures;
 mod files;
+pub mod forward;
+mod forwarding;
 mod helpers;
 mod history;
 mod launch;
@@ -76,6 +78,7 @@ use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
+use forwarding::Forwarding;
 use history::History;
 use launch::Run;
 use ledger::Ledger;
@@ -115,6 +118,7 @@ struct Agent {
     refusals: Refusals,
     history: History,
     logs: Logs,
+    forwarding: Forwarding,
     consoles: Consoles,
     streams: Vec<LogStream>,
     /// Who hears what happens.
@@ -197,6 +201,7 @@ impl Agent {
             refusals: Refusals::default(),
             history,
             logs: Logs::new(helpers)?,
+            forwarding: Forwarding::new(helpers)?,
             consoles,
             streams: Vec::new(),
             told: Vec::new(),
@@ -243,11 +248,8 @@ impl Agent {
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
                 Some(Token::Control) => self.serve(now),
                 Some(Token::Kmsg) => self.consoles.pass_on(),
-                Some(Token::Log) => {
-                    let woken = self.logs.hear(&mut self.ledger);
-                    self.wake_streams(&woken);
-                    self.tell_attached();
-                }
+                Some(Token::Log) => self.hear_logger(),
+                Some(Token::Forward) => self.forwarding.hear(&mut self.logs),
                 Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
                 Some(Token::SessionReport(session)) => self.session_report(session, now),
@@ -277,8 +279,7 @@ impl Agent {
         self.settle(now);
         if self.boot.is_starting_containers() && self.core.have_come_up() {
             let next = self.boot.containers_end(now);
-            self.logs.helper().hurry(next);
-            self.consoles.helper().hurry(next);
+            self.hurry_helpers(next);
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
@@ -294,7 +295,7 @@ impl Agent {
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
         let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
         let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
+        let helpers = helpers.chain(self.probes.deadline()).chain(deaf).chain(self.forwarding.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 

@@ -27,6 +27,8 @@ pub enum Token {
     /// A container says something of itself: a datagram, or a line. The number is the run's.
     Notices(u32),
     Line(u32),
+    /// Who sends logs to collectors.
+    Forward,
     /// A probe has ended, or what makes it reports.
     Probe(u32),
     /// The clock was set.
@@ -51,6 +53,7 @@ impl Token {
             Self::Line(run) => (13, run),
             Self::Probe(probe) => (14, probe),
             Self::Clock => (15, 0),
+            Self::Forward => (16, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -73,6 +76,7 @@ impl Token {
             13 => Some(Self::Line(which)),
             14 => Some(Self::Probe(which)),
             15 => Some(Self::Clock),
+            16 => Some(Self::Forward),
             _ => None,
         }
     }

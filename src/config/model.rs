@@ -6,7 +6,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable};
@@ -39,6 +39,21 @@ pub struct Host {
     pub dns: Dns,
     /// Memory for the logs of all containers together, bytes.
     pub log_memory: u64,
+    /// Where all logs are sent, too.
+    pub log_forward: Vec<Forward>,
+}
+
+/// One that logs are sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    pub transport: Transport,
+    pub to: SocketAddr,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    Tcp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -350,6 +365,7 @@ impl Default for Host {
             networks: BTreeMap::new(),
             dns: Dns::default(),
             log_memory: 8 << 20,
+            log_forward: Vec::new(),
         }
     }
 }

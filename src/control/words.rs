@@ -68,7 +68,7 @@ words! {
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.
-    Process { Supervisor = "supervisor", Log = "log", Init = "init" }
+    Process { Supervisor = "supervisor", Log = "log", Forward = "forward", Init = "init" }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

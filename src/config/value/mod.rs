@@ -8,6 +8,7 @@ pub(crate) mod device;
 pub(crate) mod end;
 pub(crate) mod environment;
 pub(crate) mod fits;
+pub(crate) mod forward;
 pub(crate) mod image;
 pub(crate) mod mount;
 pub(crate) mod name;

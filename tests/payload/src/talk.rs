@@ -85,3 +85,15 @@ fn say_size() {
     // SAFETY: writes what it is given; also from a signal handler.
     unsafe { libc::write(1, text.as_ptr().cast(), text.len()) };
 }
+
+pub(crate) fn flow(path: &str, on: bool) -> Result<(), String> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let said = |e: std::io::Error| format!("{path}: {}", system::error_name(&e));
+    let terminal =
+        options.read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path).map_err(said)?;
+    let how = if on { libc::TCOON } else { libc::TCOOFF };
+    // SAFETY: an open descriptor and a constant.
+    system::check(unsafe { libc::tcflow(terminal.as_raw_fd(), how) }).map(drop).map_err(said)
+}
