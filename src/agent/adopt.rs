@@ -12,9 +12,9 @@ use super::cgroups::Cgroups;
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::exit_of;
 use super::ledger::{Fds, Table};
-use super::logs::{Rings, slot_of};
+use super::logs::{Rings, of_syslog, slot_of, syslog_of};
 use super::notices;
-use super::stdio::Ends;
+use super::stdio::{Ends, Input};
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
@@ -56,40 +56,59 @@ impl Agent {
         let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
         let mut rings = Rings::new();
         let mut pipes = Vec::new();
+        let mut syslogs = BTreeMap::new();
         let mut said = BTreeMap::new();
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
                     let [pidfd, kept @ ..] = fds;
-                    pipes.extend(Ends::adopt(kept).map(|ends| (child.cookie, ends)));
+                    pipes.push((child.cookie, kept));
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
                 Kind::Helper => self.adopt_helper(&child, ended, fds, now),
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
-                Kind::Listener => said.extend(notices::of(&child).map(|cookie| (cookie, fds))),
+                Kind::Listener => match of_syslog(child.cookie) {
+                    Some(cookie) => {
+                        syslogs.extend(fds.into_iter().flatten().next().map(|socket| (cookie, socket)))
+                    }
+                    None => said.extend(notices::of(&child).map(|cookie| (cookie, fds))),
+                },
                 Kind::Exec => self.adopt_session(&child, ended, fds),
             }
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
-        let mut inputs = BTreeMap::new();
-        for (cookie, ends) in pipes {
-            let (slot, generation) = parts(cookie);
-            match ends.hand_out(&mut self.logs, slot, generation) {
-                Ok(input) => drop(inputs.insert(cookie, input)),
-                Err(errno) => say(Level::Error, &format!("terminal: {}", errno.desc())),
-            }
-        }
+        let mut inputs = self.adopt_streams(pipes, syslogs);
         self.adopt_containers(entries, now);
         for run in self.runs.values_mut() {
             run.input = inputs.remove(&run.cookie).flatten();
         }
         self.adopt_notices(said);
-        let paused = self.runs.values().map(|run| run.name.clone()).filter(|name| self.is_paused(name));
-        let paused: Vec<String> = paused.collect();
-        self.events.extend(paused.into_iter().map(|name| Event::Paused { name, paused: true }));
+        self.adopt_paused();
         self.events.push_back(Event::Booted);
+    }
+
+    /// Gives out what PID 1 kept of runs' streams and sockets for syslog(3), by their cookies: what runs read.
+    fn adopt_streams(
+        &mut self,
+        pipes: Vec<(u64, [Option<OwnedFd>; 3])>,
+        mut syslogs: BTreeMap<u64, OwnedFd>,
+    ) -> BTreeMap<u64, Option<Input>> {
+        let mut inputs = BTreeMap::new();
+        for (cookie, kept) in pipes {
+            let (slot, generation) = parts(cookie);
+            let Some(ends) = Ends::adopt(kept, syslogs.remove(&cookie)) else { continue };
+            match ends.hand_out(&mut self.logs, slot, generation) {
+                Ok(input) => drop(inputs.insert(cookie, input)),
+                Err(errno) => say(Level::Error, &format!("terminal: {}", errno.desc())),
+            }
+        }
+        // Its container was never kept, or is forgotten.
+        for cookie in syslogs.into_keys() {
+            self.ledger.send(Frame::Release { cookie: syslog_of(cookie) });
+        }
+        inputs
     }
 
     fn adopt_helper(&mut self, child: &Child, ended: Option<Ended>, fds: Fds, now: Duration) {

@@ -99,6 +99,7 @@ impl Agent {
                 self.ledger.send(Frame::Resume);
                 self.person(call, Event::Resume, now);
             }
+            Request::LogLevel { level } => self.log_level(call, level, now),
             Request::DebugCrash { process, signal, starts, steps } => {
                 self.crash(call, process, (signal, starts, steps), now);
             }

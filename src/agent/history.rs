@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use orlop::control::{Event, HAPPENING_VERSION, Happening, PowerAction, State, rfc3339};
 use orlop::ledger::{Action, Child, Ended, Kind, Label};
-use orlop::log::{RECORD_MAX, Record, SLOT, Slots, Stamp};
+use orlop::log::{RECORD_MAX, SLOT, Slots, Slotted, Stamp};
 use orlop::supervisor::{Cause, Exit, Note, StateKind};
 
 use super::answer::{cause_word, state_word};
@@ -173,7 +173,7 @@ impl Kept {
         at: &mut u64,
         buffer: &'b mut [u8; SLOT as usize],
         dropped: &mut u64,
-    ) -> Option<Record<'b>> {
+    ) -> Option<Slotted<'b>> {
         let from = (*at).max(1);
         *at = from.max(ring.first());
         *dropped = dropped.saturating_add(at.saturating_sub(from));
@@ -189,7 +189,7 @@ impl Kept {
     }
 }
 
-fn told(record: &Record<'_>) -> Event {
+fn told(record: &Slotted<'_>) -> Event {
     let wall = record.stamp.wall_ns;
     let time = rfc3339(wall.div_euclid(1_000_000_000), wall.rem_euclid(1_000_000_000) as u32);
     let happening = Happening::decode(record.version, record.bytes);

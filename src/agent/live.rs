@@ -30,6 +30,13 @@ impl Agent {
         run.and_then(|run| run.cgroups.as_ref()).is_some_and(cgroups::Cgroups::is_frozen)
     }
 
+    /// Those that stood still under the supervisor before.
+    pub fn adopt_paused(&mut self) {
+        let paused = self.runs.values().map(|run| run.name.clone()).filter(|name| self.is_paused(name));
+        let paused: Vec<String> = paused.collect();
+        self.events.extend(paused.into_iter().map(|name| Event::Paused { name, paused: true }));
+    }
+
     /// `None`: it runs; else it was answered that it does not.
     pub fn running(&mut self, call: CallId, name: &str, now: Duration) -> Option<()> {
         let Some(status) = self.core.status(name) else {

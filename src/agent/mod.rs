@@ -33,6 +33,7 @@ mod launch;
 mod ledger;
 mod live;
 pub mod log;
+mod log_level;
 mod logs;
 mod modules;
 mod network;
@@ -166,8 +167,9 @@ impl Agent {
         fault::before_serving(&config);
         let helpers = boot.helpers_first(now);
         let kmsg = serving::kept(&table, consoles::KMSG)?;
+        let level = log_level::begin(&boot.words);
         let history = History::open(serving::kept(&table, history::HISTORY)?, &mut ledger);
-        let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
+        let consoles = Consoles::new(kmsg, level, &mut ledger, helpers)?;
         let (server, has_busy_ports) = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
@@ -382,6 +384,10 @@ impl Agent {
             Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
+            }
+            Effect::Reboot { name } => {
+                say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
+                self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
             }
             Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),

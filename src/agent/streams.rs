@@ -10,6 +10,7 @@ use orlop::log::{Bound, Cursor, Gone, Item, Range, Reader, Stamp, Step, Stream, 
 
 use super::Agent;
 use super::control::CallId;
+use super::logs::OTHERS;
 use crate::linux::time;
 
 /// An answer carries at most one read of this size; base64 and JSON make it twice as large.
@@ -36,7 +37,7 @@ pub struct LogStream {
 
 struct Source {
     name: String,
-    slot: u32,
+    ring: u64,
     place: Place,
     /// Nothing more for now.
     at_end: bool,
@@ -57,22 +58,29 @@ enum Place {
 impl Agent {
     pub fn open_stream(&mut self, call: CallId, asked: Logs, now: Duration) {
         let range = range(&asked, now);
-        let Logs { names, lines, follow, .. } = asked;
-        let names = if names.is_empty() { self.config.containers.keys().cloned().collect() } else { names };
+        let Logs { mut names, lines, follow, all, .. } = asked;
+        if names.is_empty() {
+            names.extend(self.config.containers.keys().cloned());
+        }
+        if all {
+            names.extend(OTHERS.map(|(name, ..)| name.to_owned()));
+        }
         let mut sources = Vec::new();
         // One that is named again has nothing more to say.
         for name in names.into_iter().collect::<BTreeSet<_>>() {
-            if self.core.status(&name).is_none() {
+            let other = OTHERS.iter().find(|(other, ..)| *other == name);
+            if other.is_none() && self.core.status(&name).is_none() {
                 return self.unknown(call, name, now);
             }
+            let slot = self.slots.get(&name).copied().map(u64::from);
             // One that is invalid has written nothing.
-            let Some(slot) = self.slots.get(&name).copied() else { continue };
-            let Some(ring) = self.logs.ring(slot) else { continue };
+            let Some(id) = other.map(|(_, ring, _)| *ring).or(slot) else { continue };
+            let Some(ring) = self.logs.ring(id) else { continue };
             let place = match lines {
                 Some(lines) => Place::Finding(Tail::new(ring.layout(), lines, range)),
                 None => Place::Reading(Reader::new(ring.layout(), Cursor::default())),
             };
-            sources.push(Source { name, slot, place, at_end: false, again: None, next: None });
+            sources.push(Source { name, ring: id, place, at_end: false, again: None, next: None });
         }
         self.streams.push(LogStream { call, follow, range, sources });
         self.serve_streams(now);
@@ -82,7 +90,7 @@ impl Agent {
     pub fn wake_streams(&mut self, woken: &[u64]) {
         for stream in &mut self.streams {
             for source in &mut stream.sources {
-                if woken.contains(&u64::from(source.slot)) {
+                if woken.contains(&source.ring) {
                     source.at_end = false;
                 }
             }
@@ -156,7 +164,7 @@ impl Agent {
     /// Goes on looking for where the last lines begin.
     fn find_last_lines(&self, source: &mut Source, steps: &mut usize, now: Duration) {
         let Place::Finding(tail) = &mut source.place else { return };
-        let Some(ring) = self.logs.ring(source.slot) else {
+        let Some(ring) = self.logs.ring(source.ring) else {
             source.place = Place::Gone;
             source.at_end = true;
             return;
@@ -184,7 +192,7 @@ impl Agent {
     fn read_ahead(&mut self, source: &mut Source, range: Range, steps: &mut usize, now: Duration) {
         let mut buffer = [0u8; READ];
         while source.next.is_none() && !source.at_end {
-            let (Some(ring), Place::Reading(reader)) = (self.logs.ring(source.slot), &mut source.place)
+            let (Some(ring), Place::Reading(reader)) = (self.logs.ring(source.ring), &mut source.place)
             else {
                 source.at_end = true;
                 return;
@@ -198,7 +206,7 @@ impl Agent {
                 Ok(None) => {
                     source.at_end = true;
                     let seen = reader.seen();
-                    self.logs.follow(source.slot, seen);
+                    self.logs.follow(source.ring, seen);
                 }
                 Err(_) => {
                     source.at_end = true;
@@ -241,6 +249,7 @@ fn word(stream: Stream) -> StreamWord {
     match stream {
         Stream::Stdout => StreamWord::Stdout,
         Stream::Stderr => StreamWord::Stderr,
+        Stream::Syslog => StreamWord::Syslog,
     }
 }
 

@@ -265,6 +265,16 @@ fn logs_shows_what_it_has_when_the_machine_leaves() {
 }
 
 #[test]
+fn the_log_level_is_shown_and_changed() {
+    let level = |level: &str| reply(&serde_json::json!({ "level": level }));
+    let machine = check("log-level", vec![level("info")], 0, "info\n", "");
+    assert_eq!(machine.calls(), [r#"LogLevel {"level":null}"#]);
+    let machine =
+        check("log-level debug --json", vec![level("debug")], 0, "{\n  \"level\": \"debug\"\n}\n", "");
+    assert_eq!(machine.calls(), [r#"LogLevel {"level":"debug"}"#]);
+}
+
+#[test]
 fn boot_is_a_table_of_phases() {
     let phase = |name: &str, start_us, duration_us, ok, error: Option<&str>| Phase {
         name: name.into(),
@@ -426,6 +436,7 @@ fn wrong_usage_is_two_and_help_is_none() {
         "start --timeout 1 --no-wait a",
         "logs -t --json a",
         "logs --since yesterday a",
+        "log-level loud",
         "logs -f --until 10m a",
         "start",
     ];

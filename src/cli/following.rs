@@ -50,7 +50,8 @@ impl Seen {
 
 /// What an entry is to a person: output, or that some is gone.
 pub(crate) enum Piece {
-    Output(Stream, Vec<u8>),
+    Output(Vec<u8>),
+    ErrorOutput(Vec<u8>),
     Gap(String),
 }
 
@@ -134,7 +135,12 @@ fn new(reply: &LogsReply, seen: &mut Seen) -> Result<Vec<Piece>, Failure> {
             pieces.push(Piece::Gap(super::logs::gap(&entry.name, dropped)));
         }
         let bytes = entry.bytes().ok_or_else(not_understood)?;
-        pieces.push(Piece::Output(entry.stream.unwrap_or(Stream::Stdout), bytes));
+        match entry.stream {
+            Some(Stream::Stdout) | None => pieces.push(Piece::Output(bytes)),
+            Some(Stream::Stderr) => pieces.push(Piece::ErrorOutput(bytes)),
+            // Was never written where who is attached looks.
+            Some(Stream::Syslog) => {}
+        }
     }
     Ok(pieces)
 }

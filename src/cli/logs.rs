@@ -7,7 +7,7 @@ mod lines;
 #[cfg(test)]
 mod test;
 
-use orlop::control::{DropReason, Dropped, Entry, Logs, LogsReply, Request};
+use orlop::control::{DropReason, Dropped, Entry, Logs, LogsReply, Request, Stream};
 use serde_json::Value;
 
 use super::arguments::LogsArguments;
@@ -17,6 +17,9 @@ use super::screen::{Screen, printable};
 use super::units;
 use lines::{Line, Lines, Names};
 
+/// Bytes of `<191>`, and as many digits as anybody writes.
+const MAX_PRIORITY: usize = 6;
+
 pub(crate) fn logs(
     client: &mut Client,
     screen: &mut Screen<'_>,
@@ -24,6 +27,7 @@ pub(crate) fn logs(
 ) -> Result<(), Failure> {
     let asked = Logs {
         names: arguments.names.clone(),
+        all: arguments.all,
         lines: arguments.lines,
         follow: arguments.follow,
         since: arguments.since.clone(),
@@ -72,7 +76,7 @@ enum Form {
 impl Show {
     fn new(arguments: &LogsArguments) -> Self {
         let wanted = arguments.grep.as_ref().map(|text| text.as_bytes().to_vec());
-        let (name, time) = (arguments.names.len() != 1, arguments.timestamps);
+        let (name, time) = (arguments.names.len() != 1 || arguments.all, arguments.timestamps);
         let form = match (arguments.json, name || time || wanted.is_some()) {
             (true, _) => Form::Json,
             (false, true) => Form::Lines { name, time },
@@ -95,7 +99,7 @@ impl Show {
             Failure::Failed(printable(&format!("the machine sent damaged output of `{name}`")))
         })?;
         if self.form == Form::Exact {
-            return Ok(screen.out.write_all(&bytes)?);
+            return write(screen, &bytes, entry.stream);
         }
         for line in self.lines.add(entry, &bytes) {
             self.line(screen, &line)?;
@@ -118,13 +122,13 @@ impl Show {
             Form::Json => Self::object(screen, &line.entry()),
             Form::Lines { name, time } => {
                 self.lines.names.head(screen, line, (name, time))?;
-                screen.out.write_all(&line.bytes)?;
-                if !line.bytes.ends_with(b"\n") {
+                write(screen, &line.bytes, line.stream)?;
+                if !line.bytes.ends_with(b"\n") && line.stream != Some(Stream::Syslog) {
                     screen.out.write_all(b"\n")?;
                 }
                 Ok(())
             }
-            Form::Exact => Ok(screen.out.write_all(&line.bytes)?),
+            Form::Exact => write(screen, &line.bytes, line.stream),
         }
     }
 
@@ -133,6 +137,26 @@ impl Show {
         let text = serde_json::to_string(entry)
             .map_err(|error| Failure::Failed(format!("cannot write JSON: {error}")))?;
         screen.line(&text)
+    }
+}
+
+/// As it is; a message without its priority, and with an end.
+fn write(screen: &mut Screen<'_>, bytes: &[u8], stream: Option<Stream>) -> Result<(), Failure> {
+    if stream != Some(Stream::Syslog) {
+        return Ok(screen.out.write_all(bytes)?);
+    }
+    let text = without_priority(bytes);
+    screen.out.write_all(text)?;
+    if text.ends_with(b"\n") { Ok(()) } else { Ok(screen.out.write_all(b"\n")?) }
+}
+
+/// `<30>text` → `text`.
+fn without_priority(message: &[u8]) -> &[u8] {
+    let end = message.iter().take(MAX_PRIORITY).position(|byte| *byte == b'>');
+    let split = end.and_then(|end| message.split_at_checked(end));
+    match split.and_then(|(head, text)| Some((head.strip_prefix(b"<")?, text.get(1..)?))) {
+        Some((digits, text)) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => text,
+        _ => message,
     }
 }
 
@@ -145,6 +169,10 @@ pub(crate) fn gap(name: &str, dropped: &Dropped) -> String {
         DropReason::Overwritten => "newer output took its place",
         DropReason::Refused => "it came too fast, or memory was short",
     };
-    let size = units::bytes(dropped.bytes);
+    let size = match dropped.bytes {
+        // Lost before anybody saw how large they were.
+        0 => format!("{} messages", dropped.reads),
+        bytes => units::bytes(bytes),
+    };
     printable(&format!("{size} of output of `{name}` are gone: {why}"))
 }

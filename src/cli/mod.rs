@@ -102,6 +102,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Ps(shown) => containers::ps(&mut connect()?, screen, shown.json),
         Command::Status(status) => containers::status(&mut connect()?, screen, status),
         Command::Logs(asked) => logs::logs(&mut connect()?, screen, asked),
+        Command::LogLevel(asked) => machine::log_level(&mut connect()?, screen, asked),
         Command::Events(asked) => events::events(&mut connect()?, screen, asked),
         Command::Start(names) => change::change(&mut connect()?, screen, Wish::Up, names),
         Command::Stop(names) => change::change(&mut connect()?, screen, Wish::Down, names),

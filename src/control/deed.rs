@@ -64,6 +64,8 @@ impl Request {
             }
             Self::Power { action } => (None, action.as_str().into()),
             Self::Resume => (None, "resume".into()),
+            Self::LogLevel { level: None } => (None, "log level".into()),
+            Self::LogLevel { level: Some(level) } => (None, format!("log level {}", level.as_str())),
             Self::DebugCrash { process, .. } => (None, format!("crash {}", process.as_str())),
             Self::DebugOrphans { count } => (None, format!("make {count} orphans")),
             Self::UpgradeBegin { size, .. } => (None, format!("upgrade to a binary of {size} bytes")),

@@ -84,7 +84,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         kernel: String::new(),
         upgrade: None,
     };
-    let logs = Logs { since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
+    let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     vec![
@@ -110,6 +110,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Version, keys(&version)),
         (Request::Power { action: PowerAction::Poweroff }, empty()),
         (Request::Resume, empty()),
+        (Request::LogLevel { level: None }, keys(&LogLevelReply { level: LogLevel::Info })),
         (Request::DebugCrash { process: Process::Log, signal: 11, starts: 0, steps: 0 }, empty()),
         (Request::DebugOrphans { count: 1 }, empty()),
         (begin, empty()),
@@ -150,8 +151,18 @@ fn every_type_has_the_same_fields_or_words() {
     let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 0 };
     let phase = Phase { name: "a".into(), start_us: 0, duration_us: None, ok: None, error: None };
     let upgrade = Upgrade { number: 1, sha256: String::new(), ok: true, error: None };
-    let mut found =
-        words!(Wanted, State, Health, CauseKind, EventKind, Stream, DropReason, PowerAction, Process);
+    let mut found = words!(
+        Wanted,
+        State,
+        Health,
+        CauseKind,
+        EventKind,
+        Stream,
+        DropReason,
+        LogLevel,
+        PowerAction,
+        Process
+    );
     found.extend([
         ("Cause", keys(&Cause::new(CauseKind::Oom, String::new()))),
         ("Container", keys(&container())),

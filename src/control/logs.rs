@@ -15,6 +15,9 @@ pub struct Logs {
     /// So many of the last lines of each; `None`: all.
     pub lines: Option<u64>,
     pub follow: bool,
+    /// Of the kernel and of Orlop, too.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub all: bool,
     /// A [`When`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<String>,
@@ -29,6 +32,7 @@ impl Logs {
             names: parameters.take("names")?,
             lines: parameters.take("lines")?,
             follow: parameters.take::<Option<bool>>("follow")?.unwrap_or(false),
+            all: parameters.take::<Option<bool>>("all")?.unwrap_or(false),
             since: take_when(parameters, "since")?,
             until: take_when(parameters, "until")?,
         };

@@ -42,15 +42,16 @@ pub use frame::{Decoder, Frame};
 pub use happening::{Asker, HAPPENING_VERSION, Happening};
 pub use logs::Logs;
 pub use reply::{
-    BootReply, CommitReply, Empty, EventsReply, ListReply, LogsReply, Reply, SpecReply, StatsReply,
-    StatusReply, TopReply, UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
+    BootReply, CommitReply, Empty, EventsReply, ListReply, LogLevelReply, LogsReply, Reply, SpecReply,
+    StatsReply, StatusReply, TopReply, UploadReply, VersionReply, encode_continued, encode_error,
+    encode_reply, read,
 };
 pub use request::Request;
 pub use time::rfc3339;
 pub use when::{Moment, WHEN_HELP, When};
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, Phase, PowerAction, Process,
-    State, Stream, Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, LogLevel, Phase, PowerAction,
+    Process, State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

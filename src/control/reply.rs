@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Container, Details, Entry, Error, Event, Figures, Phase, Task, Upgrade};
+use super::{Container, Details, Entry, Error, Event, Figures, LogLevel, Phase, Task, Upgrade};
 
 /// The answer of a method that has nothing to say but that it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,11 @@ pub struct VersionReply {
     pub safe: bool,
     pub kernel: String,
     pub upgrade: Option<Upgrade>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLevelReply {
+    pub level: LogLevel,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

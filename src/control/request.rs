@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
 use super::{
-    Access, Call, Error, Events, Exec, INTERFACE_NAME, Logs, MAX_CHUNK, PowerAction, Process, base64,
+    Access, Call, Error, Events, Exec, INTERFACE_NAME, LogLevel, Logs, MAX_CHUNK, PowerAction, Process,
+    base64,
 };
 use crate::config::signal;
 
@@ -67,6 +68,8 @@ pub enum Request {
     Power { action: PowerAction },
     #[serde(rename = "org.orlop.Control.Resume")]
     Resume,
+    #[serde(rename = "org.orlop.Control.LogLevel")]
+    LogLevel { level: Option<LogLevel> },
     #[serde(rename = "org.orlop.Control.DebugCrash")]
     DebugCrash {
         process: Process,
@@ -131,6 +134,7 @@ impl Request {
             | Self::Stats { .. }
             | Self::Top { .. }
             | Self::Boot
+            | Self::LogLevel { level: None }
             | Self::Version => Access::Read,
             // It tells the environment, where passwords are.
             Self::Spec { .. }
@@ -148,6 +152,7 @@ impl Request {
             | Self::Update { .. }
             | Self::Power { .. }
             | Self::Resume
+            | Self::LogLevel { level: Some(_) }
             | Self::DebugCrash { .. }
             | Self::DebugOrphans { .. }
             | Self::UpgradeBegin { .. }
@@ -206,6 +211,7 @@ impl Request {
             "Version" => Self::Version,
             "Power" => Self::Power { action: parameters.take("action")? },
             "Resume" => Self::Resume,
+            "LogLevel" => Self::LogLevel { level: parameters.take("level")? },
             "DebugCrash" => Self::DebugCrash {
                 process: parameters.take("process")?,
                 signal: take_signal(parameters, libc_signal::SEGV)?,

@@ -73,6 +73,10 @@ fn requests_have_these_bytes() {
         &Request::Power { action: PowerAction::Reboot },
         r#"{"method":"org.orlop.Control.Power","parameters":{"action":"reboot"}}"#,
     );
+    check(
+        &Request::LogLevel { level: Some(LogLevel::Debug) },
+        r#"{"method":"org.orlop.Control.LogLevel","parameters":{"level":"debug"}}"#,
+    );
     check(&Request::Resume, r#"{"method":"org.orlop.Control.Resume"}"#);
     check(
         &Request::DebugCrash { process: Process::Log, signal: 11, starts: 0, steps: 0 },

@@ -62,8 +62,10 @@ words! {
         Shutdown = "shutdown",
         Unknown = "unknown",
     }
-    Stream { Stdout = "stdout", Stderr = "stderr" }
+    Stream { Stdout = "stdout", Stderr = "stderr", Syslog = "syslog" }
     DropReason { Overwritten = "overwritten", Refused = "refused" }
+    /// How much Orlop says.
+    LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.
     Process { Supervisor = "supervisor", Log = "log", Init = "init" }

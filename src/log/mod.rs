@@ -13,6 +13,7 @@
 
 mod entry;
 mod frames;
+mod kmsg;
 mod layout;
 mod range;
 mod rate;
@@ -28,14 +29,15 @@ mod text;
 mod model_test;
 
 pub use entry::{Stamp, Stream};
-pub use frames::{FRAME_LEN, FromLogger, PipeKey, ToLogger};
+pub use frames::{FRAME_LEN, FromLogger, KERNEL, OWN, PipeKey, ToLogger};
+pub use kmsg::{LONGEST_RECORD, Record, Speaker};
 pub use layout::{Layout, MESSAGE_MAX, MIN_MEMORY, READ_MAX};
 pub use range::{Bound, Range};
 pub use rate::Bucket;
 pub use reader::{Cursor, Gone, Item, ReadError, Reader};
 pub use ring::{Recovered, Ring, Target};
 pub use share::share;
-pub use slots::{RECORD_MAX, Record, SLOT, Slots};
+pub use slots::{RECORD_MAX, SLOT, Slots, Slotted};
 pub use tail::{Step, Tail};
 pub use text::{LINE_MAX, clean_line};
 

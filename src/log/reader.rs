@@ -33,7 +33,8 @@ pub enum Item<'b> {
 pub enum Gone {
     /// Newer output took its place. `reads` counts those of which nothing is left.
     Overwritten { bytes: u64, reads: u64 },
-    /// Never kept: above the container's rate, or the machine had no memory for it.
+    /// Never kept: above the container's rate, or the machine had no memory for it. Of what was lost before it came
+    /// here nobody knows the bytes.
     Refused { bytes: u64, reads: u64 },
 }
 
@@ -166,7 +167,7 @@ impl Reader {
             bytes: bytes.saturating_sub(self.cursor.lost_bytes),
             reads: u64::from(reads.wrapping_sub(self.cursor.lost_reads)),
         };
-        let nothing = bytes <= self.cursor.lost_bytes;
+        let nothing = bytes <= self.cursor.lost_bytes && reads == self.cursor.lost_reads;
         self.cursor.lost_bytes = bytes;
         self.cursor.lost_reads = reads;
         (!nothing).then_some(Item::Gap { stamp, gone })

@@ -25,7 +25,7 @@ pub struct Slots {
 
 /// What a slot has: see [`Slots::read`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record<'b> {
+pub struct Slotted<'b> {
     /// Counts the records of this ring.
     pub number: u64,
     /// The writer's, over several rings.
@@ -109,7 +109,7 @@ impl Slots {
         source: &S,
         number: u64,
         buffer: &'b mut [u8; SLOT as usize],
-    ) -> Result<Option<Record<'b>>, S::Error> {
+    ) -> Result<Option<Slotted<'b>>, S::Error> {
         if number < self.first() || number >= self.next {
             return Ok(None);
         }
@@ -119,7 +119,7 @@ impl Slots {
         let record = head.and_then(|head| {
             let bytes = buffer.get(HEAD..end(&head))?;
             let Head { number, order, stamp, version, .. } = head;
-            Some(Record { number, order, stamp, version, bytes })
+            Some(Slotted { number, order, stamp, version, bytes })
         });
         Ok(record)
     }

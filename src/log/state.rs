@@ -53,6 +53,7 @@ impl State {
             Pending::Keep(stamp, Stream::Stdout) => (1, stamp),
             Pending::Keep(stamp, Stream::Stderr) => (2, stamp),
             Pending::Refuse(stamp) => (3, stamp),
+            Pending::Keep(stamp, Stream::Syslog) => (4, stamp),
         };
         let words = [
             VERSION,
@@ -112,6 +113,7 @@ impl State {
             1 => Pending::Keep(stamp, Stream::Stdout),
             2 => Pending::Keep(stamp, Stream::Stderr),
             3 => Pending::Refuse(stamp),
+            4 => Pending::Keep(stamp, Stream::Syslog),
             _ => return None,
         };
         Some(Self { pending, mark: word()?, ..state })
@@ -194,6 +196,7 @@ mod tests {
             Pending::Nothing,
             Pending::Keep(stamp, Stream::Stdout),
             Pending::Keep(stamp, Stream::Stderr),
+            Pending::Keep(stamp, Stream::Syslog),
             Pending::Refuse(stamp),
         ] {
             assert_eq!(State::decode(&state(pending).encode()), Some(state(pending)));

@@ -7,7 +7,7 @@ use super::range::Range;
 use super::reader::{Cursor, ReadError, look};
 use super::ring::read_entry;
 
-/// A line ends at a newline or, unfinished, with its stream. What is shown starts behind the end of
+/// A line ends at a newline or, unfinished, with its stream; a message is a line. What is shown starts behind the end of
 /// the line before the last ones; where two streams mix, the other may start in the middle of one.
 #[derive(Debug)]
 pub struct Tail {
@@ -18,7 +18,7 @@ pub struct Tail {
     /// Everything from here on has been looked at.
     at: Option<Place>,
     /// Something of this stream has been looked at: what is not a newline ends no line any more.
-    followed: [bool; 2],
+    followed: [bool; 3],
 }
 
 /// What one step has come to.
@@ -44,7 +44,7 @@ impl Tail {
     /// For the last `lines` lines of the range, one without a newline at the end included.
     #[must_use]
     pub fn new(layout: Layout, lines: u64, range: Range) -> Self {
-        Self { layout, lines, range, at: None, followed: [false; 2] }
+        Self { layout, lines, range, at: None, followed: [false; 3] }
     }
 
     /// Looks at one more piece of output, at most `buffer` long (which must not be empty).
@@ -88,6 +88,10 @@ impl Tail {
         let (Some(entry), Some(from)) = (entry, from) else {
             return Err(ReadError::Damaged);
         };
+        if at.byte == entry.end() && entry.stream == Stream::Syslog {
+            let [_, _, syslog] = &mut self.followed;
+            *syslog = false;
+        }
         if let Some(offset) = self.line_before(entry.stream, buffer) {
             return Ok(Step::Found(cursor(number, &entry, from.saturating_add(offset))));
         }
@@ -98,10 +102,11 @@ impl Tail {
 
     /// Counts the lines that end in `bytes`; behind the end of the first that is not wanted.
     fn line_before(&mut self, stream: Stream, bytes: &[u8]) -> Option<u64> {
-        let [stdout, stderr] = &mut self.followed;
+        let [stdout, stderr, syslog] = &mut self.followed;
         let followed = match stream {
             Stream::Stdout => stdout,
             Stream::Stderr => stderr,
+            Stream::Syslog => syslog,
         };
         for (offset, byte) in bytes.iter().enumerate().rev() {
             let ends = *byte == b'\n' || !*followed;

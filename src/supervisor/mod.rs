@@ -12,10 +12,12 @@
 //!    that may go on and starts that may be made change further states, until nothing moves.
 //! 2. *Act* (`act.rs`): what the agent has to do follows from the states that were reached.
 //!
-//! `depends_on` orders starts and stops, and does no more: a container is not stopped because one that
-//! it depends on ended. `started` is satisfied by a dependency that has been running since boot and
-//! since it was last `failed` or `invalid`; a dependent of one of those waits, and starts by itself when
-//! it heals, which is when it runs again. A stop waits for the dependents that are going down too, never for those that stay up.
+//! `depends_on` orders starts and stops. `started` is satisfied by a dependency that has been ready since boot and
+//! since it was last `failed` or `invalid`, `healthy` by one whose health check passes, `completed` by one whose last
+//! end was a good one; who waits for what is not so starts by itself when it is. A container is not stopped because
+//! one that it depends on ended, unless the dependency says `restart`: then it follows it down and up. A stop waits
+//! for the dependents that are going down too, never for those that stay up. `up.rs` and `well.rs` have what is
+//! known of one that runs.
 
 mod act;
 mod adopt;
@@ -225,7 +227,7 @@ impl Supervisor {
     }
 
     fn court(&self, now: Duration) -> Court {
-        Court { now, seed: self.seed }
+        Court { now, seed: self.seed, reboots: !self.safe && self.shutdown.is_none() }
     }
 
     /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.

@@ -31,6 +31,8 @@
 //!   An end that nobody asked for goes straight to *clean*.
 //! * `stuck` is a container that was killed and is not gone: a process sits in the kernel. It goes on
 //!   waiting for the same events, and holds back nobody else.
+//! * `running` carries what is known of it besides (`up.rs`): whether it is ready, its health, its watchdog, and the
+//!   times of each. What becomes of these stops it, as a person does, and is a failure.
 //! * Every state that is not final (`exited`, `failed`, `invalid`) waits for a time that it carries
 //!   itself, or for an event that it names: `running` and *kill* for `Ended`, *clean* for `Emptied`,
 //!   `waiting` for what [`Wait`] says, *held* for the containers in `waits_for`.

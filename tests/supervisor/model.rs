@@ -211,7 +211,11 @@ impl Model {
                 let over = shadow.end.is_some() || shadow.unusable || !shadow.certain;
                 assert!(over, "emptied while it is alive: {name} {shadow:?}");
             }
-            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Probe { .. } => {}
+            Effect::Save { .. }
+            | Effect::Changed { .. }
+            | Effect::Noted { .. }
+            | Effect::Probe { .. }
+            | Effect::Reboot { .. } => {}
             Effect::ShutdownDone => {
                 let shutdown = self.shutdown.as_mut().expect("a shutdown that nobody asked for");
                 assert!(!shutdown.done, "done twice");

@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use options::signal_number;
 pub(crate) use options::{
     AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, EventsArguments,
-    ExecArguments, Json, KillArguments, LogsArguments, NamesArguments, SpecArguments, StatsArguments,
-    StatusArguments, TopArguments, UpdateArguments, UpgradeArguments,
+    ExecArguments, Json, KillArguments, LogLevelArguments, LogsArguments, NamesArguments, SpecArguments,
+    StatsArguments, StatusArguments, TopArguments, UpdateArguments, UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -68,15 +68,25 @@ Examples:
   orlop logs web                 all that is kept, byte for byte
   orlop logs -f -n 20 web db     the last 20 lines of both, and what follows
   orlop logs                     of all containers
+  orlop logs -af                 and of the kernel and of Orlop, as it comes
   orlop logs --since 10m --grep ERROR
   orlop logs --since 14:30 --until 14:35 --json web | jq -r .text
 
 With several containers each line begins with a name, and lines are in the order in which they
 were read. Output that is gone (its memory was full, or it came faster than its rate) is told on
 the standard error. With --json each object is one read, or with --grep one line; bytes that are
-not UTF-8 are base64 in `data`.")]
+not UTF-8 are base64 in `data`. A message of syslog(3), of @kernel or of @orlop is shown as one line without its
+priority; --json has it whole.")]
     Logs(LogsArguments),
 
+    /// Show or change how much Orlop itself says
+    #[command(after_help = "\
+Examples:
+  orlop log-level
+  orlop log-level debug          until the next boot; the kernel's word orlop.log= is for every boot
+
+It is said in the log @orlop and on the consoles.")]
+    LogLevel(LogLevelArguments),
     /// Show what happened on the machine: states, ends, who asked for what
     #[command(after_help = "\
 Examples:

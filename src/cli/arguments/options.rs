@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use orlop::control::LogLevel;
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Json {
@@ -22,9 +23,12 @@ pub(crate) struct StatusArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// The containers; none is all of them
+    /// The containers, @kernel, @orlop; none is all containers
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
+    /// What the kernel (@kernel) and Orlop itself (@orlop) say, too
+    #[arg(short, long)]
+    pub(crate) all: bool,
     /// Go on with what is written from now on
     #[arg(short, long)]
     pub(crate) follow: bool,
@@ -53,6 +57,15 @@ pub(crate) struct LogsArguments {
     /// Print one JSON object a line, with the names of org.orlop.Control
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogLevelArguments {
+    /// From here on, until the next boot; without it, nothing is changed
+    #[arg(value_parser = level, value_name = "error|warn|info|debug")]
+    pub(crate) level: Option<LogLevel>,
+    #[command(flatten)]
+    pub(crate) json: Json,
 }
 
 #[derive(Debug, Args)]
@@ -236,6 +249,11 @@ pub(crate) struct CheckArguments {
 
 pub(super) fn signal_number(text: &str) -> Result<i32, String> {
     orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
+}
+
+fn level(text: &str) -> Result<LogLevel, String> {
+    let level = LogLevel::ALL.iter().copied().find(|level| level.as_str() == text);
+    level.ok_or_else(|| String::from("write error, warn, info or debug"))
 }
 
 /// Read again by the machine, by its own clock.

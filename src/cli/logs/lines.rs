@@ -21,7 +21,7 @@ pub(super) struct Lines {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) name: String,
-    stream: Option<Stream>,
+    pub(super) stream: Option<Stream>,
     pub(super) bytes: Vec<u8>,
     /// When its first bytes were read.
     boot_us: u64,
@@ -51,8 +51,11 @@ impl Lines {
         Self { names, unfinished: BTreeMap::new() }
     }
 
-    /// The lines that are whole with these bytes of an entry.
+    /// The lines that are whole with these bytes of an entry. A message is one.
     pub(super) fn add(&mut self, entry: &Entry, bytes: &[u8]) -> Vec<Line> {
+        if entry.stream == Some(Stream::Syslog) {
+            return vec![Line { bytes: bytes.to_vec(), ..Line::begin(entry) }];
+        }
         let key = (entry.name.clone(), entry.stream);
         let mut begun = self.unfinished.remove(&key);
         let mut whole = Vec::new();

@@ -9,6 +9,7 @@ fn asked(names: &[&str]) -> LogsArguments {
     LogsArguments {
         names: names.iter().map(|name| String::from(*name)).collect(),
         follow: true,
+        all: false,
         lines: None,
         since: None,
         until: None,
@@ -99,4 +100,39 @@ fn only_lines_that_have_the_text_are_shown_whole_and_unchanged() {
     };
     let expected = object("null", "\"Zm9vYi5yeP8K\"") + &object("\"last b.r\"", "null");
     check_of(&arguments, Colours::Off, &entries, &expected);
+}
+
+#[test]
+fn a_message_is_a_line_without_its_priority_and_json_has_it_whole() {
+    #[track_caller]
+    fn check(line: LogsArguments, expected: &str) {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut screen = Screen {
+            out: &mut out,
+            err: &mut err,
+            colours: Colours::Off,
+            width: None,
+            progress: Progress::Hidden,
+        };
+        let mut show = Show::new(&line);
+        for bytes in [&b"<30>app[7]: one"[..], b"<4>two\n", b"<x>three", b"<1234>four", b""] {
+            let entry = Entry::output("a", Stream::Syslog, 7, String::from("T"), bytes);
+            show.entry(&mut screen, &entry).unwrap();
+        }
+        show.finish(&mut screen).unwrap();
+        assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+    check(asked(&["a"]), "app[7]: one\ntwo\n<x>three\nfour\n\n");
+    check(asked(&["a", "b"]), "a | app[7]: one\na | two\na | <x>three\na | four\na | \n");
+    let json = LogsArguments { json: true, grep: Some("one".into()), ..asked(&["a"]) };
+    let object =
+        "\"stream\":\"syslog\",\"boot_us\":7,\"time\":\"T\",\"text\":\"<30>app[7]: one\",\"data\":null";
+    check(json, &format!("{{\"name\":\"a\",{object},\"dropped\":null}}\n"));
+}
+
+#[test]
+fn what_was_lost_unseen_is_counted_in_messages() {
+    let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 3 };
+    let expected = "3 messages of output of `@kernel` are gone: it came too fast, or memory was short";
+    assert_eq!(gap("@kernel", &dropped), expected);
 }

@@ -202,6 +202,7 @@ impl World {
                 Effect::KillCgroup { name, .. } => format!("kill {name}"),
                 Effect::Clean { name, .. } => format!("clean {name}"),
                 Effect::ShutdownDone => "done".into(),
+                Effect::Reboot { name } => format!("reboot for {name}"),
                 Effect::Probe { name, .. } => format!("probe {name}"),
                 Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => return None,
             };
@@ -262,7 +263,7 @@ impl World {
                 self.disk.insert(name.clone(), self.sup.record(&name).unwrap());
             }
             Effect::Probe { name, generation, number, .. } => self.probe(name, generation, number),
-            Effect::Changed { .. } | Effect::Noted { .. } | Effect::ShutdownDone => {}
+            Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } | Effect::ShutdownDone => {}
         }
     }
 
