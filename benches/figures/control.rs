@@ -6,12 +6,11 @@ use crate::table::Table;
 
 const FEW: usize = 3;
 const MANY: usize = 200;
-/// Enough for the hundredth part of them to be some.
-const TIMES: u32 = 2000;
+/// Enough for the hundredth part of them to be some, and a storm takes its time.
+const TIMES: u32 = 500;
 
 pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
-    table
-        .begin("control: `ps` by a new connection, guest ms: the middle, 99 of 100, and the longest of 2000");
+    table.begin("control: `ps` by a new connection, guest ms: the middle, 99 of 100, and the longest of 500");
     let of = |count: usize, task: &[&str], more: &str| -> String {
         (0..count).map(|number| container(&format!("one{number}"), task, more)).collect()
     };
