@@ -283,6 +283,10 @@ impl Agent {
 
     /// `safe`: as PID 1 means it, which is not so when it is known which container it is for.
     pub fn keep_takeover(&mut self, safe: bool, now: Duration) {
+        if self.boot.complete {
+            // A supervisor before has told them, and they may have been pushed out since.
+            self.history.phases.extend(self.boot.phases.iter().map(|phase| phase.name.clone()));
+        }
         let starts = u64::from(self.boot.starts);
         if starts > 1 {
             let safe = safe && self.blamed.culprit().is_none();

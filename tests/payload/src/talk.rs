@@ -25,15 +25,31 @@ pub(crate) fn ask(socket: &str, messages: &[&str]) -> Result<(), String> {
     for message in messages {
         // One that is closed to us may have said why.
         let sent = stream.write_all(&[message.as_bytes(), &[0]].concat());
-        let mut answer = Vec::new();
-        let mut byte = [0];
-        while stream.read(&mut byte).is_ok_and(|count| count == 1) && byte != [0] {
-            answer.extend(byte);
-        }
-        println!("{}", String::from_utf8_lossy(&answer));
+        println!("{}", String::from_utf8_lossy(&answer(&mut stream)));
         sent.map_err(|e| e.to_string())?;
     }
     Ok(())
+}
+
+/// On a connection of its own; an error when nothing is answered.
+pub(crate) fn ask_once(socket: &str, message: &str) -> Result<(), String> {
+    let mut stream = UnixStream::connect(socket).map_err(|e| format!("{socket}: {e}"))?;
+    stream.write_all(&[message.as_bytes(), &[0]].concat()).map_err(|e| e.to_string())?;
+    if answer(&mut stream).is_empty() { Err("no answer".into()) } else { Ok(()) }
+}
+
+/// Up to its NUL, behind which nothing comes unasked.
+fn answer(stream: &mut UnixStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    while answer.last() != Some(&0) {
+        match stream.read(&mut buffer) {
+            Ok(count @ 1..) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    answer.pop_if(|last| *last == 0);
+    answer
 }
 
 /// The size of the terminal on standard input, again at each change; ends at a line `exit CODE`, or at
