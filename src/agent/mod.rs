@@ -391,10 +391,7 @@ impl Agent {
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }
-            Effect::Reboot { name } => {
-                say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
-                self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
-            }
+            Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }

@@ -157,18 +157,7 @@ impl Supervisor {
         match event {
             Event::Adopted { record, found } => self.adopt(now, *record, found),
             Event::Booted if self.booted => Outcome::Ignored("adoption was over already"),
-            Event::Booted => {
-                self.booted = true;
-                for unit in self.units.values_mut() {
-                    unit.adopted = true;
-                }
-                // Stops that were adopted have no more time than the shutdown gives.
-                if self.shutdown.is_some() {
-                    self.shorten(now);
-                }
-                self.begin_timetables(now);
-                Outcome::Done
-            }
+            Event::Booted => self.boot(now),
             Event::SafeMode => {
                 self.safe = true;
                 Outcome::Done
@@ -224,6 +213,20 @@ impl Supervisor {
                 self.about(now, &name, generation, |unit, at| unit.kill_failed(at.now, text))
             }
         }
+    }
+
+    /// Adoption is over.
+    fn boot(&mut self, now: Duration) -> Outcome {
+        self.booted = true;
+        for unit in self.units.values_mut() {
+            unit.adopted = true;
+        }
+        // Stops that were adopted have no more time than the shutdown gives.
+        if self.shutdown.is_some() {
+            self.shorten(now);
+        }
+        self.begin_timetables(now);
+        Outcome::Done
     }
 
     fn moment(&self, now: Duration, name: &str) -> Moment {
