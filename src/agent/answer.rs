@@ -280,6 +280,10 @@ pub fn cause_word(cause: &supervisor::Cause) -> control::Cause {
         CauseKind::Dependency { name } => {
             control::Cause { name: Some(name.clone()), ..base(control::CauseKind::Dependency) }
         }
+        CauseKind::Conflict { name } => {
+            control::Cause { name: Some(name.clone()), ..base(control::CauseKind::Conflict) }
+        }
+        CauseKind::Gate => base(control::CauseKind::Gate),
         CauseKind::Probe => base(control::CauseKind::Probe),
         CauseKind::Watchdog => base(control::CauseKind::Watchdog),
         CauseKind::User => base(control::CauseKind::User),

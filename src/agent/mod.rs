@@ -29,6 +29,7 @@ mod figures;
 mod files;
 pub mod forward;
 mod forwarding;
+mod gates;
 mod helpers;
 mod history;
 mod launch;
@@ -53,6 +54,7 @@ mod store;
 mod streams;
 mod telling;
 mod tending;
+mod times;
 mod token;
 mod top;
 mod upgrade;
@@ -79,6 +81,7 @@ use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
 use forwarding::Forwarding;
+use gates::Gates;
 use history::History;
 use launch::Run;
 use ledger::Ledger;
@@ -130,6 +133,7 @@ struct Agent {
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
+    gates: Gates,
     /// Who asked for the version, in the order in which PID 1 will answer.
     versions: VecDeque<CallId>,
 }
@@ -212,6 +216,7 @@ impl Agent {
             upload: None,
             upgrade: upgrade::last(),
             clock: Clock::new(),
+            gates: Gates::default(),
             versions: VecDeque::new(),
         };
         agent.boot.containers_begin();
@@ -267,16 +272,9 @@ impl Agent {
         }
         self.look_after_helpers(now);
         self.serve_streams(now);
-        self.late_errands(now);
-        self.late_sessions(now);
-        self.late_probes(now);
-        self.hear_again(now);
-        self.start_deadlines(now);
-        self.save_again(now);
-        if self.core.poll_timeout().is_some_and(|at| at <= now) {
-            self.events.push_back(Event::Tick);
-        }
+        self.times_have_come(now);
         self.settle(now);
+        self.see_gates(now);
         if self.boot.is_starting_containers() && self.core.have_come_up() {
             let next = self.boot.containers_end(now);
             self.hurry_helpers(next);
@@ -286,17 +284,6 @@ impl Agent {
         self.keep_phases();
         self.tell_events(now);
         Ok(())
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        let starts = self.runs.values().filter_map(Run::deadline);
-        let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
-        let devices = self.boot.devices.deadline();
-        let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
-        let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
-        let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf).chain(self.forwarding.deadline());
-        starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
     /// Tells the core everything and does what it asks, until nothing is left of either.

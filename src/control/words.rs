@@ -56,6 +56,8 @@ words! {
         Probe = "probe",
         Watchdog = "watchdog",
         Dependency = "dependency",
+        Conflict = "conflict",
+        Gate = "gate",
         User = "user",
         Config = "config",
         Image = "image",

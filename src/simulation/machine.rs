@@ -14,11 +14,12 @@ use core::time::Duration;
 use super::core::Core;
 use super::disk::Disk;
 use super::live::Live;
+use super::looks::Looks;
 use super::lot::Lot;
 use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
-use crate::config::Config;
+use crate::config::{Config, Gate};
 use crate::supervisor::{Effect, Event, Exit, Found, Outcome, Supervisor};
 
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub struct Machine<C = Supervisor> {
     pub core: C,
     /// By name; generation n takes the nth, the last one repeats.
     pub plays: BTreeMap<String, Vec<Play>>,
+    /// When each opens; one that is not named is open.
+    pub gates: BTreeMap<Gate, Duration>,
     pub log: Vec<(Duration, Entry)>,
     pub disk: Disk,
     /// What happens at the same moment does so in the order of names, or by lot.
@@ -61,6 +64,7 @@ pub struct Machine<C = Supervisor> {
     shutdown: Option<Duration>,
     /// What every new supervisor is told, once anybody was.
     clock: Option<Duration>,
+    looks: Looks,
     watch: Option<Watch>,
 }
 
@@ -72,6 +76,7 @@ impl<C: Core> Machine<C> {
             core: C::new(now, &config, seed),
             config,
             plays: BTreeMap::new(),
+            gates: BTreeMap::new(),
             log: Vec::new(),
             disk: Disk::default(),
             lot: None,
@@ -84,6 +89,7 @@ impl<C: Core> Machine<C> {
             effects: VecDeque::new(),
             shutdown: None,
             clock: None,
+            looks: Looks::default(),
             watch: None,
         }
     }
@@ -110,6 +116,7 @@ impl<C: Core> Machine<C> {
         self.turn = self.now;
         let outcome = self.hand_over(event);
         self.settle(effects);
+        self.looks.see_who_waits(&self.core, self.now);
         outcome
     }
 
@@ -168,7 +175,8 @@ impl<C: Core> Machine<C> {
     /// The next thing that happens by itself, not after `end`. False: there is none.
     pub fn step(&mut self, end: Duration) -> bool {
         let later = self.later.iter().map(|(at, _)| *at);
-        let happens = self.live.values().filter_map(Live::next).chain(self.disk.retry_at).chain(later).min();
+        let happens = self.live.values().filter_map(Live::next).chain(self.disk.retry_at).chain(later);
+        let happens = happens.chain(self.looks.next).min();
         let next = happens.into_iter().chain(self.core.poll_timeout()).min();
         let Some(next) = next.filter(|next| *next <= end) else {
             self.now = self.now.max(end);
@@ -176,6 +184,10 @@ impl<C: Core> Machine<C> {
         };
         self.now = self.now.max(next);
         self.turn = self.now;
+        if self.looks.next.is_some_and(|at| at <= self.turn) {
+            let told = self.looks.look(&self.core, &self.gates, self.turn);
+            self.events.extend(told);
+        }
         if let Some(at) = happens.filter(|at| *at == next) {
             self.happen(at);
         }
@@ -183,6 +195,7 @@ impl<C: Core> Machine<C> {
             self.events.push_back(Event::Tick);
         }
         self.settle(usize::MAX);
+        self.looks.see_who_waits(&self.core, self.now);
         self.check();
         // A core that has its time in the past would be asked for ever.
         self.core.poll_timeout().is_none_or(|due| due > self.turn)
@@ -349,6 +362,7 @@ impl<C: Core> Machine<C> {
         self.live.values_mut().for_each(Live::orphaned);
         self.pass_unseen(gone);
         self.core = C::new(self.now, &self.config, self.seed);
+        self.looks = Looks::default();
         if safe == Safe::Yes {
             self.tell_and_do(Event::SafeMode, usize::MAX);
         }

@@ -16,6 +16,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -25,7 +26,7 @@ use super::cause::Cause;
 use super::record::Record;
 use super::state::StateKind;
 use super::up::{Health, Notice, Probed};
-use crate::config::{HealthCheck, Probe};
+use crate::config::{Gate, HealthCheck, Probe};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -43,6 +44,11 @@ pub enum Event {
     /// How late it was when the machine booted (time since 1970), as the clock has it; whenever it is set.
     Clock {
         at_boot: Duration,
+    },
+
+    /// Of [`awaited_gates`](super::Supervisor::awaited_gates) those that are open, at one look.
+    Gates {
+        open: Vec<Gate>,
     },
 
     // A person.

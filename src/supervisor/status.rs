@@ -83,7 +83,7 @@ impl Supervisor {
     pub fn have_come_up(&self) -> bool {
         self.units.values().all(|unit| match unit.state {
             State::Starting { .. } => false,
-            State::Waiting { on: Wait::Time(_), .. } => true,
+            State::Waiting { on: Wait::Time(_) | Wait::Conflict | Wait::Gates, .. } => true,
             State::Waiting { .. } => order::unsatisfied(&self.units, unit).next().is_some(),
             State::Running { .. }
             | State::Stopping { .. }
@@ -102,6 +102,8 @@ impl Supervisor {
                 let first = order::unsatisfied(&self.units, unit).next();
                 first.map(|edge| order::dependency_cause(&self.units, edge))
             }
+            State::Waiting { on: Wait::Conflict, .. } => self.conflict_cause(unit),
+            State::Waiting { on: Wait::Gates, .. } => Some(self.gate_cause(unit)),
             State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_), .. }
             | State::Starting { .. }
             | State::Running { .. }
@@ -116,7 +118,10 @@ impl Supervisor {
 
     fn waits_for(&self, unit: &Unit) -> Vec<String> {
         match unit.state {
-            State::Waiting { on: Wait::Time(_), .. } => Vec::new(),
+            State::Waiting { on: Wait::Time(_) | Wait::Gates, .. } => Vec::new(),
+            State::Waiting { on: Wait::Conflict, .. } => {
+                self.opponents(unit).map(|other| other.name.clone()).collect()
+            }
             State::Waiting { .. } => {
                 order::unsatisfied(&self.units, unit).map(|edge| edge.name.clone()).collect()
             }

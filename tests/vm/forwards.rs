@@ -22,6 +22,7 @@ fn logs_reach_a_collector_whatever_dies() {
          [host.network.outside]\nmatch = {{ driver = \"virtio_net\" }}\naddresses = [\"10.0.2.15/24\"]\n\
          gateway = \"10.0.2.2\"\n[host.log]\nforward = [{{ to = \"tcp://10.0.2.2:{port}\" }}]\n{}",
         container("web", &format!("write {} line", LINES * 16), "restart = \"no\"")
+            + &container("client", "sleep", "gates = [\"network-online\"]")
     );
     let publish = "0:80".parse::<Publish>().unwrap();
     let machine = world(&config).options(|options| options.publish = vec![publish]).boot();
@@ -36,6 +37,7 @@ fn logs_reach_a_collector_whatever_dies() {
         count += lines(&collector.until(|message| message.ends_with(&last)));
     }
     assert_eq!(count, LINES);
+    machine.wait("client", "running");
 
     machine.crash("forward", "SIGKILL");
     let run = || {

@@ -10,8 +10,10 @@ use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
-use super::{depends, devices, health, host, limits, mounts, process, restart, rules, schedule, security};
-use alloc::collections::BTreeMap;
+use super::{
+    depends, devices, gates, health, host, limits, mounts, process, restart, rules, schedule, security,
+};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -161,6 +163,8 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
              `{ db = \"healthy\" }`, or `{ db = { condition = \"healthy\", restart = true } }`.",
             depends::take,
         ),
+        gates::GATES,
+        gates::CONFLICTS,
         health::TYPE,
         schedule::SCHEDULE,
         schedule::EVERY,
@@ -320,6 +324,8 @@ impl Container {
             hostname: name.to_string(),
             network_mode: NetworkMode::None,
             depends_on: BTreeMap::new(),
+            gates: BTreeSet::new(),
+            conflicts: BTreeSet::new(),
             kind: Kind::Service,
             timetable: None,
             run_timeout: None,

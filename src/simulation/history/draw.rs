@@ -40,6 +40,8 @@ fn unit(lot: &mut Lot) -> UnitPlan {
     UnitPlan {
         depends_on: if lot.once_in(2) { 0 } else { u8::try_from(lot.below(256)).unwrap_or(0) },
         edge: edge(lot),
+        conflicts: if lot.once_in(4) { u8::try_from(lot.below(256)).unwrap_or(0) } else { 0 },
+        gate: lot.once_in(6).then(|| lot.one_of(s(0), &[s(2), s(30), NEVER])),
         ready: lot.one_of(Readiness::Started, &[Readiness::Started, Readiness::Notify, Readiness::Healthy]),
         check: lot.once_in(3).then(|| check(lot)),
         watchdog: lot.once_in(8).then_some(s(15)),
@@ -200,6 +202,8 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
         found.push(unit(|it| it.plays.clear()));
         found.push(unit(|it| it.policy = RestartPolicy::default()));
         found.push(unit(|it| it.depends_on = 0));
+        found.push(unit(|it| it.conflicts = 0));
+        found.push(unit(|it| it.gate = None));
         found.push(unit(|it| it.check = None));
         found.push(unit(|it| it.ready = Readiness::Started));
         found.push(unit(|it| it.watchdog = None));

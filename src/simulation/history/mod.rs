@@ -19,7 +19,7 @@ use super::lot::Lot;
 use super::machine::{Machine, Safe};
 use super::play::{Play, failure};
 use super::promise::{Breach, Promise};
-use crate::config::{Config, Container, Dependency, HealthCheck, Readiness, Restart, RestartPolicy};
+use crate::config::{Config, Container, Dependency, Gate, HealthCheck, Readiness, Restart, RestartPolicy};
 use crate::supervisor::{Event, Exit, Fault, Notice, Outcome, Probed};
 
 use shrink::shrink;
@@ -52,6 +52,10 @@ struct UnitPlan {
     /// One bit for each earlier container, and how it depends on all of them.
     depends_on: u8,
     edge: Dependency,
+    /// One bit for each earlier container; nothing that is depended on.
+    conflicts: u8,
+    /// When its gate opens.
+    gate: Option<Duration>,
     ready: Readiness,
     check: Option<HealthCheck>,
     watchdog: Option<Duration>,
@@ -135,6 +139,7 @@ impl History {
         machine.watch();
         for (unit, name) in self.units.iter().zip(NAMES) {
             machine.plays.insert(name.to_string(), unit.plays.clone());
+            machine.gates.extend(unit.gate.map(|opens| (gate(name), opens)));
         }
         machine
     }
@@ -155,6 +160,12 @@ impl History {
                     container.depends_on.insert(dependency.to_string(), unit.edge);
                 }
             }
+            for (bit, other) in NAMES.iter().enumerate().take(config.containers.len()) {
+                if unit.conflicts & (1 << bit) != 0 && unit.depends_on == 0 {
+                    container.conflicts.insert(other.to_string());
+                }
+            }
+            container.gates.extend(unit.gate.map(|_| gate(name)));
             config.containers.insert(name.to_string(), container);
         }
         config
@@ -190,6 +201,10 @@ impl History {
         }
         kept(machine)
     }
+}
+
+fn gate(name: &str) -> Gate {
+    Gate::Path(format!("/run/{name}"))
 }
 
 fn kept<C: Core>(machine: &Machine<C>) -> Result<(), Breach> {
@@ -273,7 +288,7 @@ impl fmt::Display for History {
             let above: Vec<&str> = above.map(|(_, name)| *name).take_while(|it| *it < name).collect();
             writeln!(f, "{name}: depends_on {above:?}, restart {:?}, grace {:?}", unit.restart, unit.grace)?;
             writeln!(f, "    {:?} {:?} {:?} {:?}", unit.edge, unit.ready, unit.check, unit.watchdog)?;
-            writeln!(f, "    {:?}", unit.policy)?;
+            writeln!(f, "    {:?}, conflicts {:b}, gate {:?}", unit.policy, unit.conflicts, unit.gate)?;
             for play in &unit.plays {
                 writeln!(f, "    {play:?}")?;
             }

@@ -1,9 +1,9 @@
 //! Every promise can be broken: for each there is a core that does so, and histories find it out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::*;
-use crate::config::Restart;
+use crate::config::{Gate, Restart};
 
 /// What is wrong with a core: what it hears, asks for and is built of is not what it should be.
 trait Flaw {
@@ -67,6 +67,14 @@ impl<F: Flaw> Core for Wrong<F> {
 
     fn status(&self, name: &str) -> Option<Status> {
         self.core.status(name)
+    }
+
+    fn awaited_gates(&self) -> BTreeSet<Gate> {
+        self.core.awaited_gates()
+    }
+
+    fn gate_waits(&self) -> u64 {
+        self.core.gate_waits()
     }
 }
 
@@ -223,6 +231,18 @@ flaws! {
     a_core_that_calls_ready_what_only_runs: ReadyIsTrue {
         fn declares(container: &mut Container) {
             container.ready = crate::config::Readiness::Started;
+        }
+    }
+
+    a_core_that_takes_every_gate_for_open: GatesFirst {
+        fn declares(container: &mut Container) {
+            container.gates.clear();
+        }
+    }
+
+    a_core_that_knows_no_conflict: NeverTogether {
+        fn declares(container: &mut Container) {
+            container.conflicts.clear();
         }
     }
 

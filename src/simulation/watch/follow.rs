@@ -34,6 +34,7 @@ impl Watch {
             (Outcome::Ignored(why), Event::Start { name } | Event::Restart { name }) => {
                 let up = self.shadows.get(name).is_some_and(|it| it.there && it.end.is_none());
                 self.must(up, Promise::StartsAreKept, view.now, || format!("{name}: {why}"));
+                self.opponents_stopped(name);
             }
             (Outcome::Ignored(_) | Outcome::Refused(_), _) => {}
         }
@@ -63,11 +64,19 @@ impl Watch {
                 let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
                 self.adopted(record, *found, ready);
             }
-            Event::Start { name } | Event::Restart { name } => self.of(name, |shadow| {
-                shadow.word = shadow.there.then_some(Word::Again);
-                (shadow.unusable, shadow.start_owed) = (false, true);
-                shadow.wanted = Wanted::Up;
-            }),
+            Event::Start { name } | Event::Restart { name } => {
+                self.of(name, |shadow| {
+                    shadow.word = shadow.there.then_some(Word::Again);
+                    (shadow.unusable, shadow.start_owed) = (false, true);
+                    shadow.wanted = Wanted::Up;
+                });
+                self.opponents_stopped(name);
+            }
+            Event::Gates { open } => {
+                for shadow in self.shadows.values_mut() {
+                    shadow.open |= shadow.gates.iter().all(|gate| open.contains(gate));
+                }
+            }
             Event::Stop { name } => self.stopped(name),
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => self.of(name, |shadow| {
                 shadow.unusable = true;
@@ -126,6 +135,16 @@ impl Watch {
         }
     }
 
+    /// A person wants `name` up: what is in conflict with it is not wanted.
+    fn opponents_stopped(&mut self, name: &str) {
+        let opponents = self.shadows.get(name).map(|shadow| shadow.conflicts.clone()).unwrap_or_default();
+        for other in opponents {
+            if self.shadows.get(&other).is_some_and(|shadow| shadow.wanted == Wanted::Up) {
+                self.stopped(&other);
+            }
+        }
+    }
+
     fn stopped(&mut self, name: &str) {
         self.of(name, |shadow| {
             shadow.word = shadow.there.then_some(Word::Stop);
@@ -178,11 +197,15 @@ impl Watch {
         let unmet = edges.find(|(on, edge)| !is_met(view, &self.shadows, on, edge));
         let said = format!("{name}, generation {generation}, {unmet:?}: {shadow:?}");
         let met = unmet.is_none();
+        let is_there = |other: &String| self.shadows.get(other).is_some_and(|it| it.there);
+        let (open, apart) = (shadow.open, !shadow.conflicts.iter().any(is_there));
         let said = |of: Promise| (of, said.clone());
         for (kept, (promise, text)) in [
             (asked, said(Promise::NothingUnasked)),
             (later && alone, said(Promise::OneGeneration)),
             (met, said(Promise::DependenciesFirst)),
+            (open, said(Promise::GatesFirst)),
+            (apart, said(Promise::NeverTogether)),
         ] {
             self.must(kept, promise, view.now, || text);
         }
@@ -191,6 +214,7 @@ impl Watch {
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
+            shadow.open = shadow.gates.is_empty();
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
         });
     }
@@ -293,6 +317,7 @@ impl Watch {
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
             // Only one whose record says so was ever made.
             (shadow.end, shadow.generation) = (None, 0);
+            shadow.open = shadow.gates.is_empty();
         }
     }
 

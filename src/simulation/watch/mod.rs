@@ -121,6 +121,11 @@ impl Watch {
             State::Waiting { on: Wait::Dependencies, .. } => {
                 !waits_for.is_empty() && !waits_for.iter().any(meets)
             }
+            State::Waiting { on: Wait::Conflict, .. } => {
+                !waits_for.is_empty()
+                    && waits_for.iter().all(|name| !view.kind(name).is_none_or(StateKind::is_down))
+            }
+            State::Waiting { on: Wait::Gates, .. } => shadows.get(name).is_some_and(Shadow::is_gated),
             State::Waiting { on: Wait::Turn, .. } => {
                 due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
             }
@@ -182,7 +187,8 @@ impl Watch {
         let shadows = core::mem::take(&mut self.shadows);
         for (name, shadow) in &shadows {
             let Some(status) = view.core.status(name) else { continue };
-            let given_up = status.state == StateKind::Stuck || !status.waits_for.is_empty();
+            let given_up =
+                status.state == StateKind::Stuck || !status.waits_for.is_empty() || shadow.is_gated();
             // One on its way down has a time of its own, which was checked.
             let going = status.state == StateKind::Stopping;
             let stopped = status.wanted == Wanted::Up || status.state.is_down() || given_up || going;

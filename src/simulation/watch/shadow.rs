@@ -5,12 +5,19 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::{Condition, Config, Container, Dependency, Readiness, Restart, RestartPolicy, Test};
+use crate::config::{
+    Condition, Config, Container, Dependency, Gate, Readiness, Restart, RestartPolicy, Test,
+};
 use crate::supervisor::{Health, Record, StateKind, Status, Wanted};
 
 #[derive(Debug)]
 pub(super) struct Shadow {
     pub(super) depends_on: BTreeMap<String, Dependency>,
+    pub(super) gates: BTreeSet<Gate>,
+    /// All of them were, at one look since its last start.
+    pub(super) open: bool,
+    /// Of both sides.
+    pub(super) conflicts: BTreeSet<String>,
     pub(super) readiness: Readiness,
     /// Whether it may be stopped for what its probes say, or for giving no sign of life.
     pub(super) probed: bool,
@@ -67,6 +74,9 @@ impl Shadow {
     pub(super) fn new(config: &Config, name: &str, declared: &Container) -> Self {
         Self {
             depends_on: declared.depends_on.clone(),
+            gates: declared.gates.clone(),
+            open: declared.gates.is_empty(),
+            conflicts: conflicts(config, name, declared),
             readiness: declared.ready,
             probed: matches!(declared.healthcheck.test, Some(Test::Probe(_))),
             watched: declared.watchdog.is_some(),
@@ -93,6 +103,11 @@ impl Shadow {
             start_owed: false,
             unusable: false,
         }
+    }
+
+    /// Whether it may be waiting for the machine; who waits for the boot, the core says.
+    pub(super) fn is_gated(&self) -> bool {
+        !self.open || self.gates.contains(&Gate::BootComplete)
     }
 
     /// Whether a dependent may start; `status` is this one's.
@@ -143,6 +158,11 @@ fn gave_up(kind: StateKind) -> bool {
         | StateKind::Invalid => true,
         StateKind::Waiting | StateKind::Starting | StateKind::Running | StateKind::Stopping => false,
     }
+}
+
+fn conflicts(config: &Config, name: &str, declared: &Container) -> BTreeSet<String> {
+    let says_so = config.containers.iter().filter(|(_, other)| other.conflicts.contains(name));
+    declared.conflicts.iter().chain(says_so.map(|(name, _)| name)).cloned().collect()
 }
 
 fn dependents(config: &Config, name: &str) -> BTreeSet<String> {

@@ -3,6 +3,7 @@
 mod adoption;
 mod declared;
 mod dependencies;
+mod gates;
 mod governor;
 mod health;
 mod invalid;
