@@ -39,6 +39,7 @@ pub mod probe;
 mod probes;
 mod records;
 pub mod relay;
+mod reload;
 mod saving;
 mod serving;
 mod sessions;
@@ -361,6 +362,7 @@ impl Agent {
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
+            Effect::Forget { name } => self.forget(&name),
             Effect::Changed { name, from, to, cause } => {
                 let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
                 // A cause that is told more exactly later changes nothing for who watches.

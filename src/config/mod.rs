@@ -5,6 +5,7 @@
 //! what must hold between tables is held against the whole (`relation`). Whatever is wrong in a container makes
 //! that container invalid and no other; whatever is wrong in `[host]` leaves a default.
 
+mod change;
 mod check;
 mod depth;
 mod diagnostic;
@@ -27,6 +28,7 @@ mod sysctl;
 mod tree;
 mod value;
 
+pub use change::{KeyChange, ReloadClass, container_changes, host_changes};
 pub use diagnostic::{Diagnostic, Mistake, Severity};
 pub use files::{FileUse, files};
 pub use kernel_words::{KernelWords, LogLevel, kernel_words};

@@ -27,6 +27,9 @@ pub struct Record {
     pub version: u32,
     pub name: String,
     pub generation: u64,
+    /// The number of the configuration that this generation was started by.
+    #[serde(default)]
+    pub made: u64,
     pub wanted: Wanted,
     /// The word of its state; one that is not known is as good as none.
     pub state: String,
@@ -144,6 +147,7 @@ impl Record {
             version: VERSION,
             name: unit.name.clone(),
             generation: unit.generation,
+            made: unit.made,
             wanted: unit.wanted,
             state: unit.state.kind().word().to_string(),
             phase: phase.map(str::to_string),
@@ -202,7 +206,7 @@ impl EndRecord {
 }
 
 impl Why {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Itself,
         Self::Stop,
         Self::Again,
@@ -212,6 +216,7 @@ impl Why {
         Self::Watchdog,
         Self::Dependency,
         Self::Undeclared,
+        Self::Reload,
     ];
 
     fn word(self) -> &'static str {
@@ -225,6 +230,7 @@ impl Why {
             Self::Watchdog => "watchdog",
             Self::Dependency => "dependency",
             Self::Undeclared => "undeclared",
+            Self::Reload => "reload",
         }
     }
 

@@ -28,9 +28,10 @@ impl Supervisor {
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
             let expired = self.expire(now);
+            let replaced = self.replace(now);
             let followed = self.follow(now);
             let released = self.release(now);
-            if !expired && !followed && !released {
+            if !expired && !replaced && !followed && !released {
                 break;
             }
         }
@@ -168,6 +169,7 @@ impl Supervisor {
         for name in chosen {
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.begin(now);
+                unit.made = self.number;
             }
         }
     }

@@ -133,6 +133,18 @@ impl Unit {
         self.set(State::Running { since, up: Up { ready, pulse, bites, paused: false } });
     }
 
+    /// It is asked in another way from now on; what it is known for stays until it is answered.
+    pub(super) fn check_anew(&mut self, now: Duration) {
+        let State::Running { since, up } = self.state else { return };
+        self.check = Check::of(&self.spec.healthcheck, self.image_check.as_ref());
+        let pulse = match (&self.check, up.pulse.health()) {
+            (None, _) => Pulse::Unchecked,
+            (Some(_), Health::None | Health::Starting) => Pulse::starting(now),
+            (Some(_), health) => Pulse::adopted(health, now),
+        };
+        self.set(State::Running { since, up: Up { pulse, ..up } });
+    }
+
     fn note_readiness(&mut self, now: Duration) {
         if self.is_ready() {
             self.ran = true;

@@ -186,6 +186,8 @@ impl Model {
             | Event::Probed { .. }
             | Event::Paused { .. }
             | Event::Kill { .. }
+            // What follows from one has its own histories, beside the core.
+            | Event::Reload(_)
             | Event::Tick => {}
         }
     }
@@ -212,6 +214,7 @@ impl Model {
                 assert!(over, "emptied while it is alive: {name} {shadow:?}");
             }
             Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Probe { .. } => {}
+            Effect::Forget { name } => panic!("{name} is declared"),
             Effect::ShutdownDone => {
                 let shutdown = self.shutdown.as_mut().expect("a shutdown that nobody asked for");
                 assert!(!shutdown.done, "done twice");

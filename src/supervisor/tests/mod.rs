@@ -1,13 +1,14 @@
 //! The promises of supervision, in simulated time.
 
 mod adoption;
-mod declared;
+pub(super) mod declared;
 mod dependencies;
 mod governor;
 mod health;
 mod invalid;
 mod live;
 mod persons;
+mod reload;
 mod restarts;
 mod shutdown;
 mod texts;

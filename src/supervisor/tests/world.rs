@@ -30,6 +30,8 @@ pub(crate) struct World {
     later: Vec<(Duration, Event)>,
     /// What PID 1 latched: it asks every new supervisor again.
     shutdown: Option<Duration>,
+    /// What is kept of the configuration beside it.
+    numbers: Numbers,
 }
 
 /// Whether the next supervisor starts in safe mode.
@@ -57,6 +59,7 @@ impl World {
             waiting: VecDeque::new(),
             later: Vec::new(),
             shutdown: None,
+            numbers: Numbers::default(),
         }
     }
 
@@ -73,6 +76,22 @@ impl World {
     /// Tells the core, and does all that it asks for.
     pub(crate) fn tell(&mut self, event: Event) -> Outcome {
         self.tell_and_do(event, usize::MAX)
+    }
+
+    /// As an agent does it: what is decided is kept before anything is done. Whether anything was planned.
+    pub(crate) fn reload(&mut self, config: Config, effects: usize) -> bool {
+        let planned = plan(&self.config, &config);
+        if planned.is_empty() {
+            return false;
+        }
+        self.numbers.number += 1;
+        let number = self.numbers.number;
+        self.numbers.since.retain(|name, _| config.containers.contains_key(name));
+        self.numbers.since.extend(planned.replaced().map(|name| (name.to_owned(), number)));
+        self.config = config.clone();
+        let reload = Reload { config, numbers: self.numbers.clone() };
+        self.tell_and_do(Event::Reload(Box::new(reload)), effects);
+        true
     }
 
     /// Does no more than `effects` things; the rest is lost.
@@ -161,7 +180,7 @@ impl World {
         self.waiting.clear();
         // Probes end with who asked for them.
         self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. }));
-        self.sup = Supervisor::new(self.now, &self.config, SEED);
+        self.sup = Supervisor::reloaded(self.now, &self.config, SEED, &self.numbers);
         if safe == Safe::Yes {
             self.tell(Event::SafeMode);
         }
@@ -203,6 +222,7 @@ impl World {
                 Effect::Clean { name, .. } => format!("clean {name}"),
                 Effect::ShutdownDone => "done".into(),
                 Effect::Probe { name, .. } => format!("probe {name}"),
+                Effect::Forget { name } => format!("forget {name}"),
                 Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => return None,
             };
             Some(format!("{:.1} {deed}", at.as_secs_f64()))
@@ -259,9 +279,13 @@ impl World {
                 if let Some(live) = self.live.get_mut(&name) {
                     live.recorded();
                 }
-                self.disk.insert(name.clone(), self.sup.record(&name).unwrap());
+                // One that is forgotten has no record any more.
+                if let Some(record) = self.sup.record(&name) {
+                    self.disk.insert(name, record);
+                }
             }
             Effect::Probe { name, generation, number, .. } => self.probe(name, generation, number),
+            Effect::Forget { name } => drop(self.disk.remove(&name)),
             Effect::Changed { .. } | Effect::Noted { .. } | Effect::ShutdownDone => {}
         }
     }
