@@ -32,6 +32,7 @@ impl Agent {
                 ControlEvent::Gone(client) => {
                     self.streams.retain(|stream| stream.call.client != client);
                     self.forget_upload(client);
+                    self.forget_sent(client);
                     self.forget_session(client);
                 }
             }
@@ -49,6 +50,10 @@ impl Agent {
             | Request::Spec { bundle: None, .. }
             | Request::Boot
             | Request::Version
+            | Request::ConfigBegin { .. }
+            | Request::ConfigChunk { .. }
+            | Request::Plan { .. }
+            | Request::Config
             | Request::UpgradeChunk { .. } => return,
             Request::Spec { name, bundle: Some(path) } => format!("bundle of {name} at {path}"),
             Request::Start { name } => format!("start {name}"),
@@ -72,6 +77,9 @@ impl Agent {
                 format!("update {name} {}", limits.join(" "))
             }
             Request::Power { action } => action.as_str().to_owned(),
+            Request::Reload { .. } => "reload".to_owned(),
+            Request::ConfirmReload => "confirm the reload".to_owned(),
+            Request::Rollback => "roll back the configuration".to_owned(),
             Request::Resume => "resume".to_owned(),
             Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
             Request::DebugOrphans { count } => format!("make {count} orphans"),
@@ -93,14 +101,7 @@ impl Agent {
                 let containers = self.core.statuses().map(|status| self.container(&status, now)).collect();
                 self.server.reply(now, call, &ListReply { containers });
             }
-            Request::Status { name } => match self.core.status(&name) {
-                Some(status) => {
-                    let (container, details) = (self.container(&status, now), self.details(&status));
-                    let reply = StatusReply { container, details };
-                    self.server.reply(now, call, &reply);
-                }
-                None => self.unknown(call, name, now),
-            },
+            Request::Status { name } => self.tell_status(call, name, now),
             Request::Logs { names, lines, follow } => self.open_stream(call, names, lines, follow, now),
             Request::Start { name } => self.person(call, Event::Start { name }, now),
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
@@ -118,6 +119,15 @@ impl Agent {
             Request::Pause { name } => self.pause(call, name, now),
             Request::Unpause { name } => self.unpause(call, name, now),
             Request::Update { name, limits } => self.update(call, name, &limits, now),
+            Request::ConfigBegin { size } => self.config_begin(call, size, now),
+            Request::ConfigChunk { data } => self.config_chunk(call, &data, now),
+            Request::Plan { sent } => self.plan_reload(call, sent, now),
+            Request::Reload { sent, confirm_ms } => {
+                self.reload(call, sent, confirm_ms.map(Duration::from_millis), now);
+            }
+            Request::ConfirmReload => self.confirm_reload(call, now),
+            Request::Rollback => self.roll_back(call, now),
+            Request::Config => self.tell_config(call, now),
             Request::Boot => {
                 let reply = BootReply { phases: self.boot.phase_words(), complete: self.boot.complete };
                 self.server.reply(now, call, &reply);
@@ -149,6 +159,12 @@ impl Agent {
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
             Request::UpgradeCommit => self.upgrade_commit(call, now),
         }
+    }
+
+    fn tell_status(&mut self, call: CallId, name: String, now: Duration) {
+        let Some(status) = self.core.status(&name) else { return self.unknown(call, name, now) };
+        let (container, details) = (self.container(&status, now), self.details(&status));
+        self.server.reply(now, call, &StatusReply { container, details });
     }
 
     fn stats(&mut self, call: CallId, names: Vec<String>, now: Duration) {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::config::Config;
+use orlop::config::{Config, Container};
 use orlop::ledger::{Child, Frame, Kind, Label};
 use orlop::log::{FromLogger, PipeKey, Stream, share};
 
@@ -73,21 +73,57 @@ impl Logs {
         let sizes = share(config.host.log_memory, &wanted);
         for (container, size) in config.containers.values().zip(sizes) {
             let Some(slot) = slots.get(&container.name).copied() else { continue };
-            let id = u64::from(slot);
-            let ring = match kept.remove(&id) {
-                Some(fd) => RingFile::adopt(fd),
-                None => RingFile::create(size).and_then(|ring| {
-                    let label = Label::new(&container.name);
-                    let child = Child { cookie: RINGS | id, kind: Kind::Ring, pid: 0, label };
-                    ledger.register(child, &[ring.as_fd()])?;
-                    Ok(ring)
-                }),
-            };
-            match ring {
-                Ok(ring) => self.link.add_ring(id, ring, container.log.rate),
-                Err(errno) => {
-                    say(Level::Error, &format!("{}: no memory for its log: {}", container.name, errno.desc()))
-                }
+            let ring = kept.remove(&u64::from(slot));
+            self.make_ring(container, slot, size, ring, ledger);
+        }
+        // Of containers that go down since they are not declared any more: what they still say has its place.
+        for (id, fd) in core::mem::take(kept) {
+            if let Ok(ring) = RingFile::adopt(fd) {
+                self.link.add_ring(id, ring, None);
+            }
+        }
+    }
+
+    fn make_ring(
+        &mut self,
+        container: &Container,
+        slot: u32,
+        size: u64,
+        kept: Option<OwnedFd>,
+        ledger: &mut Ledger,
+    ) {
+        let id = u64::from(slot);
+        let ring = match kept {
+            Some(fd) => RingFile::adopt(fd),
+            None => RingFile::create(size).and_then(|ring| {
+                let label = Label::new(&container.name);
+                let child = Child { cookie: RINGS | id, kind: Kind::Ring, pid: 0, label };
+                ledger.register(child, &[ring.as_fd()])?;
+                Ok(ring)
+            }),
+        };
+        match ring {
+            Ok(ring) => self.link.add_ring(id, ring, container.log.rate),
+            Err(errno) => {
+                say(Level::Error, &format!("{}: no memory for its log: {}", container.name, errno.desc()))
+            }
+        }
+    }
+
+    /// Rings for containers that have none yet, and the rates of all others. A ring that is there keeps its size, and one
+    /// whose container is not declared any more what is in it, until the next boot.
+    pub fn follow_config(&mut self, config: &Config, slots: &BTreeMap<String, u32>, ledger: &mut Ledger) {
+        let known = config.containers.values().filter_map(|it| Some((*slots.get(&it.name)?, it.log.rate)));
+        let (old, new): (Vec<_>, Vec<_>) = known.partition(|(slot, _)| self.ring(*slot).is_some());
+        for (slot, rate) in old {
+            self.link.set_rate(u64::from(slot), rate);
+        }
+        let wanted: Vec<u64> = config.containers.values().map(|container| container.log.memory).collect();
+        let sizes = share(config.host.log_memory, &wanted);
+        for (container, size) in config.containers.values().zip(sizes) {
+            let slot = slots.get(&container.name).copied();
+            if let Some(slot) = slot.filter(|slot| new.iter().any(|(fresh, _)| fresh == slot)) {
+                self.make_ring(container, slot, size, None, ledger);
             }
         }
     }

@@ -13,6 +13,7 @@ mod button;
 mod cgroups;
 mod clock;
 mod compile;
+mod configuration;
 pub mod console;
 mod consoles;
 mod control;
@@ -41,6 +42,7 @@ mod records;
 pub mod relay;
 mod reload;
 mod saving;
+mod sent;
 mod serving;
 mod sessions;
 mod stdio;
@@ -75,6 +77,7 @@ use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use probes::{Asked, Probes};
+use reload::Reloading;
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
@@ -110,6 +113,7 @@ struct Agent {
     sessions: Sessions,
     probes: Probes,
     buttons: Vec<OwnedFd>,
+    reloading: Reloading,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
@@ -151,7 +155,7 @@ impl Agent {
         let (mut ledger, table) = Ledger::open()?;
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
-        let (boot, config) = Boot::begin(&table, now);
+        let (boot, config, current) = Boot::begin(&table, now);
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
@@ -162,7 +166,7 @@ impl Agent {
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
         let mut agent = Self {
-            core: Supervisor::new(now, &config, seed),
+            core: Supervisor::reloaded(now, &config, seed, &current.numbers()),
             slots: files::load_slots(&config),
             epoll,
             backlogs: Backlogs::default(),
@@ -185,6 +189,7 @@ impl Agent {
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
             buttons: Vec::new(),
+            reloading: Reloading::new(current),
             upload: None,
             upgrade: upgrade::last(),
             clock: Clock::new(),
@@ -195,6 +200,7 @@ impl Agent {
         agent.watch_buttons();
         agent.watch_kmsg();
         agent.settle(now);
+        agent.resume_reload(now);
         // Whoever dies of what waits for it has not served.
         agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
@@ -249,6 +255,7 @@ impl Agent {
         self.late_probes(now);
         self.hear_again(now);
         self.start_deadlines(now);
+        self.late_reload(now);
         self.save_again(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
             self.events.push_back(Event::Tick);
@@ -271,7 +278,7 @@ impl Agent {
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
         let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
         let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
+        let helpers = helpers.chain(self.probes.deadline()).chain(deaf).chain(self.reloading.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 

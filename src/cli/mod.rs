@@ -19,6 +19,7 @@ mod following;
 mod live;
 mod logs;
 mod machine;
+mod reload;
 mod screen;
 mod session;
 mod table;
@@ -31,6 +32,8 @@ mod check_test;
 mod command_test;
 #[cfg(test)]
 mod live_test;
+#[cfg(test)]
+mod reload_test;
 #[cfg(test)]
 mod testing;
 
@@ -104,6 +107,9 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Stop(names) => change::change(&mut connect()?, screen, Wish::Down, names),
         Command::Restart(names) => change::change(&mut connect()?, screen, Wish::Again, names),
         Command::Kill(names) => change::kill(&mut connect()?, screen, names),
+        Command::Plan(asked) => reload::plan(&mut connect()?, screen, asked),
+        Command::Reload(asked) => reload::reload(&mut connect()?, screen, asked),
+        Command::Config(asked) => reload::config(&mut connect()?, screen, asked),
         Command::Boot(shown) => machine::boot(&mut connect()?, screen, shown.json),
         Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),

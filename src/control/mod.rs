@@ -12,6 +12,7 @@ mod exec;
 mod figures;
 mod frame;
 mod parameters;
+mod reload;
 mod reply;
 mod request;
 pub mod service;
@@ -28,6 +29,9 @@ pub use error::Error;
 pub use exec::Exec;
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
+pub use reload::{
+    ConfigFile, ConfigMistake, ConfigReply, MAX_CONFIGURATION, PlanContainer, PlanKey, PlanReply, ReloadReply,
+};
 pub use reply::{
     BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, SpecReply, StatsReply, StatusReply, TopReply,
     UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
@@ -35,8 +39,8 @@ pub use reply::{
 pub use request::Request;
 pub use time::rfc3339;
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, Phase, PowerAction, Process,
-    State, Stream, Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, Phase, PlanAction, PowerAction,
+    Process, ReloadClass, State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

@@ -61,6 +61,15 @@ impl Link {
         self.send(ToLogger::Ring { id, rate });
     }
 
+    /// As [`Self::add_ring`], of one that is there.
+    pub(crate) fn set_rate(&mut self, id: u64, rate: Option<u64>) {
+        let Some((_, known)) = self.rings.get_mut(&id) else { return };
+        if *known != rate {
+            *known = rate;
+            self.send(ToLogger::Ring { id, rate });
+        }
+    }
+
     /// The ring, to read or to have PID 1 keep it.
     pub(crate) fn ring(&self, id: u64) -> Option<&RingFile> {
         self.rings.get(&id).map(|(file, _)| file)

@@ -8,9 +8,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use options::signal_number;
 pub(crate) use options::{
-    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, ExecArguments, Json,
-    KillArguments, LogsArguments, NameArguments, NamesArguments, SpecArguments, StatsArguments,
-    StatusArguments, UpdateArguments, UpgradeArguments,
+    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, ConfigCommand, CopyArguments,
+    ExecArguments, Json, KillArguments, LogsArguments, NameArguments, NamesArguments, PlanArguments,
+    ReloadArguments, SpecArguments, StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
 };
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -218,6 +218,34 @@ Examples:
 Keys and values are those of `limits` in the configuration. They hold until the container is
 started again: the next start goes by the configuration. All are changed, or none.")]
     Update(UpdateArguments),
+
+    /// Print what a reload would do, without doing it
+    #[command(after_help = "\
+Examples:
+  orlop plan config/             the folder here, against what the machine runs
+  orlop plan config/ --json | jq '.containers[] | select(.action == \"restart\") | .name'
+  orlop plan                     the machine's own folder, if it was changed there
+
+Each line has what is done to a container, because of which keys, and where it is declared. The
+machine plans, by what it has: images and files that are not there are mistakes. Exit codes: 0
+nothing would change, 3 something would, 1 it has mistakes or failed, 2 wrong usage.")]
+    Plan(PlanArguments),
+
+    /// Put another configuration in force while the machine runs
+    #[command(after_help = "\
+Examples:
+  orlop reload config/
+  orlop reload --confirm 60s config/   the one before comes back unless this one is confirmed
+  orlop reload --confirmed
+
+All of it is judged first, and nothing is done when it has a mistake. What did not change is not
+restarted; `orlop plan` tells what will be. It holds until the next boot, which has the
+configuration that the machine was built with.")]
+    Reload(ReloadArguments),
+
+    /// Show the configuration in force, or go back to the one before
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(ConfigCommand),
 
     /// Show the phases of the boot, and how long each took
     #[command(after_help = "\

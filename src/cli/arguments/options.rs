@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Json {
@@ -199,12 +199,64 @@ pub(crate) struct CheckArguments {
     pub(crate) json: Json,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// A folder of TOML, or a file; without it: the folder that the machine was booted with
+    #[arg(value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArguments {
+    /// A folder of TOML, or a file; without it: the folder that the machine was booted with
+    #[arg(value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+    /// Go back to what was before, unless it is confirmed within this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) confirm: Option<Duration>,
+    /// Confirm the last reload
+    #[arg(long, conflicts_with_all = ["path", "confirm"])]
+    pub(crate) confirmed: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print it, all files after one another, or as JSON
+    #[command(after_help = "\
+Examples:
+  orlop config get
+  orlop config get --json | jq -r '.files[].path'")]
+    Get(Json),
+
+    /// Go back to the configuration before the one in force, as a reload does
+    #[command(after_help = "\
+Examples:
+  orlop config rollback          twice: where it was")]
+    Rollback,
+}
+
 pub(super) fn signal_number(text: &str) -> Result<i32, String> {
     orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
 }
 
 fn count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| String::from("write a whole number"))
+}
+
+/// As in the configuration: `90s`, `5m`.
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        _ => None,
+    };
+    let number: Option<u32> = number.parse().ok().filter(|number| *number > 0);
+    let time = number.zip(seconds).map(|(number, seconds)| u64::from(number) * seconds);
+    time.map(Duration::from_secs).ok_or_else(|| String::from("write a time like 60s or 5m"))
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
