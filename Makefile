@@ -63,7 +63,7 @@ soak-logger: setup images ## … the logger killed 5,000 times while it reads
 soak-orphans: setup images ## … 200,000 orphans reaped
 	@scripts/soak orphans
 
-soak-histories: setup ## … half a million random histories of the supervisor's core
+soak-histories: setup ## … ten million random histories of the supervisor's core
 	@scripts/soak histories
 
 soak-properties: setup ## … every other property, 100,000 inputs each

@@ -16,4 +16,6 @@ pub mod image;
 pub mod ledger;
 pub mod log;
 pub mod network;
+pub mod picture;
+pub mod simulation;
 pub mod supervisor;

@@ -1,53 +1,51 @@
-//! The supervisor's core under random histories: containers that behave in every way, people who ask
-//! for anything at any time, reports that come late, supervisors that die in between.
+//! The supervisor's core in random histories, under the eyes of the simulator's watch.
 //!
-//! `HISTORIES` says how many (the default takes some seconds), `SEED` which. What must hold is in
-//! `supervisor/model.rs`; a history that breaks it is shrunk and printed.
+//! `HISTORIES` says how many (the default takes some seconds), `SEED` from which seed on; all processors are
+//! used. A history that breaks a promise is printed as short as it gets, with the seed that it came from:
+//! `SEED=… HISTORIES=1` has it again.
 
 #![allow(
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "a test that panics has failed, also outside of its own function"
 )]
 
-#[path = "../src/supervisor/tests/declared.rs"]
-#[allow(dead_code, reason = "shared with the table tests, which use all of it")]
-mod declared;
-#[path = "supervisor/history.rs"]
-mod history;
-#[path = "../src/supervisor/tests/live.rs"]
-#[allow(dead_code, reason = "shared with the table tests, which use all of it")]
-mod live;
-#[path = "supervisor/model.rs"]
-mod model;
-#[path = "../src/supervisor/tests/world.rs"]
-#[allow(dead_code, reason = "shared with the table tests, which use all of it")]
-mod world;
+use std::num::NonZeroU64;
+use std::thread;
 
-use orlop::config::{
-    Condition, Config, Container, Dependency, Exhausted, HealthCheck, Restart, RestartPolicy, Source, read,
-};
-use orlop::supervisor::*;
-use proptest::test_runner::{Config as Histories, RngAlgorithm, TestRng, TestRunner};
+use orlop::config::{Container, Source, read};
+use orlop::simulation::first_broken;
+use orlop::supervisor::Supervisor;
 
-/// Ten seconds of an unoptimised build.
-const DEFAULT_HISTORIES: u32 = 10_000;
+/// Some seconds of an unoptimised build.
+const DEFAULT_HISTORIES: u64 = 10_000;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value}")))
+}
+
+fn blank() -> Container {
+    let text = "[container.blank]\nimage = 'dir:rootfs'\n".into();
+    let mut read = read(&[Source { path: "test.toml".into(), text }]);
+    read.config.containers.remove("blank").unwrap()
+}
 
 #[test]
 fn keeps_its_promises_in_random_histories() {
-    let number = |name| std::env::var(name).ok().and_then(|value| value.parse::<u32>().ok());
-    let cases = number("HISTORIES").unwrap_or(DEFAULT_HISTORIES);
-    let mut seed = [1; 16];
-    seed[..4].copy_from_slice(&number("SEED").unwrap_or(1).to_le_bytes());
-    let config = Histories { cases, failure_persistence: None, ..Histories::default() };
-    let rng = TestRng::from_seed(RngAlgorithm::XorShift, &seed);
-    let result = TestRunner::new_with_rng(config, rng).run(&history::histories(), |history| {
-        history.live();
-        Ok(())
+    let histories = number("HISTORIES").unwrap_or(DEFAULT_HISTORIES);
+    let first = number("SEED").unwrap_or(1);
+    let processors = thread::available_parallelism().map_or(1, |it| NonZeroU64::try_from(it).unwrap().get());
+    let blank = blank();
+    thread::scope(|scope| {
+        let lives = |nth: u64| {
+            let seeds = (nth..histories).step_by(processors as usize).map(|n| first.wrapping_add(n));
+            first_broken::<Supervisor>(&blank, seeds)
+        };
+        let threads: Vec<_> = (0..processors).map(|nth| scope.spawn(move || lives(nth))).collect();
+        for thread in threads {
+            let broken = thread.join().unwrap();
+            assert!(broken.is_none(), "{}", broken.unwrap());
+        }
     });
-    if let Err(error) = result {
-        panic!("{error}");
-    }
 }

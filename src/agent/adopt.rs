@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Ended, Frame, Kind};
+use orlop::ledger::{Child, Ended, Frame, Kind};
 use orlop::supervisor::{Event, Found, Record};
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
-use super::ledger::Table;
 use super::ledger::exit_of;
-use super::logs::{Rings, slot_of};
+use super::ledger::{Fds, Table};
+use super::logs::{Rings, of_syslog, slot_of, syslog_of};
 use super::notices;
-use super::stdio::Ends;
+use super::stdio::{Ends, Input};
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd};
@@ -56,38 +56,30 @@ impl Agent {
         let mut entries: BTreeMap<u64, Entry> = BTreeMap::new();
         let mut rings = Rings::new();
         let mut pipes = Vec::new();
+        let mut syslogs = BTreeMap::new();
         let mut said = BTreeMap::new();
         for (child, ended, fds) in table.entries {
             match child.kind {
                 Kind::Container => {
                     let [pidfd, kept @ ..] = fds;
-                    pipes.extend(Ends::adopt(kept).map(|ends| (child.cookie, ends)));
+                    pipes.push((child.cookie, kept));
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
-                Kind::Helper if ended.is_some() => self.ledger.send(Frame::Recorded { cookie: child.cookie }),
-                Kind::Helper if child.label.as_str() == self.consoles.helper().name() => {
-                    self.consoles.adopt(&child, fds, now);
-                }
-                Kind::Helper => {
-                    self.logs.adopt_logger(&child, fds, now);
-                    self.log_adopted();
-                }
+                Kind::Helper => self.adopt_helper(&child, ended, fds, now),
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
-                Kind::Listener => said.extend(notices::of(&child).map(|cookie| (cookie, fds))),
+                Kind::Listener => match of_syslog(child.cookie) {
+                    Some(cookie) => {
+                        syslogs.extend(fds.into_iter().flatten().next().map(|socket| (cookie, socket)))
+                    }
+                    None => said.extend(notices::of(&child).map(|cookie| (cookie, fds))),
+                },
                 Kind::Exec => self.adopt_session(&child, ended, fds),
             }
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
-        let mut inputs = BTreeMap::new();
-        for (cookie, ends) in pipes {
-            let (slot, generation) = parts(cookie);
-            match ends.hand_out(&mut self.logs, slot, generation) {
-                Ok(input) => drop(inputs.insert(cookie, input)),
-                Err(errno) => say(Level::Error, &format!("terminal: {}", errno.desc())),
-            }
-        }
+        let mut inputs = self.adopt_streams(pipes, syslogs);
         self.adopt_containers(entries, now);
         for run in self.runs.values_mut() {
             run.input = inputs.remove(&run.cookie).flatten();
@@ -95,6 +87,43 @@ impl Agent {
         self.adopt_notices(said);
         self.adopt_paused();
         self.events.push_back(Event::Booted);
+    }
+
+    /// Gives out what PID 1 kept of runs' streams and sockets for syslog(3), by their cookies: what runs read.
+    fn adopt_streams(
+        &mut self,
+        pipes: Vec<(u64, [Option<OwnedFd>; 3])>,
+        mut syslogs: BTreeMap<u64, OwnedFd>,
+    ) -> BTreeMap<u64, Option<Input>> {
+        let mut inputs = BTreeMap::new();
+        for (cookie, kept) in pipes {
+            let (slot, generation) = parts(cookie);
+            let Some(ends) = Ends::adopt(kept, syslogs.remove(&cookie)) else { continue };
+            match ends.hand_out(&mut self.logs, slot, generation) {
+                Ok(input) => drop(inputs.insert(cookie, input)),
+                Err(errno) => say(Level::Error, &format!("terminal: {}", errno.desc())),
+            }
+        }
+        // Its container was never kept, or is forgotten.
+        for cookie in syslogs.into_keys() {
+            self.ledger.send(Frame::Release { cookie: syslog_of(cookie) });
+        }
+        inputs
+    }
+
+    fn adopt_helper(&mut self, child: &Child, ended: Option<Ended>, fds: Fds, now: Duration) {
+        let name = child.label.as_str();
+        match ended {
+            Some(ended) => {
+                self.keep_helpers_end(name, ended, Duration::from_micros(ended.at_us));
+                self.ledger.send(Frame::Recorded { cookie: child.cookie });
+            }
+            None if name == self.consoles.helper().name() => self.consoles.adopt(child, fds, now),
+            None => {
+                self.logs.adopt_logger(child, fds, now);
+                self.log_adopted();
+            }
+        }
     }
 
     fn adopt_containers(&mut self, mut entries: BTreeMap<u64, Entry>, now: Duration) {
@@ -147,7 +176,10 @@ impl Agent {
         let mut stage = Stage::Over;
         let was_starting = record.state == "starting";
         let entry = entries.remove(&cookie);
-        let was_ended = entry.as_ref().is_some_and(|entry| entry.ended.is_some());
+        let ended = entry.as_ref().and_then(|entry| entry.ended);
+        if let (Some(ended), None) = (ended, &record.end) {
+            self.keep_end(&name, generation, ended);
+        }
         let found = entry.and_then(|entry| {
             let pidfd = entry.pidfd?;
             let pidfd_inode = pidfd::inode(pidfd.as_fd()).ok()?;
@@ -187,7 +219,7 @@ impl Agent {
         self.events.push_back(Event::Adopted { record: Box::new(record), found });
         // Now: who dies of what follows from it dies of this record.
         self.settle(now);
-        if was_ended {
+        if ended.is_some() {
             self.recorded(&name, slot, generation, cookie);
         }
     }

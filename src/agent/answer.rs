@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use orlop::container::arguments;
 use orlop::control::{
-    self, BootReply, Details, Empty, Error, Exec, ListReply, PowerAction, Request, StatusReply, VersionReply,
+    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Request, StatusReply, VersionReply,
 };
 use orlop::ledger::{Action, Frame};
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
 
-use super::control::{CallId, Event as ControlEvent, Peer};
+use super::control::{CallId, Event as ControlEvent};
 use super::copying::Way;
 use super::{Agent, cgroups, figures, say, store, top};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup};
 
-/// Version of the interface: words are added, never renamed.
-const PROTOCOL: u32 = 1;
+/// Of the frames between PID 1 and the supervisor.
+const PROTOCOL: u16 = orlop::ledger::VERSION;
 
 impl Agent {
     /// Hears the clients and answers what can be answered now.
@@ -28,9 +28,15 @@ impl Agent {
         self.clock.look();
         while let Some(event) = self.server.next_event() {
             match event {
-                ControlEvent::Call(call, request) => self.answer(call, request, now),
+                ControlEvent::Call(call, request, peer) => {
+                    self.say_asked(&peer, &request, now);
+                    self.answer(call, request, now);
+                }
+                ControlEvent::Denied(peer, request) => self.say_denied(&peer, request.as_ref(), now),
+                ControlEvent::Failed(peer, error) => self.say_failed(&peer, &error, now),
                 ControlEvent::Gone(client) => {
                     self.streams.retain(|stream| stream.call.client != client);
+                    self.told.retain(|stream| stream.call.client != client);
                     self.forget_upload(client);
                     self.forget_sent(client);
                     self.forget_session(client);
@@ -39,70 +45,15 @@ impl Agent {
         }
     }
 
-    /// Who asked for a change stands in the log.
-    pub fn say_who(&self, call: CallId, request: &Request) {
-        let what = match request {
-            Request::List
-            | Request::Status { .. }
-            | Request::Logs { .. }
-            | Request::Stats { .. }
-            | Request::Top { .. }
-            | Request::Spec { bundle: None, .. }
-            | Request::Boot
-            | Request::Version
-            | Request::ConfigBegin { .. }
-            | Request::ConfigChunk { .. }
-            | Request::Plan { .. }
-            | Request::Config
-            | Request::UpgradeChunk { .. } => return,
-            Request::Spec { name, bundle: Some(path) } => format!("bundle of {name} at {path}"),
-            Request::Start { name } => format!("start {name}"),
-            Request::Stop { name } => format!("stop {name}"),
-            Request::Restart { name } => format!("restart {name}"),
-            Request::Kill { name, signal } => {
-                format!("kill {name} with {}", orlop::config::signal::name(*signal))
-            }
-            Request::Exec(Exec { name, command, user, .. }) => {
-                let user = user.as_ref().map(|user| format!(" as {user}")).unwrap_or_default();
-                format!("execute in {name}{user}: {}", command.join(" "))
-            }
-            Request::Attach { name, .. } => format!("attach to {name}"),
-            Request::CopyFrom { name, path, .. } => format!("copy {path} of {name}"),
-            Request::CopyTo { name, path, .. } => format!("copy to {path} of {name}"),
-            Request::Pause { name } => format!("pause {name}"),
-            Request::Unpause { name } => format!("unpause {name}"),
-            Request::Update { name, limits } => {
-                let limits: Vec<String> =
-                    limits.iter().map(|(key, value)| format!("{key}={value}")).collect();
-                format!("update {name} {}", limits.join(" "))
-            }
-            Request::Power { action } => action.as_str().to_owned(),
-            Request::Reload { .. } => "reload".to_owned(),
-            Request::ConfirmReload => "confirm the reload".to_owned(),
-            Request::Rollback => "roll back the configuration".to_owned(),
-            Request::Resume => "resume".to_owned(),
-            Request::DebugCrash { process, .. } => format!("crash {}", process.as_str()),
-            Request::DebugOrphans { count } => format!("make {count} orphans"),
-            Request::UpgradeBegin { size, .. } => format!("upgrade to a binary of {size} bytes"),
-            Request::UpgradeCommit => "upgrade now".to_owned(),
-        };
-        let who = match self.server.peer(call.client) {
-            Some(Peer::Process(who)) => format!("uid {} (pid {})", who.uid, who.pid),
-            Some(Peer::Port(name)) => format!("port {name}"),
-            None => "a client that is gone".to_owned(),
-        };
-        say(Level::Info, &format!("asked by {who}: {what}"));
-    }
-
     fn answer(&mut self, call: CallId, request: Request, now: Duration) {
-        self.say_who(call, &request);
         match request {
             Request::List => {
                 let containers = self.core.statuses().map(|status| self.container(&status, now)).collect();
                 self.server.reply(now, call, &ListReply { containers });
             }
             Request::Status { name } => self.tell_status(call, name, now),
-            Request::Logs { names, lines, follow } => self.open_stream(call, names, lines, follow, now),
+            Request::Logs(asked) => self.open_stream(call, asked, now),
+            Request::Events(asked) => self.open_events(call, asked, now),
             Request::Start { name } => self.person(call, Event::Start { name }, now),
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
@@ -151,6 +102,7 @@ impl Agent {
                 self.ledger.send(Frame::Resume);
                 self.person(call, Event::Resume, now);
             }
+            Request::LogLevel { level } => self.log_level(call, level, now),
             Request::DebugCrash { process, signal, starts, steps } => {
                 self.crash(call, process, (signal, starts, steps), now);
             }
@@ -236,7 +188,7 @@ impl Agent {
             },
             pid: status.pid.and_then(|pid| u32::try_from(pid).ok()),
             restarts: u64::from(status.restarts),
-            cause: status.cause.as_ref().map(cause),
+            cause: status.cause.as_ref().map(cause_word),
             image: self.config.containers.get(&status.name).map(|container| container.image.to_string()),
             started_at: status.started_at.map(at),
             next_start: status.next_start.map(at),
@@ -289,8 +241,9 @@ impl Agent {
     fn version(&self, now: Duration) -> VersionReply {
         VersionReply {
             version: env!("CARGO_PKG_VERSION").into(),
+            interface: Some(control::INTERFACE_VERSION.into()),
             commit: option_env!("ORLOP_COMMIT").filter(|commit| !commit.is_empty()).map(str::to_owned),
-            protocol: PROTOCOL,
+            protocol: u32::from(PROTOCOL),
             uptime_ms: now.as_millis() as u64,
             supervisor_starts: u64::from(self.boot.starts),
             orphans: 0,
@@ -317,7 +270,7 @@ pub fn state_word(state: StateKind) -> control::State {
     }
 }
 
-fn cause(cause: &supervisor::Cause) -> control::Cause {
+pub fn cause_word(cause: &supervisor::Cause) -> control::Cause {
     let base = |kind| control::Cause::new(kind, cause.text.clone());
     match &cause.kind {
         CauseKind::Exit { code } => control::Cause { code: Some(*code), ..base(control::CauseKind::Exit) },

@@ -13,6 +13,7 @@ use orlop::ledger::{Child, Kind, Label};
 use super::console::Console;
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
+use super::log_level;
 use crate::linux::{Errno, Result, kmsg, seqpacket};
 
 /// See `launch::cookie` for those above.
@@ -28,7 +29,7 @@ pub struct Consoles {
     helper: Helper,
     console: Console,
     kmsg: OwnedFd,
-    level: u8,
+    level: LogLevel,
     spawned: u16,
     reading: Reading,
     /// Where records are read to.
@@ -57,12 +58,6 @@ impl Consoles {
                 kmsg
             }
         };
-        let level = match level {
-            LogLevel::Error => 3,
-            LogLevel::Warn => 4,
-            LogLevel::Info => 6,
-            LogLevel::Debug => 7,
-        };
         let (ours, _) = seqpacket::pair()?;
         Ok(Self {
             helper: Helper::new(c"console", first),
@@ -77,6 +72,15 @@ impl Consoles {
 
     pub fn kmsg(&self) -> BorrowedFd<'_> {
         self.kmsg.as_fd()
+    }
+
+    /// What is less urgent is not shown.
+    pub fn level(&self) -> LogLevel {
+        self.level
+    }
+
+    pub fn set_level(&mut self, level: LogLevel) {
+        self.level = level;
     }
 
     pub fn helper(&mut self) -> &mut Helper {
@@ -113,11 +117,12 @@ impl Consoles {
 
     /// Passes on what has come into the kernel's log, if somebody prints.
     pub fn pass_on(&mut self) {
+        let level = log_level::urgency(self.level) as u8;
         for _ in 0..RECORDS_PER_WAKE {
             match nix::unistd::read(&self.kmsg, &mut self.record) {
                 Ok(size) => {
                     let record = String::from_utf8_lossy(self.record.get(..size).unwrap_or_default());
-                    if let Some(line) = line_of(&record, self.level) {
+                    if let Some(line) = line_of(&record, level) {
                         self.console.send(line);
                     }
                 }

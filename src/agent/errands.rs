@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::{Error, encode_error, encode_reply};
+use orlop::control::{Access, Error, encode_error, encode_reply};
 use orlop::supervisor::Event;
 
 use super::control::CallId;
@@ -20,6 +20,8 @@ use crate::linux::{Errno, Result, cgroup, fd, pidfd, process, signal};
 
 /// At once; each is a process.
 const ERRANDS: usize = 8;
+/// Of them, for all together who may only look.
+const READERS: usize = 4;
 /// A kernel that takes memory from a container for a smaller limit has this long, and so has one
 /// that waits for a process to stand still.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -43,6 +45,7 @@ struct Errand {
     /// `None`: nobody waits for the answer.
     call: Option<CallId>,
     after: After,
+    access: Access,
     answer: OwnedFd,
     pidfd: OwnedFd,
     bytes: Vec<u8>,
@@ -59,6 +62,16 @@ enum After {
 }
 
 impl Errands {
+    /// As many as there may be, when there is no place.
+    fn has_room(&self, access: Access) -> core::result::Result<(), u64> {
+        let readers = self.running.values().filter(|errand| errand.access == Access::Read).count();
+        let (taken, limit) = match access {
+            Access::Read if readers >= READERS => (readers, READERS),
+            Access::Read | Access::Change => (self.running.len(), ERRANDS),
+        };
+        if taken < limit { Ok(()) } else { Err(limit as u64) }
+    }
+
     pub fn deadline(&self) -> Option<Duration> {
         self.running.values().map(|errand| errand.until).min()
     }
@@ -94,9 +107,13 @@ impl Agent {
         now: Duration,
         work: impl FnOnce() -> Answer,
     ) {
+        // One whose client is gone goes on, as what it changes was asked for.
+        let access = call.and_then(|call| self.server.access(call.client)).unwrap_or(Access::Change);
         // A reload is in force already, and has its place.
-        if self.errands.running.len() >= ERRANDS && !matches!(after, After::Limits) {
-            let error = Error::Busy { what: "errands".into(), limit: ERRANDS as u64 };
+        if let Err(limit) = self.errands.has_room(access)
+            && !matches!(after, After::Limits)
+        {
+            let error = Error::Busy { what: "errands".into(), limit };
             return self.fail_errand(call, &error, now);
         }
         let key = self.errands.next;
@@ -109,7 +126,7 @@ impl Agent {
             Ok((answer, pidfd)) => {
                 let until = now.saturating_add(LONGEST);
                 let bytes = Vec::new();
-                self.errands.running.insert(key, Errand { call, after, answer, pidfd, bytes, until });
+                self.errands.running.insert(key, Errand { call, access, after, answer, pidfd, bytes, until });
             }
             Err(errno) => self.fail_errand(call, &failed(errno.desc()), now),
         }

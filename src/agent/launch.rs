@@ -286,6 +286,8 @@ impl Agent {
     }
 
     pub fn not_registered(&mut self, cookie: u64, why: &str) {
+        let (slot, generation) = parts(cookie);
+        self.logs.not_kept(slot, generation, cookie, &mut self.ledger);
         if let Some((key, _)) = self.by_cookie(cookie) {
             // A report of the failed step may be waiting; it says more than we know.
             self.report(key);
@@ -325,7 +327,9 @@ impl Agent {
             return self.logs.recorded(slot, generation, cookie, &mut self.ledger);
         };
         let name = run.name.clone();
+        self.logs.ended(slot, generation);
         self.attached_ended(slot, generation, ended);
+        self.keep_end(&name, generation, ended);
         self.handling(Handling::Ended, &name, |agent| agent.judge_end(key, ended));
         self.step();
         self.recorded(&name, slot, generation, cookie);

@@ -1,29 +1,48 @@
 //! The supervisor's side of logging: gives every container a ring and every run its pipes, keeps
 //! both in PID 1's hands, and reads rings for whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::config::{Config, Container};
+use orlop::config::Config;
 use orlop::ledger::{Child, Frame, Kind, Label};
-use orlop::log::{FromLogger, PipeKey, Stream, share};
+use orlop::log::{FromLogger, KERNEL, OWN, PipeKey, Stream, share};
 
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
 use super::log::{Link, RingFile};
 use super::say;
-use crate::linux::kmsg::Level;
+use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, seqpacket};
 
 /// Cookies of rings: unlike those of everything else.
 const RINGS: u64 = 1 << 63;
+
+/// Cookies of sockets for syslog(3): the container's own, marked.
+const SYSLOGS: u64 = 1 << 62;
+
+/// The cookie of a container's socket for syslog(3), by its own.
+pub fn syslog_of(cookie: u64) -> u64 {
+    SYSLOGS | cookie
+}
+
+/// The reverse, for what is none too.
+pub fn of_syslog(cookie: u64) -> Option<u64> {
+    (cookie & RINGS == 0 && cookie & SYSLOGS > 0).then_some(cookie & !SYSLOGS)
+}
+
+/// What is no container's, as people call it (no container has such a name), its ring, and the memory of that: all
+/// that Debian's kernel says while it boots, with room for later; and some hundred lines of our own.
+pub const OTHERS: [(&str, u64, u64); 2] = [("@kernel", KERNEL, 128 << 10), ("@orlop", OWN, 64 << 10)];
 
 pub struct Logs {
     helper: Helper,
     link: Link,
     /// Ended runs whose pipes still hold output: PID 1 keeps the pipes until they are empty.
     owed: Vec<(u64, u64, u64)>,
+    /// Runs that have a socket for syslog(3), which PID 1 keeps too.
+    with_syslog: BTreeSet<(u64, u64)>,
     /// A socket whose other end nobody has, until the logger is started.
     spawned: u16,
 }
@@ -35,7 +54,13 @@ impl Logs {
     /// EMFILE.
     pub fn new(first: Duration) -> Result<Self> {
         let (ours, _) = seqpacket::pair()?;
-        Ok(Self { helper: Helper::new(c"log", first), link: Link::new(ours), owed: Vec::new(), spawned: 0 })
+        Ok(Self {
+            helper: Helper::new(c"log", first),
+            link: Link::new(ours),
+            owed: Vec::new(),
+            with_syslog: BTreeSet::new(),
+            spawned: 0,
+        })
     }
 
     pub fn socket(&self) -> BorrowedFd<'_> {
@@ -73,8 +98,10 @@ impl Logs {
         let sizes = share(config.host.log_memory, &wanted);
         for (container, size) in config.containers.values().zip(sizes) {
             let Some(slot) = slots.get(&container.name).copied() else { continue };
-            let ring = kept.remove(&u64::from(slot));
-            self.make_ring(container, slot, size, ring, ledger);
+            self.make_ring((&container.name, slot.into(), size), container.log.rate, kept, ledger);
+        }
+        for other in OTHERS {
+            self.make_ring(other, None, kept, ledger);
         }
         // Of containers that go down since they are not declared any more: what they still say has its place.
         for (id, fd) in core::mem::take(kept) {
@@ -82,31 +109,31 @@ impl Logs {
                 self.link.add_ring(id, ring, None);
             }
         }
+        match kmsg::open_reader() {
+            Ok(kmsg) => self.link.set_kmsg(kmsg),
+            Err(errno) => say(Level::Error, &format!("/dev/kmsg: {}", errno.desc())),
+        }
     }
 
     fn make_ring(
         &mut self,
-        container: &Container,
-        slot: u32,
-        size: u64,
-        kept: Option<OwnedFd>,
+        (name, id, size): (&str, u64, u64),
+        rate: Option<u64>,
+        kept: &mut Rings,
         ledger: &mut Ledger,
     ) {
-        let id = u64::from(slot);
-        let ring = match kept {
+        let ring = match kept.remove(&id) {
             Some(fd) => RingFile::adopt(fd),
             None => RingFile::create(size).and_then(|ring| {
-                let label = Label::new(&container.name);
+                let label = Label::new(name);
                 let child = Child { cookie: RINGS | id, kind: Kind::Ring, pid: 0, label };
                 ledger.register(child, &[ring.as_fd()])?;
                 Ok(ring)
             }),
         };
         match ring {
-            Ok(ring) => self.link.add_ring(id, ring, container.log.rate),
-            Err(errno) => {
-                say(Level::Error, &format!("{}: no memory for its log: {}", container.name, errno.desc()))
-            }
+            Ok(ring) => self.link.add_ring(id, ring, rate),
+            Err(errno) => say(Level::Error, &format!("{name}: no memory for its log: {}", errno.desc())),
         }
     }
 
@@ -114,7 +141,7 @@ impl Logs {
     /// whose container is not declared any more what is in it, until the next boot.
     pub fn follow_config(&mut self, config: &Config, slots: &BTreeMap<String, u32>, ledger: &mut Ledger) {
         let known = config.containers.values().filter_map(|it| Some((*slots.get(&it.name)?, it.log.rate)));
-        let (old, new): (Vec<_>, Vec<_>) = known.partition(|(slot, _)| self.ring(*slot).is_some());
+        let (old, new): (Vec<_>, Vec<_>) = known.partition(|(slot, _)| self.ring(u64::from(*slot)).is_some());
         for (slot, rate) in old {
             self.link.set_rate(u64::from(slot), rate);
         }
@@ -123,7 +150,8 @@ impl Logs {
         for (container, size) in config.containers.values().zip(sizes) {
             let slot = slots.get(&container.name).copied();
             if let Some(slot) = slot.filter(|slot| new.iter().any(|(fresh, _)| fresh == slot)) {
-                self.make_ring(container, slot, size, None, ledger);
+                let none = &mut Rings::new();
+                self.make_ring((&container.name, slot.into(), size), container.log.rate, none, ledger);
             }
         }
     }
@@ -132,6 +160,16 @@ impl Logs {
         let id = u64::from(slot);
         self.link.add_pipe(PipeKey { id, generation, stream: Stream::Stdout }, out);
         self.link.add_pipe(PipeKey { id, generation, stream: Stream::Stderr }, err);
+    }
+
+    pub fn add_syslog(&mut self, slot: u32, generation: u64, socket: OwnedFd) {
+        self.with_syslog.insert((u64::from(slot), generation));
+        self.link.add_pipe(syslog_key(slot, generation), socket);
+    }
+
+    /// All processes of a run are gone: what they said is read to its end.
+    pub fn ended(&mut self, slot: u32, generation: u64) {
+        self.link.drain(syslog_key(slot, generation));
     }
 
     /// Of a run with a terminal: a pipe, and what it is filled from.
@@ -147,8 +185,16 @@ impl Logs {
 
     /// A run's end is recorded. PID 1 may forget it, and close its pipes, once they are empty.
     pub fn recorded(&mut self, slot: u32, generation: u64, cookie: u64, ledger: &mut Ledger) {
+        self.ended(slot, generation);
         self.owed.push((u64::from(slot), generation, cookie));
         self.settle_owed(ledger);
+    }
+
+    /// PID 1 did not take a run, and never will: what it keeps beside is of no use.
+    pub fn not_kept(&mut self, slot: u32, generation: u64, cookie: u64, ledger: &mut Ledger) {
+        if self.with_syslog.contains(&(u64::from(slot), generation)) {
+            self.recorded(slot, generation, cookie, ledger);
+        }
     }
 
     fn settle_owed(&mut self, ledger: &mut Ledger) {
@@ -156,6 +202,10 @@ impl Logs {
         self.owed.retain(|(id, generation, cookie)| {
             let waits = link.has_pipes(*id, *generation);
             if !waits {
+                if self.with_syslog.remove(&(*id, *generation)) {
+                    // First, so that nobody finds it alone.
+                    ledger.send(Frame::Release { cookie: syslog_of(*cookie) });
+                }
                 ledger.send(Frame::Recorded { cookie: *cookie });
             }
             waits
@@ -196,14 +246,19 @@ impl Logs {
         self.helper.signal(signal);
     }
 
-    pub fn ring(&self, slot: u32) -> Option<&RingFile> {
-        self.link.ring(u64::from(slot))
+    /// Of a container that is its slot.
+    pub fn ring(&self, id: u64) -> Option<&RingFile> {
+        self.link.ring(id)
     }
 
     /// Asks to be woken when the ring has more than has been seen.
-    pub fn follow(&mut self, slot: u32, seen: u64) {
-        self.link.follow(u64::from(slot), seen);
+    pub fn follow(&mut self, id: u64, seen: u64) {
+        self.link.follow(id, seen);
     }
+}
+
+fn syslog_key(slot: u32, generation: u64) -> PipeKey {
+    PipeKey { id: u64::from(slot), generation, stream: Stream::Syslog }
 }
 
 /// Rings that PID 1 kept, by slot.

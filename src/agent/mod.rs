@@ -7,6 +7,7 @@
 mod adopt;
 mod answer;
 mod apparmor;
+mod asked;
 mod blame;
 mod boot;
 mod button;
@@ -28,10 +29,12 @@ mod fault;
 mod figures;
 mod files;
 mod helpers;
+mod history;
 mod launch;
 mod ledger;
 mod live;
 pub mod log;
+mod log_level;
 mod logs;
 mod modules;
 mod network;
@@ -48,6 +51,7 @@ mod sessions;
 mod stdio;
 mod store;
 mod streams;
+mod telling;
 mod tending;
 mod token;
 mod top;
@@ -66,6 +70,7 @@ use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, process, signal, time};
 
+use asked::Refusals;
 use blame::{Blame, Handling};
 use boot::Boot;
 use clock::Clock;
@@ -73,6 +78,7 @@ use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
+use history::History;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
@@ -81,6 +87,7 @@ use reload::Reloading;
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
+use telling::EventStream;
 use tending::Backlogs;
 use token::Token;
 use upgrade::Upload;
@@ -106,9 +113,13 @@ struct Agent {
     dies_after: Option<(u32, i32)>,
     saving: Saving,
     server: Server,
+    refusals: Refusals,
+    history: History,
     logs: Logs,
     consoles: Consoles,
     streams: Vec<LogStream>,
+    /// Who hears what happens.
+    told: Vec<EventStream>,
     errands: Errands,
     sessions: Sessions,
     probes: Probes,
@@ -161,7 +172,9 @@ impl Agent {
         fault::before_serving(&config);
         let helpers = boot.helpers_first(now);
         let kmsg = serving::kept(&table, consoles::KMSG)?;
-        let consoles = Consoles::new(kmsg, boot.words.log, &mut ledger, helpers)?;
+        let level = log_level::begin(&boot.words);
+        let history = History::open(serving::kept(&table, history::HISTORY)?, &mut ledger);
+        let consoles = Consoles::new(kmsg, level, &mut ledger, helpers)?;
         let (server, has_busy_ports) = serving::open(&table, &config, &mut ledger)?;
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
@@ -182,9 +195,12 @@ impl Agent {
             dies_after: None,
             saving: Saving::default(),
             server,
+            refusals: Refusals::default(),
+            history,
             logs: Logs::new(helpers)?,
             consoles,
             streams: Vec::new(),
+            told: Vec::new(),
             errands: Errands::default(),
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
@@ -196,6 +212,7 @@ impl Agent {
             versions: VecDeque::new(),
         };
         agent.boot.containers_begin();
+        agent.keep_takeover(table.safe, now);
         agent.adopt(table, now);
         agent.watch_buttons();
         agent.watch_kmsg();
@@ -210,7 +227,7 @@ impl Agent {
     /// Waits once and handles what came.
     fn turn(&mut self) -> Result<()> {
         let now = time::since_boot();
-        let timeout = if self.streams_have_work() {
+        let timeout = if self.streams_have_work() || self.told_have_work() {
             Some(Duration::ZERO)
         } else {
             self.deadline().map(|at| at.saturating_sub(now))
@@ -268,6 +285,8 @@ impl Agent {
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
+        self.keep_phases();
+        self.tell_events(now);
         Ok(())
     }
 
@@ -355,6 +374,7 @@ impl Agent {
         let ours = now.saturating_add(self.config.host.poweroff_timeout);
         let deadline = deadline.min(ours).max(now);
         self.power = Some((action, deadline));
+        self.keep_shutdown(action, deadline, now);
         self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
         self.events.push_back(Event::Shutdown { deadline });
     }
@@ -370,16 +390,15 @@ impl Agent {
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
             Effect::Forget { name } => self.forget(&name),
-            Effect::Changed { name, from, to, cause } => {
-                let cause = cause.map_or(String::new(), |cause| format!(": {}", cause.text));
-                // A cause that is told more exactly later changes nothing for who watches.
-                let level = if from == to { Level::Debug } else { Level::Info };
-                say(level, &format!("{name}: {} -> {}{cause}", from.word(), to.word()));
-            }
+            Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }
-            Effect::Noted { name, note } => say(Level::Info, &format!("{name}: {note}")),
+            Effect::Reboot { name } => {
+                say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
+                self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
+            }
+            Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
     }

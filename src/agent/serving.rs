@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use orlop::config::Config;
+use orlop::control::socket_mode;
 use orlop::ledger::{Child, Kind, Label};
 
 use super::control::{LIMITS, Server, ports};
@@ -32,8 +33,13 @@ pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<(Serv
             listener
         }
     };
+    let (group, mode) = socket_mode(&config.host.control);
+    if let Err(error) = socket::admit(Path::new(SOCKET), group, mode) {
+        say(Level::Error, &format!("{SOCKET}: {error}"));
+    }
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    let mut server = Server::new(listener, version, LIMITS).map_err(errno)?;
+    let admission = config.host.control.clone();
+    let mut server = Server::new(listener, version, admission, LIMITS).map_err(errno)?;
     let is_busy = open_ports(config, &mut server).map_err(errno)?;
     Ok((server, is_busy))
 }

@@ -2,18 +2,26 @@
 //! who attaches.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use orlop::config::Container;
+use orlop::container::SYSLOG;
 use orlop::ledger::{Child, Kind, Label};
 
-use super::Agent;
 use super::launch::Stage;
-use super::logs::Logs;
+use super::logs::{self, Logs};
+use super::{Agent, records};
 use crate::engine::Failure;
-use crate::linux::{Result, fd, terminal};
+use crate::linux::{Result, datagram, fd, peek, terminal};
 
 /// Our ends.
-pub enum Ends {
+pub struct Ends {
+    streams: Streams,
+    /// What the container finds at /dev/log, of one that is to have it.
+    syslog: Option<OwnedFd>,
+}
+
+enum Streams {
     Pipes {
         out: OwnedFd,
         err: OwnedFd,
@@ -42,57 +50,63 @@ impl Ends {
     pub fn open(container: &Container) -> core::result::Result<([OwnedFd; 3], Self), Failure> {
         let pipe = || fd::pipe().map_err(|errno| Failure::new("output", "pipe", errno));
         let null = || fd::null().map_err(|errno| Failure::new("input", "/dev/null", errno));
+        let syslog = container.log.syslog.then(|| listen(&container.name)).transpose()?;
         if container.tty {
             // Nothing but the logger writes there.
             let (out, _) = pipe()?;
-            return Ok(([null()?, null()?, null()?], Self::Terminal { out, terminal: None }));
+            let streams = Streams::Terminal { out, terminal: None };
+            return Ok(([null()?, null()?, null()?], Self { streams, syslog }));
         }
         let ((out, stdout), (err, stderr)) = (pipe()?, pipe()?);
         let (stdin, input) = match container.stdin_open {
             true => pipe().map(|(stdin, input)| (stdin, Some(input)))?,
             false => (null()?, None),
         };
-        Ok(([stdin, stdout, stderr], Self::Pipes { out, err, input }))
+        Ok(([stdin, stdout, stderr], Self { streams: Streams::Pipes { out, err, input }, syslog }))
     }
 
-    /// As PID 1 has kept them, in the order of [`Ends::kept`].
-    pub fn adopt(kept: [Option<OwnedFd>; 3]) -> Option<Self> {
+    /// As PID 1 has kept them, in the order of [`Ends::kept`], and apart from those.
+    pub fn adopt(kept: [Option<OwnedFd>; 3], syslog: Option<OwnedFd>) -> Option<Self> {
         let [out, second, third] = kept;
         let (out, second) = (out?, second?);
-        Some(match terminal::size(second.as_fd()) {
-            Some(_) => Self::Terminal { out, terminal: Some(second) },
-            None => Self::Pipes { out, err: second, input: third },
-        })
+        let streams = match terminal::size(second.as_fd()) {
+            Some(_) => Streams::Terminal { out, terminal: Some(second) },
+            None => Streams::Pipes { out, err: second, input: third },
+        };
+        Some(Self { streams, syslog })
     }
 
     /// Whether the terminal, if there is to be one, has come.
     pub fn are_whole(&self) -> bool {
-        !matches!(self, Self::Terminal { terminal: None, .. })
+        !matches!(self.streams, Streams::Terminal { terminal: None, .. })
     }
 
     pub fn set_terminal(&mut self, opened: OwnedFd) {
-        if let Self::Terminal { terminal, .. } = self {
+        if let Streams::Terminal { terminal, .. } = &mut self.streams {
             *terminal = Some(opened);
         }
     }
 
     /// What must outlive this supervisor.
     pub fn kept(&self) -> Vec<BorrowedFd<'_>> {
-        let all = match self {
-            Self::Pipes { out, err, input } => [Some(out), Some(err), input.as_ref()],
-            Self::Terminal { out, terminal } => [Some(out), terminal.as_ref(), None],
+        let all = match &self.streams {
+            Streams::Pipes { out, err, input } => [Some(out), Some(err), input.as_ref()],
+            Streams::Terminal { out, terminal } => [Some(out), terminal.as_ref(), None],
         };
         all.into_iter().flatten().map(AsFd::as_fd).collect()
     }
 
     /// Gives the logger its part, and keeps the input.
     pub fn hand_out(self, logs: &mut Logs, slot: u32, generation: u64) -> Result<Option<Input>> {
-        match self {
-            Self::Pipes { out, err, input } => {
+        if let Some(syslog) = self.syslog {
+            logs.add_syslog(slot, generation, syslog);
+        }
+        match self.streams {
+            Streams::Pipes { out, err, input } => {
                 logs.add_pipes(slot, generation, [out, err]);
                 Ok(input.map(Input::Pipe))
             }
-            Self::Terminal { out, terminal } => {
+            Streams::Terminal { out, terminal } => {
                 let Some(terminal) = terminal else { return Ok(None) };
                 let ours = fd::copy(terminal.as_fd())?;
                 logs.add_terminal(slot, generation, out, terminal);
@@ -100,6 +114,16 @@ impl Ends {
             }
         }
     }
+}
+
+/// A socket for this run alone: who still has that of an earlier one writes there.
+fn listen(name: &str) -> core::result::Result<OwnedFd, Failure> {
+    let path = format!("{}/{SYSLOG}", records::directory(name));
+    let socket = datagram::listen(Path::new(&path));
+    let counts = |socket: &OwnedFd| peek::set_looked_at(socket.as_fd(), 0);
+    socket
+        .and_then(|socket| counts(&socket).map(|()| socket))
+        .map_err(|errno| Failure::new("syslog", path, errno))
 }
 
 impl Agent {
@@ -118,6 +142,12 @@ impl Agent {
         }
         let kept: Vec<_> = core::iter::once(pidfd.as_fd()).chain(ends.kept()).collect();
         self.ledger.register(child, &kept)?;
+        if let Some(syslog) = &ends.syslog {
+            // An entry of its own: there is no room for another descriptor in that one.
+            let (cookie, label) = (logs::syslog_of(run.cookie), Label::new(&run.name));
+            let child = Child { cookie, kind: Kind::Listener, pid: 0, label };
+            self.ledger.register(child, &[syslog.as_fd()])?;
+        }
         run.input = ends.hand_out(&mut self.logs, run.slot, run.generation)?;
         Ok(())
     }

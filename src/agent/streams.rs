@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orlop::control::{DropReason, Dropped, Entry, LogsReply, Stream as StreamWord, rfc3339};
-use orlop::log::{Cursor, Gone, Item, Reader, Stamp, Step, Stream, Tail};
+use orlop::control::{
+    DropReason, Dropped, Entry, Logs, LogsReply, Moment, Stream as StreamWord, When, rfc3339,
+};
+use orlop::log::{Bound, Cursor, Gone, Item, Range, Reader, Stamp, Step, Stream, Tail};
 
 use super::Agent;
 use super::control::CallId;
+use super::logs::OTHERS;
+use crate::linux::time;
 
 /// An answer carries at most one read of this size; base64 and JSON make it twice as large.
 const READ: usize = 32 << 10;
@@ -15,8 +19,9 @@ const READ: usize = 32 << 10;
 const ROOM: usize = 3 * READ;
 /// Answers for one client in one turn, so that it does not keep the loop.
 const ANSWERS_PER_TURN: usize = 16;
-/// Pieces looked at in one turn to find where the last lines of one client's containers begin. A
-/// container with nothing but short lines takes a few hundred turns, between which everybody else is served.
+/// Pieces looked at in one turn to find where the last lines of one client's containers begin, or what it
+/// asked for at all. A container with nothing but short lines takes a few hundred turns, between which
+/// everybody else is served.
 const STEPS_PER_TURN: usize = 64;
 
 /// A ring that its writer left half written is whole again once the next writer has come.
@@ -26,12 +31,13 @@ const AGAIN: Duration = Duration::from_millis(20);
 pub struct LogStream {
     pub call: CallId,
     follow: bool,
+    range: Range,
     sources: Vec<Source>,
 }
 
 struct Source {
     name: String,
-    slot: u32,
+    ring: u64,
     place: Place,
     /// Nothing more for now.
     at_end: bool,
@@ -50,31 +56,33 @@ enum Place {
 }
 
 impl Agent {
-    pub fn open_stream(
-        &mut self,
-        call: CallId,
-        names: Vec<String>,
-        lines: Option<u64>,
-        follow: bool,
-        now: Duration,
-    ) {
-        let names = if names.is_empty() { self.config.containers.keys().cloned().collect() } else { names };
+    pub fn open_stream(&mut self, call: CallId, asked: Logs, now: Duration) {
+        let range = range(&asked, now);
+        let Logs { mut names, lines, follow, all, .. } = asked;
+        if names.is_empty() {
+            names.extend(self.config.containers.keys().cloned());
+        }
+        if all {
+            names.extend(OTHERS.map(|(name, ..)| name.to_owned()));
+        }
         let mut sources = Vec::new();
         // One that is named again has nothing more to say.
         for name in names.into_iter().collect::<BTreeSet<_>>() {
-            if self.core.status(&name).is_none() {
+            let other = OTHERS.iter().find(|(other, ..)| *other == name);
+            if other.is_none() && self.core.status(&name).is_none() {
                 return self.unknown(call, name, now);
             }
+            let slot = self.slots.get(&name).copied().map(u64::from);
             // One that is invalid has written nothing.
-            let Some(slot) = self.slots.get(&name).copied() else { continue };
-            let Some(ring) = self.logs.ring(slot) else { continue };
+            let Some(id) = other.map(|(_, ring, _)| *ring).or(slot) else { continue };
+            let Some(ring) = self.logs.ring(id) else { continue };
             let place = match lines {
-                Some(lines) => Place::Finding(Tail::new(ring.layout(), lines)),
+                Some(lines) => Place::Finding(Tail::new(ring.layout(), lines, range)),
                 None => Place::Reading(Reader::new(ring.layout(), Cursor::default())),
             };
-            sources.push(Source { name, slot, place, at_end: false, again: None, next: None });
+            sources.push(Source { name, ring: id, place, at_end: false, again: None, next: None });
         }
-        self.streams.push(LogStream { call, follow, sources });
+        self.streams.push(LogStream { call, follow, range, sources });
         self.serve_streams(now);
     }
 
@@ -82,7 +90,7 @@ impl Agent {
     pub fn wake_streams(&mut self, woken: &[u64]) {
         for stream in &mut self.streams {
             for source in &mut stream.sources {
-                if woken.contains(&u64::from(source.slot)) {
+                if woken.contains(&source.ring) {
                     source.at_end = false;
                 }
             }
@@ -130,8 +138,10 @@ impl Agent {
                 Some(_) => {}
             }
             for source in &mut stream.sources {
+                self.read_ahead(source, stream.range, &mut steps, now);
                 if source.next.is_none() && !source.at_end {
-                    self.read_ahead(source, now);
+                    // It may be the earliest yet.
+                    return true;
                 }
             }
             let earliest = stream
@@ -154,7 +164,7 @@ impl Agent {
     /// Goes on looking for where the last lines begin.
     fn find_last_lines(&self, source: &mut Source, steps: &mut usize, now: Duration) {
         let Place::Finding(tail) = &mut source.place else { return };
-        let Some(ring) = self.logs.ring(source.slot) else {
+        let Some(ring) = self.logs.ring(source.ring) else {
             source.place = Place::Gone;
             source.at_end = true;
             return;
@@ -178,27 +188,55 @@ impl Agent {
         }
     }
 
-    fn read_ahead(&mut self, source: &mut Source, now: Duration) {
-        let (Some(ring), Place::Reading(reader)) = (self.logs.ring(source.slot), &mut source.place) else {
-            source.at_end = true;
-            return;
-        };
+    /// Until something is found that is wanted, the end is, or the steps are spent.
+    fn read_ahead(&mut self, source: &mut Source, range: Range, steps: &mut usize, now: Duration) {
         let mut buffer = [0u8; READ];
-        match reader.next(ring, &mut buffer) {
-            Ok(Some(item)) => source.next = Some(entry(&source.name, &item)),
-            Ok(None) => {
+        while source.next.is_none() && !source.at_end {
+            let (Some(ring), Place::Reading(reader)) = (self.logs.ring(source.ring), &mut source.place)
+            else {
                 source.at_end = true;
-                let seen = reader.seen();
-                self.logs.follow(source.slot, seen);
-            }
-            Err(_) => {
-                source.at_end = true;
-                super::say(
-                    crate::linux::kmsg::Level::Error,
-                    &format!("log of {}: it cannot be read (at {} s)", source.name, now.as_secs()),
-                );
+                return;
+            };
+            match reader.next(ring, &mut buffer) {
+                Ok(Some(item)) if range.holds(stamp(&item)) => source.next = Some(entry(&source.name, &item)),
+                Ok(Some(_)) => match steps.checked_sub(1) {
+                    Some(left) => *steps = left,
+                    None => return,
+                },
+                Ok(None) => {
+                    source.at_end = true;
+                    let seen = reader.seen();
+                    self.logs.follow(source.ring, seen);
+                }
+                Err(_) => {
+                    source.at_end = true;
+                    super::say(
+                        crate::linux::kmsg::Level::Error,
+                        &format!("log of {}: it cannot be read (at {} s)", source.name, now.as_secs()),
+                    );
+                }
             }
         }
+    }
+}
+
+/// What was asked for, by the clocks as they stand.
+fn range(asked: &Logs, now: Duration) -> Range {
+    let boot_us = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+    let wall_ns = i64::try_from(time::wall().as_nanos()).unwrap_or(i64::MAX);
+    let bound = |text: &Option<String>| {
+        let when = When::parse(text.as_deref()?)?;
+        Some(match when.moment(boot_us, wall_ns) {
+            Moment::Boot(us) => Bound::Boot(us),
+            Moment::Wall(ns) => Bound::Wall(ns),
+        })
+    };
+    Range { since: bound(&asked.since), until: bound(&asked.until) }
+}
+
+fn stamp(item: &Item<'_>) -> Stamp {
+    match item {
+        Item::Output { stamp, .. } | Item::Gap { stamp, .. } => *stamp,
     }
 }
 
@@ -211,6 +249,7 @@ fn word(stream: Stream) -> StreamWord {
     match stream {
         Stream::Stdout => StreamWord::Stdout,
         Stream::Stderr => StreamWord::Stderr,
+        Stream::Syslog => StreamWord::Syslog,
     }
 }
 

@@ -68,6 +68,7 @@ impl Agent {
 
     /// Frames about a helper are its own business.
     pub fn is_of_a_helper(&mut self, frame: &Frame, now: Duration) -> bool {
+        let mut name = self.logs.helper().name();
         let heard = match self.logs.helper().hear(frame, now) {
             Some(heard) => {
                 if heard == Heard::Ended {
@@ -76,9 +77,13 @@ impl Agent {
                 }
                 Some(heard)
             }
-            None => self.consoles.helper().hear(frame, now),
+            None => {
+                name = self.consoles.helper().name();
+                self.consoles.helper().hear(frame, now)
+            }
         };
-        if let (Some(Heard::Ended), Frame::Ended { cookie, .. }) = (&heard, frame) {
+        if let (Some(Heard::Ended), Frame::Ended { cookie, ended }) = (&heard, frame) {
+            self.keep_helpers_end(name, *ended, now);
             self.ledger.send(Frame::Recorded { cookie: *cookie });
         }
         heard.is_some()

@@ -49,8 +49,8 @@ pub(crate) fn attach(
         let Some(code) = code else { return Ok(()) };
         for piece in rest(&mut connect()?, name, &mut seen)? {
             match piece {
-                Piece::Output(orlop::control::Stream::Stdout, bytes) => screen.out.write_all(&bytes)?,
-                Piece::Output(orlop::control::Stream::Stderr, bytes) => screen.err.write_all(&bytes)?,
+                Piece::Output(bytes) => screen.out.write_all(&bytes)?,
+                Piece::ErrorOutput(bytes) => screen.err.write_all(&bytes)?,
                 Piece::Gap(text) => writeln!(screen.err, "orlop: {text}")?,
             }
         }

@@ -202,6 +202,7 @@ fn is_question(request: &Request) -> bool {
             | Request::Spec { .. }
             | Request::Boot
             | Request::Version
+            | Request::LogLevel { .. }
     )
 }
 

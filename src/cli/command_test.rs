@@ -246,12 +246,32 @@ fn logs_have_times_json_and_marks_for_what_is_gone() {
 }
 
 #[test]
+fn logs_of_a_time_are_asked_for_in_the_words_that_were_typed() {
+    let line = "logs --since 10m --until boot+5s --tail 3 web";
+    let machine = check(line, vec![logs(vec![vec![entry("web", b"a\n")]])], 0, "a\n", "");
+    let asked = r#"{"follow":false,"lines":3,"names":["web"],"since":"10m","until":"boot+5s"}"#;
+    assert_eq!(machine.calls(), [format!("Logs {asked}")]);
+    let outcome = run_alone("logs --since yesterday web");
+    assert!(outcome.err.contains("write 10m (before now), boot+90s"), "{}", outcome.err);
+}
+
+#[test]
 fn logs_shows_what_it_has_when_the_machine_leaves() {
     let mut cut = encode_continued(&LogsReply { entries: vec![entry("a", b"one\ntwo")] });
     cut.extend_from_slice(b"{\"param");
     let expected = "error: the machine closed the connection before it answered\n";
     check("logs -f a b", vec![cut.clone()], 1, "a | one\na | two\n", expected);
     check("logs -f a", vec![cut], 1, "one\ntwo", expected);
+}
+
+#[test]
+fn the_log_level_is_shown_and_changed() {
+    let level = |level: &str| reply(&serde_json::json!({ "level": level }));
+    let machine = check("log-level", vec![level("info")], 0, "info\n", "");
+    assert_eq!(machine.calls(), [r#"LogLevel {"level":null}"#]);
+    let machine =
+        check("log-level debug --json", vec![level("debug")], 0, "{\n  \"level\": \"debug\"\n}\n", "");
+    assert_eq!(machine.calls(), [r#"LogLevel {"level":"debug"}"#]);
 }
 
 #[test]
@@ -284,6 +304,7 @@ boot complete after 1001.750 ms, one phase failed
 fn version() -> VersionReply {
     VersionReply {
         version: "0.1.0".into(),
+        interface: None,
         commit: Some("abc123".into()),
         protocol: 1,
         uptime_ms: 61_000,
@@ -414,6 +435,9 @@ fn wrong_usage_is_two_and_help_is_none() {
         "debug crash kernel",
         "start --timeout 1 --no-wait a",
         "logs -t --json a",
+        "logs --since yesterday a",
+        "log-level loud",
+        "logs -f --until 10m a",
         "start",
     ];
     for line in wrong {

@@ -42,7 +42,7 @@ fn row(container: &Container) -> [Cell; 7] {
 }
 
 /// With what the health check says, if there is one; one that stands still is neither well nor ill.
-fn state(container: &Container) -> String {
+pub(crate) fn state(container: &Container) -> String {
     let state = container.state.as_str();
     match container.health {
         _ if container.paused => format!("{state} (paused)"),
@@ -51,7 +51,7 @@ fn state(container: &Container) -> String {
     }
 }
 
-fn tone(container: &Container) -> Tone {
+pub(crate) fn tone(container: &Container) -> Tone {
     match container.state {
         State::Running if container.paused => Tone::Busy,
         State::Running if container.health == Health::Unhealthy => Tone::Bad,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use orlop::control::{Figures, Pressure, Request, StatsReply, Task, TopReply};
 
-use super::arguments::{NameArguments, StatsArguments};
+use super::arguments::StatsArguments;
 use super::client::{Client, understand};
 use super::failure::Failure;
 use super::screen::{Screen, Tone};
@@ -84,13 +84,15 @@ fn row(figures: &Figures, cpu_before: Option<u64>, time_us: u64) -> [Cell; 10] {
     ]
 }
 
+/// Of one container: its processes.
 pub(crate) fn top(
     client: &mut Client,
     screen: &mut Screen<'_>,
-    arguments: &NameArguments,
+    name: &str,
+    json: bool,
 ) -> Result<(), Failure> {
-    let answer = client.ask(&Request::Top { name: arguments.name.clone() })?;
-    if arguments.json.json {
+    let answer = client.ask(&Request::Top { name: name.to_owned() })?;
+    if json {
         return screen.json(&answer);
     }
     let top: TopReply = understand(answer)?;

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::control::session::CLOSED_ERROR;
-use orlop::control::{Decoder, Entry, Frame, LogsReply, Reply, Request, Stream};
+use orlop::control::{Decoder, Entry, Frame, Logs, LogsReply, Reply, Request, Stream};
 
 use super::client::{Client, Time, understand};
 use super::failure::{self, Failure};
@@ -50,7 +50,8 @@ impl Seen {
 
 /// What an entry is to a person: output, or that some is gone.
 pub(crate) enum Piece {
-    Output(Stream, Vec<u8>),
+    Output(Vec<u8>),
+    ErrorOutput(Vec<u8>),
     Gap(String),
 }
 
@@ -65,8 +66,12 @@ impl<'a> Following<'a> {
     pub(crate) fn begin(client: Client, name: &str, seen: &'a mut Seen) -> Result<Self, Failure> {
         let lines = if *seen == Seen::default() { Some(0) } else { None };
         seen.begin_again();
-        let (stream, decoder) =
-            client.begin(&Request::Logs { names: vec![name.to_owned()], lines, follow: true })?;
+        let (stream, decoder) = client.begin(&Request::Logs(Logs {
+            names: vec![name.to_owned()],
+            lines,
+            follow: true,
+            ..Logs::default()
+        }))?;
         let connection = OwnedFd::from(stream);
         let failed = |errno: crate::linux::Errno| Failure::Failed(errno.desc().to_owned());
         fd::nonblocking(connection.as_fd()).map_err(failed)?;
@@ -115,7 +120,7 @@ pub(crate) fn pass_over(client: &mut Client, name: &str) -> Result<Seen, Failure
 fn read(client: &mut Client, name: &str, lines: Option<u64>, seen: &mut Seen) -> Result<Vec<Piece>, Failure> {
     seen.begin_again();
     let mut pieces = Vec::new();
-    let request = Request::Logs { names: vec![name.to_owned()], lines, follow: false };
+    let request = Request::Logs(Logs { names: vec![name.to_owned()], lines, ..Logs::default() });
     client.stream(&request, Time::Limited, |answer| {
         pieces.extend(new(&understand(answer)?, seen)?);
         Ok(())
@@ -130,7 +135,12 @@ fn new(reply: &LogsReply, seen: &mut Seen) -> Result<Vec<Piece>, Failure> {
             pieces.push(Piece::Gap(super::logs::gap(&entry.name, dropped)));
         }
         let bytes = entry.bytes().ok_or_else(not_understood)?;
-        pieces.push(Piece::Output(entry.stream.unwrap_or(Stream::Stdout), bytes));
+        match entry.stream {
+            Some(Stream::Stdout) | None => pieces.push(Piece::Output(bytes)),
+            Some(Stream::Stderr) => pieces.push(Piece::ErrorOutput(bytes)),
+            // Was never written where who is attached looks.
+            Some(Stream::Syslog) => {}
+        }
     }
     Ok(pieces)
 }

@@ -1,33 +1,43 @@
 //! `orlop logs`: the bytes that containers wrote, as they wrote them.
 //!
 //! Of one container nothing is added, and nothing is held back: half a line is shown as it comes.
-//! Of several, or with times, lines are put together for each, and begin with what was asked for.
+//! Of several, with times or with words to look for, lines are put together for each (`lines`).
 
-use std::collections::BTreeMap;
+mod lines;
+#[cfg(test)]
+mod test;
 
-use orlop::control::{DropReason, Dropped, Entry, LogsReply, Request};
+use orlop::control::{DropReason, Dropped, Entry, Logs, LogsReply, Request, Stream};
 use serde_json::Value;
 
 use super::arguments::LogsArguments;
 use super::client::{Client, Time, understand};
 use super::failure::Failure;
-use super::screen::{Screen, Tone, printable};
+use super::screen::{Screen, printable};
 use super::units;
+use lines::{Line, Lines, Names};
 
-/// A line longer than this is shown in parts, each with its name, so that a container which never
-/// ends a line is seen nevertheless.
-const MAX_LINE: usize = 64 * 1024;
+/// Bytes of `<191>`, and as many digits as anybody writes.
+const MAX_PRIORITY: usize = 6;
 
 pub(crate) fn logs(
     client: &mut Client,
     screen: &mut Screen<'_>,
     arguments: &LogsArguments,
 ) -> Result<(), Failure> {
-    let (names, lines, follow) = (arguments.names.clone(), arguments.lines, arguments.follow);
-    let time = if follow { Time::Unlimited } else { Time::Limited };
-    let mut lines_of = Lines::new(arguments);
-    let shown = client.stream(&Request::Logs { names, lines, follow }, time, |mut answer| {
-        if arguments.json {
+    let asked = Logs {
+        names: arguments.names.clone(),
+        all: arguments.all,
+        lines: arguments.lines,
+        follow: arguments.follow,
+        since: arguments.since.clone(),
+        until: arguments.until.clone(),
+    };
+    let time = if asked.follow { Time::Unlimited } else { Time::Limited };
+    let mut show = Show::new(arguments);
+    let shown = client.stream(&Request::Logs(asked), time, |mut answer| {
+        if arguments.json && arguments.grep.is_none() {
+            // Also the words of later versions.
             let entries = answer.get_mut("entries").map(Value::take);
             for entry in entries.as_ref().and_then(Value::as_array).into_iter().flatten() {
                 writeln!(screen.out, "{entry}")?;
@@ -35,95 +45,123 @@ pub(crate) fn logs(
         } else {
             let reply: LogsReply = understand(answer)?;
             for entry in &reply.entries {
-                lines_of.show(screen, entry)?;
+                show.entry(screen, entry)?;
             }
         }
         Ok(screen.out.flush()?)
     });
     // What was begun is shown, also when the machine has left.
-    lines_of.finish(screen)?;
+    show.finish(screen)?;
     shown
 }
 
-/// What each container has written of a line that it has not ended.
-struct Lines {
-    decoration: Decoration,
-    unfinished: BTreeMap<String, Line>,
-    width: usize,
+/// How output is shown.
+struct Show {
+    form: Form,
+    /// What a line has in it that is wanted.
+    wanted: Option<Vec<u8>>,
+    lines: Lines,
 }
 
-#[derive(Debug, Default)]
-struct Line {
-    bytes: Vec<u8>,
-    /// When its first bytes were read.
-    time: String,
-}
-
-/// What a line begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Decoration {
-    name: bool,
-    time: bool,
+enum Form {
+    /// Bytes as they come.
+    Exact,
+    /// Lines, after a name or a time or both or neither.
+    Lines { name: bool, time: bool },
+    /// Lines, each an object.
+    Json,
 }
 
-impl Lines {
+impl Show {
     fn new(arguments: &LogsArguments) -> Self {
-        let decoration = Decoration { name: arguments.names.len() != 1, time: arguments.timestamps };
-        let width = arguments.names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        Self { decoration, unfinished: BTreeMap::new(), width }
+        let wanted = arguments.grep.as_ref().map(|text| text.as_bytes().to_vec());
+        let (name, time) = (arguments.names.len() != 1 || arguments.all, arguments.timestamps);
+        let form = match (arguments.json, name || time || wanted.is_some()) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Lines { name, time },
+            (false, false) => Form::Exact,
+        };
+        Self { form, wanted, lines: Lines::new(Names::new(&arguments.names)) }
     }
 
-    fn show(&mut self, screen: &mut Screen<'_>, entry: &Entry) -> Result<(), Failure> {
+    fn entry(&mut self, screen: &mut Screen<'_>, entry: &Entry) -> Result<(), Failure> {
         if let Some(dropped) = &entry.dropped {
-            writeln!(screen.err, "orlop: {}", gap(&entry.name, dropped))?;
+            return match self.form {
+                Form::Json => Self::object(screen, entry),
+                Form::Exact | Form::Lines { .. } => {
+                    Ok(writeln!(screen.err, "orlop: {}", gap(&entry.name, dropped))?)
+                }
+            };
         }
         let bytes = entry.bytes().ok_or_else(|| {
             let name = &entry.name;
             Failure::Failed(printable(&format!("the machine sent damaged output of `{name}`")))
         })?;
-        if !self.decoration.name && !self.decoration.time {
-            return Ok(screen.out.write_all(&bytes)?);
+        if self.form == Form::Exact {
+            return write(screen, &bytes, entry.stream);
         }
-        let mut line = self.unfinished.remove(&entry.name).unwrap_or_default();
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if line.bytes.is_empty() {
-                line.time.clone_from(&entry.time);
-            }
-            line.bytes.extend_from_slice(piece);
-            if line.bytes.ends_with(b"\n") || line.bytes.len() >= MAX_LINE {
-                self.write(screen, &entry.name, &line)?;
-                line.bytes.clear();
-            }
-        }
-        if !line.bytes.is_empty() {
-            self.unfinished.insert(entry.name.clone(), line);
+        for line in self.lines.add(entry, &bytes) {
+            self.line(screen, &line)?;
         }
         Ok(())
     }
 
     fn finish(&mut self, screen: &mut Screen<'_>) -> Result<(), Failure> {
-        for (name, line) in std::mem::take(&mut self.unfinished) {
-            self.write(screen, &name, &line)?;
+        for line in self.lines.finish() {
+            self.line(screen, &line)?;
         }
         Ok(screen.out.flush()?)
     }
 
-    fn write(&mut self, screen: &mut Screen<'_>, name: &str, line: &Line) -> Result<(), Failure> {
-        if self.decoration.time {
-            write!(screen.out, "{} ", screen.colours.paint(Tone::Quiet, &printable(&line.time)))?;
+    fn line(&mut self, screen: &mut Screen<'_>, line: &Line) -> Result<(), Failure> {
+        if self.wanted.as_ref().is_some_and(|wanted| !has(&line.bytes, wanted)) {
+            return Ok(());
         }
-        if self.decoration.name {
-            // Names that were not given are met one by one.
-            self.width = self.width.max(name.chars().count());
-            let name = format!("{:<width$} |", printable(name), width = self.width);
-            write!(screen.out, "{} ", screen.colours.paint(Tone::Quiet, &name))?;
+        match self.form {
+            Form::Json => Self::object(screen, &line.entry()),
+            Form::Lines { name, time } => {
+                self.lines.names.head(screen, line, (name, time))?;
+                write(screen, &line.bytes, line.stream)?;
+                if !line.bytes.ends_with(b"\n") && line.stream != Some(Stream::Syslog) {
+                    screen.out.write_all(b"\n")?;
+                }
+                Ok(())
+            }
+            Form::Exact => write(screen, &line.bytes, line.stream),
         }
-        screen.out.write_all(&line.bytes)?;
-        if !line.bytes.ends_with(b"\n") {
-            screen.out.write_all(b"\n")?;
-        }
-        Ok(())
     }
+
+    /// One object a line.
+    fn object(screen: &mut Screen<'_>, entry: &Entry) -> Result<(), Failure> {
+        let text = serde_json::to_string(entry)
+            .map_err(|error| Failure::Failed(format!("cannot write JSON: {error}")))?;
+        screen.line(&text)
+    }
+}
+
+/// As it is; a message without its priority, and with an end.
+fn write(screen: &mut Screen<'_>, bytes: &[u8], stream: Option<Stream>) -> Result<(), Failure> {
+    if stream != Some(Stream::Syslog) {
+        return Ok(screen.out.write_all(bytes)?);
+    }
+    let text = without_priority(bytes);
+    screen.out.write_all(text)?;
+    if text.ends_with(b"\n") { Ok(()) } else { Ok(screen.out.write_all(b"\n")?) }
+}
+
+/// `<30>text` → `text`.
+fn without_priority(message: &[u8]) -> &[u8] {
+    let end = message.iter().take(MAX_PRIORITY).position(|byte| *byte == b'>');
+    let split = end.and_then(|end| message.split_at_checked(end));
+    match split.and_then(|(head, text)| Some((head.strip_prefix(b"<")?, text.get(1..)?))) {
+        Some((digits, text)) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => text,
+        _ => message,
+    }
+}
+
+fn has(line: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || line.windows(wanted.len()).any(|part| part == wanted)
 }
 
 pub(crate) fn gap(name: &str, dropped: &Dropped) -> String {
@@ -131,10 +169,10 @@ pub(crate) fn gap(name: &str, dropped: &Dropped) -> String {
         DropReason::Overwritten => "newer output took its place",
         DropReason::Refused => "it came too fast, or memory was short",
     };
-    let size = units::bytes(dropped.bytes);
+    let size = match dropped.bytes {
+        // Lost before anybody saw how large they were.
+        0 => format!("{} messages", dropped.reads),
+        bytes => units::bytes(bytes),
+    };
     printable(&format!("{size} of output of `{name}` are gone: {why}"))
 }
-
-#[cfg(test)]
-#[path = "logs_test.rs"]
-mod tests;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use orlop::config::signal;
-use orlop::control::{BootReply, Empty, Phase, PowerAction, Process, Request, VersionReply};
+use orlop::control::{BootReply, Empty, LogLevelReply, Phase, PowerAction, Process, Request, VersionReply};
 
-use super::arguments::CrashProcess;
+use super::arguments::{CrashProcess, LogLevelArguments};
 use super::client::{Client, understand};
 use super::failure::Failure;
 use super::screen::{Screen, Tone, printable};
@@ -31,6 +31,19 @@ pub(crate) fn boot(client: &mut Client, screen: &mut Screen<'_>, json: bool) -> 
         };
     let text = screen.colours.paint(tone, &text);
     screen.line(&text)
+}
+
+pub(crate) fn log_level(
+    client: &mut Client,
+    screen: &mut Screen<'_>,
+    asked: &LogLevelArguments,
+) -> Result<(), Failure> {
+    let answer = client.ask(&Request::LogLevel { level: asked.level })?;
+    if asked.json.json {
+        return screen.json(&answer);
+    }
+    let reply: LogLevelReply = understand(answer)?;
+    screen.line(reply.level.as_str())
 }
 
 fn phase(phase: &Phase) -> [Cell; 4] {

@@ -12,6 +12,7 @@ mod client;
 mod containers;
 mod cp;
 mod detach;
+mod events;
 mod exec;
 mod failure;
 mod figures;
@@ -19,9 +20,11 @@ mod following;
 mod live;
 mod logs;
 mod machine;
+mod monitor;
 mod reload;
 mod screen;
 mod session;
+mod simulate;
 mod table;
 mod units;
 mod upgrade;
@@ -34,6 +37,8 @@ mod command_test;
 mod live_test;
 #[cfg(test)]
 mod reload_test;
+#[cfg(test)]
+mod simulate_test;
 #[cfg(test)]
 mod testing;
 
@@ -103,6 +108,8 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Ps(shown) => containers::ps(&mut connect()?, screen, shown.json),
         Command::Status(status) => containers::status(&mut connect()?, screen, status),
         Command::Logs(asked) => logs::logs(&mut connect()?, screen, asked),
+        Command::LogLevel(asked) => machine::log_level(&mut connect()?, screen, asked),
+        Command::Events(asked) => events::events(&mut connect()?, screen, asked),
         Command::Start(names) => change::change(&mut connect()?, screen, Wish::Up, names),
         Command::Stop(names) => change::change(&mut connect()?, screen, Wish::Down, names),
         Command::Restart(names) => change::change(&mut connect()?, screen, Wish::Again, names),
@@ -118,7 +125,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Attach(asked) => attach::attach(connect, screen, asked),
         Command::Cp(asked) => cp::cp(connect, screen, asked),
         Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
-        Command::Top(asked) => figures::top(&mut connect()?, screen, asked),
+        Command::Top(asked) => monitor::top(connect, screen, asked),
         Command::Spec(asked) => audit::spec(&mut connect()?, screen, asked),
         Command::Audit(asked) if asked.config.is_empty() => audit::on_machine(&mut connect()?, screen, asked),
         Command::Audit(asked) => audit::of_configuration(screen, asked),
@@ -128,6 +135,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Update(asked) => live::update(&mut connect()?, screen, asked),
         Command::UpgradeSelf(file) => upgrade::upgrade(&mut connect()?, screen, file),
         Command::Check(paths) => check::check(screen, paths),
+        Command::Simulate(asked) => simulate::run(screen, asked),
         Command::Schema => screen.line(orlop::config::schema().trim_end()),
         Command::Debug(DebugCommand::Crash { process, signal, starts, steps }) => {
             machine::crash(&mut connect()?, screen, *process, (*signal, *starts, *steps))

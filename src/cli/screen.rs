@@ -39,7 +39,12 @@ pub(crate) enum Tone {
     Bad,
     Quiet,
     Strong,
+    /// What keys are about.
+    Chosen,
 }
+
+/// Colours of names, those first that are easily told apart. Red is for what is bad.
+const NAMES: [&str; 10] = ["36", "33", "32", "35", "34", "96", "93", "92", "95", "94"];
 
 impl Colours {
     /// Off where the output is no terminal, where it cannot colour, and where NO_COLOR asks for it.
@@ -50,14 +55,23 @@ impl Colours {
     }
 
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
-        let code = match tone {
-            Tone::Plain => return text.to_owned(),
-            Tone::Good => "32",
-            Tone::Busy => "33",
-            Tone::Bad => "31",
-            Tone::Quiet => "2",
-            Tone::Strong => "1",
-        };
+        match tone {
+            Tone::Plain => text.to_owned(),
+            Tone::Good => self.with("32", text),
+            Tone::Busy => self.with("33", text),
+            Tone::Bad => self.with("31", text),
+            Tone::Quiet => self.with("2", text),
+            Tone::Strong => self.with("1", text),
+            Tone::Chosen => self.with("7", text),
+        }
+    }
+
+    /// The same number is the same colour; neighbours have different ones.
+    pub(crate) fn paint_name(self, number: usize, text: &str) -> String {
+        self.with(NAMES.get(number % NAMES.len()).copied().unwrap_or_default(), text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
         match self {
             Self::On => format!("\x1b[{code}m{text}\x1b[0m"),
             Self::Off => text.to_owned(),

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use orlop::control::stream::{FromMachine, MAX_DATA, ToMachine, WINDOW};
-use orlop::control::{Decoder, Frame, Stream};
+use orlop::control::{Decoder, Frame};
 
 use super::detach::Detach;
 use super::failure::Failure;
@@ -297,8 +297,8 @@ impl<'a> Session<'a> {
             Ok(pieces) => {
                 for piece in pieces {
                     match piece {
-                        Piece::Output(Stream::Stdout, bytes) => self.shown[0].extend(bytes),
-                        Piece::Output(Stream::Stderr, bytes) => self.shown[1].extend(bytes),
+                        Piece::Output(bytes) => self.shown[0].extend(bytes),
+                        Piece::ErrorOutput(bytes) => self.shown[1].extend(bytes),
                         Piece::Gap(text) => self.shown[1].extend(format!("orlop: {text}\n").into_bytes()),
                     }
                 }

@@ -76,6 +76,7 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         healthcheck "healthcheck" Live,
         restart "restart" Live,
         restart_policy "restart_policy" Live,
+        restart_rules "restart_rules" Live,
         stop_signal "stop_signal" Live,
         stop_grace_period "stop_grace_period" Live,
         // Told by their own keys, below.
@@ -119,6 +120,7 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
     changes.extend(limits_changes(&old.limits, &new.limits));
     changes.extend(differences!(ContainerLog, &old.log, &new.log,
         rate "log.rate" Live,
+        syslog "log.syslog" Restart,
         // What is in it would be lost.
         memory "log.memory" Reboot,
     ));
@@ -153,6 +155,7 @@ pub fn host_changes(old: &Config, new: &Config) -> Vec<KeyChange> {
         sysctls "host.sysctls" Live,
         modules "host.modules" Reboot,
         apparmor_profiles "host.apparmor_profiles" Reboot,
+        control "host.control" Reboot,
         control_ports "host.control_ports" Reboot,
         networks "host.network" Reboot,
         dns "host.dns" Reboot,

@@ -141,6 +141,39 @@ pub enum Exhausted {
     Hold,
     /// `failed`, until a person starts it.
     Fail,
+    /// The machine is rebooted.
+    Reboot,
+}
+
+/// What follows an end of a certain kind, whatever the restart policy says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestartRule {
+    pub on: Vec<EndPattern>,
+    pub then: Sentence,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndPattern {
+    /// Exit codes from the first to the last.
+    Codes(i32, i32),
+    Signal(i32),
+    Oom,
+    Probe,
+    Watchdog,
+    /// It could not be started, or did not become ready.
+    Start,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sentence {
+    /// It starts again, after its pause.
+    Restart,
+    /// It ended well.
+    Success,
+    /// It stays down.
+    Fail,
+    /// The machine is rebooted.
+    Reboot,
 }
 
 impl Default for RestartPolicy {

@@ -5,6 +5,7 @@
 //! what must hold between tables is held against the whole (`relation`). Whatever is wrong in a container makes
 //! that container invalid and no other; whatever is wrong in `[host]` leaves a default.
 
+mod admission;
 mod change;
 mod check;
 mod depth;
@@ -28,6 +29,7 @@ mod sysctl;
 mod tree;
 mod value;
 
+pub use admission::{Admission, FIRST_CONTAINER_ID, Readers};
 pub use change::{KeyChange, ReloadClass, container_changes, host_changes};
 pub use diagnostic::{Diagnostic, Mistake, Severity};
 pub use files::{FileUse, files};
@@ -43,6 +45,7 @@ pub use sysctl::{SysctlOwner, sysctl_owner};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 use report::Report;
 use tree::{Map, Node, Path, Place, Value};
 
@@ -54,6 +57,12 @@ const MAX_FILES: usize = MAX_CONTAINERS;
 const MAX_CONTAINERS: usize = 1024;
 /// Levels of tables and lists: no key of ours is deeper than seven, and a sysctl is spelled in few more.
 const MAX_DEPTH: usize = 16;
+
+/// A time as keys have it: `500ms`, `1m30s`. `None`: it is none.
+#[must_use]
+pub fn duration(text: &str) -> Option<core::time::Duration> {
+    value::time::parse(text).ok()
+}
 
 /// One TOML file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +85,11 @@ impl Reading {
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
+}
+
+/// A time as a configuration says it: `500ms`, `1m30s`.
+pub fn time(text: &str) -> Result<Duration, Mistake> {
+    value::time::parse(text)
 }
 
 /// Reads all files as one document. What is wrong is in the diagnostics, and in [`Config::invalid`].

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy};
+use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule};
 
 /// Everything an appliance declares.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -31,6 +31,7 @@ pub struct Host {
     /// Files with compiled policy, beside the configuration or anywhere on the machine.
     pub apparmor_profiles: Vec<String>,
     pub control_ports: bool,
+    pub control: super::Admission,
     pub fault_injection: bool,
     /// From the request to the reboot(2), at most.
     pub poweroff_timeout: Duration,
@@ -106,6 +107,8 @@ pub struct Container {
     pub watchdog: Option<Duration>,
     pub restart: Restart,
     pub restart_policy: RestartPolicy,
+    /// The first that fits counts.
+    pub restart_rules: Vec<RestartRule>,
     /// A signal number, 1–64. `None`: the image's, else SIGTERM.
     pub stop_signal: Option<i32>,
     pub stop_grace_period: Duration,
@@ -315,6 +318,8 @@ pub struct ContainerLog {
     pub memory: u64,
     /// Bytes a second; `None`: as much as it writes.
     pub rate: Option<u64>,
+    /// Whether it has a socket for syslog(3), whose messages are kept too.
+    pub syslog: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -335,6 +340,7 @@ impl Default for Host {
             sysctls: BTreeMap::new(),
             apparmor_profiles: Vec::new(),
             control_ports: true,
+            control: super::Admission::default(),
             fault_injection: false,
             poweroff_timeout: Duration::from_secs(60),
             networks: BTreeMap::new(),

@@ -25,8 +25,8 @@ mod users;
 pub use audit::{Audit, Finding, Level, audit};
 pub use cgroup_path::{CgroupNaming, cgroup_path, lent_to_user};
 pub use compile::{
-    Confinement, Defaults, DeviceKind, Facts, HostDevice, MASKED, NOTIFY_FILE, READ_ONLY, VERSION, arguments,
-    capabilities, compile, compile_with, confinement, delegated_to, has_notify_socket, root,
+    Confinement, Defaults, DeviceKind, Facts, HostDevice, MASKED, NOTIFY_FILE, READ_ONLY, SYSLOG, VERSION,
+    arguments, capabilities, compile, compile_with, confinement, delegated_to, has_notify_socket, root,
 };
 pub use environment::{BadLine, environment, last_of_each, parse_env_file};
 pub use mount_options::{Attributes, KNOWN_OPTIONS, MountOptions, Propagation, Reach};

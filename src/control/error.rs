@@ -55,6 +55,36 @@ pub enum Error {
     Failed { reason: String },
 }
 
+impl Error {
+    /// The container that it is about, if it names one.
+    #[must_use]
+    pub fn container(&self) -> Option<&str> {
+        match self {
+            Self::UnknownContainer { name, .. }
+            | Self::InvalidContainer { name, .. }
+            | Self::NotRunning { name, .. }
+            | Self::Paused { name } => Some(name),
+            Self::InterfaceNotFound { .. }
+            | Self::MethodNotFound { .. }
+            | Self::MethodNotImplemented { .. }
+            | Self::InvalidParameter { .. }
+            | Self::PermissionDenied {}
+            | Self::ExpectedMore {}
+            | Self::ExpectedUpgrade {}
+            | Self::ExecFailed { .. }
+            | Self::BadLimit { .. }
+            | Self::BadConfiguration { .. }
+            | Self::Busy { .. }
+            | Self::TooLarge { .. }
+            | Self::InvalidMessage { .. }
+            | Self::NotNow { .. }
+            | Self::FaultInjectionOff {}
+            | Self::UpgradeRefused { .. }
+            | Self::Failed { .. } => None,
+        }
+    }
+}
+
 /// One line for a person.
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,7 +99,7 @@ impl fmt::Display for Error {
             Self::InvalidParameter { parameter } => {
                 write!(out, "the machine refuses the parameter `{parameter}`")
             }
-            Self::PermissionDenied {} => write!(out, "the machine does not allow it"),
+            Self::PermissionDenied {} => write!(out, "the machine does not allow you to do this"),
             Self::ExpectedMore {} => write!(out, "the call has many answers and must ask for them"),
             Self::UnknownContainer { name, nearest: None } => {
                 write!(out, "there is no container `{name}`")

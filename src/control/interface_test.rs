@@ -74,6 +74,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     let status = StatusReply { container: container(), details: Details::default() };
     let version = VersionReply {
         version: String::new(),
+        interface: None,
         commit: None,
         protocol: 1,
         uptime_ms: 0,
@@ -83,7 +84,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         kernel: String::new(),
         upgrade: None,
     };
-    let logs = Request::Logs { names: vec![], lines: None, follow: false };
+    let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![] };
@@ -92,7 +93,8 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
         (Request::Status { name: name() }, keys(&status)),
-        (logs, keys(&LogsReply { entries: vec![] })),
+        (Request::Logs(logs), keys(&LogsReply { entries: vec![] })),
+        (Request::Events(Events::default()), keys(&EventsReply { events: vec![], dropped: 0 })),
         (Request::Start { name: name() }, empty()),
         (Request::Stop { name: name() }, empty()),
         (Request::Restart { name: name() }, empty()),
@@ -118,6 +120,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Version, keys(&version)),
         (Request::Power { action: PowerAction::Poweroff }, empty()),
         (Request::Resume, empty()),
+        (Request::LogLevel { level: None }, keys(&LogLevelReply { level: LogLevel::Info })),
         (Request::DebugCrash { process: Process::Log, signal: 11, starts: 0, steps: 0 }, empty()),
         (Request::DebugOrphans { count: 1 }, empty()),
         (begin, empty()),
@@ -158,7 +161,18 @@ fn every_type_has_the_same_fields_or_words() {
     let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 0 };
     let phase = Phase { name: "a".into(), start_us: 0, duration_us: None, ok: None, error: None };
     let upgrade = Upgrade { number: 1, sha256: String::new(), ok: true, error: None };
-    let mut found = words!(Wanted, State, Health, CauseKind, Stream, DropReason, PowerAction, Process);
+    let mut found = words!(
+        Wanted,
+        State,
+        Health,
+        CauseKind,
+        EventKind,
+        Stream,
+        DropReason,
+        LogLevel,
+        PowerAction,
+        Process
+    );
     found.extend(words!(PlanAction, ReloadClass));
     let key = PlanKey { key: String::new(), class: ReloadClass::Live };
     let planned = PlanContainer {
@@ -190,6 +204,8 @@ fn every_type_has_the_same_fields_or_words() {
         ("Details", keys(&Details::default())),
         ("Dropped", keys(&dropped)),
         ("Entry", keys(&Entry::gap("a", 0, String::new(), dropped))),
+        ("Asker", keys(&Asker::default())),
+        ("Event", keys(&Event::of(Happening::Other, 1, 0, String::new()))),
         ("Figures", keys(&Figures::default())),
         ("Phase", keys(&phase)),
         ("Pressure", keys(&Pressure::default())),
@@ -231,6 +247,20 @@ fn every_error_of_the_interface_is_one_of_ours() {
         let error: Error = serde_json::from_value(wire.clone()).unwrap();
         assert_eq!(to_value(&error).unwrap(), wire);
     }
+}
+
+#[test]
+fn the_methods_that_the_interface_calls_looking_are_those_that_readers_may() {
+    let reads: Vec<String> = requests()
+        .into_iter()
+        .filter(|(request, _)| request.access() == Access::Read)
+        .map(|(request, _)| {
+            to_value(&request).unwrap()["method"].as_str().unwrap().rsplit_once('.').unwrap().1.into()
+        })
+        .collect();
+    let text = INTERFACE.replace("\n# ", " ");
+    let named = text.split_once("for the rest: ").unwrap().1.split_once('.').unwrap().0;
+    assert_eq!(named.split(", ").collect::<Vec<_>>(), reads);
 }
 
 #[test]

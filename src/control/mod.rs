@@ -4,13 +4,18 @@
 //! what clients read, and the authority: its names are those of the types here, and a test holds the
 //! two together. Everything works on bytes and values; who sends and receives them is not known here.
 
+mod access;
 pub mod base64;
 mod call;
 pub mod cobs;
+mod deed;
 mod error;
+mod event;
 mod exec;
 mod figures;
 mod frame;
+mod happening;
+mod logs;
 mod parameters;
 mod reload;
 mod reply;
@@ -19,28 +24,38 @@ pub mod service;
 pub mod session;
 pub mod stream;
 mod time;
+mod when;
 mod words;
 
 #[cfg(test)]
+mod compatible_test;
+#[cfg(test)]
 mod interface_test;
 
+pub use access::{Access, access, socket_mode};
 pub use call::{Call, encode_call};
+pub use deed::Deed;
 pub use error::Error;
+pub use event::{Event, EventKind, Events};
 pub use exec::Exec;
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
+pub use happening::{Asker, HAPPENING_VERSION, Happening};
+pub use logs::Logs;
 pub use reload::{
     ConfigFile, ConfigMistake, ConfigReply, MAX_CONFIGURATION, PlanContainer, PlanKey, PlanReply, ReloadReply,
 };
 pub use reply::{
-    BootReply, CommitReply, Empty, ListReply, LogsReply, Reply, SpecReply, StatsReply, StatusReply, TopReply,
-    UploadReply, VersionReply, encode_continued, encode_error, encode_reply, read,
+    BootReply, CommitReply, Empty, EventsReply, ListReply, LogLevelReply, LogsReply, Reply, SpecReply,
+    StatsReply, StatusReply, TopReply, UploadReply, VersionReply, encode_continued, encode_error,
+    encode_reply, read,
 };
 pub use request::Request;
 pub use time::rfc3339;
+pub use when::{Moment, WHEN_HELP, When};
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, Phase, PlanAction, PowerAction,
-    Process, ReloadClass, State, Stream, Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Entry, Health, LogLevel, Phase, PlanAction,
+    PowerAction, Process, ReloadClass, State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.
@@ -48,6 +63,9 @@ pub const INTERFACE: &str = include_str!("org.orlop.Control.varlink");
 
 /// Its name, which begins the name of each of its methods and errors.
 pub const INTERFACE_NAME: &str = "org.orlop.Control";
+
+/// Its version: the first number is another interface's name, the second grows with what is added.
+pub const INTERFACE_VERSION: &str = "1.1";
 
 /// Bytes of a request, its NUL left out: an upload's chunk with room to spare, and small enough for
 /// every client to have one at once on a machine with 96 MiB.

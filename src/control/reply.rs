@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Container, Details, Entry, Error, Figures, Phase, Task, Upgrade};
+use super::{Container, Details, Entry, Error, Event, Figures, LogLevel, Phase, Task, Upgrade};
 
 /// The answer of a method that has nothing to say but that it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub struct StatusReply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogsReply {
     pub entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventsReply {
+    pub events: Vec<Event>,
+    pub dropped: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +56,9 @@ pub struct BootReply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionReply {
     pub version: String,
+    /// None of a machine that had the first.
+    #[serde(default)]
+    pub interface: Option<String>,
     pub commit: Option<String>,
     pub protocol: u32,
     pub uptime_ms: u64,
@@ -58,6 +67,11 @@ pub struct VersionReply {
     pub safe: bool,
     pub kernel: String,
     pub upgrade: Option<Upgrade>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLevelReply {
+    pub level: LogLevel,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

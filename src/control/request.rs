@@ -6,7 +6,10 @@ use alloc::vec::Vec;
 use serde::{Serialize, Serializer};
 
 use super::parameters::{Parameters, invalid};
-use super::{Call, Error, Exec, INTERFACE_NAME, MAX_CHUNK, PowerAction, Process, base64};
+use super::{
+    Access, Call, Error, Events, Exec, INTERFACE_NAME, LogLevel, Logs, MAX_CHUNK, PowerAction, Process,
+    base64,
+};
 use crate::config::signal;
 
 /// Written as a call (`method` and `parameters`), for the client; read by [`Request::from_call`].
@@ -18,7 +21,9 @@ pub enum Request {
     #[serde(rename = "org.orlop.Control.Status")]
     Status { name: String },
     #[serde(rename = "org.orlop.Control.Logs")]
-    Logs { names: Vec<String>, lines: Option<u64>, follow: bool },
+    Logs(Logs),
+    #[serde(rename = "org.orlop.Control.Events")]
+    Events(Events),
     #[serde(rename = "org.orlop.Control.Start")]
     Start { name: String },
     #[serde(rename = "org.orlop.Control.Stop")]
@@ -84,6 +89,8 @@ pub enum Request {
     Power { action: PowerAction },
     #[serde(rename = "org.orlop.Control.Resume")]
     Resume,
+    #[serde(rename = "org.orlop.Control.LogLevel")]
+    LogLevel { level: Option<LogLevel> },
     #[serde(rename = "org.orlop.Control.DebugCrash")]
     DebugCrash {
         process: Process,
@@ -137,6 +144,51 @@ impl Request {
         }
     }
 
+    /// Who may ask for it. No other arm: a method that is new does not compile without a class.
+    #[must_use]
+    pub fn access(&self) -> Access {
+        match self {
+            Self::List
+            | Self::Status { .. }
+            | Self::Logs(_)
+            | Self::Events(_)
+            | Self::Stats { .. }
+            | Self::Top { .. }
+            | Self::Boot
+            | Self::LogLevel { level: None }
+            | Self::Version => Access::Read,
+            // These tell the environment, where passwords are.
+            Self::Spec { .. }
+            | Self::ConfigBegin { .. }
+            | Self::ConfigChunk { .. }
+            | Self::Plan { .. }
+            | Self::Reload { .. }
+            | Self::ConfirmReload
+            | Self::Rollback
+            | Self::Config
+            // Files of a container.
+            | Self::CopyFrom { .. }
+            | Self::CopyTo { .. }
+            | Self::Exec(_)
+            | Self::Attach { .. }
+            | Self::Start { .. }
+            | Self::Stop { .. }
+            | Self::Restart { .. }
+            | Self::Kill { .. }
+            | Self::Pause { .. }
+            | Self::Unpause { .. }
+            | Self::Update { .. }
+            | Self::Power { .. }
+            | Self::Resume
+            | Self::LogLevel { level: Some(_) }
+            | Self::DebugCrash { .. }
+            | Self::DebugOrphans { .. }
+            | Self::UpgradeBegin { .. }
+            | Self::UpgradeChunk { .. }
+            | Self::UpgradeCommit => Access::Change,
+        }
+    }
+
     /// Whether its connection is for frames of [`super::stream`] once it is answered.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
@@ -146,18 +198,15 @@ impl Request {
     /// Whether it is answered many times.
     #[must_use]
     pub fn is_stream(&self) -> bool {
-        matches!(self, Self::Logs { .. })
+        matches!(self, Self::Logs(_) | Self::Events(_))
     }
 
     fn read(method: &str, parameters: &mut Parameters) -> Result<Option<Self>, Error> {
         Ok(Some(match method {
             "List" => Self::List,
             "Status" => Self::Status { name: parameters.take("name")? },
-            "Logs" => Self::Logs {
-                names: parameters.take("names")?,
-                lines: parameters.take("lines")?,
-                follow: parameters.take::<Option<bool>>("follow")?.unwrap_or(false),
-            },
+            "Logs" => Self::Logs(Logs::take(parameters)?),
+            "Events" => Self::Events(Events::take(parameters)?),
             "Start" => Self::Start { name: parameters.take("name")? },
             "Stop" => Self::Stop { name: parameters.take("name")? },
             "Restart" => Self::Restart { name: parameters.take("name")? },
@@ -199,6 +248,7 @@ impl Request {
             "Version" => Self::Version,
             "Power" => Self::Power { action: parameters.take("action")? },
             "Resume" => Self::Resume,
+            "LogLevel" => Self::LogLevel { level: parameters.take("level")? },
             "DebugCrash" => Self::DebugCrash {
                 process: parameters.take("process")?,
                 signal: take_signal(parameters, libc_signal::SEGV)?,

@@ -21,8 +21,12 @@ fn requests_have_these_bytes() {
         r#"{"method":"org.orlop.Control.Status","parameters":{"name":"web"}}"#,
     );
     check(
-        &Request::Logs { names: vec![name()], lines: Some(3), follow: true },
+        &Request::Logs(Logs { names: vec![name()], lines: Some(3), follow: true, ..Logs::default() }),
         r#"{"method":"org.orlop.Control.Logs","parameters":{"names":["web"],"lines":3,"follow":true},"more":true}"#,
+    );
+    check(
+        &Request::Events(Events { names: vec![name()], since: Some("10m".into()), follow: true }),
+        r#"{"method":"org.orlop.Control.Events","parameters":{"names":["web"],"since":"10m","follow":true},"more":true}"#,
     );
     check(
         &Request::Start { name: name() },
@@ -69,6 +73,10 @@ fn requests_have_these_bytes() {
         &Request::Power { action: PowerAction::Reboot },
         r#"{"method":"org.orlop.Control.Power","parameters":{"action":"reboot"}}"#,
     );
+    check(
+        &Request::LogLevel { level: Some(LogLevel::Debug) },
+        r#"{"method":"org.orlop.Control.LogLevel","parameters":{"level":"debug"}}"#,
+    );
     check(&Request::Resume, r#"{"method":"org.orlop.Control.Resume"}"#);
     check(
         &Request::DebugCrash { process: Process::Log, signal: 11, starts: 0, steps: 0 },
@@ -110,10 +118,7 @@ fn what_may_be_left_out_has_its_default() {
         answer("org.orlop.Control.DebugCrash", r#"{"process":"supervisor"}"#),
         Ok(Request::DebugCrash { process: Process::Supervisor, signal: 11, starts: 0, steps: 0 })
     );
-    assert_eq!(
-        answer("org.orlop.Control.Logs", r#"{"names":[]}"#),
-        Ok(Request::Logs { names: vec![], lines: None, follow: false })
-    );
+    assert_eq!(answer("org.orlop.Control.Logs", r#"{"names":[]}"#), Ok(Request::Logs(Logs::default())));
     assert_eq!(answer("org.orlop.Control.List", "null"), Ok(Request::List));
 }
 
@@ -129,6 +134,8 @@ fn refuses_a_wrong_parameter_by_name() {
         ("Logs", r#"{"names":[],"lines":-1}"#, "lines"),
         ("Logs", r#"{"names":[],"lines":1.5}"#, "lines"),
         ("Logs", r#"{"names":[],"follow":1}"#, "follow"),
+        ("Events", r#"{"names":[],"since":"yesterday"}"#, "since"),
+        ("Events", "{}", "names"),
         ("Kill", r#"{"name":"web","signal":"FOO"}"#, "signal"),
         ("Kill", r#"{"name":"web","signal":9}"#, "signal"),
         ("Power", r#"{"action":"halt"}"#, "action"),

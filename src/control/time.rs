@@ -40,6 +40,22 @@ fn date(days: i64) -> (i64, i64, i64) {
     }
 }
 
+/// The reverse of [`date`]. `None`: there is no such day.
+pub(super) fn days_since_1970(year: i64, month: i64, day: i64) -> Option<i64> {
+    // January and February belong to the year that began in March before.
+    let (of_year, months) = match month {
+        1 | 2 => (year.checked_sub(1)?, month.checked_add(9)?),
+        _ => (year, month.checked_sub(3)?),
+    };
+    let (era, of_era) = (of_year.div_euclid(400), of_year.rem_euclid(400));
+    let leaps = (of_era / 4).checked_sub(of_era / 100)?;
+    let before = of_era.checked_mul(365)?.checked_add(leaps)?;
+    let first = months.checked_mul(153)?.checked_add(2)? / 5;
+    let days = before.checked_add(first)?.checked_add(day)?.checked_sub(1)?;
+    let days = era.checked_mul(146_097)?.checked_add(days)?.checked_sub(719_468)?;
+    (date(days) == (year, month, day)).then_some(days)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,12 +88,20 @@ mod tests {
         let mut expected = (1970, 1, 1);
         for days in 0..800 * 366 {
             assert_eq!(date(days), expected);
+            assert_eq!(days_since_1970(expected.0, expected.1, expected.2), Some(days));
             let (year, month, day) = expected;
             expected = match (month, day == length(year, month)) {
                 (12, true) => (year + 1, 1, 1),
                 (_, true) => (year, month + 1, 1),
                 (_, false) => (year, month, day + 1),
             };
+        }
+    }
+
+    #[test]
+    fn there_is_no_thirtieth_of_february() {
+        for (year, month, day) in [(2026, 2, 29), (2024, 2, 30), (2026, 4, 31), (1900, 2, 29)] {
+            assert_eq!(days_since_1970(year, month, day), None);
         }
     }
 

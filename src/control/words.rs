@@ -62,7 +62,7 @@ words! {
         Shutdown = "shutdown",
         Unknown = "unknown",
     }
-    Stream { Stdout = "stdout", Stderr = "stderr" }
+    Stream { Stdout = "stdout", Stderr = "stderr", Syslog = "syslog" }
     DropReason { Overwritten = "overwritten", Refused = "refused" }
     /// What a reload does to a container.
     PlanAction { Start = "start", Stop = "stop", Restart = "restart", Change = "change" }
@@ -74,6 +74,8 @@ words! {
         Recreate = "recreate",
         Reboot = "reboot",
     }
+    /// How much Orlop says.
+    LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.
     Process { Supervisor = "supervisor", Log = "log", Init = "init" }

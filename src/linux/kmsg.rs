@@ -3,7 +3,7 @@
 //! A write there is printed on the console in the writer's context, which a stopped serial line
 //! can freeze, unless the console's level is below ours: [`quiet_console`] comes first.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
@@ -18,6 +18,8 @@ const SYSLOG_ACTION_CONSOLE_LEVEL: libc::c_int = 8;
 const LOWEST_FD: i32 = 16;
 
 static KMSG: AtomicI32 = AtomicI32::new(-1);
+/// What is less urgent is not written.
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Debug as u8);
 
 /// Urgency, as in syslog(3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,11 +54,24 @@ pub fn open_reader() -> super::Result<std::os::fd::OwnedFd> {
     open("/dev/kmsg", OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC, Mode::empty())
 }
 
+/// What is less urgent is not said from here on, by this process and those that it makes.
+pub fn set_level(least: Level) {
+    LEVEL.store(least as u8, Ordering::Relaxed);
+}
+
+/// Goes back to the oldest record that the kernel still has.
+///
+/// # Errors
+/// ESPIPE: it is not the kernel's log.
+pub fn rewind(reader: std::os::fd::BorrowedFd<'_>) -> super::Result<()> {
+    nix::unistd::lseek(reader, 0, nix::unistd::Whence::SeekSet).map(drop)
+}
+
 /// Writes one line, cut at 900 bytes (the kernel's record is 1,024 with its prefix). With a newline: a
 /// record without one can be continued, and is not read before the next one comes.
 pub fn write(level: Level, text: &[u8]) {
     let fd = KMSG.load(Ordering::Relaxed);
-    if fd < 0 {
+    if fd < 0 || level as u8 > LEVEL.load(Ordering::Relaxed) {
         return;
     }
     let mut line = [0u8; 912];

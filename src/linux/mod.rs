@@ -27,6 +27,7 @@ pub mod mount;
 pub mod namespace;
 pub mod netlink;
 pub mod node;
+pub mod peek;
 pub mod pidfd;
 pub mod power;
 pub mod proc;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -42,6 +42,14 @@ pub(crate) fn listen_private(path: &Path) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
+/// Says who may connect to the socket at `path`: its group and its mode. What is there is narrowed first, so
+/// that at no moment more than these may.
+pub(crate) fn admit(path: &Path, group: u32, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    std::os::unix::fs::lchown(path, None, Some(group))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
 /// A connection to the socket at `path`, close-on-exec. The time limits the wait for a place in the
 /// listener's queue (`WouldBlock` after it), not what is sent later.
 pub(crate) fn connect(path: &Path, time: Duration) -> io::Result<OwnedFd> {
@@ -65,6 +73,37 @@ pub(crate) fn accept(listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 pub(crate) fn credentials(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
     let peer = getsockopt(&socket, sockopt::PeerCredentials)?;
     Ok(Credentials { pid: peer.pid(), uid: peer.uid(), gid: peer.gid() })
+}
+
+/// The other groups of who is at the other end, when the connection was made: SO_PEERGROUPS, see unix(7).
+pub(crate) fn groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    let mut groups = vec![0u32; 32];
+    loop {
+        let mut bytes =
+            libc::socklen_t::try_from(groups.len().saturating_mul(4)).unwrap_or(libc::socklen_t::MAX);
+        // SAFETY: the kernel writes at most `bytes` bytes to `groups`, which has as many, and their number or the
+        // one that it wants to `bytes`; both live across the call.
+        let done = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PEERGROUPS,
+                groups.as_mut_ptr().cast(),
+                &raw mut bytes,
+            )
+        };
+        let count = usize::try_from(bytes).unwrap_or(0) / 4;
+        if done == 0 {
+            groups.truncate(count);
+            return Ok(groups);
+        }
+        let error = io::Error::last_os_error();
+        // NGROUPS_MAX (credentials(7)) is the most that anybody has.
+        if error.raw_os_error() != Some(libc::ERANGE) || count <= groups.len() || count > 65_536 {
+            return Err(error);
+        }
+        groups.resize(count, 0);
+    }
 }
 
 /// read(2), again after a signal. 0 is the end, or for a virtio port the absence of its host.
@@ -102,8 +141,9 @@ pub(crate) fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 mod tests {
     use super::*;
     use std::os::fd::AsFd;
-    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
+
+    use crate::linux::testing::as_user;
 
     #[test]
     fn a_connection_waits_no_longer_than_it_may() {
@@ -122,6 +162,28 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::WouldBlock);
         accept(listener.as_fd()).unwrap();
         connect(&path, Duration::from_millis(1)).unwrap();
+    }
+
+    #[test]
+    fn the_socket_is_for_whom_it_is_said_to_be() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("control.sock");
+        let _listener = listen_private(&path).unwrap();
+        for (group, mode) in [(900, 0o660), (7, 0o666), (0, 0o600)] {
+            admit(&path, group, mode).unwrap();
+            let found = fs::metadata(&path).unwrap();
+            assert_eq!((found.gid(), found.mode() & 0o777), (group, mode));
+        }
+    }
+
+    #[test]
+    fn all_groups_of_a_peer_are_told_however_many() {
+        for count in [0u32, 3, 32, 33, 1000] {
+            let wanted: Vec<u32> = (5000..5000 + count).collect();
+            let (one, _other) = as_user(0, &wanted, || UnixStream::pair().unwrap());
+            assert_eq!(super::groups(one.as_fd()).unwrap(), wanted);
+        }
     }
 
     #[test]

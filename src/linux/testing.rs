@@ -52,3 +52,24 @@ pub(crate) fn in_own_cgroup(test: impl FnOnce(BorrowedFd<'_>) + Send) {
         }
     });
 }
+
+/// Runs `act` in a thread that is this user, with these groups, the first of them its own (setresuid(2), without the
+/// C library, which would change all threads). Needs root.
+pub(crate) fn as_user<T: Send>(user: u32, groups: &[u32], act: impl FnOnce() -> T + Send) -> T {
+    let own = groups.first().copied().unwrap_or(user);
+    let enter = || {
+        // SAFETY: the kernel reads as many numbers as there are; the others are numbers.
+        let done = unsafe {
+            [
+                libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()),
+                libc::syscall(libc::SYS_setresgid, own, own, own),
+                libc::syscall(libc::SYS_setresuid, user, user, user),
+            ]
+        };
+        assert_eq!(done, [0; 3], "root, to be somebody else");
+        act()
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(enter).join().unwrap_or_else(|payload| panic::resume_unwind(payload))
+    })
+}

@@ -3,13 +3,16 @@
 /// Bytes of an entry in the file.
 pub(super) const ENTRY_LEN: u64 = 40;
 
-/// The top bit of the length word: the stream. Reads are far shorter.
+/// The top bits of the length word: the stream. Reads are far shorter.
 const STDERR: u32 = 1 << 31;
+const SYSLOG: u32 = 1 << 30;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stream {
     Stdout,
     Stderr,
+    /// Messages, each whole, with its priority as syslog(3) writes it: `<30>text`.
+    Syslog,
 }
 
 /// When a read was made.
@@ -46,6 +49,7 @@ impl Entry {
         let stream = match self.stream {
             Stream::Stdout => 0,
             Stream::Stderr => STDERR,
+            Stream::Syslog => SYSLOG,
         };
         let fields: [&[u8]; 6] = [
             &self.start.to_le_bytes(),
@@ -72,8 +76,12 @@ impl Entry {
         let len = u32::from_le_bytes(*len);
         Some(Self {
             start: u64::from_le_bytes(*start),
-            len: len & !STDERR,
-            stream: if len & STDERR == 0 { Stream::Stdout } else { Stream::Stderr },
+            len: len & !(STDERR | SYSLOG),
+            stream: match (len & STDERR, len & SYSLOG) {
+                (0, 0) => Stream::Stdout,
+                (_, 0) => Stream::Stderr,
+                (_, _) => Stream::Syslog,
+            },
             stamp: Stamp { boot_us: u64::from_le_bytes(*boot_us), wall_ns: i64::from_le_bytes(*wall_ns) },
             lost_bytes: u64::from_le_bytes(*lost_bytes),
             lost_reads: u32::from_le_bytes(*lost_reads),
@@ -87,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_entry_reads_back_as_it_was_written() {
-        for stream in [Stream::Stdout, Stream::Stderr] {
+        for stream in [Stream::Stdout, Stream::Stderr, Stream::Syslog] {
             let entry = Entry {
                 start: 1 << 50,
                 len: 65_536,

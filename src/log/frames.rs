@@ -10,7 +10,12 @@ pub const FRAME_LEN: usize = 32;
 /// frame that it does not know.
 const VERSION: u16 = 1;
 
-/// One output pipe of one run of a container.
+/// The ring of what the kernel says. No container has such a number.
+pub const KERNEL: u64 = 1 << 32;
+/// The ring of what Orlop itself says.
+pub const OWN: u64 = KERNEL + 1;
+
+/// One output pipe, or socket of messages, of one run of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PipeKey {
     /// The container, by a number that is the supervisor's choice.
@@ -25,10 +30,14 @@ pub enum ToLogger {
     /// A container and, as the fd, its ring. Again: a new rate, or a new ring. `rate` is bytes a
     /// second.
     Ring { id: u64, rate: Option<u64> },
-    /// The read end of a pipe, as the fd. The ring comes before.
+    /// The read end of a pipe, or a socket of messages, as the fd. The ring comes before.
     Pipe(PipeKey),
     /// As `Pipe`, of a pipe that the logger itself fills from a terminal: the fds are both.
     Terminal(PipeKey),
+    /// Nobody can write to this socket of messages any more: it is closed once it is empty.
+    Drain(PipeKey),
+    /// The kernel's log, as the fd. The rings [`KERNEL`] and [`OWN`] come before.
+    Kmsg,
     /// One `Wake` is asked for, when the ring's `seq` is above `after`; in place of an earlier asking.
     Follow { id: u64, after: u64 },
     /// Answered with `Pong`: whoever does not is stopped or stuck.
@@ -41,7 +50,8 @@ pub enum FromLogger {
     Wake {
         id: u64,
     },
-    /// Everybody closed the pipe's write end, and all that was in it is in the ring.
+    /// Everybody closed the pipe's write end (or, of a socket of messages, `Drain` was heard), and all that was in it is
+    /// in the ring.
     PipeClosed(PipeKey),
     /// The ring cannot be written for now; the pipes are left alone and tried again. Or, with
     /// EILSEQ, it made no sense and began anew; with ENOENT, a pipe came without a ring.
@@ -66,6 +76,8 @@ impl ToLogger {
             Self::Follow { id, after } => Fields { kind: 3, id, value: after, ..Fields::default() },
             Self::Ping { token } => Fields { kind: 4, value: token, ..Fields::default() },
             Self::Terminal(key) => Fields::of_pipe(5, key),
+            Self::Kmsg => Fields { kind: 6, ..Fields::default() },
+            Self::Drain(key) => Fields::of_pipe(7, key),
         }
         .encode()
     }
@@ -82,6 +94,8 @@ impl ToLogger {
             (3, _) => Some(Self::Follow { id, after: value }),
             (4, _) => Some(Self::Ping { token: value }),
             (5, _) => fields.pipe().map(Self::Terminal),
+            (6, _) => Some(Self::Kmsg),
+            (7, _) => fields.pipe().map(Self::Drain),
             _ => None,
         }
     }
@@ -131,6 +145,7 @@ impl Fields {
         let flag = match key.stream {
             Stream::Stdout => 0,
             Stream::Stderr => 1,
+            Stream::Syslog => 2,
         };
         Self { kind, value: key.generation, id: key.id, flag, ..Self::default() }
     }
@@ -139,6 +154,7 @@ impl Fields {
         let stream = match self.flag {
             0 => Stream::Stdout,
             1 => Stream::Stderr,
+            2 => Stream::Syslog,
             _ => return None,
         };
         Some(PipeKey { id: self.id, generation: self.value, stream })
@@ -193,6 +209,10 @@ mod tests {
             ToLogger::Pipe(PipeKey { stream: Stream::Stdout, ..KEY }),
             ToLogger::Follow { id: 3, after: 4 },
             ToLogger::Ping { token: 5 },
+            ToLogger::Terminal(KEY),
+            ToLogger::Kmsg,
+            ToLogger::Drain(KEY),
+            ToLogger::Pipe(PipeKey { stream: Stream::Syslog, ..KEY }),
         ] {
             assert_eq!(ToLogger::decode(&frame.encode()), Some(frame));
         }
@@ -212,9 +232,9 @@ mod tests {
         newer_version[0] = 2;
         let mut newer_kind = ToLogger::Ping { token: 2 }.encode();
         newer_kind[2] = 99;
-        let mut third_stream = ToLogger::Pipe(KEY).encode();
-        third_stream[24] = 2;
-        let frames: [&[u8]; 6] = [&newer_version, &newer_kind, &third_stream, &[], &[1; 31], &[1; 33]];
+        let mut fourth_stream = ToLogger::Pipe(KEY).encode();
+        fourth_stream[24] = 3;
+        let frames: [&[u8]; 6] = [&newer_version, &newer_kind, &fourth_stream, &[], &[1; 31], &[1; 33]];
         for frame in frames {
             assert_eq!(ToLogger::decode(frame), None);
             assert_eq!(FromLogger::decode(frame).filter(|_| frame.len() != FRAME_LEN), None);

@@ -10,6 +10,9 @@ pub const MIN_MEMORY: u64 = 32 << 10;
 /// cannot hold the logger for longer than that.
 pub const READ_MAX: u64 = 64 << 10;
 
+/// One message, at most: what the smallest ring has room for.
+pub const MESSAGE_MAX: usize = 16 << 10;
+
 /// Parts begin on pages: then what was never written takes no memory, and a small write is never
 /// cut by a kill (the kernel looks for fatal signals between pages only).
 const PAGE: u64 = 4 << 10;
@@ -85,6 +88,7 @@ mod tests {
 
     #[test]
     fn parts_follow_one_another_and_fill_the_file() {
+        assert_eq!(Layout::of(MIN_MEMORY).unwrap().data_len, MESSAGE_MAX as u64);
         for size in [MIN_MEMORY, 36 << 10, 256 << 10, 8 << 20] {
             let layout = Layout::of(size).unwrap();
             assert!(layout.entry_at(layout.entries - 1) + ENTRY_LEN <= layout.data_at);

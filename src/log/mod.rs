@@ -6,16 +6,21 @@
 //! read it at the same time without a lock (`reader`, `tail`). Nothing here reads a clock or a file:
 //! a ring stands in a [`Store`].
 //!
+//! What happens seldom has a simpler ring of records (`slots`).
+//!
 //! Every byte of a container is either kept, or counted as overwritten by newer ones, or counted as
 //! refused (above its rate, or no memory); never in two of these, never in none.
 
 mod entry;
 mod frames;
+mod kmsg;
 mod layout;
+mod range;
 mod rate;
 mod reader;
 mod ring;
 mod share;
+mod slots;
 mod state;
 mod tail;
 mod text;
@@ -24,12 +29,15 @@ mod text;
 mod model_test;
 
 pub use entry::{Stamp, Stream};
-pub use frames::{FRAME_LEN, FromLogger, PipeKey, ToLogger};
-pub use layout::{Layout, MIN_MEMORY, READ_MAX};
+pub use frames::{FRAME_LEN, FromLogger, KERNEL, OWN, PipeKey, ToLogger};
+pub use kmsg::{LONGEST_RECORD, Record, Speaker};
+pub use layout::{Layout, MESSAGE_MAX, MIN_MEMORY, READ_MAX};
+pub use range::{Bound, Range};
 pub use rate::Bucket;
 pub use reader::{Cursor, Gone, Item, ReadError, Reader};
 pub use ring::{Recovered, Ring, Target};
 pub use share::share;
+pub use slots::{RECORD_MAX, SLOT, Slots, Slotted};
 pub use tail::{Step, Tail};
 pub use text::{LINE_MAX, clean_line};
 

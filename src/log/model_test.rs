@@ -67,14 +67,24 @@ impl Store for File {
     }
 }
 
-/// One read of a pipe: `len` bytes were there, `moved` of them the kernel moved.
+/// One read of a pipe: `len` bytes were there, `moved` of them the kernel moved. Or one message.
 #[derive(Debug, Clone)]
 struct Op {
     stream: Stream,
-    keep: bool,
+    way: Way,
     len: u64,
     moved: u64,
     lives: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Keep,
+    Refuse,
+    /// A message that the writer has in its hands: `len` bytes, but no more than it may have.
+    Message,
+    /// One that is not kept.
+    MessageRefused,
 }
 
 /// The writer and what it should have done.
@@ -87,6 +97,8 @@ struct World {
     kept: Vec<(u8, Stream)>,
     /// Bytes refused, and how many bytes had been kept before.
     refused: Vec<(u64, u64)>,
+    /// Messages that were entered.
+    messages: u64,
 }
 
 impl World {
@@ -94,7 +106,7 @@ impl World {
         let (file, layout) = (File::new(size), Layout::of(size).unwrap());
         let (ring, recovered) = Ring::recover(&file, layout).unwrap();
         assert_eq!(recovered, Recovered::Whole);
-        Self { file, layout, ring, clock: 0, kept: Vec::new(), refused: Vec::new() }
+        Self { file, layout, ring, clock: 0, kept: Vec::new(), refused: Vec::new(), messages: 0 }
     }
 
     fn run(&mut self, op: &Op) {
@@ -104,21 +116,37 @@ impl World {
             self.ring = Ring::recover(&self.file, self.layout).unwrap().0;
         }
         self.file.lives.set(None);
+        assert_eq!(self.ring.mark(), self.messages);
     }
 
     fn attempt(&mut self, op: &Op) -> Result<(), Killed> {
         self.clock += 1;
         let stamp = Stamp { boot_us: self.clock, wall_ns: -(self.clock as i64) };
-        let target = match op.keep {
-            true => self.ring.keep(&self.file, stamp, op.stream, op.len)?,
-            false => self.ring.refuse(&self.file, stamp, op.len)?,
+        let from = self.kept.len() as u64;
+        let mark = self.messages + 1;
+        let (target, keep) = match op.way {
+            Way::Keep => (self.ring.keep(&self.file, stamp, op.stream, op.len)?, true),
+            Way::Refuse => (self.ring.refuse(&self.file, stamp, op.len)?, false),
+            Way::Message => {
+                let to = from + op.len.min(MESSAGE_MAX as u64);
+                let bytes: Vec<u8> = (from..to).map(content).collect();
+                self.ring.append(&self.file, stamp, op.stream, &bytes, mark)?;
+                self.messages = mark;
+                self.kept.extend(bytes.into_iter().map(|byte| (byte, op.stream)));
+                return Ok(());
+            }
+            Way::MessageRefused => {
+                self.ring.append_refused(&self.file, stamp, (op.len, 1), mark)?;
+                self.messages = mark;
+                self.refused.push((op.len, from));
+                return Ok(());
+            }
         };
         let moved = op.moved.min(target.len);
-        let from = self.kept.len() as u64;
         let bytes: Vec<u8> = (from..from + moved).map(content).collect();
         self.file.splice(&bytes);
         // From here on the bytes are ours to answer for, killed or not.
-        if op.keep {
+        if keep {
             self.kept.extend(bytes.into_iter().map(|byte| (byte, op.stream)));
         } else if moved > 0 {
             self.refused.push((moved, from));
@@ -174,15 +202,19 @@ fn op() -> impl Strategy<Value = Op> {
     let len = prop_oneof![4 => 1..200_u64, 1 => 1..READ_MAX];
     let stream = prop_oneof![Just(Stream::Stdout), Just(Stream::Stderr)];
     let lives = prop_oneof![5 => Just(None), 1 => (0..6_u32).prop_map(Some)];
-    (stream, prop::bool::weighted(0.8), len, 0..=100_u64, lives).prop_map(
-        |(stream, keep, len, percent, lives)| Op {
-            stream,
-            keep,
-            len,
-            moved: if percent > 20 { len } else { len * percent / 20 },
-            lives,
-        },
-    )
+    let way = prop_oneof![
+        5 => Just(Way::Keep),
+        2 => Just(Way::Refuse),
+        3 => Just(Way::Message),
+        1 => Just(Way::MessageRefused)
+    ];
+    (stream, way, len, 0..=100_u64, lives).prop_map(|(stream, way, len, percent, lives)| Op {
+        stream,
+        way,
+        len,
+        moved: if percent > 20 { len } else { len * percent / 20 },
+        lives,
+    })
 }
 
 /// Fewer than usual, for these are long; `PROPTEST_CASES=` asks for more.
@@ -285,7 +317,7 @@ fn write(world: &mut World, stream: Stream, mut text: &[u8]) {
 
 fn read_tail(world: &World, lines: u64, buffer: usize) -> Vec<u8> {
     let mut buffer = vec![0; buffer];
-    let mut tail = Tail::new(world.layout, lines);
+    let mut tail = Tail::new(world.layout, lines, Range::default());
     let cursor = loop {
         match tail.step(&world.file, &mut buffer).unwrap() {
             Step::Found(cursor) => break cursor,
@@ -344,7 +376,7 @@ impl Source for Racing {
 fn a_ring_keeps_as_much_as_its_bytes_have_room_for() {
     let mut world = World::new(MIN_MEMORY);
     for _ in 0..100 {
-        world.run(&Op { stream: Stream::Stdout, keep: true, len: 1000, moved: 1000, lives: None });
+        world.run(&Op { stream: Stream::Stdout, way: Way::Keep, len: 1000, moved: 1000, lives: None });
     }
     let mut reader = Reader::new(world.layout, Cursor::default());
     let mut buffer = [0; 10];
@@ -382,7 +414,7 @@ fn a_ring_full_of_nonsense_ends_in_an_error_and_never_in_a_loop() {
     world.file.bytes.borrow_mut()[8192..12288].fill(0xff);
     let mut reader = Reader::new(world.layout, Cursor::default());
     assert_eq!(reader.next(&world.file, &mut [0; 10]), Err(ReadError::Damaged));
-    let mut tail = Tail::new(world.layout, 1);
+    let mut tail = Tail::new(world.layout, 1, Range::default());
     assert_eq!(tail.step(&world.file, &mut [0; 10]), Ok(Step::Further));
     assert_eq!(tail.step(&world.file, &mut [0; 10]), Err(ReadError::Damaged));
     // The writer gives the damaged part up and goes on.
@@ -399,6 +431,60 @@ fn the_last_line_is_kept_without_a_newline() {
     assert_eq!(read_tail(&world, 1, 4), b"three");
     assert_eq!(read_tail(&world, 2, 4), b"two\nthree");
     assert_eq!(read_tail(&world, 9, 4), b"one\ntwo\nthree");
+}
+
+#[test]
+fn the_last_lines_are_counted_back_from_the_end_of_the_range() {
+    let mut world = World::new(MIN_MEMORY);
+    for (at, line) in (1..).zip([&b"one\n"[..], b"two\nthr", b"ee\n", b"four\n"]) {
+        let stamp = Stamp { boot_us: at, wall_ns: 0 };
+        world.ring.append(&world.file, stamp, Stream::Stdout, line, 0).unwrap();
+    }
+    let check = |until: u64, lines: u64, expected: &[u8]| {
+        let range = Range { since: None, until: Some(Bound::Boot(until)) };
+        let mut tail = Tail::new(world.layout, lines, range);
+        let cursor = loop {
+            match tail.step(&world.file, &mut [0; 2]).unwrap() {
+                Step::Found(cursor) => break cursor,
+                Step::Further => {}
+                Step::Busy => panic!("nobody writes"),
+            }
+        };
+        let mut reader = Reader::new(world.layout, cursor);
+        let (mut shown, mut buffer) = (Vec::new(), [0; 100]);
+        while let Some(item) = reader.next(&world.file, &mut buffer).unwrap() {
+            if let Item::Output { stamp, bytes, .. } = item
+                && range.holds(stamp)
+            {
+                shown.extend_from_slice(bytes);
+            }
+        }
+        assert_eq!(shown, expected, "until {until}, {lines} lines");
+    };
+    check(3, 1, b"three\n");
+    check(2, 1, b"thr");
+    check(2, 2, b"two\nthr");
+    check(1, 5, b"one\n");
+    check(0, 1, b"");
+}
+
+#[test]
+fn a_read_that_ends_at_the_beginning_of_the_ring_comes_whole() {
+    let mut world = World::new(MIN_MEMORY);
+    let kept = world.layout.data_len;
+    let mut at = 0;
+    // Entries of one size that the ring's end falls into the middle of.
+    while at < kept - 1000 {
+        write(&mut world, Stream::Stdout, &[b'x'; 1000]);
+        at += 1000;
+    }
+    let mut reader = Reader::new(world.layout, Cursor::default());
+    while reader.next(&world.file, &mut [0; 4096]).unwrap().is_some() {}
+    let bytes: Vec<u8> = (0..1000_u64).map(content).collect();
+    world.ring.append(&world.file, Stamp::default(), Stream::Stdout, &bytes, 1).unwrap();
+    let mut buffer = [0; 4096];
+    let item = reader.next(&world.file, &mut buffer).unwrap();
+    assert!(matches!(item, Some(Item::Output { bytes: found, .. }) if found == bytes), "{item:?}");
 }
 
 #[test]

@@ -33,7 +33,8 @@ pub enum Item<'b> {
 pub enum Gone {
     /// Newer output took its place. `reads` counts those of which nothing is left.
     Overwritten { bytes: u64, reads: u64 },
-    /// Never kept: above the container's rate, or the machine had no memory for it.
+    /// Never kept: above the container's rate, or the machine had no memory for it. Of what was lost before it came
+    /// here nobody knows the bytes.
     Refused { bytes: u64, reads: u64 },
 }
 
@@ -88,14 +89,13 @@ impl Reader {
         let skip = entry.and_then(|entry| self.cursor.byte.checked_sub(entry.start));
         let wanted = entry.zip(skip).and_then(|(entry, skip)| {
             let left = u64::from(entry.len).checked_sub(skip).filter(|left| *left > 0)?;
-            let row = self.layout.bytes_in_a_row(self.cursor.byte);
-            usize::try_from(left.min(row)).ok()
+            usize::try_from(left).ok()
         });
         let buffer = {
             let len = buffer.len().min(wanted.unwrap_or(0));
             buffer.split_at_mut(len).0
         };
-        source.read_at(self.layout.byte_at(self.cursor.byte), buffer)?;
+        self.read_bytes(source, buffer)?;
         fence(Ordering::SeqCst);
         let Some(state) = look(source)?.filter(|state| state.seq >= self.seen) else { return Ok(None) };
         if let Some(gap) = self.overwritten(source, &state)? {
@@ -112,6 +112,15 @@ impl Reader {
             self.cursor.entry = self.cursor.entry.saturating_add(1);
         }
         Ok(Some(Item::Output { stamp: entry.stamp, stream: entry.stream, bytes: buffer }))
+    }
+
+    /// From the cursor on; over the end of the ring to its beginning, too.
+    fn read_bytes<S: Source>(&self, source: &S, buffer: &mut [u8]) -> Result<(), S::Error> {
+        let row = usize::try_from(self.layout.bytes_in_a_row(self.cursor.byte)).unwrap_or(usize::MAX);
+        let (row, rest) = buffer.split_at_mut(row.min(buffer.len()));
+        source.read_at(self.layout.byte_at(self.cursor.byte), row)?;
+        let next = self.cursor.byte.saturating_add(row.len() as u64);
+        if rest.is_empty() { Ok(()) } else { source.read_at(self.layout.byte_at(next), rest) }
     }
 
     #[must_use]
@@ -158,7 +167,7 @@ impl Reader {
             bytes: bytes.saturating_sub(self.cursor.lost_bytes),
             reads: u64::from(reads.wrapping_sub(self.cursor.lost_reads)),
         };
-        let nothing = bytes <= self.cursor.lost_bytes;
+        let nothing = bytes <= self.cursor.lost_bytes && reads == self.cursor.lost_reads;
         self.cursor.lost_bytes = bytes;
         self.cursor.lost_reads = reads;
         (!nothing).then_some(Item::Gap { stamp, gone })

@@ -3,10 +3,11 @@
 //! the pipe to the file position; `moved` enters how many. The kernel advances the position in the
 //! same call that takes the bytes out of the pipe, so that a writer killed between any two of these
 //! has lost nothing: `recover` finds what was under way in the state, and how far it got in the
-//! position. One process at a time may do this: end the old one before a new one begins.
+//! position. A message that the writer has in its hands (`append`) is entered in one step; how far its source was read
+//! is kept with it, as the writer's mark. One process at a time may do this: end the old one before a new one begins.
 
 use super::entry::{ENTRY_LEN, Entry, Stamp, Stream};
-use super::layout::{Layout, READ_MAX, SCRATCH_AT, SCRATCH_LEN};
+use super::layout::{Layout, MESSAGE_MAX, READ_MAX, SCRATCH_AT, SCRATCH_LEN};
 use super::state::{Pending, State};
 use super::{Source, Store};
 
@@ -93,6 +94,64 @@ impl Ring {
         self.enter(store, count)
     }
 
+    /// Enters a message of at most [`MESSAGE_MAX`] bytes that the caller has in its hands, and its mark with it:
+    /// whoever is killed meanwhile has entered neither.
+    pub fn append<S: Store>(
+        &mut self,
+        store: &S,
+        stamp: Stamp,
+        stream: Stream,
+        bytes: &[u8],
+        mark: u64,
+    ) -> Result<(), S::Error> {
+        let len = bytes.len().min(MESSAGE_MAX);
+        if len == 0 {
+            return self.set_mark(store, mark);
+        }
+        let head = self.state.head_byte;
+        let room = self.make_room(store, len as u64)?;
+        if room != self.state {
+            self.publish(store, room)?;
+        }
+        let row = usize::try_from(self.layout.bytes_in_a_row(head)).unwrap_or(len).min(len);
+        let (row, rest) = bytes.split_at(len).0.split_at(row);
+        store.write_at(self.layout.byte_at(head), row)?;
+        if !rest.is_empty() {
+            store.write_at(self.layout.byte_at(head.saturating_add(row.len() as u64)), rest)?;
+        }
+        let mut state = State { pending: Pending::Keep(stamp, stream), mark, ..self.state };
+        self.entered(store, &mut state, len as u64)?;
+        self.publish(store, state)
+    }
+
+    /// Counts what was not kept of messages, and their mark with it.
+    pub fn append_refused<S: Store>(
+        &mut self,
+        store: &S,
+        stamp: Stamp,
+        (bytes, reads): (u64, u64),
+        mark: u64,
+    ) -> Result<(), S::Error> {
+        let state = State {
+            lost_bytes: self.state.lost_bytes.saturating_add(bytes),
+            lost_reads: self.state.lost_reads.saturating_add(reads),
+            lost_at: stamp,
+            mark,
+            ..self.state
+        };
+        self.publish(store, state)
+    }
+
+    /// How far the writer has come, by its own count; 0 at first.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        self.state.mark
+    }
+
+    pub fn set_mark<S: Store>(&mut self, store: &S, mark: u64) -> Result<(), S::Error> {
+        self.publish(store, State { mark, ..self.state })
+    }
+
     /// Grows with every change, for readers that wait for one.
     #[must_use]
     pub fn seq(&self) -> u64 {
@@ -100,9 +159,18 @@ impl Ring {
     }
 
     fn enter<S: Store>(&mut self, store: &S, count: u64) -> Result<(), S::Error> {
-        let mut state = State { pending: Pending::Nothing, ..self.state };
-        match self.state.pending {
-            Pending::Nothing => return Ok(()),
+        if self.state.pending == Pending::Nothing {
+            return Ok(());
+        }
+        let mut state = self.state;
+        self.entered(store, &mut state, count)?;
+        self.publish(store, state)
+    }
+
+    /// What was pending is done: `count` bytes of it.
+    fn entered<S: Store>(&self, store: &S, state: &mut State, count: u64) -> Result<(), S::Error> {
+        match core::mem::take(&mut state.pending) {
+            Pending::Nothing => {}
             Pending::Keep(..) | Pending::Refuse(_) if count == 0 => {}
             Pending::Keep(stamp, stream) => {
                 let entry = Entry {
@@ -123,7 +191,7 @@ impl Ring {
                 state.lost_at = stamp;
             }
         }
-        self.publish(store, state)
+        Ok(())
     }
 
     fn publish<S: Store>(&mut self, store: &S, state: State) -> Result<(), S::Error> {

@@ -31,6 +31,8 @@ pub(super) struct State {
     /// When something was refused last.
     pub(super) lost_at: Stamp,
     pub(super) pending: Pending,
+    /// The writer's own: how far it has read what its messages come from.
+    pub(super) mark: u64,
 }
 
 /// What is under way. How far it got is in the file position alone.
@@ -51,6 +53,7 @@ impl State {
             Pending::Keep(stamp, Stream::Stdout) => (1, stamp),
             Pending::Keep(stamp, Stream::Stderr) => (2, stamp),
             Pending::Refuse(stamp) => (3, stamp),
+            Pending::Keep(stamp, Stream::Syslog) => (4, stamp),
         };
         let words = [
             VERSION,
@@ -66,6 +69,7 @@ impl State {
             kind,
             stamp.boot_us,
             stamp.wall_ns.cast_unsigned(),
+            self.mark,
         ];
         let mut out = [0; SLOT_LEN as usize];
         let bytes = words.into_iter().flat_map(u64::to_le_bytes);
@@ -100,6 +104,7 @@ impl State {
             lost_reads: word()?,
             lost_at: Stamp { boot_us: word()?, wall_ns: word()?.cast_signed() },
             pending: Pending::Nothing,
+            mark: 0,
         };
         let kind = word()?;
         let stamp = Stamp { boot_us: word()?, wall_ns: word()?.cast_signed() };
@@ -108,9 +113,10 @@ impl State {
             1 => Pending::Keep(stamp, Stream::Stdout),
             2 => Pending::Keep(stamp, Stream::Stderr),
             3 => Pending::Refuse(stamp),
+            4 => Pending::Keep(stamp, Stream::Syslog),
             _ => return None,
         };
-        Some(Self { pending, ..state })
+        Some(Self { pending, mark: word()?, ..state })
     }
 
     /// The newer whole one of the two slots, for who writes them and so sees no half of one. `None`:
@@ -179,6 +185,7 @@ mod tests {
             lost_reads: 6,
             lost_at: Stamp { boot_us: 7, wall_ns: -8 },
             pending,
+            mark: 12,
         }
     }
 
@@ -189,6 +196,7 @@ mod tests {
             Pending::Nothing,
             Pending::Keep(stamp, Stream::Stdout),
             Pending::Keep(stamp, Stream::Stderr),
+            Pending::Keep(stamp, Stream::Syslog),
             Pending::Refuse(stamp),
         ] {
             assert_eq!(State::decode(&state(pending).encode()), Some(state(pending)));

@@ -3,19 +3,22 @@
 use super::Source;
 use super::entry::{Entry, Stream};
 use super::layout::Layout;
+use super::range::Range;
 use super::reader::{Cursor, ReadError, look};
 use super::ring::read_entry;
 
-/// A line ends at a newline or, unfinished, with its stream. What is shown starts behind the end of
+/// A line ends at a newline or, unfinished, with its stream; a message is a line. What is shown starts behind the end of
 /// the line before the last ones; where two streams mix, the other may start in the middle of one.
 #[derive(Debug)]
 pub struct Tail {
     layout: Layout,
     lines: u64,
+    /// What is later is not counted.
+    range: Range,
     /// Everything from here on has been looked at.
     at: Option<Place>,
     /// Something of this stream has been looked at: what is not a newline ends no line any more.
-    followed: [bool; 2],
+    followed: [bool; 3],
 }
 
 /// What one step has come to.
@@ -38,10 +41,10 @@ struct Place {
 }
 
 impl Tail {
-    /// For the last `lines` lines, one without a newline at the end included.
+    /// For the last `lines` lines of the range, one without a newline at the end included.
     #[must_use]
-    pub fn new(layout: Layout, lines: u64) -> Self {
-        Self { layout, lines, at: None, followed: [false; 2] }
+    pub fn new(layout: Layout, lines: u64, range: Range) -> Self {
+        Self { layout, lines, range, at: None, followed: [false; 3] }
     }
 
     /// Looks at one more piece of output, at most `buffer` long (which must not be empty).
@@ -70,6 +73,11 @@ impl Tail {
             let from = entry.start.max(state.tail_byte).max(room);
             (entry.start < at.byte && at.byte <= entry.end()).then_some(from)
         });
+        if let Some(later) = entry.filter(|entry| from.is_some() && self.range.is_after(entry.stamp)) {
+            // Nothing of it was looked at: where it begins may have been given up meanwhile.
+            self.at = Some(Place { next_entry: number, byte: later.start });
+            return Ok(Step::Further);
+        }
         let len = from.map_or(0, |from| at.byte.saturating_sub(from));
         let buffer = buffer.split_at_mut(usize::try_from(len).unwrap_or(0)).0;
         source.read_at(self.layout.byte_at(from.unwrap_or(0)), buffer)?;
@@ -80,6 +88,10 @@ impl Tail {
         let (Some(entry), Some(from)) = (entry, from) else {
             return Err(ReadError::Damaged);
         };
+        if at.byte == entry.end() && entry.stream == Stream::Syslog {
+            let [_, _, syslog] = &mut self.followed;
+            *syslog = false;
+        }
         if let Some(offset) = self.line_before(entry.stream, buffer) {
             return Ok(Step::Found(cursor(number, &entry, from.saturating_add(offset))));
         }
@@ -90,10 +102,11 @@ impl Tail {
 
     /// Counts the lines that end in `bytes`; behind the end of the first that is not wanted.
     fn line_before(&mut self, stream: Stream, bytes: &[u8]) -> Option<u64> {
-        let [stdout, stderr] = &mut self.followed;
+        let [stdout, stderr, syslog] = &mut self.followed;
         let followed = match stream {
             Stream::Stdout => stdout,
             Stream::Stderr => stderr,
+            Stream::Syslog => syslog,
         };
         for (offset, byte) in bytes.iter().enumerate().rev() {
             let ends = *byte == b'\n' || !*followed;

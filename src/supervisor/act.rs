@@ -25,6 +25,7 @@ impl Supervisor {
                 self.effects.extend(unit.save());
                 self.effects.extend(unit.ask());
                 self.effects.extend(unit.probe_to_ask());
+                self.effects.extend(unit.reboot_to_ask());
             }
         }
     }
@@ -51,6 +52,10 @@ impl Unit {
         let is_up = matches!(to, StateKind::Starting | StateKind::Running);
         let cause = cause.filter(|_| !is_up);
         Some(Effect::Changed { name: self.name.clone(), from, to, cause })
+    }
+
+    fn reboot_to_ask(&mut self) -> Option<Effect> {
+        core::mem::take(&mut self.asks_reboot).then(|| Effect::Reboot { name: self.name.clone() })
     }
 
     fn save(&mut self) -> Option<Effect> {

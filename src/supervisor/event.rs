@@ -177,6 +177,8 @@ pub enum Effect {
     Changed { name: String, from: StateKind, to: StateKind, cause: Option<Cause> },
     /// Tell people of one that runs.
     Noted { name: String, note: Note },
+    /// What became of it is declared to be a reason to reboot. `Event::Shutdown` follows.
+    Reboot { name: String },
     /// Everything is down, or the deadline has come.
     ShutdownDone,
 }

@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use crate::config::{Exhausted, Restart};
+use crate::config::{EndPattern, Exhausted, Restart, Sentence};
 
 use super::backoff;
-use super::cause::Cause;
+use super::cause::{Cause, CauseKind};
 use super::event::{Exit, Fault};
 use super::state::{By, State, Wait, Wanted, Why};
 use super::unit::{End, Unit};
@@ -15,9 +15,15 @@ use super::unit::{End, Unit};
 pub(super) struct Court {
     pub(super) now: Duration,
     pub(super) seed: u64,
+    /// Whether anybody may ask for a reboot.
+    pub(super) reboots: bool,
 }
 
+/// A machine that was booted a moment ago is not rebooted for what has just failed again: somebody may want to look.
+const SHORTEST_UPTIME: Duration = Duration::from_secs(600);
+
 /// What an end that nobody asked for was.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     Clean,
     Failure,
@@ -77,6 +83,8 @@ impl Unit {
     fn judge(&mut self, why: Why, court: Court) {
         self.forget_after_health();
         let verdict = if why == Why::Itself { self.verdict() } else { Verdict::Failure };
+        let sentence = self.sentence().filter(|_| verdict != Verdict::NoFault);
+        let verdict = if sentence == Some(Sentence::Success) { Verdict::Clean } else { verdict };
         self.concluded = true;
         self.completed = match verdict {
             Verdict::Clean => true,
@@ -88,6 +96,13 @@ impl Unit {
                 Verdict::Clean | Verdict::NoFault => self.set(State::Exited),
                 Verdict::Failure => self.set(State::Failed),
             };
+        }
+        match sentence {
+            Some(Sentence::Fail) => return self.set(State::Failed),
+            Some(Sentence::Reboot) => return self.reboot(court),
+            Some(Sentence::Restart) if verdict == Verdict::Clean => return self.back_off(court),
+            Some(Sentence::Restart) => return self.fail(court),
+            Some(Sentence::Success) | None => {}
         }
         match (verdict, self.spec.restart) {
             (Verdict::Clean, Restart::No | Restart::OnFailure) => self.set(State::Exited),
@@ -114,6 +129,37 @@ impl Unit {
         }
     }
 
+    /// What the first rule says that fits its end.
+    fn sentence(&self) -> Option<Sentence> {
+        let fits = |pattern: &EndPattern| match (pattern, self.cause.as_ref().map(|cause| &cause.kind)) {
+            (EndPattern::Codes(first, last), Some(CauseKind::Exit { code })) => {
+                (first..=last).contains(&code)
+            }
+            (EndPattern::Signal(wanted), Some(CauseKind::Signal { signal })) => wanted == signal,
+            (EndPattern::Oom, Some(CauseKind::Oom))
+            | (EndPattern::Probe, Some(CauseKind::Probe))
+            | (EndPattern::Watchdog, Some(CauseKind::Watchdog))
+            | (EndPattern::Start, Some(CauseKind::Start { .. })) => true,
+            (
+                EndPattern::Codes(..)
+                | EndPattern::Signal(_)
+                | EndPattern::Oom
+                | EndPattern::Probe
+                | EndPattern::Watchdog
+                | EndPattern::Start,
+                _,
+            ) => false,
+        };
+        self.spec.rules.iter().find(|rule| rule.on.iter().any(fits)).map(|rule| rule.then)
+    }
+
+    /// Until the machine goes down it is tried on.
+    fn reboot(&mut self, court: Court) {
+        self.asks_reboot = court.reboots && court.now >= SHORTEST_UPTIME;
+        self.held = true;
+        self.back_off(court);
+    }
+
     /// A run of `healthy_after` wipes out what went before it.
     fn forget_after_health(&mut self) {
         let ended_at = match &self.end {
@@ -137,6 +183,7 @@ impl Unit {
         }
         match self.spec.policy.then {
             Exhausted::Fail => self.set(State::Failed),
+            Exhausted::Reboot => self.reboot(court),
             Exhausted::Hold => {
                 self.held = true;
                 self.back_off(court);

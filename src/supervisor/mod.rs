@@ -226,7 +226,7 @@ impl Supervisor {
     }
 
     fn court(&self, now: Duration) -> Court {
-        Court { now, seed: self.seed }
+        Court { now, seed: self.seed, reboots: !self.safe && self.shutdown.is_none() }
     }
 
     /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::config::{
     Condition, Container, DEFAULT_READY_TIMEOUT, HealthCheck, Kind, Readiness, Restart, RestartPolicy,
+    RestartRule,
 };
 
 use super::backoff::Failures;
@@ -35,6 +36,7 @@ pub(super) struct Spec {
     pub(super) watchdog: Option<Duration>,
     pub(super) restart: Restart,
     pub(super) policy: RestartPolicy,
+    pub(super) rules: Vec<RestartRule>,
     pub(super) stop_signal: Option<i32>,
     pub(super) grace: Duration,
 }
@@ -107,6 +109,8 @@ pub(super) struct Unit {
     pub(super) restarts_asked: u32,
     /// Fields of its record that are not ours: a later release's, or the agent's.
     pub(super) rest: BTreeMap<String, Value>,
+    /// Its end is one that the machine is rebooted for.
+    pub(super) asks_reboot: bool,
     /// What the agent was last asked to do, and what people were last told.
     pub(super) acted: Option<(u64, Step)>,
     pub(super) told: (StateKind, Option<Cause>),
@@ -172,6 +176,7 @@ impl Spec {
             watchdog: container.watchdog,
             restart: container.restart,
             policy: container.restart_policy,
+            rules: container.restart_rules.clone(),
             stop_signal: container.stop_signal,
             grace: container.stop_grace_period,
         }
@@ -188,6 +193,7 @@ impl Spec {
             watchdog: None,
             restart: Restart::No,
             policy: RestartPolicy::default(),
+            rules: Vec::new(),
             stop_signal: None,
             grace: DEFAULT_GRACE,
         }
@@ -241,6 +247,7 @@ impl Unit {
             restarts: 0,
             restarts_asked: 0,
             rest: BTreeMap::new(),
+            asks_reboot: false,
             acted: None,
             told_up: (false, Health::None),
             probe_asked: 0,

@@ -46,6 +46,12 @@ fn an_import_across_the_wall_is_named_with_its_line() {
         "use orlop::container::Step; // crate::agent",
         &["src/linux/mount.rs:1: `linux` may not import `orlop::container`"],
     );
+    check("src/supervisor/tests/world.rs", "use crate::simulation::Machine;", &[]);
+    check(
+        "src/supervisor/act.rs",
+        "use crate::simulation::Machine;",
+        &["src/supervisor/act.rs:1: `supervisor` may not import `crate::simulation`"],
+    );
     check("src/attic/mod.rs", "", &["src/attic/mod.rs: a room without a line in tests/tidy/rules.rs"]);
     check("src/main.rs", "use crate::agent;", &[]);
 }

@@ -85,6 +85,12 @@ fn shows(orlop: &Outside<'_>) {
     // 16 bytes a line, and the last of them.
     assert_eq!(orlop.ok("logs web"), "0000000000 line\n0000000001 line\n");
     assert_eq!(orlop.ok("logs -n 1 web"), "0000000001 line\n");
+    assert_eq!(
+        orlop.ok("logs --since boot --until 2100-01-01T00:00:00Z --grep 0001 web"),
+        "0000000001 line\n"
+    );
+    assert_eq!(orlop.ok("logs --until boot web"), "");
+    assert_eq!(orlop.ok("logs --since 0s web"), "");
 
     let boot = orlop.json("boot --json");
     let phases = boot["phases"].as_array().unwrap();

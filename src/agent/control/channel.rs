@@ -9,12 +9,12 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::Frame;
 use orlop::control::session::{Heard, closed_notice};
+use orlop::control::{Access, Frame};
 
 use super::input::{Edge, Host, Input};
 use super::output::{Output, Sent};
-use super::{CallId, ClientId, HandedOver, Limits, Peer};
+use super::{CallId, ClientId, Entrant, HandedOver, Limits, Peer};
 use crate::linux::epoll::Interest;
 use crate::linux::socket;
 
@@ -25,7 +25,7 @@ const READS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Channel {
     fd: OwnedFd,
-    peer: Peer,
+    entrant: Entrant,
     input: Input,
     output: Output,
     limits: Limits,
@@ -52,6 +52,7 @@ pub(super) struct Channel {
 struct InHand {
     number: u64,
     kind: Kind,
+    access: Access,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,22 +65,24 @@ pub(super) enum Kind {
 pub(super) type Gone = Option<ClientId>;
 
 impl Channel {
-    pub(super) fn socket(fd: OwnedFd, peer: Peer, limits: Limits, now: Duration) -> Self {
-        Self::new(fd, peer, Input::socket(limits.request), limits, now)
+    pub(super) fn socket(fd: OwnedFd, entrant: Entrant, limits: Limits, now: Duration) -> Self {
+        Self::new(fd, entrant, Input::socket(limits.request), limits, now)
     }
 
     /// Whoever is there already learns that there is no session, so that it does not wait for
     /// what a supervisor before this one was asked.
     pub(super) fn port(fd: OwnedFd, name: String, limits: Limits, now: Duration) -> Self {
-        let mut channel = Self::new(fd, Peer::Port(name), Input::port(limits.request), limits, now);
+        // Who makes the ports owns the machine's memory anyway.
+        let entrant = Entrant { peer: Peer::Port(name), access: Access::Change };
+        let mut channel = Self::new(fd, entrant, Input::port(limits.request), limits, now);
         channel.output.push(&closed_notice());
         channel
     }
 
-    fn new(fd: OwnedFd, peer: Peer, input: Input, limits: Limits, now: Duration) -> Self {
+    fn new(fd: OwnedFd, entrant: Entrant, input: Input, limits: Limits, now: Duration) -> Self {
         Self {
             fd,
-            peer,
+            entrant,
             input,
             output: Output::default(),
             limits,
@@ -101,7 +104,11 @@ impl Channel {
     }
 
     pub(super) fn peer(&self) -> &Peer {
-        &self.peer
+        &self.entrant.peer
+    }
+
+    pub(super) fn access(&self) -> Access {
+        self.entrant.access
     }
 
     pub(super) fn id(&self, token: u64) -> ClientId {
@@ -244,12 +251,17 @@ impl Channel {
     }
 
     /// The frame that was taken is a request that wants an answer.
-    pub(super) fn hold(&mut self, number: u64, kind: Kind) {
-        self.in_hand = Some(InHand { number, kind });
+    pub(super) fn hold(&mut self, number: u64, kind: Kind, access: Access) {
+        self.in_hand = Some(InHand { number, kind, access });
     }
 
     pub(super) fn become_known(&mut self) {
         self.is_known = true;
+    }
+
+    /// Whether a change that was asked for waits for its answer.
+    pub(super) fn is_changing(&self) -> bool {
+        self.in_hand.is_some_and(|call| call.access == Access::Change)
     }
 
     pub(super) fn is_streaming(&self) -> bool {
@@ -267,7 +279,7 @@ impl Channel {
     }
 
     pub(super) fn hand_over(self) -> HandedOver {
-        HandedOver { fd: self.fd, peer: self.peer, is_seen: self.input.host() == Host::Present }
+        HandedOver { fd: self.fd, peer: self.entrant.peer, is_seen: self.input.host() == Host::Present }
     }
 
     /// Bytes that a stream can add now without being in the way of anybody.

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 
 use super::server_test::{BOOT, Bench, DONE, LIST, LISTED, check, check_closed, logs, received};
 use super::*;
+use orlop::config::Admission;
 use orlop::control::Empty;
 
 /// Somebody else is still served.
@@ -114,12 +115,12 @@ fn one_who_asks_without_end_does_not_come_before_the_others() {
         bench.server.work(bench.now).unwrap();
         while let Some(event) = bench.server.next_event() {
             match event {
-                Event::Call(call, Request::List) => {
+                Event::Call(call, Request::List, _) => {
                     bench.server.reply(bench.now, call, &Empty {});
                     before += 1;
                 }
-                Event::Call(call, request) => bench.calls.push((call, request)),
-                Event::Gone(_) => {}
+                Event::Call(call, request, _) => bench.calls.push((call, request)),
+                Event::Gone(_) | Event::Denied(..) | Event::Failed(..) => {}
             }
         }
     }
@@ -234,7 +235,7 @@ fn a_listener_that_cannot_accept_is_left_alone_for_a_second() {
     let (broken, mut other) = UnixStream::pair().unwrap();
     broken.set_nonblocking(true).unwrap();
     other.write_all(b"x").unwrap();
-    let mut server = Server::new(broken.into(), String::new(), LIMITS).unwrap();
+    let mut server = Server::new(broken.into(), String::new(), Admission::default(), LIMITS).unwrap();
     let watch = crate::linux::epoll::Epoll::new().unwrap();
     watch.add(std::os::fd::AsFd::as_fd(&server), crate::linux::epoll::Interest::EPOLLIN, 0).unwrap();
     assert_eq!(watch.wait(Some(Duration::ZERO)).unwrap().iter().count(), 1);

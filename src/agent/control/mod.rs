@@ -9,11 +9,14 @@
 //! reads nothing costs its own buffers, until it is let go.
 
 mod channel;
+mod door;
 pub(crate) mod input;
 pub(crate) mod output;
 pub(crate) mod ports;
 mod server;
 
+#[cfg(test)]
+mod door_test;
 #[cfg(test)]
 mod hostile_test;
 #[cfg(test)]
@@ -25,9 +28,10 @@ mod varlink_test;
 
 pub(crate) use server::Server;
 
+use std::fmt;
 use std::time::Duration;
 
-use orlop::control::{MAX_REQUEST, Request};
+use orlop::control::{Access, Error, MAX_REQUEST, Request};
 
 use crate::linux::socket::Credentials;
 
@@ -47,9 +51,13 @@ pub(crate) struct CallId {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
-    /// A client asks. One that wants no answer (`oneway`) may be answered as the others are:
+    /// A client asks that may. One that wants no answer (`oneway`) may be answered as the others are:
     /// nothing is sent.
-    Call(CallId, Request),
+    Call(CallId, Request, Peer),
+    /// Somebody asked for what is not for him; with no request, he may ask for nothing. He was told.
+    Denied(Peer, Option<Request>),
+    /// A change that a client asked for was refused, or failed.
+    Failed(Peer, Error),
     /// A client that had called is no more: what is kept for it can go.
     Gone(ClientId),
 }
@@ -71,6 +79,15 @@ pub(crate) enum Peer {
     Port(String),
 }
 
+impl fmt::Display for Peer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Process(who) => write!(out, "uid {} (pid {})", who.uid, who.pid),
+            Self::Port(name) => write!(out, "port {name}"),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Bytes of a request.
@@ -79,10 +96,20 @@ pub(crate) struct Limits {
     pub(crate) clients: usize,
     /// Calls with many answers at once.
     pub(crate) streams: usize,
+    /// How many of these places those may have together who may only look: the others never find all taken by them.
+    pub(crate) readers: usize,
+    pub(crate) read_streams: usize,
     /// For a request to become complete, and for a client to take some of its output.
     pub(crate) patience: Duration,
     /// Bytes of output that wait for a client, over which it is asked nothing more.
     pub(crate) output: usize,
+}
+
+/// Where somebody comes in, and what he may.
+#[derive(Debug, Clone)]
+pub(crate) struct Entrant {
+    pub(crate) peer: Peer,
+    pub(crate) access: Access,
 }
 
 /// The bounds that the interface names, and one of our own: output as large as a request, so that
@@ -91,6 +118,8 @@ pub(crate) const LIMITS: Limits = Limits {
     request: MAX_REQUEST,
     clients: 64,
     streams: 16,
+    readers: 32,
+    read_streams: 8,
     patience: Duration::from_secs(30),
     output: 256 * 1024,
 };

@@ -1,61 +1,67 @@
-//! All channels together: who is let in, whose turn it is, who is let go.
+//! All channels together: whose turn it is, what he may ask, who is let go.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use orlop::config::Admission;
 use orlop::control::service::{Answer, Received, receive};
-use orlop::control::{Error, Frame, Request, encode_continued, encode_error, encode_reply};
+use orlop::control::{Access, Error, Frame, Reply, Request, encode_continued, encode_error, encode_reply};
 use serde::Serialize;
 
 use super::channel::{Channel, Kind};
 use super::ports::Port;
 use super::{CallId, ClientId, Event, HandedOver, Limits, Peer};
 use crate::linux::epoll::{Epoll, Interest};
-use crate::linux::socket;
 
-const LISTENER: u64 = 0;
+pub(super) const LISTENER: u64 = 0;
 
 /// Per wake-up, so that whatever clients do, the loop soon sees its other descriptors again:
-/// connections let in, messages looked at. Channels are heard as many as one wake-up tells of.
-const ACCEPTS: usize = 8;
+/// messages looked at. Channels are heard as many as one wake-up tells of.
 const MESSAGES: usize = 64;
-
-/// After accept(2) failed for want of descriptors or memory: the connection stays in the queue and
-/// the socket readable, and asking again at once would only burn time.
-const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The control server. See the room's page for how it is driven.
 #[derive(Debug)]
 pub(crate) struct Server {
-    epoll: Epoll,
-    listener: OwnedFd,
+    pub(super) epoll: Epoll,
+    pub(super) listener: OwnedFd,
     version: String,
-    limits: Limits,
-    channels: BTreeMap<u64, Channel>,
-    interests: BTreeMap<u64, Interest>,
+    pub(super) admission: Admission,
+    pub(super) limits: Limits,
+    pub(super) channels: BTreeMap<u64, Channel>,
+    pub(super) interests: BTreeMap<u64, Interest>,
     next_token: u64,
     next_number: u64,
     /// The channel that was served last: the one behind it is next.
     served: u64,
     /// Messages that may still be looked at before the next [`Server::work`].
     budget: usize,
-    gone: VecDeque<ClientId>,
+    /// What is to be told, the oldest first.
+    pub(super) news: VecDeque<Event>,
     /// No connection is let in before this.
-    accept_at: Option<Duration>,
-    now: Duration,
+    pub(super) accept_at: Option<Duration>,
+    pub(super) now: Duration,
 }
 
 impl Server {
-    /// `listener`: non-blocking, see [`socket::listen_private`]. `version`: the machine's.
-    pub(crate) fn new(listener: OwnedFd, version: String, limits: Limits) -> io::Result<Self> {
+    /// `listener`: non-blocking, see [`socket::listen_private`]. `version`: the machine's. `admission`: who may
+    /// ask, of those that the listener's mode lets connect.
+    ///
+    /// [`socket::listen_private`]: crate::linux::socket::listen_private
+    pub(crate) fn new(
+        listener: OwnedFd,
+        version: String,
+        admission: Admission,
+        limits: Limits,
+    ) -> io::Result<Self> {
         let epoll = Epoll::new()?;
         epoll.add(listener.as_fd(), Interest::EPOLLIN, LISTENER)?;
         Ok(Self {
             epoll,
             listener,
             version,
+            admission,
             limits,
             channels: BTreeMap::new(),
             interests: BTreeMap::new(),
@@ -63,7 +69,7 @@ impl Server {
             next_number: 0,
             served: LISTENER,
             budget: MESSAGES,
-            gone: VecDeque::new(),
+            news: VecDeque::new(),
             accept_at: None,
             now: Duration::ZERO,
         })
@@ -101,8 +107,8 @@ impl Server {
     /// What clients ask, one after the other in turn; call it until there is nothing.
     pub(crate) fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(client) = self.gone.pop_front() {
-                return Some(Event::Gone(client));
+            if let Some(news) = self.news.pop_front() {
+                return Some(news);
             }
             let token = self.next_in_turn()?;
             self.served = token;
@@ -119,7 +125,7 @@ impl Server {
     /// When to call [`Server::work`] although nothing is readable.
     pub(crate) fn poll_timeout(&self) -> Option<Duration> {
         let backlog = self.channels.values().any(|channel| channel.has_frame() || channel.is_unfinished());
-        if backlog || !self.gone.is_empty() {
+        if backlog || !self.news.is_empty() {
             return Some(self.now);
         }
         self.channels.values().filter_map(Channel::deadline).chain(self.accept_at).min()
@@ -132,12 +138,20 @@ impl Server {
 
     /// The answer of a call that failed.
     pub(crate) fn fail(&mut self, now: Duration, call: CallId, error: &Error) {
+        if self.is_changing(call) {
+            let peer = self.peer(call.client).cloned();
+            self.news.extend(peer.map(|peer| Event::Failed(peer, error.clone())));
+        }
         self.finish(now, call, &encode_error(error));
     }
 
     /// The answer of a call as a message that is whole already.
     pub(crate) fn reply_message(&mut self, now: Duration, call: CallId, message: &[u8]) {
-        self.finish(now, call, message);
+        let text = message.strip_suffix(b"\0").unwrap_or(message);
+        match Reply::parse(text).map(Reply::into_result) {
+            Ok(Err(error)) if self.is_changing(call) => self.fail(now, call, &error),
+            Ok(_) | Err(_) => self.finish(now, call, message),
+        }
     }
 
     /// One of many answers, others follow. Look at [`Server::room`] first: a client with no room
@@ -184,12 +198,23 @@ impl Server {
         (channel.id(client.token) == client).then(|| channel.peer())
     }
 
+    /// What somebody may, while he is there.
+    pub(crate) fn access(&self, client: ClientId) -> Option<Access> {
+        let channel = self.channels.get(&client.token)?;
+        (channel.id(client.token) == client).then(|| channel.access())
+    }
+
     fn finish(&mut self, now: Duration, call: CallId, message: &[u8]) {
         self.now = now;
         if let Some(channel) = self.holder(call) {
             channel.finish(message, now);
             self.settle(call.client.token);
         }
+    }
+
+    fn is_changing(&self, call: CallId) -> bool {
+        let channel = self.channels.get(&call.client.token).filter(|channel| channel.holds(call));
+        channel.is_some_and(Channel::is_changing)
     }
 
     fn holder(&mut self, call: CallId) -> Option<&mut Channel> {
@@ -206,10 +231,23 @@ impl Server {
         in_turn.find(|(_, channel)| channel.has_frame()).map(|(token, _)| *token)
     }
 
+    /// Whether there is a place for one more call with many answers.
+    fn has_stream(&self, access: Access) -> Result<(), u64> {
+        let streams = self.channels.values().filter(|channel| channel.is_streaming());
+        let (all, read) = streams.fold((0, 0), |(all, read), channel| {
+            (all + 1, read + usize::from(channel.access() == Access::Read))
+        });
+        if access == Access::Read && read >= self.limits.read_streams {
+            return Err(self.limits.read_streams as u64);
+        }
+        if all < self.limits.streams { Ok(()) } else { Err(self.limits.streams as u64) }
+    }
+
     fn look_at(&mut self, token: u64, frame: &Frame) -> Option<Event> {
         let now = self.now;
         let received = receive(frame, &self.version);
-        let streams = self.channels.values().filter(|channel| channel.is_streaming()).count();
+        let access = self.channels.get(&token)?.access();
+        let has_stream = self.has_stream(access);
         let channel = self.channels.get_mut(&token)?;
         match received {
             Received::Nothing => None,
@@ -217,10 +255,16 @@ impl Server {
                 channel.finish(&message, now);
                 None
             }
+            Received::Request(request, answer) if request.access() > access => {
+                if answer == Answer::Wanted {
+                    channel.finish(&encode_error(&Error::PermissionDenied {}), now);
+                }
+                Some(Event::Denied(channel.peer().clone(), Some(request)))
+            }
             Received::Request(request, Answer::Wanted)
-                if request.is_stream() && streams >= self.limits.streams =>
+                if request.is_stream()
+                    && let Err(limit) = has_stream =>
             {
-                let limit = self.limits.streams as u64;
                 let error = Error::Busy { what: String::from("streams"), limit };
                 channel.finish(&encode_error(&error), now);
                 None
@@ -233,10 +277,10 @@ impl Server {
                 self.next_number = self.next_number.wrapping_add(1);
                 let call = CallId { client: channel.id(token), number: self.next_number };
                 if answer == Answer::Wanted {
-                    channel.hold(call.number, kind(&request));
+                    channel.hold(call.number, kind(&request), request.access());
                 }
                 channel.become_known();
-                Some(Event::Call(call, request))
+                Some(Event::Call(call, request, channel.peer().clone()))
             }
         }
     }
@@ -245,7 +289,7 @@ impl Server {
         // One that was closed in this very wake-up is not there any more.
         if let Some(channel) = self.channels.get_mut(&token) {
             let gone = channel.ready(token, events, self.now);
-            self.gone.extend(gone);
+            self.news.extend(gone.map(Event::Gone));
             self.settle(token);
         }
     }
@@ -257,71 +301,10 @@ impl Server {
         for token in tokens {
             if let Some(channel) = self.channels.get_mut(&token) {
                 let gone = channel.read(token, self.now);
-                self.gone.extend(gone);
+                self.news.extend(gone.map(Event::Gone));
                 self.settle(token);
             }
         }
-    }
-
-    fn accept_some(&mut self) {
-        for _ in 0..ACCEPTS {
-            match socket::accept(self.listener.as_fd()) {
-                Ok(fd) => self.let_in(fd),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // It left before it was let in.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(_) => {
-                    self.accept_at = Some(self.now.saturating_add(ACCEPT_PAUSE));
-                    // If even this fails, accept is tried at each wake-up, which does no more harm.
-                    let _ = self.epoll.change(self.listener.as_fd(), Interest::empty(), LISTENER);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn resume_accepting(&mut self) {
-        if self.accept_at.is_some_and(|at| self.now >= at) {
-            let listener = self.listener.as_fd();
-            let resumed = self.epoll.change(listener, Interest::EPOLLIN, LISTENER);
-            self.accept_at = resumed.err().map(|_| self.now.saturating_add(ACCEPT_PAUSE));
-        }
-    }
-
-    fn let_in(&mut self, fd: OwnedFd) {
-        let clients = self.channels.values().filter(|channel| !channel.is_port()).count();
-        if clients >= self.limits.clients && !self.let_the_most_idle_go() {
-            let limit = self.limits.clients as u64;
-            let error = Error::Busy { what: String::from("clients"), limit };
-            // A new socket takes this much at once, or its client is gone.
-            let _ = socket::send_now(fd.as_fd(), &encode_error(&error));
-            return;
-        }
-        let Ok(credentials) = socket::credentials(fd.as_fd()) else {
-            return;
-        };
-        let token = self.token();
-        if self.epoll.add(fd.as_fd(), Interest::EPOLLIN, token).is_err() {
-            return;
-        }
-        let peer = Peer::Process(credentials);
-        self.interests.insert(token, Interest::EPOLLIN);
-        let mut channel = Channel::socket(fd, peer, self.limits, self.now);
-        // What it has to say is mostly there already.
-        let gone = channel.read(token, self.now);
-        self.gone.extend(gone);
-        self.channels.insert(token, channel);
-        self.settle(token);
-    }
-
-    fn let_the_most_idle_go(&mut self) -> bool {
-        let idle = self.channels.iter();
-        let idle = idle.filter_map(|(token, channel)| Some((channel.idle_since()?, *token)));
-        let Some((_, token)) = idle.min() else {
-            return false;
-        };
-        self.close(token);
-        true
     }
 
     /// Those with whom patience has ended.
@@ -332,13 +315,13 @@ impl Server {
         for token in late {
             let now = self.now;
             let gone = self.channels.get_mut(&token).and_then(|channel| channel.expire(token, now));
-            self.gone.extend(gone);
+            self.news.extend(gone.map(Event::Gone));
             self.settle(token);
         }
     }
 
     /// After every change of a channel: closes it, or waits for what it now waits for.
-    fn settle(&mut self, token: u64) {
+    pub(super) fn settle(&mut self, token: u64) {
         let Some(channel) = self.channels.get_mut(&token) else {
             return;
         };
@@ -360,16 +343,16 @@ impl Server {
         }
     }
 
-    fn close(&mut self, token: u64) {
+    pub(super) fn close(&mut self, token: u64) {
         self.interests.remove(&token);
         if let Some(channel) = self.channels.remove(&token) {
             // It can only fail for a descriptor that is not watched.
             let _ = self.epoll.remove(channel.fd());
-            self.gone.extend(channel.is_known().then(|| channel.id(token)));
+            self.news.extend(channel.is_known().then(|| Event::Gone(channel.id(token))));
         }
     }
 
-    fn token(&mut self) -> u64 {
+    pub(super) fn token(&mut self) -> u64 {
         let token = self.next_token;
         self.next_token = token.wrapping_add(1);
         token

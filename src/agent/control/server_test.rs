@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use orlop::config::Admission;
 use orlop::control::{Empty, ListReply, encode_call};
 
 use super::*;
@@ -17,20 +18,37 @@ pub(super) struct Bench {
     pub(super) now: Duration,
     pub(super) calls: Vec<(CallId, Request)>,
     pub(super) gone: Vec<ClientId>,
+    pub(super) denied: Vec<(Peer, Option<Request>)>,
+    pub(super) failed: Vec<(Peer, Error)>,
     outer: Epoll,
-    path: PathBuf,
+    pub(super) path: PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl Bench {
     pub(super) fn new() -> Self {
+        Self::admitting(Admission::default())
+    }
+
+    pub(super) fn admitting(admission: Admission) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("control.sock");
-        let server = Server::new(listen_private(&path).unwrap(), String::from("1.2.3"), LIMITS).unwrap();
+        let server =
+            Server::new(listen_private(&path).unwrap(), String::from("1.2.3"), admission, LIMITS).unwrap();
         let outer = Epoll::new().unwrap();
         outer.add(server.as_fd(), Interest::EPOLLIN, 0).unwrap();
         let now = Duration::from_secs(100);
-        Self { server, now, calls: vec![], gone: vec![], outer, path, _folder: folder }
+        Self {
+            server,
+            now,
+            calls: vec![],
+            gone: vec![],
+            denied: vec![],
+            failed: vec![],
+            outer,
+            path,
+            _folder: folder,
+        }
     }
 
     pub(super) fn connect(&self) -> UnixStream {
@@ -57,14 +75,16 @@ impl Bench {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::Call(call, Request::List) => {
+            Event::Call(call, Request::List, _) => {
                 self.server.reply(self.now, call, &ListReply { containers: vec![] });
             }
-            Event::Call(call, Request::Status { name }) => {
+            Event::Call(call, Request::Status { name }, _) => {
                 self.server.fail(self.now, call, &Error::UnknownContainer { name, nearest: None });
             }
-            Event::Call(call, request) => self.calls.push((call, request)),
+            Event::Call(call, request, _) => self.calls.push((call, request)),
             Event::Gone(client) => self.gone.push(client),
+            Event::Denied(peer, request) => self.denied.push((peer, request)),
+            Event::Failed(peer, error) => self.failed.push((peer, error)),
         }
     }
 
@@ -99,7 +119,6 @@ impl Bench {
     }
 }
 
-use orlop::control::Error;
 use std::os::fd::AsFd;
 
 /// What has come for a client: its messages, and whether the connection is closed.
@@ -130,7 +149,7 @@ pub(super) const BOOT: &[u8] = b"{\"method\":\"org.orlop.Control.Boot\"}\0";
 pub(super) const DONE: &str = "{\"parameters\":{}}|";
 
 pub(super) fn logs() -> Vec<u8> {
-    encode_call(&Request::Logs { names: vec![], lines: None, follow: true })
+    encode_call(&Request::Logs(orlop::control::Logs { follow: true, ..Default::default() }))
 }
 
 #[test]

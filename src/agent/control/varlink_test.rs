@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use orlop::config::Admission;
 use orlop::control::{
     BootReply, Cause, CauseKind, Container, Details, Entry, Error, Health, ListReply, LogsReply, Phase,
     State, StatusReply, Stream, VersionReply, Wanted,
@@ -41,6 +42,7 @@ fn container(name: &str, state: State) -> Container {
 fn version() -> VersionReply {
     VersionReply {
         version: "0.1.0".into(),
+        interface: None,
         commit: None,
         protocol: 1,
         uptime_ms: 12,
@@ -78,7 +80,7 @@ fn answer(server: &mut Server, now: Duration, call: CallId, request: Request) {
             let phases = vec![phase("mounts", 1), phase("modules", 6)];
             server.reply(now, call, &BootReply { phases, complete: true });
         }
-        Request::Logs { .. } => {
+        Request::Logs(_) => {
             server.stream(now, call, &LogsReply { entries: vec![entry(b"one\n")] });
             server.stream(now, call, &LogsReply { entries: vec![entry(b"\xff\0")] });
             server.reply(now, call, &LogsReply { entries: vec![] });
@@ -92,7 +94,8 @@ fn answer(server: &mut Server, now: Duration, call: CallId, request: Request) {
 fn a_client_that_is_not_ours_understands_everything() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("control.sock");
-    let mut server = Server::new(listen_private(&path).unwrap(), "0.1.0".into(), LIMITS).unwrap();
+    let mut server =
+        Server::new(listen_private(&path).unwrap(), "0.1.0".into(), Admission::default(), LIMITS).unwrap();
     let mut client = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/varlink/run"))
         .args([format!("unix:{}", path.display()), "web".into()])
         .stdout(Stdio::piped())
@@ -109,8 +112,8 @@ fn a_client_that_is_not_ours_understands_everything() {
         server.work(now).unwrap();
         while let Some(event) = server.next_event() {
             match event {
-                Event::Call(call, request) => answer(&mut server, now, call, request),
-                Event::Gone(_) => {}
+                Event::Call(call, request, _) => answer(&mut server, now, call, request),
+                Event::Gone(_) | Event::Denied(..) | Event::Failed(..) => {}
             }
         }
         if ready.iter().any(|(token, _)| token == 1) {

@@ -7,6 +7,17 @@ use orlop::log::{Bucket, READ_MAX, Recovered, Ring, Stamp, Stream};
 use super::RingFile;
 use crate::linux::{Errno, Result, splice};
 
+/// What comes in whole messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Message<'a> {
+    /// At most [`orlop::log::MESSAGE_MAX`].
+    Kept(&'a [u8]),
+    Lost {
+        bytes: u64,
+        reads: u64,
+    },
+}
+
 #[derive(Debug)]
 pub(super) struct Container {
     file: RingFile,
@@ -25,6 +36,46 @@ impl Container {
 
     pub(super) fn is_ring(&self, file: &RingFile) -> bool {
         self.file.identity() == file.identity()
+    }
+
+    /// What the ring's writer had read of its messages' source; 0 while it cannot be read.
+    pub(super) fn mark(&self) -> u64 {
+        self.ring.as_ref().map_or(0, Ring::mark)
+    }
+
+    /// The mark alone.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn set_mark(&mut self, mark: u64) -> Result<()> {
+        let Some(mut ring) = self.ring.take() else { return Err(Errno::EIO) };
+        ring.set_mark(&self.file, mark)?;
+        self.ring = Some(ring);
+        Ok(())
+    }
+
+    /// Whether a message of so many bytes is within the rate. A part of one is no use.
+    pub(super) fn allows(&mut self, stamp: Stamp, bytes: u64) -> bool {
+        let Some(bucket) = &mut self.bucket else { return true };
+        let allowed = bucket.take(stamp.boot_us, bytes);
+        if allowed < bytes {
+            bucket.put_back(allowed);
+        }
+        allowed == bytes
+    }
+
+    /// Enters a message, or how much of them was lost, and the mark with it.
+    ///
+    /// # Errors
+    /// As [`Self::read`]: what was not entered is to be read once more.
+    pub(super) fn enter(&mut self, stamp: Stamp, message: Message<'_>, mark: u64) -> Result<()> {
+        let Some(mut ring) = self.ring.take() else { return Err(Errno::EIO) };
+        match message {
+            Message::Kept(bytes) => ring.append(&self.file, stamp, Stream::Syslog, bytes, mark)?,
+            Message::Lost { bytes, reads } => ring.append_refused(&self.file, stamp, (bytes, reads), mark)?,
+        }
+        self.ring = Some(ring);
+        Ok(())
     }
 
     /// From here on at most `rate` bytes a second are kept.

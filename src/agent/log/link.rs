@@ -1,7 +1,7 @@
 //! The supervisor's side: what the logger should know, told to it without ever waiting, and told
 //! again to its successor. Reading a ring needs no logger: `orlop::log::Reader` on [`Link::ring`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::log::{FRAME_LEN, FromLogger, PipeKey, ToLogger};
@@ -14,7 +14,10 @@ pub(crate) struct Link {
     rings: BTreeMap<u64, (RingFile, Option<u64>)>,
     /// The terminal, too, of one that is filled from it.
     pipes: BTreeMap<PipeKey, (OwnedFd, Option<OwnedFd>)>,
+    /// Those of messages that nobody can write to any more.
+    over: BTreeSet<PipeKey>,
     follows: BTreeMap<u64, u64>,
+    kmsg: Option<OwnedFd>,
     /// In order; what has become pointless meanwhile is left out when its turn comes.
     unsent: VecDeque<ToLogger>,
 }
@@ -26,7 +29,9 @@ impl Link {
             socket,
             rings: BTreeMap::new(),
             pipes: BTreeMap::new(),
+            over: BTreeSet::new(),
             follows: BTreeMap::new(),
+            kmsg: None,
             unsent: VecDeque::new(),
         }
     }
@@ -51,7 +56,9 @@ impl Link {
             None => ToLogger::Pipe(*key),
         });
         let follows = self.follows.iter().map(|(id, after)| ToLogger::Follow { id: *id, after: *after });
-        self.unsent.extend(rings.chain(pipes).chain(follows));
+        let kmsg = self.kmsg.is_some().then_some(ToLogger::Kmsg);
+        let over = self.over.iter().copied().map(ToLogger::Drain);
+        self.unsent.extend(rings.chain(kmsg).chain(pipes).chain(over).chain(follows));
         self.flush();
     }
 
@@ -70,12 +77,18 @@ impl Link {
         }
     }
 
+    /// The kernel's log, to be read into its rings, which come before. Where it is read from is the logger's affair.
+    pub(crate) fn set_kmsg(&mut self, kmsg: OwnedFd) {
+        self.kmsg = Some(kmsg);
+        self.send(ToLogger::Kmsg);
+    }
+
     /// The ring, to read or to have PID 1 keep it.
     pub(crate) fn ring(&self, id: u64) -> Option<&RingFile> {
         self.rings.get(&id).map(|(file, _)| file)
     }
 
-    /// The read end of an output pipe. Ours is held until the logger says that it closed.
+    /// The read end of an output pipe, or a socket of messages. Ours is held until the logger says that it closed.
     pub(crate) fn add_pipe(&mut self, key: PipeKey, fd: OwnedFd) {
         self.pipes.insert(key, (fd, None));
         self.send(ToLogger::Pipe(key));
@@ -85,6 +98,14 @@ impl Link {
     pub(crate) fn add_terminal(&mut self, key: PipeKey, fd: OwnedFd, terminal: OwnedFd) {
         self.pipes.insert(key, (fd, Some(terminal)));
         self.send(ToLogger::Terminal(key));
+    }
+
+    /// Nobody can write there any more: it is closed once it is empty. Of what is no socket of messages, or closed
+    /// already, nothing.
+    pub(crate) fn drain(&mut self, key: PipeKey) {
+        if self.pipes.contains_key(&key) && self.over.insert(key) {
+            self.send(ToLogger::Drain(key));
+        }
     }
 
     /// Whether output of that run may still come.
@@ -120,7 +141,10 @@ impl Link {
             let Some(frame) = FromLogger::decode(bytes.get(..size).unwrap_or_default()) else { continue };
             match frame {
                 FromLogger::Wake { id } => drop(self.follows.remove(&id)),
-                FromLogger::PipeClosed(key) => drop(self.pipes.remove(&key)),
+                FromLogger::PipeClosed(key) => {
+                    self.pipes.remove(&key);
+                    self.over.remove(&key);
+                }
                 FromLogger::Trouble { .. } | FromLogger::Pong { .. } => {}
             }
             return Ok(Some(frame));
@@ -139,7 +163,8 @@ impl Link {
                     (true, self.rings.get(id).map(|(file, _)| [Some(file.as_fd()), None]))
                 }
                 ToLogger::Pipe(key) | ToLogger::Terminal(key) => (true, pipe(key)),
-                ToLogger::Follow { .. } | ToLogger::Ping { .. } => (false, None),
+                ToLogger::Kmsg => (true, self.kmsg.as_ref().map(|kmsg| [Some(kmsg.as_fd()), None])),
+                ToLogger::Follow { .. } | ToLogger::Ping { .. } | ToLogger::Drain(_) => (false, None),
             };
             let fds: Vec<BorrowedFd<'_>> = fds.into_iter().flatten().flatten().collect();
             let sent = match wants && fds.is_empty() {

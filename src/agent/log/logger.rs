@@ -5,16 +5,21 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::log::{FRAME_LEN, FromLogger, PipeKey, Recovered, Stamp, ToLogger};
+use orlop::log::{FRAME_LEN, FromLogger, KERNEL, OWN, PipeKey, Recovered, Stamp, Stream, ToLogger};
 
 use super::RingFile;
 use super::container::Container;
 use super::feed::{Feeds, is_feed};
+use super::kernel::KernelLog;
+use super::messages::{self, Left};
 use crate::linux::epoll::{Epoll, Interest};
-use crate::linux::{Errno, Result, seqpacket, splice, time};
+use crate::linux::{Errno, Result, peek, seqpacket, splice, time};
 
 /// The control socket's token; pipes have the following ones.
 const CONTROL: u64 = 0;
+
+/// The kernel's log's; those of pipes never come so far.
+const KMSG: u64 = 1 << 62;
 
 /// After a ring could not be written (no memory), the next try. Meanwhile output waits in the pipes.
 const RETRY: Duration = Duration::from_secs(1);
@@ -35,6 +40,7 @@ pub(super) struct Logger {
     containers: BTreeMap<u64, Container>,
     pipes: BTreeMap<u64, Pipe>,
     feeds: Feeds,
+    kernel: Option<KernelLog>,
     next_token: u64,
     /// What did not fit in the socket; at most a few frames a container.
     unsent: VecDeque<FromLogger>,
@@ -46,6 +52,8 @@ struct Pipe {
     key: PipeKey,
     fd: OwnedFd,
     watch: Watch,
+    /// A socket of messages that nobody can write to any more.
+    is_over: bool,
 }
 
 /// Whether the pipe is in the epoll set.
@@ -65,6 +73,7 @@ impl Logger {
             containers: BTreeMap::new(),
             pipes: BTreeMap::new(),
             feeds: Feeds::default(),
+            kernel: None,
             next_token: CONTROL,
             unsent: VecDeque::new(),
             retry_at: None,
@@ -79,6 +88,8 @@ impl Logger {
         for (token, events) in ready.iter() {
             if is_feed(token) {
                 self.feeds.ready(token, &self.epoll);
+            } else if token == KMSG {
+                self.read_kernel(stamp);
             } else if token != CONTROL {
                 self.read(token, events, stamp);
             } else if self.hear(stamp)? == Turn::Over {
@@ -116,6 +127,16 @@ impl Logger {
             },
             (ToLogger::Pipe(key), Some(fd)) => self.pipe(key, fd),
             (ToLogger::Terminal(key), Some(fd)) => self.terminal(key, fd, terminal),
+            (ToLogger::Drain(key), _) => self.drain(key, stamp),
+            (ToLogger::Kmsg, Some(fd)) => {
+                if let Some(mut before) = self.kernel.replace(KernelLog::new(fd)) {
+                    before.leave(&self.epoll);
+                }
+                self.watch_kernel();
+            }
+            (ToLogger::Kmsg, None) => {
+                self.tell(FromLogger::Trouble { id: KERNEL, errno: Errno::EBADF as i32 });
+            }
             (
                 ToLogger::Ring { id, .. }
                 | ToLogger::Pipe(PipeKey { id, .. })
@@ -157,6 +178,7 @@ impl Logger {
     fn pipe(&mut self, key: PipeKey, fd: OwnedFd) {
         self.drop_pipes(|known| *known == key);
         let fit = match self.containers.contains_key(&key.id) {
+            true if key.stream == Stream::Syslog => peek::looked_at(fd.as_fd()).map(drop),
             true => splice::bytes_in_pipe(fd.as_fd()).map(drop),
             false => Err(Errno::ENOENT),
         };
@@ -164,7 +186,7 @@ impl Logger {
             return self.tell(FromLogger::Trouble { id: key.id, errno: errno as i32 });
         }
         self.next_token = self.next_token.wrapping_add(1);
-        self.pipes.insert(self.next_token, Pipe { key, fd, watch: Watch::Off });
+        self.pipes.insert(self.next_token, Pipe { key, fd, watch: Watch::Off, is_over: false });
         self.watch(key.id);
     }
 
@@ -182,13 +204,17 @@ impl Logger {
 
     /// Puts the container's pipes into the set, those that are not.
     fn watch(&mut self, id: u64) {
-        if !self.containers.get(&id).is_some_and(Container::is_usable) {
-            return;
-        }
+        let Some(container) = self.containers.get_mut(&id).filter(|it| it.is_usable()) else { return };
         let mut failed = None;
         for (token, pipe) in self.pipes.iter_mut().filter(|(_, pipe)| pipe.key.id == id) {
             if pipe.watch == Watch::Off {
-                match self.epoll.add(pipe.fd.as_fd(), Interest::EPOLLIN, *token) {
+                let taken_over = match pipe.key.stream {
+                    Stream::Syslog => messages::take_over(container, pipe.fd.as_fd(), &pipe.key, now()),
+                    Stream::Stdout | Stream::Stderr => Ok(()),
+                };
+                let watched =
+                    taken_over.and_then(|()| self.epoll.add(pipe.fd.as_fd(), Interest::EPOLLIN, *token));
+                match watched {
                     Ok(()) => pipe.watch = Watch::On,
                     Err(errno) => failed = Some(errno),
                 }
@@ -199,9 +225,39 @@ impl Logger {
         }
     }
 
+    /// It is closed when it is found empty.
+    fn drain(&mut self, key: PipeKey, stamp: Stamp) {
+        let known = self.pipes.iter_mut().find(|(_, pipe)| pipe.key == key);
+        let Some((token, pipe)) = known else { return self.tell(FromLogger::PipeClosed(key)) };
+        pipe.is_over = true;
+        let token = *token;
+        self.read_messages(token, stamp);
+    }
+
+    fn read_messages(&mut self, token: u64, stamp: Stamp) {
+        let Some(pipe) = self.pipes.get(&token).filter(|pipe| pipe.watch == Watch::On) else { return };
+        let (key, is_over) = (pipe.key, pipe.is_over);
+        let Some(container) = self.containers.get_mut(&key.id) else { return };
+        match messages::read(container, pipe.fd.as_fd(), &key, stamp) {
+            Ok(Left::Nothing) if is_over => {
+                self.drop_pipes(|known| *known == key);
+                self.tell(FromLogger::PipeClosed(key));
+            }
+            Ok(Left::Nothing | Left::Perhaps) => {}
+            Err(errno) => return self.trouble(key.id, errno),
+        }
+        self.wake(key.id);
+    }
+
     fn read(&mut self, token: u64, events: Interest, stamp: Stamp) {
         let Some(pipe) = self.pipes.get(&token).filter(|pipe| pipe.watch == Watch::On) else { return };
         let key = pipe.key;
+        if key.stream == Stream::Syslog {
+            return match messages::drop_empty(pipe.fd.as_fd()) {
+                Ok(()) => self.read_messages(token, stamp),
+                Err(errno) => self.trouble(key.id, errno),
+            };
+        }
         let Some(container) = self.containers.get_mut(&key.id) else { return };
         if events.contains(Interest::EPOLLIN) {
             if let Err(errno) = container.read(pipe.fd.as_fd(), key.stream, stamp) {
@@ -214,6 +270,25 @@ impl Logger {
             self.drop_pipes(|known| *known == key);
             self.tell(FromLogger::PipeClosed(key));
         }
+    }
+
+    /// From its beginning: what is in the rings is passed over.
+    fn watch_kernel(&mut self) {
+        if let Some(kernel) = &mut self.kernel
+            && let Err(errno) = kernel.watch(&self.epoll, KMSG)
+        {
+            self.try_again(KERNEL, errno);
+        }
+    }
+
+    fn read_kernel(&mut self, stamp: Stamp) {
+        let Some(kernel) = &mut self.kernel else { return };
+        if let Err((id, errno)) = kernel.read(&mut self.containers, stamp) {
+            kernel.leave(&self.epoll);
+            self.try_again(id, errno);
+        }
+        self.wake(KERNEL);
+        self.wake(OWN);
     }
 
     fn wake(&mut self, id: u64) {
@@ -257,6 +332,7 @@ impl Logger {
                 self.recover(id);
             }
         }
+        self.watch_kernel();
     }
 
     fn tell(&mut self, frame: FromLogger) {

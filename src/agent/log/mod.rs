@@ -7,12 +7,16 @@
 
 mod container;
 mod feed;
+mod kernel;
 mod link;
 #[cfg(test)]
 mod link_test;
 mod logger;
 #[cfg(test)]
 mod logger_test;
+mod messages;
+#[cfg(test)]
+mod messages_test;
 mod ring_file;
 #[cfg(test)]
 mod test_world;

@@ -8,7 +8,7 @@ use orlop::log::{Cursor, FromLogger, Gone, Item, PipeKey, Reader, Step, Stream, 
 
 use super::{Link, RingFile};
 use crate::linux::forked::Forked;
-use crate::linux::{fd, memfd, pty, seqpacket, splice};
+use crate::linux::{datagram, fd, memfd, peek, pty, seqpacket, splice};
 
 /// For what must happen soon. Long, because the machine that tests may be busy.
 pub(super) const SOON: Duration = Duration::from_secs(20);
@@ -60,6 +60,13 @@ impl World {
         let (read, write) = fd::pipe().unwrap();
         self.link.add_pipe(key(stream), read);
         write
+    }
+
+    /// A socket at this path, whose messages the logger reads.
+    pub(super) fn messages(&mut self, path: &std::path::Path) {
+        let socket = datagram::listen(path).unwrap();
+        peek::set_looked_at(socket.as_fd(), 0).unwrap();
+        self.link.add_pipe(key(Stream::Syslog), socket);
     }
 
     /// A new terminal that the logger reads, which changes nothing of what is written on it.
@@ -137,7 +144,7 @@ impl World {
     pub(super) fn tail(&self, lines: u64) -> Vec<u8> {
         let file = self.link.ring(ID).unwrap();
         let mut buffer = vec![0; 100];
-        let mut tail = Tail::new(file.layout(), lines);
+        let mut tail = Tail::new(file.layout(), lines, orlop::log::Range::default());
         let cursor = loop {
             if let Step::Found(cursor) = tail.step(file, &mut buffer).unwrap() {
                 break cursor;

@@ -1,17 +1,21 @@
 //! What can be typed, and the help for it. What it means is the other files' business.
 
+mod debug;
 mod options;
+mod pictures;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
-use options::signal_number;
+pub(crate) use debug::{CrashProcess, DebugCommand};
 pub(crate) use options::{
     AttachArguments, AuditArguments, ChangeArguments, CheckArguments, ConfigCommand, CopyArguments,
-    ExecArguments, Json, KillArguments, LogsArguments, NameArguments, NamesArguments, PlanArguments,
-    ReloadArguments, SpecArguments, StatsArguments, StatusArguments, UpdateArguments, UpgradeArguments,
+    EventsArguments, ExecArguments, Json, KillArguments, LogLevelArguments, LogsArguments, NamesArguments,
+    PlanArguments, ReloadArguments, SpecArguments, StatsArguments, StatusArguments, TopArguments,
+    UpdateArguments, UpgradeArguments,
 };
+pub(crate) use pictures::SimulateArguments;
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
 #[derive(Debug, Parser)]
@@ -68,10 +72,36 @@ Examples:
   orlop logs web                 all that is kept, byte for byte
   orlop logs -f -n 20 web db     the last 20 lines of both, and what follows
   orlop logs                     of all containers
+  orlop logs -af                 and of the kernel and of Orlop, as it comes
+  orlop logs --since 10m --grep ERROR
+  orlop logs --since 14:30 --until 14:35 --json web | jq -r .text
 
-With several containers each line begins with a name. Output that is gone (its memory was full,
-or it came faster than its rate) is told on the standard error.")]
+With several containers each line begins with a name, and lines are in the order in which they
+were read. Output that is gone (its memory was full, or it came faster than its rate) is told on
+the standard error. With --json each object is one read, or with --grep one line; bytes that are
+not UTF-8 are base64 in `data`. A message of syslog(3), of @kernel or of @orlop is shown as one line without its
+priority; --json has it whole.")]
     Logs(LogsArguments),
+
+    /// Show or change how much Orlop itself says
+    #[command(after_help = "\
+Examples:
+  orlop log-level
+  orlop log-level debug          until the next boot; the kernel's word orlop.log= is for every boot
+
+It is said in the log @orlop and on the consoles.")]
+    LogLevel(LogLevelArguments),
+    /// Show what happened on the machine: states, ends, who asked for what
+    #[command(after_help = "\
+Examples:
+  orlop events                   all that is kept since the boot
+  orlop events -f web db         of both, and what happens from now on
+  orlop events --since 10m --json | jq -r 'select(.kind == \"end\") | .name'
+
+The last 1024 events of containers are kept, and the last 256 others (who asked for what, the
+boot, supervisors, helpers), until the machine ends. How many older ones are gone is told on the
+standard error. Times are UTC.")]
+    Events(EventsArguments),
 
     /// Start a container, and wait until it runs
     #[command(after_help = "\
@@ -156,12 +186,21 @@ In a pipe, and with --json, it is shown once. The waits are the part of the last
 which some process had to wait for the resource (the kernel's pressure figures).")]
     Stats(StatsArguments),
 
-    /// List the processes of a container
+    /// Watch all containers and what they use, or list the processes of one
     #[command(after_help = "\
 Examples:
-  orlop top web
-  orlop top --json web | jq '.processes[].command'")]
-    Top(NameArguments),
+  orlop top                      all, once a second: arrows select, enter shows the log
+  orlop top --sort memory
+  orlop top web                  the processes of web
+  orlop top --json | jq '.[] | {name, memory: .figures.memory_bytes}'
+  orlop top --json web | jq '.processes[].command'
+
+Keys: q leaves; up, down, PgUp, PgDn select; enter opens and closes the log of the selected one, in
+which PgUp and PgDn go back and forth; c, m, t, x, s, n sort by CPU, memory, tasks, restarts,
+state, name, and r reverses. The small bars are the last minute, each to its own highest. WAITS are
+the part of the last ten seconds in which some process had to wait for the processor, for memory,
+for devices. In a pipe the table is shown once.")]
+    Top(TopArguments),
 
     /// Print what a container gets, as the OCI runtime specification has it
     #[command(after_help = "\
@@ -291,6 +330,24 @@ A folder stands for all *.toml in it; everything named is one document. Files ar
 from the first folder named, or from where the first file is.")]
     Check(CheckArguments),
 
+    /// Play a configuration, and print what would happen to it
+    #[command(after_help = "\
+Examples:
+  orlop simulate config/
+  orlop simulate config/ --fail db=oom@boot --fail web=exit:1@30s
+  orlop simulate config/ --fail api=hang@stop --for 5m --shutdown 4m --svg api.svg
+
+WHAT                                 WHEN
+  exit:CODE, signal:NAME, oom          boot, start, TIME, run:TIME
+  fail, image, unready                 boot, start
+  hang                                 boot, start, stop, TIME, run:TIME
+  slow:TIME                            boot, start, stop
+  unkillable                           stop
+
+boot is the first start, start every one, stop every stop; TIME counts from boot, run:TIME from
+each start. It is decided by the same code as on a machine; only the time is not waited for.")]
+    Simulate(SimulateArguments),
+
     /// Print the JSON Schema of the configuration, for editors
     #[command(after_help = "\
 Examples:
@@ -332,51 +389,6 @@ Examples:
         /// The command to describe; none is all of it
         command: Vec<String>,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum DebugCommand {
-    /// Crash one of Orlop's own processes, to see the machine survive it
-    #[command(after_help = "\
-Examples:
-  orlop debug crash supervisor
-  orlop debug crash log --signal KILL
-  orlop debug crash init --signal PWR
-
-PID 1 survives every signal: TERM and PWR power the machine off, INT reboots it, others change
-nothing. Needs `[host] fault_injection = true` in the machine's configuration.")]
-    Crash {
-        /// Which of them
-        process: CrashProcess,
-        /// How it dies
-        #[arg(short, long, default_value = "SEGV", value_parser = signal_number)]
-        signal: i32,
-        /// So many supervisors after this one die before they serve; three lead to safe mode
-        #[arg(long, value_name = "N", default_value = "0")]
-        starts: u32,
-        /// The supervisor goes on for so many steps of what it does for containers before it dies
-        #[arg(long, value_name = "N", default_value = "0")]
-        steps: u32,
-    },
-
-    /// Make processes whose parent ends before they do, to see PID 1 reap them
-    #[command(after_help = "\
-Examples:
-  orlop debug orphans 20000
-  orlop version                  how many were reaped
-
-Needs `[host] fault_injection = true` in the machine's configuration.")]
-    Orphans {
-        /// How many
-        count: u32,
-    },
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum CrashProcess {
-    Supervisor,
-    Log,
-    Init,
 }
 
 fn socket_path(text: &str) -> Result<PathBuf, String> {

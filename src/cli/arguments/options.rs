@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use orlop::control::LogLevel;
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Json {
@@ -22,18 +23,62 @@ pub(crate) struct StatusArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LogsArguments {
-    /// The containers; none is all of them
+    /// The containers, @kernel, @orlop; none is all containers
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
+    /// What the kernel (@kernel) and Orlop itself (@orlop) say, too
+    #[arg(short, long)]
+    pub(crate) all: bool,
     /// Go on with what is written from now on
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// Begin with the last LINES lines of each
-    #[arg(short = 'n', long, value_name = "LINES", value_parser = count, allow_hyphen_values = true)]
+    #[arg(
+        short = 'n',
+        long,
+        visible_alias = "tail",
+        value_name = "LINES",
+        value_parser = count,
+        allow_hyphen_values = true
+    )]
     pub(crate) lines: Option<u64>,
+    /// What was written from TIME on: 10m (before now), boot+90s, 14:30 (UTC), or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub(crate) since: Option<String>,
+    /// What was written up to TIME
+    #[arg(long, value_name = "TIME", value_parser = when, conflicts_with = "follow")]
+    pub(crate) until: Option<String>,
+    /// Lines with TEXT in them; TEXT is no pattern. Lines are counted (-n) before
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
     /// Begin each line with the time at which it was read
     #[arg(short, long, conflicts_with = "json")]
     pub(crate) timestamps: bool,
+    /// Print one JSON object a line, with the names of org.orlop.Control
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogLevelArguments {
+    /// From here on, until the next boot; without it, nothing is changed
+    #[arg(value_parser = level, value_name = "error|warn|info|debug")]
+    pub(crate) level: Option<LogLevel>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EventsArguments {
+    /// Of these containers; none is everything
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Go on with what happens from now on
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// What happened from TIME on: 10m (before now), boot+90s, 14:30 (UTC), or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    pub(crate) since: Option<String>,
     /// Print one JSON object a line, with the names of org.orlop.Control
     #[arg(long)]
     pub(crate) json: bool,
@@ -123,9 +168,12 @@ pub(crate) struct CopyArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct NameArguments {
-    /// The container
-    pub(crate) name: String,
+pub(crate) struct TopArguments {
+    /// The container whose processes are listed; none is the table of all containers
+    pub(crate) name: Option<String>,
+    /// What the table begins in the order of: cpu, memory, tasks, restarts, state, name
+    #[arg(long, value_name = "KEY", default_value = "cpu", value_parser = crate::cli::monitor::sort, conflicts_with = "name")]
+    pub(crate) sort: String,
     #[command(flatten)]
     pub(crate) json: Json,
 }
@@ -239,6 +287,19 @@ Examples:
 
 pub(super) fn signal_number(text: &str) -> Result<i32, String> {
     orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
+}
+
+fn level(text: &str) -> Result<LogLevel, String> {
+    let level = LogLevel::ALL.iter().copied().find(|level| level.as_str() == text);
+    level.ok_or_else(|| String::from("write error, warn, info or debug"))
+}
+
+/// Read again by the machine, by its own clock.
+fn when(text: &str) -> Result<String, String> {
+    match orlop::control::When::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(String::from(orlop::control::WHEN_HELP)),
+    }
 }
 
 fn count(text: &str) -> Result<u64, String> {

@@ -10,7 +10,7 @@ use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
-use super::{depends, devices, health, host, limits, mounts, process, restart, security};
+use super::{depends, devices, health, host, limits, mounts, process, restart, rules, security};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -183,6 +183,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             "How restarts are paced, and when there were too many.",
             |node, container: &mut Container| super::fill(&restart::POLICY, node, &mut container.restart_policy),
         ),
+        rules::RESTART_RULES,
         Key::new(
             "stop_signal",
             Shape::Any(&[Shape::Text(&kinds::SIGNAL), Shape::Integer { min: 1, max: 64 }]),
@@ -272,7 +273,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             "log",
             Shape::Table(&limits::LOG),
             "log = { memory = \"1M\" }",
-            "How much of what it prints is kept.",
+            "What is kept of its output, and how much.",
             |node, container: &mut Container| super::fill(&limits::LOG, node, &mut container.log),
         ),
     ],
@@ -321,6 +322,7 @@ impl Container {
             watchdog: None,
             restart: Restart::No,
             restart_policy: RestartPolicy::default(),
+            restart_rules: Vec::new(),
             stop_signal: None,
             stop_grace_period: DEFAULT_GRACE,
             privileged: false,
@@ -341,7 +343,7 @@ impl Container {
             ulimits: BTreeMap::new(),
             shm_size: DEFAULT_SHM,
             labels: BTreeMap::new(),
-            log: ContainerLog { memory: DEFAULT_LOG, rate: None },
+            log: ContainerLog { memory: DEFAULT_LOG, rate: None, syslog: false },
             declared_at: String::new(),
         }
     }

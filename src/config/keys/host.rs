@@ -1,8 +1,9 @@
-//! `[host]`, `[host.dns]`, `[host.log]`.
+//! `[host]`, `[host.control]`, `[host.dns]`, `[host.log]`.
 
+use super::super::admission::{Admission, FIRST_CONTAINER_ID, Readers};
 use super::super::diagnostic::Mistake;
 use super::super::model::{Dns, Host};
-use super::super::shape::{Key, Keys, Problem, Shape, refused};
+use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node, Value};
 use super::super::value::address;
 use super::kinds::{self, size_from, time_from};
@@ -75,6 +76,13 @@ pub(crate) static HOST: Keys<Host> = Keys {
         )
         .default("true"),
         Key::new(
+            "control",
+            Shape::Table(&CONTROL),
+            "[host.control]",
+            "Who may speak with the machine on its control socket, besides its root.",
+            |node, host: &mut Host| super::fill(&CONTROL, node, &mut host.control),
+        ),
+        Key::new(
             "fault_injection",
             Shape::Flag,
             "fault_injection = true",
@@ -111,6 +119,45 @@ pub(crate) static HOST: Keys<Host> = Keys {
         refused("logging", "write [host.log] with memory = \"8M\""),
     ],
     rules: &[no_sysctl_twice, ports_start_at_zero],
+};
+
+/// A user or a group of the machine. Root needs no leave, and a container's ids change with the names of others.
+const ID: Shape = Shape::Integer { min: 1, max: FIRST_CONTAINER_ID as i64 - 1 };
+
+static CONTROL: Keys<Admission> = Keys {
+    what: "[host.control]",
+    keys: &[
+        Key::new(
+            "group",
+            ID,
+            "group = 900",
+            "Number of the group whose members may do on the control socket what root may. The socket is theirs too then.",
+            |node, control: &mut Admission| control.group = node.number(),
+        ),
+        Key::new(
+            "read_only",
+            Shape::Any(&[
+                Shape::Word { words: &[word("everyone", "whoever can reach the socket")], refused: &[] },
+                Shape::List(&ID),
+            ]),
+            "read_only = [1000]",
+            "Numbers of users who may look and change nothing, or `\"everyone\"`. The socket takes connections from all \
+             then, and refuses those who are not meant.",
+            |node, control: &mut Admission| {
+                control.readers = match node.text() {
+                    Some(_) => Readers::Everyone,
+                    None => Readers::Users(node.each().iter().filter_map(Node::number).collect()),
+                };
+            },
+        )
+        .default("[]"),
+    ],
+    refused: &[
+        refused("users", "write read_only = [1000] for users who may look, and group = 900 for those who may do all"),
+        refused("mode", "the socket's mode follows from group and read_only"),
+        refused("ports", "write control_ports = false in [host]"),
+    ],
+    rules: &[],
 };
 
 static DNS: Keys<Dns> = Keys {

@@ -182,10 +182,18 @@ pub(crate) static LOG: Keys<ContainerLog> = Keys {
             "Bytes a second that are kept; what is above is counted and dropped. Without it: as much as it writes.",
             |node, log: &mut ContainerLog| log.rate = node.bytes(),
         ),
+        Key::new(
+            "syslog",
+            Shape::Flag,
+            "log = { syslog = true }",
+            "Whether it has /dev/log, where programs that use syslog(3) write. Their messages are kept with its output.",
+            |node, log: &mut ContainerLog| log.syslog = node.flag().unwrap_or(log.syslog),
+        )
+        .default("false"),
     ],
     refused: &[
-        refused("driver", "there is one log: memory and rate are its keys"),
-        refused("options", "there is one log: memory and rate are its keys"),
+        refused("driver", "there is one log: memory, rate and syslog are its keys"),
+        refused("options", "there is one log: memory, rate and syslog are its keys"),
         refused("max_size", "write memory = \"256K\""),
     ],
     rules: &[],

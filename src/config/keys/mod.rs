@@ -12,6 +12,7 @@ mod network;
 mod process;
 mod refused;
 mod restart;
+mod rules;
 mod security;
 
 use super::model::{Config, Container, Volume};

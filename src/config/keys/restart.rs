@@ -74,13 +74,18 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
                 words: &[
                     word("hold", "It is tried again at `max_delay`, for ever."),
                     word("fail", "It is `failed`, until a person starts it."),
+                    word("reboot", "The machine is rebooted, unless it was booted in the last ten minutes."),
                 ],
                 refused: &[],
             },
             "restart_policy = { max_attempts = 5, then = \"fail\" }",
             "What happens when the failure budget is spent.",
             |node, policy: &mut RestartPolicy| {
-                policy.then = if node.text() == Some("fail") { Exhausted::Fail } else { Exhausted::Hold };
+                policy.then = match node.text() {
+                    Some("fail") => Exhausted::Fail,
+                    Some("reboot") => Exhausted::Reboot,
+                    Some(_) | None => Exhausted::Hold,
+                };
             },
         )
         .default("\"hold\""),

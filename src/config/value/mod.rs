@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod capability;
 pub(crate) mod cpuset;
 pub(crate) mod device;
+pub(crate) mod end;
 pub(crate) mod environment;
 pub(crate) mod fits;
 pub(crate) mod image;

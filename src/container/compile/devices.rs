@@ -18,7 +18,7 @@ const ALL: &str = "/dev";
 
 /// Whether its /dev is not the one that all share.
 pub(super) fn has_own(container: &Container) -> bool {
-    container.privileged || container.tty || !container.devices.is_empty()
+    container.privileged || container.tty || container.log.syslog || !container.devices.is_empty()
 }
 
 pub(super) fn devices(container: &Container, facts: &Facts) -> (Vec<Device>, Vec<DeviceRule>) {

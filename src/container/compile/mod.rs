@@ -21,6 +21,7 @@ use super::seccomp::{self, Seccomp};
 use super::spec::{self, Device, IdMapping, Linux, Namespace, Process, Resources, RootPath, Spec, User};
 use super::steps::{Files, Names, NamespaceKind, Root};
 use crate::config::{self, Capabilities, Container, NetworkMode, Readiness, Rlimit, UserNamespace};
+pub use mounts::SYSLOG;
 use mounts::{mounts, volumes};
 
 /// Of the specification.

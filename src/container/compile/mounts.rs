@@ -11,6 +11,9 @@ use crate::config::{CgroupMode, Container, NetworkMode, Tmpfs, UserNamespace, Vo
 use crate::container::spec::Mount;
 use crate::container::steps::Volume;
 
+/// Beside its files for /etc: the socket that it finds at /dev/log.
+pub const SYSLOG: &str = "syslog";
+
 fn mount(destination: &str, kind: &str, options: &[&str]) -> Mount {
     Mount {
         destination: destination.to_owned(),
@@ -61,6 +64,10 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
             &["nosuid", "noexec", "nodev", "ro"],
         ));
     }
+    let syslog = container
+        .log
+        .syslog
+        .then(|| bind(format!("{}/{SYSLOG}", facts.files), "/dev/log", &["nosuid", "noexec", "nodev", "ro"]));
     let notify = super::has_notify_socket(container).then(|| {
         let source = format!("{}/{}", facts.files, super::NOTIFY_FILE);
         bind(source, super::NOTIFY_SOCKET, &["nosuid", "noexec", "nodev"])
@@ -91,7 +98,7 @@ pub(super) fn mounts(container: &Container, image: &Defaults, facts: &Facts) -> 
         bind(source, target, &options)
     }));
     // Last: /run may be one of those before.
-    mounts.extend(notify);
+    mounts.extend(syslog.into_iter().chain(notify));
     mounts
 }
 

@@ -1,9 +1,9 @@
 //! A supervisor takes over from the one before it; safe mode.
 
 use super::declared::{config, ms, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 fn world(plays: &[Play]) -> World {
     let mut config = config(&[("web", &[])]);
@@ -22,7 +22,7 @@ fn adopted(record: Record, found: Option<Found>) -> Supervisor {
 fn running_record() -> Record {
     let mut world = world(&[]);
     world.run_until(s(2));
-    world.disk.remove("web").unwrap()
+    world.disk.records.remove("web").unwrap()
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn one_that_is_not_declared_any_more_is_stopped() {
     world.run_for(s(20));
     assert!(!world.exists("web"));
     assert!(world.news("web").iter().any(|news| news == "stopping -> exited: is not declared any more"));
-    assert_eq!((world.sup.status("web"), world.disk.get("web")), (None, None), "it is forgotten");
+    assert_eq!((world.core.status("web"), world.disk.records.get("web")), (None, None), "it is forgotten");
 }
 
 #[test]

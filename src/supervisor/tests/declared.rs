@@ -4,22 +4,14 @@ use std::time::Duration;
 
 use super::*;
 
+pub(crate) use crate::simulation::failure;
+
 pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
 pub(crate) fn s(s: u64) -> Duration {
     Duration::from_secs(s)
-}
-
-pub(crate) fn failure(fault: Fault) -> StartFailure {
-    StartFailure {
-        step: "exec".into(),
-        object: "/app".into(),
-        errno: 2,
-        text: "No such file or directory".into(),
-        fault,
-    }
 }
 
 /// Containers by name, each with what it depends on; everything else as Compose has it.

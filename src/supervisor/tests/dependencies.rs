@@ -1,9 +1,9 @@
 //! `depends_on`: who waits for whom, at a start and at a stop.
 
 use super::declared::{config, declared, ms, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 fn chain() -> Config {
     config(&[("app", &["db"]), ("db", &["net"]), ("net", &[])])
@@ -197,7 +197,7 @@ fn a_dependent_that_follows_goes_down_with_its_dependency_and_comes_back_after_i
     assert_eq!(world.starts("stays").len(), 1);
     assert_eq!(world.status("web").restarts, 1);
     // No failure of its own: the next real one has the shortest pause.
-    assert_eq!(world.sup.record("web").map(|record| (record.streak, record.failures)), Some((0, 0)));
+    assert_eq!(world.core.record("web").map(|record| (record.streak, record.failures)), Some((0, 0)));
 
     // A person's stop and start as well: it goes first, and comes after.
     world.tell(stop("db"));
@@ -231,7 +231,8 @@ fn a_follower_that_a_person_stops_stays_down_and_a_shutdown_ends_it() {
     world.run_for(s(1));
     world.tell(stop("db"));
     world.run_for(s(1));
-    world.tell(Event::Shutdown { deadline: world.now + s(60) });
+    let deadline = world.now + s(60);
+    world.tell(Event::Shutdown { deadline });
     world.run_for(s(30));
     assert_eq!((world.state("web"), world.state("db")), (StateKind::Exited, StateKind::Exited));
 }

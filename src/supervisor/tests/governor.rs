@@ -1,9 +1,9 @@
 //! Starts in flight, and starts a second, whoever asks for them.
 
 use super::declared::{config, ms, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 #[test]
 fn one_loop_does_not_delay_the_others() {
@@ -37,11 +37,11 @@ fn no_more_starts_are_in_flight_than_the_machine_can_bear() {
     let mut world = World::new(config(&all)).booted();
     let mut most = 0;
     while world.step(s(5)) {
-        let starting = world.sup.statuses().filter(|it| it.state == StateKind::Starting).count();
+        let starting = world.core.statuses().filter(|it| it.state == StateKind::Starting).count();
         most = most.max(starting);
     }
     assert_eq!(most, MAX_IN_FLIGHT);
-    assert!(world.sup.statuses().all(|it| it.state == StateKind::Running));
+    assert!(world.core.statuses().all(|it| it.state == StateKind::Running));
     let last = world.asked().filter(|(_, it)| is_start(it)).map(|(at, _)| at).max();
     assert!(last.unwrap() <= s(1) + ms(70), "a hundred starts are one burst: {last:?}");
 }

@@ -1,10 +1,10 @@
 //! Health checks, readiness and watchdogs.
 
 use super::declared::{declared, ms, s};
-use super::live::Play;
 use super::world::{Entry, World};
 use super::*;
 use crate::config::{HealthCheck, Probe, Test};
+use crate::simulation::{Play, Safe};
 
 fn failed(text: &str) -> Option<Probed> {
     Some(Probed::Failed { text: text.into() })
@@ -273,7 +273,7 @@ fn in_safe_mode_nothing_follows_from_what_is_running() {
     let text = "[container.a]\nwatchdog = '10s'\nhealthcheck = { tcp = 1 }\n[container.b]\nready = 'fd'";
     let mut world = World::new(declared(text)).booted();
     world.run_for(s(5));
-    world.crash_into(super::world::Safe::Yes);
+    world.crash_into(Safe::Yes);
     let asked = probes(&world, "a").len();
     world.run_for(s(500));
     assert_eq!((world.state("a"), world.state("b")), (StateKind::Running, StateKind::Running));

@@ -1,9 +1,9 @@
 //! Images that cannot be used, and containers that are left alone.
 
 use super::declared::{config, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 fn world(plays: &[Play]) -> World {
     let mut config = config(&[("web", &[])]);

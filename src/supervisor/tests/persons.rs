@@ -1,9 +1,9 @@
 //! What a person asks for: start, stop, restart, kill; and what cannot be.
 
 use super::declared::{config, ms, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 fn world(plays: &[Play]) -> World {
     let mut config = config(&[("web", &[])]);

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::declared::{declared, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 const TWO: &str = "[container.db]\nstop_signal = 'SIGQUIT'\n[container.web]\ndepends_on = ['db']\n";
 
@@ -47,7 +47,8 @@ fn what_can_be_changed_live_is() {
     assert_eq!(world.story(), [""; 0]);
     let generation = world.status("web").generation;
     let exit = Exit::Code(0);
-    world.tell(Event::Ended { name: "web".into(), generation, exit, oom: false, at: world.now });
+    let at = world.now;
+    world.tell(Event::Ended { name: "web".into(), generation, exit, oom: false, at });
     world.tell(Event::Emptied { name: "web".into(), generation });
     assert_eq!(world.state("web"), StateKind::Backoff);
 }
@@ -83,10 +84,10 @@ fn what_is_not_declared_any_more_is_stopped_in_order_and_forgotten() {
     world.run_for(s(5));
     let done: Vec<String> = world.story().iter().map(|deed| deed.split_once(' ').unwrap().1.into()).collect();
     assert_eq!(done.iter().filter(|deed| !deed.starts_with("forget")).collect::<Vec<_>>(), stops);
-    assert_eq!(world.sup.statuses().count(), 0);
-    assert!(world.disk.is_empty());
+    assert_eq!(world.core.statuses().count(), 0);
+    assert!(world.disk.records.is_empty());
     world.crash();
-    assert_eq!(world.sup.statuses().count(), 0);
+    assert_eq!(world.core.statuses().count(), 0);
 }
 
 #[test]
@@ -156,7 +157,8 @@ fn not_while_it_goes_down_or_takes_over() {
     let mut world = World::new(declared(TWO));
     assert_eq!(world.tell(reload()), Outcome::Refused(Refusal::TakingOver));
     let mut world = running(TWO);
-    world.tell(Event::Shutdown { deadline: world.now + s(60) });
+    let deadline = world.now + s(60);
+    world.tell(Event::Shutdown { deadline });
     assert_eq!(world.tell(reload()), Outcome::Refused(Refusal::ShuttingDown));
 }
 
@@ -173,16 +175,17 @@ fn a_supervisor_that_dies_in_the_middle_is_followed_by_one_that_goes_on() {
                 world.crash();
             }
             for _ in 0..steps {
-                world.step(world.now + s(60));
+                let end = world.now + s(60);
+                world.step(end);
             }
             world.crash();
             world.run_for(s(60));
             let at = format!("{effects} effects, then {steps} steps");
-            let names: Vec<String> = world.sup.statuses().map(|it| it.name).collect();
+            let names: Vec<String> = world.core.statuses().map(|it| it.name).collect();
             assert_eq!(names, ["db", "new", "still", "web"], "{at}");
-            for status in world.sup.statuses() {
+            for status in world.core.statuses() {
                 assert_eq!(status.state, StateKind::Running, "{at}: {status:?}");
-                let made = world.disk[&status.name].made;
+                let made = world.disk.records[&status.name].made;
                 assert_eq!(made, u64::from(status.name != "still"), "{at}: {}", status.name);
             }
             assert!(world.starts("still").is_empty(), "{at}");
@@ -202,17 +205,17 @@ proptest! {
         for (text, dies) in texts.iter().skip(1).zip(&dies_after) {
             let config = declared(text);
             let planned = plan(&world.config, &config);
-            let before: Vec<Status> = world.sup.statuses().collect();
+            let before: Vec<Status> = world.core.statuses().collect();
             world.log.clear();
             world.reload(config.clone(), dies.unwrap_or(usize::MAX));
             if dies.is_some() {
                 world.crash();
             }
             world.run_for(s(120));
-            let names: Vec<String> = world.sup.statuses().map(|it| it.name).collect();
+            let names: Vec<String> = world.core.statuses().map(|it| it.name).collect();
             let declared: Vec<String> = config.containers.keys().cloned().collect();
             prop_assert_eq!(&names, &declared);
-            for status in world.sup.statuses() {
+            for status in world.core.statuses() {
                 prop_assert_eq!(status.state, StateKind::Running, "{:?}", status);
                 let started = !world.starts(&status.name).is_empty();
                 let action = planned.containers.iter().find(|it| it.name == status.name).map(|it| it.action);

@@ -1,9 +1,9 @@
 //! What follows an end: policies, pauses, budgets, and the governor.
 
-use super::declared::{config, failure, ms, s};
-use super::live::Play;
+use super::declared::{config, declared, failure, ms, s};
 use super::world::World;
 use super::*;
+use crate::simulation::{Play, Safe};
 
 fn world(restart: Restart, policy: RestartPolicy, plays: &[Play]) -> World {
     let mut config = config(&[("web", &[])]);
@@ -257,7 +257,7 @@ fn a_mount_that_cannot_be_removed_is_tried_again() {
 fn a_report_about_another_generation_changes_nothing() {
     let mut world = world(Restart::Always, RestartPolicy::default(), &[]);
     world.run_for(s(1));
-    let before = world.sup.record("web");
+    let before = world.core.record("web");
     let name = || String::from("web");
     for generation in [0, 2, 7] {
         let (exit, at) = (Exit::Code(1), s(2));
@@ -281,5 +281,81 @@ fn a_report_about_another_generation_changes_nothing() {
             assert_eq!(outcome, Outcome::Ignored("it is about another generation"));
         }
     }
-    assert_eq!(world.sup.record("web"), before);
+    assert_eq!(world.core.record("web"), before);
+}
+
+const RULES: &str = "
+    [container.a]
+    restart = 'on-failure'
+    restart_policy = { delay = '1s' }
+    restart_rules = [
+        { on = [3, '100-110', 'SIGSEGV'], then = 'fail' },
+        { on = '3', then = 'reboot' },
+        { on = [0, 'oom'], then = 'restart' },
+        { on = [4, 'SIGTERM'], then = 'success' },
+        { on = 'start', then = 'fail' },
+    ]
+";
+
+#[test]
+fn the_first_rule_that_fits_an_end_decides() {
+    let check = |play: Play, expected: &str| {
+        let mut world = World::new(declared(RULES)).play("a", &[play, Play::default()]).booted();
+        world.run_for(s(20));
+        let found = (world.state("a").word(), world.starts("a").len(), world.status("a").exit_code);
+        assert_eq!(format!("{found:?}"), expected, "{:#?}", world.news("a"));
+    };
+    let ends = |exit: Exit| Play { ends: Some((s(1), exit)), ..Play::default() };
+    check(ends(Exit::Code(3)), "(\"failed\", 1, Some(3))");
+    check(ends(Exit::Code(105)), "(\"failed\", 1, Some(105))");
+    check(ends(Exit::Code(111)), "(\"running\", 2, None)");
+    check(ends(Exit::Signal(11)), "(\"failed\", 1, Some(139))");
+    check(ends(Exit::Code(0)), "(\"running\", 2, None)");
+    check(Play { oom: true, ..ends(Exit::Signal(9)) }, "(\"running\", 2, None)");
+    check(ends(Exit::Code(4)), "(\"exited\", 1, Some(4))");
+    check(ends(Exit::Signal(15)), "(\"exited\", 1, Some(143))");
+    check(Play { fails: Some(Fault::Permanent), ..Play::default() }, "(\"failed\", 1, None)");
+    check(Play { fails: Some(Fault::Transient), ..Play::default() }, "(\"running\", 2, None)");
+}
+
+#[test]
+fn an_end_that_was_asked_for_is_no_ones_rule() {
+    let mut world = World::new(declared(RULES)).booted();
+    world.run_for(s(1));
+    world.tell(Event::Restart { name: "a".into() });
+    world.run_for(s(5));
+    assert_eq!((world.state("a"), world.starts("a").len()), (StateKind::Running, 2));
+}
+
+#[test]
+fn a_reboot_is_asked_for_once_and_not_just_after_one() {
+    let text = "
+        [container.a]
+        restart = 'always'
+        restart_policy = { delay = '1s', max_delay = '1m', max_attempts = 3, window = '1h', then = 'reboot' }
+        [container.b]
+        restart_rules = [{ on = 9, then = 'reboot' }]
+    ";
+    let reboots =
+        |world: &World| world.story().into_iter().filter(|deed| deed.contains("reboot")).collect::<Vec<_>>();
+    let mut world = World::new(declared(text)).play("a", &[Play::exits(s(1), 1)]).booted();
+    world.run_until(s(599));
+    assert_eq!((reboots(&world), world.state("a").is_down()), (vec![], true));
+    world.run_until(s(665));
+    let asked = reboots(&world);
+    assert!(asked.len() == 1 && asked[0].ends_with("reboot for a"), "{asked:?}");
+    let deadline = world.now + s(60);
+    world.tell(Event::Shutdown { deadline });
+    world.run_for(s(60));
+    assert_eq!(reboots(&world).len(), 1);
+
+    let mut world = World::new(declared(text)).play("b", &[Play::exits(s(700), 9)]).booted();
+    world.run_until(s(710));
+    assert_eq!(reboots(&world), ["701.0 reboot for b"]);
+    // Nothing unasked in safe mode.
+    let mut world = World::new(declared(text)).play("b", &[Play::exits(s(700), 9)]).booted();
+    world.run_until(s(100));
+    world.crash_into(Safe::Yes);
+    world.run_until(s(710));
+    assert_eq!(reboots(&world), [""; 0]);
 }

@@ -1,9 +1,9 @@
 //! Shutdown: in order, in parallel, within the deadline.
 
 use super::declared::{config, ms, s};
-use super::live::Play;
 use super::world::World;
 use super::*;
+use crate::simulation::Play;
 
 fn chain() -> Config {
     config(&[("app", &["db"]), ("db", &["net"]), ("net", &[]), ("other", &[])])
@@ -42,7 +42,7 @@ fn stops_in_the_reverse_order_and_what_is_independent_at_once() {
     assert_eq!(found, expected);
     assert_eq!(only(&story, "done"), ["10.3 done"]);
     assert_eq!(world.cause("app"), "was stopped by the shutdown and was killed by SIGTERM");
-    assert!(world.sup.statuses().all(|it| (it.state, it.wanted) == (StateKind::Exited, Wanted::Down)));
+    assert!(world.core.statuses().all(|it| (it.state, it.wanted) == (StateKind::Exited, Wanted::Down)));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn powers_off_within_the_deadline_from_every_state() {
     assert_eq!(only(&story, "done "), [""; 0]);
     assert_eq!(story.iter().filter(|line| line.ends_with(" done")).count(), 1);
     assert!(story.contains(&"30.0 done".into()), "{story:#?}");
-    let up: Vec<String> = world.sup.statuses().filter(|it| !it.state.is_down()).map(|it| it.name).collect();
+    let up: Vec<String> = world.core.statuses().filter(|it| !it.state.is_down()).map(|it| it.name).collect();
     assert_eq!(up, ["kill", "stuck"]);
 }
 
@@ -188,7 +188,7 @@ fn a_deadline_in_the_past_kills_everything_at_once() {
 fn what_is_not_adopted_in_time_is_killed_with_the_rest() {
     let mut world = World::new(chain()).booted();
     world.run_until(s(10));
-    let running = world.disk["app"].clone();
+    let running = world.disk.records["app"].clone();
     let mut stopping = running.clone();
     stopping.state = "stopping".into();
     (stopping.phase, stopping.why) = (Some("term".into()), Some("stop".into()));

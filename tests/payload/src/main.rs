@@ -45,9 +45,13 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   write BYTES PATTERN   numbered lines, as fast as possible
   write-forever PATTERN
   partial TEXT          without an end of line
+  messages PATH COUNT PAUSE TEXT
+                        numbered ones, each with a priority, to a socket of datagrams or a file, with
+                        milliseconds between them
   copy                  its input, until that ends
   terminal              its size, and the lines typed there, until `exit CODE`
   serve PORT            answers HTTP, with the status in /tmp/status if there is one
+  ask SOCKET MESSAGE…   sends each with a NUL behind it, and prints what is answered
   notify LINE…          to NOTIFY_SOCKET, in one datagram
   notify-flood          for ever
   line-on NUMBER        writes a line on a descriptor
@@ -108,6 +112,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["forkbomb"] => process::fork_bomb(),
         ["hog", megabytes] => process::hog(number(megabytes)?),
         ["burn", seconds] => process::burn(number(seconds)?),
+        ["ask", socket, messages @ ..] => talk::ask(socket, messages),
         ["fds"] => look::fds(),
         ["ids"] => look::ids(),
         ["ns"] => look::namespaces(),
@@ -139,6 +144,9 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["copy"] => talk::copy(),
         ["terminal"] => talk::terminal(),
         ["partial", text] => output::partial(text),
+        ["messages", path, count, pause, text] => {
+            output::messages(path, number(count)?, number(pause)?, text)
+        }
         ["stamp-and-stay"] => process::stamp_and_stay(),
         ["stamps", milliseconds] => process::stamps(number(milliseconds)?),
         ["run", words @ ..] => hostile::run(words),

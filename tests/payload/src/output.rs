@@ -2,6 +2,7 @@
 
 use std::io::{BufWriter, Read, Write};
 use std::net::TcpListener;
+use std::os::unix::net::UnixDatagram;
 
 use crate::system;
 
@@ -26,6 +27,30 @@ pub(crate) fn write(bytes: Option<u64>, pattern: &str) -> Result<(), String> {
 pub(crate) fn partial(text: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| e.to_string())
+}
+
+/// As syslog(3) does, waiting while there is no room; or as a line each, into what is no socket.
+#[allow(clippy::disallowed_methods, reason = "a program that says something now and then")]
+pub(crate) fn messages(path: &str, count: u64, pause: u64, text: &str) -> Result<(), String> {
+    system::end_on_term()?;
+    let said = |e: std::io::Error| format!("{path}: {}", system::error_name(&e));
+    let socket = UnixDatagram::unbound().map_err(said)?;
+    let mut file = match socket.connect(path) {
+        Ok(()) => None,
+        Err(_) => Some(std::fs::OpenOptions::new().write(true).open(path).map_err(said)?),
+    };
+    for number in 0..count {
+        let message = format!("<14>{text} {number:06}");
+        match &mut file {
+            Some(file) => file.write_all(message.as_bytes()).map_err(said)?,
+            None => socket.send(message.as_bytes()).map(drop).map_err(said)?,
+        }
+        if pause > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(pause));
+        }
+    }
+    println!("said {count}");
+    Ok(())
 }
 
 pub(crate) fn write_file(path: &str, text: &str) -> Result<(), String> {

@@ -1,6 +1,7 @@
 //! What a program does with its input, and with a terminal.
 
 use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 
 use crate::system;
 
@@ -16,6 +17,23 @@ pub(crate) fn copy() -> Result<(), String> {
         let read = buffer.get(..count).unwrap_or_default();
         out.write_all(read).and_then(|()| out.flush()).map_err(|e| e.to_string())?;
     }
+}
+
+/// Each message with a NUL behind it → its answer, a line each.
+pub(crate) fn ask(socket: &str, messages: &[&str]) -> Result<(), String> {
+    let mut stream = UnixStream::connect(socket).map_err(|e| e.to_string())?;
+    for message in messages {
+        // One that is closed to us may have said why.
+        let sent = stream.write_all(&[message.as_bytes(), &[0]].concat());
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while stream.read(&mut byte).is_ok_and(|count| count == 1) && byte != [0] {
+            answer.extend(byte);
+        }
+        println!("{}", String::from_utf8_lossy(&answer));
+        sent.map_err(|e| e.to_string())?;
+    }
+    Ok(())
 }
 
 /// The size of the terminal on standard input, again at each change; ends at a line `exit CODE`, or at

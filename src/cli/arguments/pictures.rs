@@ -1,0 +1,69 @@
+//! The options of what is simulated and drawn.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Json;
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArguments {
+    /// Files and folders of TOML, as one configuration
+    #[arg(value_name = "CONFIG", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// What goes wrong, as often as wanted: db=oom@boot, web=exit:1@30s, api=hang@start
+    #[arg(long = "fail", value_name = "NAME=WHAT@WHEN")]
+    pub(crate) fails: Vec<String>,
+    /// How much time passes, from the boot on
+    #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = simulated)]
+    pub(crate) time: Duration,
+    /// When the machine is asked to power off
+    #[arg(long, value_name = "TIME", value_parser = simulated)]
+    pub(crate) shutdown: Option<Duration>,
+    /// Draws the jitter of pauses and how long starts take
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
+    /// Draw it as a timeline, into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArguments {
+    /// Files and folders of TOML, as one configuration; none is that of the machine
+    #[arg(value_name = "CONFIG")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// As a picture (this is the default)
+    #[arg(long, conflicts_with = "dot")]
+    pub(crate) svg: bool,
+    /// As a graph in the language of Graphviz
+    #[arg(long)]
+    pub(crate) dot: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BootArguments {
+    /// Print a picture: the phases, and each container on its way up
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) svg: bool,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+/// The longest that can be simulated: a month.
+const LONGEST: Duration = Duration::from_secs(31 * 86_400);
+
+fn simulated(text: &str) -> Result<Duration, String> {
+    let time = orlop::config::time(text).map_err(|mistake| match mistake.help {
+        Some(help) => format!("{}; {help}", mistake.message),
+        None => mistake.message,
+    })?;
+    if time > LONGEST {
+        return Err(String::from("31d is the longest"));
+    }
+    Ok(time)
+}

@@ -1,0 +1,75 @@
+//! `orlop simulate` and `orlop graph` on tests/simulate/shop.toml, against the files beside it; `ORLOP_BLESS=1`
+//! writes these anew.
+
+use std::path::{Path, PathBuf};
+
+use super::testing::{Outcome, run_alone};
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulate").join(name)
+}
+
+#[track_caller]
+pub(super) fn is_golden(name: &str, found: &str) {
+    if std::env::var_os("ORLOP_BLESS").is_some() {
+        std::fs::write(golden(name), found).unwrap();
+    }
+    let expected = std::fs::read_to_string(golden(name)).unwrap_or_default();
+    assert!(found == expected, "{name} is not\n{found}");
+}
+
+fn run(words: &str) -> Outcome {
+    run_alone(&format!("{} {}", words, golden("shop.toml").display()))
+}
+
+#[track_caller]
+fn check(name: &str, words: &str) {
+    let outcome = run(words);
+    assert_eq!((outcome.code, outcome.err.as_str()), (0, ""));
+    is_golden(name, &outcome.out);
+}
+
+#[test]
+fn tells_what_would_happen() {
+    check("boot.txt", "simulate");
+    check("oom.txt", "simulate --fail db=oom@run:20s --fail cache=exit:1@boot --for 1m");
+    check("shutdown.txt", "simulate --fail web=hang@stop --shutdown 5s --for 30s --seed 7");
+    check("shutdown.json", "simulate --fail web=hang@stop --shutdown 5s --for 30s --seed 7 --json");
+}
+
+#[test]
+fn draws_what_it_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("shop.svg");
+    check(
+        "oom.txt",
+        &format!("simulate --svg {} --fail db=oom@run:20s --fail cache=exit:1@boot --for 1m", svg.display()),
+    );
+    is_golden("oom.svg", &std::fs::read_to_string(svg).unwrap());
+    let outcome = run("simulate --svg /nonexistent/x.svg");
+    assert_eq!(outcome.err, "error: cannot write /nonexistent/x.svg: there is no such file\n");
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_and_another_is_not() {
+    let out = |seed| run(&format!("simulate --fail web=exit:1@start --seed {seed}")).out;
+    assert_eq!(out(3), out(3));
+    assert_ne!(out(3), out(4));
+}
+
+#[test]
+fn what_cannot_be_simulated_is_wrong_usage() {
+    let check = |words: &str, expected: &str| {
+        let outcome = run(&format!("simulate {words}"));
+        assert_eq!((outcome.code, outcome.out.as_str()), (2, ""), "{words}");
+        assert!(outcome.err.contains(expected), "{words}: {}", outcome.err);
+    };
+    check(
+        "--fail wbe=oom@boot",
+        "error: --fail `wbe=oom@boot`: no container is named `wbe`; did you mean `web`?\n",
+    );
+    check("--fail web=oom@20m", "error: --fail `web=oom@20m`: the simulation is over by then; --for says");
+    check("--shutdown 11m", "error: --shutdown: the simulation is over by then; --for says");
+    check("--for 40d", "31d is the longest");
+    check("--for 10", "\"10\" needs a unit");
+}

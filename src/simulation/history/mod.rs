@@ -1,0 +1,286 @@
+//! Random histories: containers that behave in every way, people who ask for anything at any time, reports
+//! that come late, disks that fill up, supervisors that die in between.
+//!
+//! A history is data: drawn from a seed (`draw.rs`), lived through under the eyes of the watch, and, when a
+//! promise breaks, made shorter for as long as it still does (`shrink.rs`).
+
+mod draw;
+mod shrink;
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+use super::core::Core;
+use super::disk::Saves;
+use super::lot::Lot;
+use super::machine::{Machine, Safe};
+use super::play::{Play, failure};
+use super::promise::{Breach, Promise};
+use crate::config::{Config, Container, Dependency, HealthCheck, Readiness, Restart, RestartPolicy};
+use crate::supervisor::{Event, Exit, Fault, Notice, Outcome, Probed};
+
+use shrink::shrink;
+
+const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// When it begins: nothing starts at the very first moment of a machine.
+const BEGIN: Duration = Duration::from_secs(1);
+
+/// Long enough for the longest chain of grace periods, and for a few of the longest pauses.
+const QUIET: Duration = Duration::from_secs(150);
+
+/// Of those that say themselves when they are ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A core that is told so often within one act does not come to rest.
+const MOST_TURNS: u32 = 10_000;
+
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Of what happens at one moment, and of the core.
+    seed: u64,
+    units: Vec<UnitPlan>,
+    acts: Vec<Act>,
+    last: Act,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct UnitPlan {
+    /// One bit for each earlier container, and how it depends on all of them.
+    depends_on: u8,
+    edge: Dependency,
+    ready: Readiness,
+    check: Option<HealthCheck>,
+    watchdog: Option<Duration>,
+    restart: Restart,
+    policy: RestartPolicy,
+    grace: Duration,
+    plays: Vec<Play>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Act {
+    Pass(Duration),
+    Ask(Ask, usize),
+    /// The supervisor dies after so many of the effects of this, and is gone for a while.
+    AskAndDie(Ask, usize, usize, Duration),
+    Stale {
+        unit: usize,
+        what: u64,
+        ahead: bool,
+    },
+    Crash(Duration, Safe),
+    Resume,
+    /// The supervisor dies after so many of its effects.
+    Shutdown(Duration, usize),
+    Disk(Saves),
+    SlowDisk(Duration),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ask {
+    Start,
+    Stop,
+    Restart,
+    Kill(i32),
+    ImageInvalid,
+    Quarantine,
+    /// Or lets go on.
+    Pause(bool),
+}
+
+/// A history that breaks a promise.
+#[derive(Debug)]
+pub struct Broken {
+    pub seed: u64,
+    pub history: History,
+    pub breach: Breach,
+}
+
+/// Lives through the histories of `seeds`, and returns the first that breaks a promise, as short as it gets.
+/// `blank` is a container with nothing declared.
+pub fn first_broken<C: Core>(blank: &Container, mut seeds: impl Iterator<Item = u64>) -> Option<Broken> {
+    seeds.find_map(|seed| {
+        let history = History::draw(seed);
+        let breach = history.live::<C>(blank).err()?;
+        let (history, breach) = shrink::<C>(blank, history, breach);
+        Some(Broken { seed, history, breach })
+    })
+}
+
+impl History {
+    /// What happens, and the first promise that is broken by it.
+    pub fn live<C: Core>(&self, blank: &Container) -> Result<(), Breach> {
+        let mut machine = self.machine::<C>(blank);
+        machine.tell(Event::Booted);
+        kept(&machine)?;
+        for act in &self.acts {
+            self.play(act, &mut machine)?;
+        }
+        self.play(&self.last, &mut machine)?;
+        // Whatever is wrong with it is repaired: what was asked for has to come about.
+        self.play(&Act::Disk(Saves::Work), &mut machine)?;
+        self.play(&Act::SlowDisk(Duration::ZERO), &mut machine)?;
+        pass(&mut machine, QUIET)?;
+        machine.check_end();
+        kept(&machine)
+    }
+
+    fn machine<C: Core>(&self, blank: &Container) -> Machine<C> {
+        let mut machine = Machine::new(BEGIN, self.config(blank), self.seed);
+        machine.lot = Some(Lot::new(self.seed));
+        machine.watch();
+        for (unit, name) in self.units.iter().zip(NAMES) {
+            machine.plays.insert(name.to_string(), unit.plays.clone());
+        }
+        machine
+    }
+
+    fn config(&self, blank: &Container) -> Config {
+        let mut config = Config::default();
+        for (unit, name) in self.units.iter().zip(NAMES) {
+            let mut container = blank.clone();
+            container.restart = unit.restart;
+            container.restart_policy = unit.policy;
+            container.stop_grace_period = unit.grace;
+            container.ready = unit.ready;
+            container.ready_timeout = READY_TIMEOUT;
+            container.healthcheck = unit.check.clone().unwrap_or_default();
+            container.watchdog = unit.watchdog;
+            for (bit, dependency) in NAMES.iter().enumerate().take(config.containers.len()) {
+                if unit.depends_on & (1 << bit) != 0 {
+                    container.depends_on.insert(dependency.to_string(), unit.edge);
+                }
+            }
+            config.containers.insert(name.to_string(), container);
+        }
+        config
+    }
+
+    fn name(&self, unit: usize) -> String {
+        let place = unit.checked_rem(self.units.len()).unwrap_or(0);
+        NAMES.get(place).copied().unwrap_or_default().to_string()
+    }
+
+    fn play<C: Core>(&self, act: &Act, machine: &mut Machine<C>) -> Result<(), Breach> {
+        match *act {
+            Act::Pass(time) => return pass(machine, time),
+            Act::Ask(ask, unit) => drop(machine.tell(ask.event(self.name(unit)))),
+            Act::AskAndDie(ask, unit, effects, gone) => {
+                machine.tell_and_do(ask.event(self.name(unit)), effects);
+                machine.crash(gone, Safe::No);
+            }
+            Act::Stale { unit, what, ahead } => return stale(machine, self.name(unit), what, ahead),
+            Act::Crash(gone, safe) => machine.crash(gone, safe),
+            Act::Resume => drop(machine.tell(Event::Resume)),
+            Act::Shutdown(time, effects) => {
+                let deadline = machine.now.saturating_add(time);
+                if effects < usize::MAX {
+                    machine.tell_and_do(Event::Shutdown { deadline }, effects);
+                    machine.crash(Duration::ZERO, Safe::No);
+                } else {
+                    machine.tell(Event::Shutdown { deadline });
+                }
+            }
+            Act::Disk(saves) => machine.disk.saves = saves,
+            Act::SlowDisk(time) => machine.disk.slow = time,
+        }
+        kept(machine)
+    }
+}
+
+fn kept<C: Core>(machine: &Machine<C>) -> Result<(), Breach> {
+    machine.breach().cloned().map_or(Ok(()), Err)
+}
+
+fn pass<C: Core>(machine: &mut Machine<C>, time: Duration) -> Result<(), Breach> {
+    let end = machine.now.saturating_add(time);
+    for _ in 0..MOST_TURNS {
+        let goes_on = machine.step(end);
+        kept(machine)?;
+        if !goes_on {
+            return Ok(());
+        }
+    }
+    let text = format!("more than {MOST_TURNS} turns in {time:?}");
+    Err(Breach { promise: Promise::Awaited, at: machine.now, text })
+}
+
+impl Ask {
+    fn event(self, name: String) -> Event {
+        match self {
+            Self::Start => Event::Start { name },
+            Self::Stop => Event::Stop { name },
+            Self::Restart => Event::Restart { name },
+            Self::Kill(signal) => Event::Kill { name, signal },
+            Self::ImageInvalid => Event::ImageInvalid { name, reason: "torn".to_string() },
+            Self::Pause(paused) => Event::Paused { name, paused },
+            Self::Quarantine => Event::Quarantine { name, reason: "cursed".to_string() },
+        }
+    }
+}
+
+/// A report about a generation that is not there changes nothing. Times that have come would, so that these
+/// are let pass first, without new ones that come of a slow disk.
+fn stale<C: Core>(machine: &mut Machine<C>, name: String, what: u64, ahead: bool) -> Result<(), Breach> {
+    let slow = core::mem::take(&mut machine.disk.slow);
+    pass(machine, Duration::ZERO)?;
+    let now = machine.core.status(&name).map_or(0, |status| status.generation);
+    let generation = if ahead { now.wrapping_add(1) } else { now.wrapping_sub(1) };
+    let before = machine.core.record(&name);
+    let event = stale_event(name.clone(), generation, what, machine.now);
+    let told = machine.log.len();
+    let outcome = machine.tell(event);
+    machine.disk.slow = slow;
+    kept(machine)?;
+    let unchanged = before == machine.core.record(&name) && machine.log.len() == told.saturating_add(1);
+    if matches!(outcome, Outcome::Ignored(_)) && unchanged {
+        return Ok(());
+    }
+    let text = format!("{name}, generation {generation}: {outcome:?}");
+    Err(Breach { promise: Promise::StaleReportsAreIgnored, at: machine.now, text })
+}
+
+fn stale_event(name: String, generation: u64, what: u64, at: Duration) -> Event {
+    let text = "no".to_string();
+    match what {
+        0 => Event::Started { name, generation, pid: 1, pidfd_inode: 1, stop_signal: None, check: None },
+        1 => Event::StartFailed { name, generation, failure: failure(Fault::Permanent) },
+        2 => Event::Ended { name, generation, exit: Exit::Code(1), oom: false, at },
+        3 => Event::Emptied { name, generation },
+        4 => Event::CleanFailed { name, generation, text },
+        5 => Event::KillFailed { name, generation, text },
+        6 => Event::Created { name, generation, pid: 1, pidfd_inode: 1 },
+        7 => Event::Notified { name, generation, notice: Notice::Ready },
+        8 => Event::Probed { name, generation, number: 1, answer: Probed::Passed },
+        _ => Event::SignalFailed { name, generation },
+    }
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SEED={} HISTORIES=1, shortened:\n{}\n{}", self.seed, self.history, self.breach)
+    }
+}
+
+impl fmt::Display for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (unit, name) in self.units.iter().zip(NAMES) {
+            let above = NAMES.iter().enumerate().filter(|(bit, _)| unit.depends_on & (1 << bit) != 0);
+            let above: Vec<&str> = above.map(|(_, name)| *name).take_while(|it| *it < name).collect();
+            writeln!(f, "{name}: depends_on {above:?}, restart {:?}, grace {:?}", unit.restart, unit.grace)?;
+            writeln!(f, "    {:?} {:?} {:?} {:?}", unit.edge, unit.ready, unit.check, unit.watchdog)?;
+            writeln!(f, "    {:?}", unit.policy)?;
+            for play in &unit.plays {
+                writeln!(f, "    {play:?}")?;
+            }
+        }
+        for act in self.acts.iter().chain([&self.last]) {
+            writeln!(f, "{act:?}")?;
+        }
+        write!(f, "(lot {})", self.seed)
+    }
+}

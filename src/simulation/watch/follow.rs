@@ -1,0 +1,316 @@
+//! Takes in what the core was told and what it asks for, and says whether it may.
+
+use alloc::format;
+use core::time::Duration;
+
+use super::shadow::{Ending, Shadow, Word};
+use super::{Closing, View, Watch, is_met};
+use crate::config::{Exhausted, Restart};
+use crate::simulation::core::Core;
+use crate::simulation::promise::Promise;
+use crate::supervisor::{
+    Effect, Event, Exit, Fault, Found, Notice, Outcome, Probed, Record, START_DEADLINE, StateKind, Wanted,
+};
+
+const SIGTERM: i32 = 15;
+
+impl Watch {
+    pub(in crate::simulation) fn told<C: Core>(
+        &mut self,
+        view: &View<'_, C>,
+        event: &Event,
+        outcome: &Outcome,
+    ) {
+        match (outcome, event) {
+            (Outcome::Done, event) => {
+                self.happened(view, event);
+                self.is_ready_now(view, event);
+            }
+            // It is down already, or so the core says.
+            (Outcome::Ignored(_), Event::Stop { name }) => self.stopped(name),
+            (Outcome::Ignored(why), Event::Start { name } | Event::Restart { name }) => {
+                let up = self.shadows.get(name).is_some_and(|it| it.there && it.end.is_none());
+                self.must(up, Promise::StartsAreKept, view.now, || format!("{name}: {why}"));
+            }
+            (Outcome::Ignored(_) | Outcome::Refused(_), _) => {}
+        }
+    }
+
+    fn happened<C: Core>(&mut self, view: &View<'_, C>, event: &Event) {
+        match event {
+            Event::Booted => self.booted = true,
+            Event::SafeMode => self.safe = true,
+            Event::Resume => self.safe = false,
+            Event::Shutdown { deadline } => self.shut_down(view.now, *deadline),
+            Event::Adopted { record, found } => {
+                let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
+                self.adopted(record, *found, ready);
+            }
+            Event::Start { name } | Event::Restart { name } => self.of(name, |shadow| {
+                shadow.word = shadow.there.then_some(Word::Again);
+                (shadow.unusable, shadow.start_owed) = (false, true);
+                shadow.wanted = Wanted::Up;
+            }),
+            Event::Stop { name } => self.stopped(name),
+            Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => self.of(name, |shadow| {
+                shadow.unusable = true;
+                shadow.ran &= shadow.there;
+                shadow.completed &= shadow.there;
+                // It may be the answer to a start, in the place of an end.
+                shadow.certain = false;
+            }),
+            Event::Started { name, .. } => {
+                let shutting_down = self.shutdown.is_some();
+                self.of(name, |shadow| {
+                    // Otherwise it is being killed already.
+                    let welcome = shadow.word.is_none() && shadow.end.is_none();
+                    shadow.up = welcome && shadow.certain && !shutting_down;
+                });
+            }
+            Event::StartFailed { name, failure, .. } => {
+                let ending = match failure.fault {
+                    Fault::Transient => Ending::NoFault,
+                    Fault::Permanent => Ending::Failure,
+                };
+                self.of(name, |shadow| shadow.end = shadow.end.or(Some(ending)));
+            }
+            Event::Ended { name, exit, .. } => {
+                let ending = if *exit == Exit::Code(0) { Ending::Clean } else { Ending::Failure };
+                self.of(name, |shadow| shadow.end = shadow.end.or(Some(ending)));
+            }
+            Event::Emptied { name, .. } => self.emptied(view, name),
+            Event::Notified { name, notice, .. } => {
+                self.of(name, |shadow| shadow.said_ready |= *notice == Notice::Ready);
+            }
+            Event::Probed { name, answer, .. } => self.of(name, |shadow| match answer {
+                Probed::Passed => shadow.passed = true,
+                Probed::Failed { .. } => shadow.failed = true,
+                Probed::NotMade { .. } => {}
+            }),
+            Event::Paused { .. }
+            | Event::Created { .. }
+            | Event::CleanFailed { .. }
+            | Event::SignalFailed { .. }
+            | Event::KillFailed { .. }
+            | Event::Kill { .. }
+            // What follows from one has its own histories, beside the core.
+            | Event::Reload(_)
+            | Event::Tick => {}
+        }
+    }
+
+    /// What makes a container ready was heard: from then on it has been.
+    fn is_ready_now<C: Core>(&mut self, view: &View<'_, C>, event: &Event) {
+        let (Event::Started { name, .. } | Event::Notified { name, .. } | Event::Probed { name, .. }) = event
+        else {
+            return;
+        };
+        if view.core.status(name).is_some_and(|status| status.ready) {
+            self.of(name, |shadow| shadow.ran = true);
+        }
+    }
+
+    fn stopped(&mut self, name: &str) {
+        self.of(name, |shadow| {
+            shadow.word = shadow.there.then_some(Word::Stop);
+            (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
+        });
+    }
+
+    /// Before it is done.
+    pub(in crate::simulation) fn asked<C: Core>(&mut self, view: &View<'_, C>, effect: &Effect) {
+        match effect {
+            Effect::Start { name, generation } => self.check_start(view, name, *generation),
+            Effect::Signal { name, generation, signal } => {
+                if *signal == SIGTERM {
+                    self.check_order(view, name);
+                }
+                self.check_address(view.now, name, *generation);
+                self.of(name, |shadow| shadow.signalled |= *signal == SIGTERM);
+                if view.kind(name) == Some(StateKind::Stopping) {
+                    self.check_stop(view, name, false);
+                }
+            }
+            Effect::KillCgroup { name, generation } => {
+                self.check_address(view.now, name, *generation);
+                self.check_stop(view, name, true);
+            }
+            Effect::Clean { name, generation } => {
+                self.check_address(view.now, name, *generation);
+                let over = |it: &Shadow| it.end.is_some() || it.unusable || !it.certain;
+                let over = self.shadows.get(name).is_none_or(over);
+                self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
+            }
+            Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
+            Effect::Save { .. }
+            | Effect::Forget { .. }
+            | Effect::Changed { .. }
+            | Effect::Noted { .. }
+            | Effect::Reboot { .. } => {}
+            Effect::ShutdownDone => {
+                let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
+                self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());
+                if let Some(shutdown) = &mut self.shutdown {
+                    shutdown.done = true;
+                }
+            }
+        }
+    }
+
+    fn check_start<C: Core>(&mut self, view: &View<'_, C>, name: &str, generation: u64) {
+        let Some(shadow) = self.shadows.get(name) else { return };
+        let asked = self.shutdown.is_none() && (!self.safe || shadow.start_owed) && !shadow.unusable;
+        let later = generation > shadow.generation;
+        let alone = !shadow.there && !view.live.contains_key(name);
+        let mut edges = shadow.depends_on.iter();
+        let unmet = edges.find(|(on, edge)| !is_met(view, &self.shadows, on, edge));
+        let said = format!("{name}, generation {generation}, {unmet:?}: {shadow:?}");
+        let met = unmet.is_none();
+        let said = |of: Promise| (of, said.clone());
+        for (kept, (promise, text)) in [
+            (asked, said(Promise::NothingUnasked)),
+            (later && alone, said(Promise::OneGeneration)),
+            (met, said(Promise::DependenciesFirst)),
+        ] {
+            self.must(kept, promise, view.now, || text);
+        }
+        self.of(name, |shadow| {
+            (shadow.generation, shadow.started_at) = (generation, view.now);
+            (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
+            (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
+            (shadow.up, shadow.own) = (false, false);
+            (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
+        });
+    }
+
+    fn check_address(&mut self, now: Duration, name: &str, generation: u64) {
+        let there = |it: &Shadow| it.there && it.generation == generation;
+        let there = self.shadows.get(name).is_none_or(there);
+        let text = || format!("generation {generation} of {name}");
+        self.must(there, Promise::EffectsAreAddressed, now, text);
+    }
+
+    /// One that nobody ended and nobody wants down is stopped for a reason that was seen, and then only.
+    fn check_stop<C: Core>(&mut self, view: &View<'_, C>, name: &str, kill: bool) {
+        let Some(shadow) = self.shadows.get(name) else { return };
+        let asked = shadow.word.is_some() || self.shutdown.is_some();
+        if shadow.end.is_some() || asked || shadow.unusable || !shadow.certain || shadow.own {
+            return;
+        }
+        let is_up = |name: &str| view.kind(name) == Some(StateKind::Running);
+        let lost = shadow.depends_on.iter().any(|(on, edge)| edge.restart && edge.required && !is_up(on));
+        let late = kill && !shadow.up && view.now.saturating_sub(shadow.started_at) >= START_DEADLINE;
+        let may = late || shadow.may_be_stopped(lost);
+        self.must(may, Promise::NothingUnasked, view.now, || format!("{name} is stopped"));
+        self.of(name, |shadow| {
+            shadow.own = true;
+            shadow.end = late.then_some(Ending::Failure);
+        });
+    }
+
+    /// Nothing is told to stop before what depends on it and stops as well.
+    fn check_order<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
+        let Some(shadow) = self.shadows.get(name) else { return };
+        let last_call = self.shutdown.is_some_and(|shutdown| view.now >= shutdown.kill_at);
+        if shadow.signalled || last_call {
+            return;
+        }
+        let stops = |other: &Shadow| other.there && (self.shutdown.is_some() || other.word.is_some());
+        let earlier = shadow.dependents.iter().find(|dependent| match view.kind(dependent) {
+            Some(StateKind::Stopping) => true,
+            Some(StateKind::Stuck) => false,
+            _ => self.shadows.get(*dependent).is_some_and(stops),
+        });
+        if let Some(dependent) = earlier.cloned() {
+            self.must(false, Promise::DependentsFirst, view.now, || format!("{name} before {dependent}"));
+        }
+    }
+
+    fn emptied<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
+        use StateKind::{Backoff, Exited, Failed, Invalid, Starting, Waiting};
+        let (Some(state), Some(shadow)) = (view.kind(name), self.shadows.get_mut(name)) else { return };
+        shadow.there = false;
+        let (word, end) = (shadow.word.take(), shadow.end.take());
+        match (word, end, shadow.own || !shadow.certain || self.shutdown.is_some()) {
+            (None, Some(Ending::Clean), false) => (shadow.completed, shadow.concluded) = (true, true),
+            (None, Some(Ending::Failure), false) => (shadow.completed, shadow.concluded) = (false, true),
+            (None, Some(Ending::NoFault), false) => shadow.concluded = true,
+            // What it was is the core's to say.
+            (Some(_), ..) | (None, None, _) | (None, Some(_), true) => shadow.believe(view.core.record(name)),
+        }
+        let failed = matches!(state, Failed | Invalid);
+        shadow.ran &= !failed;
+        shadow.completed &= !failed;
+        let policy = &shadow.policy;
+        let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
+        let allowed: &[StateKind] = match (word, end, shadow.restart) {
+            _ if shadow.unusable => &[Invalid],
+            _ if self.shutdown.is_some() => &[Exited, Failed],
+            (Some(Word::Stop), ..) => &[Exited],
+            (Some(Word::Again), ..) => &[Waiting, Starting],
+            (None, None, _) => return,
+            _ if !shadow.certain || shadow.own => return,
+            (None, Some(Ending::Clean), Restart::No | Restart::OnFailure) => &[Exited],
+            (None, Some(Ending::Failure), Restart::No) => &[Failed],
+            (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
+            (None, Some(_), _) => &[Backoff, Waiting, Starting],
+        };
+        let text = || format!("{name} is {} after {end:?}, {word:?}", state.word());
+        self.must(allowed.contains(&state), Promise::EndsAreJudged, view.now, text);
+    }
+
+    fn shut_down(&mut self, told_at: Duration, deadline: Duration) {
+        const LONGEST_RESERVE: Duration = Duration::from_secs(2);
+        let reserve = (deadline.saturating_sub(told_at) / 10).min(LONGEST_RESERVE);
+        let done = self.shutdown.is_some_and(|earlier| earlier.done);
+        let kill_at = deadline.saturating_sub(reserve);
+        self.shutdown = Some(Closing { deadline, kill_at, done });
+        for shadow in self.shadows.values_mut() {
+            (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
+        }
+    }
+
+    /// What was not written down, nobody knows any more.
+    pub(in crate::simulation) fn crashed(&mut self) {
+        (self.booted, self.safe, self.shutdown) = (false, false, None);
+        for shadow in self.shadows.values_mut() {
+            (shadow.there, shadow.ran, shadow.certain) = (false, false, false);
+            (shadow.completed, shadow.concluded, shadow.own) = (false, false, false);
+            shadow.wanted = Wanted::Up;
+            (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
+            // Only one whose record says so was ever made.
+            (shadow.end, shadow.generation) = (None, 0);
+        }
+    }
+
+    fn adopted(&mut self, record: &Record, found: Option<Found>, ready: bool) {
+        let shutting_down = self.shutdown.is_some();
+        let alive = matches!(found, Some(Found::Alive { .. }));
+        let kind = StateKind::from_word(&record.state);
+        self.of(&record.name, |shadow| {
+            shadow.generation = record.generation;
+            if !shutting_down {
+                shadow.wanted = record.wanted;
+            }
+            shadow.word = match record.why.as_deref() {
+                Some("stop") => Some(Word::Stop),
+                Some("again") => Some(Word::Again),
+                Some(_) | None => None,
+            };
+            shadow.start_owed = shadow.word == Some(Word::Again) && !shutting_down;
+            shadow.unusable = record.invalid.is_some();
+            shadow.there = alive || !kind.is_some_and(StateKind::is_down);
+            let goes_down = matches!(kind, Some(StateKind::Stopping | StateKind::Stuck));
+            (shadow.completed, shadow.concluded) = (record.completed, record.concluded);
+            shadow.ran = record.ran || ready;
+            shadow.own = goes_down && shadow.word.is_none();
+            shadow.signalled |= record.phase.as_deref() == Some("term");
+        });
+    }
+
+    fn of(&mut self, name: &str, change: impl FnOnce(&mut Shadow)) {
+        if let Some(shadow) = self.shadows.get_mut(name) {
+            change(shadow);
+        }
+    }
+}

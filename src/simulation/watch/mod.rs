@@ -1,0 +1,194 @@
+//! Holds the core to its promises, said without looking at how it keeps them.
+//!
+//! The watch follows what the core was told and what it asked for (`follow.rs`). It knows for each container
+//! what is there, what a person said last, and how it ended; from that it knows what may come next. The
+//! core's own words are looked at only where people would look: in its status. After every turn each state
+//! has to be one that somebody will end.
+
+mod follow;
+mod shadow;
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use core::time::Duration;
+
+use super::core::Core;
+use super::live::Live;
+use super::promise::{Breach, Promise};
+use crate::config::{Config, Dependency};
+use crate::supervisor::{Phase, State, StateKind, Status, Wait, Wanted};
+
+use shadow::Shadow;
+
+/// What there is to see.
+pub(super) struct View<'a, C> {
+    /// What the core was told last.
+    pub(super) now: Duration,
+    pub(super) core: &'a C,
+    pub(super) live: &'a BTreeMap<String, Live>,
+}
+
+/// Whether `on` is what a dependent with this edge waits for.
+fn is_met<C: Core>(
+    view: &View<'_, C>,
+    shadows: &BTreeMap<String, Shadow>,
+    on: &str,
+    edge: &Dependency,
+) -> bool {
+    match (shadows.get(on), view.core.status(on)) {
+        (Some(shadow), Some(status)) => shadow.meets(edge, &status),
+        (None, _) | (_, None) => !edge.required,
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    shadows: BTreeMap<String, Shadow>,
+    booted: bool,
+    safe: bool,
+    shutdown: Option<Closing>,
+    breach: Option<Breach>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Closing {
+    deadline: Duration,
+    /// From when on everything may be killed regardless of order.
+    kill_at: Duration,
+    done: bool,
+}
+
+impl<C: Core> View<'_, C> {
+    fn kind(&self, name: &str) -> Option<StateKind> {
+        self.core.state(name).map(|state| state.kind())
+    }
+}
+
+impl Watch {
+    pub(super) fn new(config: &Config) -> Self {
+        let containers = config.containers.iter();
+        let shadows = containers.map(|(name, it)| (name.clone(), Shadow::new(config, name, it)));
+        Self { shadows: shadows.collect(), booted: false, safe: false, shutdown: None, breach: None }
+    }
+
+    /// The first one: what follows it may be its consequence.
+    pub(super) fn breach(&self) -> Option<&Breach> {
+        self.breach.as_ref()
+    }
+
+    fn must(&mut self, kept: bool, promise: Promise, at: Duration, text: impl FnOnce() -> String) {
+        if !kept && self.breach.is_none() {
+            self.breach = Some(Breach { promise, at, text: text() });
+        }
+    }
+
+    /// After every turn.
+    pub(super) fn check<C: Core>(&mut self, view: &View<'_, C>) {
+        let shadows = core::mem::take(&mut self.shadows);
+        for (name, shadow) in &shadows {
+            if let (Some(state), Some(status)) = (view.core.state(name), view.core.status(name)) {
+                self.check_awaited(view, &shadows, state, &status);
+                self.check_words(view, shadow, &status);
+            }
+        }
+        self.shadows = shadows;
+        self.check_shutdown(view);
+        let due = view.core.poll_timeout();
+        let ahead = due.is_none_or(|due| due > view.now);
+        self.must(ahead, Promise::Awaited, view.now, || format!("a time in the past: {due:?}"));
+    }
+
+    /// Somebody ends this state: a time that is going to be looked at, or who is named.
+    fn check_awaited<C: Core>(
+        &mut self,
+        view: &View<'_, C>,
+        shadows: &BTreeMap<String, Shadow>,
+        state: State,
+        status: &Status,
+    ) {
+        let (name, waits_for) = (status.name.as_str(), &status.waits_for);
+        let due = view.core.poll_timeout();
+        let timed = |until: Duration| until > view.now && due.is_some_and(|due| due <= until);
+        let alive = view.live.get(name).is_some_and(Live::is_alive);
+        let meets = |other: &String| {
+            let edge = shadows.get(name).and_then(|it| it.depends_on.get(other));
+            edge.is_some_and(|edge| is_met(view, shadows, other, edge))
+        };
+        let awaited = match state {
+            State::Waiting { on: Wait::Boot, .. } => !self.booted,
+            State::Waiting { on: Wait::Resume, .. } => self.safe,
+            State::Waiting { on: Wait::Dependencies, .. } => {
+                !waits_for.is_empty() && !waits_for.iter().any(meets)
+            }
+            State::Waiting { on: Wait::Turn, .. } => {
+                due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
+            }
+            State::Stopping { phase: Phase::Held, .. } => {
+                let stops = |name: &String| view.kind(name) == Some(StateKind::Stopping);
+                !waits_for.is_empty() && waits_for.iter().all(stops)
+            }
+            State::Starting { until }
+            | State::Backoff { until }
+            | State::Stopping {
+                phase: Phase::Term { until } | Phase::Kill { until } | Phase::Clean { until },
+                ..
+            } => timed(until),
+            State::Stuck { retry, .. } => view.live.contains_key(name) && retry.is_none_or(timed),
+            // In safe mode nothing follows from what it does not do.
+            State::Running { .. } if alive && !self.safe => state.deadline().is_none_or(timed),
+            State::Running { .. } => alive,
+            State::Exited | State::Failed | State::Invalid => true,
+        };
+        let dead = status.state == StateKind::Running && !alive;
+        let promise = if dead { Promise::RunsInItsCgroup } else { Promise::Awaited };
+        self.must(awaited, promise, view.now, || format!("{state:?}, looked at {due:?}: {status:?}"));
+    }
+
+    /// What people see of it is true.
+    fn check_words<C: Core>(&mut self, view: &View<'_, C>, shadow: &Shadow, status: &Status) {
+        let now = view.now;
+        let wanted =
+            if shadow.wanted == Wanted::Down { Promise::StopsAreKept } else { Promise::StartsAreKept };
+        self.must(status.wanted == shadow.wanted, wanted, now, || format!("{status:?}"));
+        let there = view.live.contains_key(&status.name);
+        self.must(!status.state.is_down() || !there, Promise::DownIsGone, now, || format!("{status:?}"));
+        let up = matches!(status.state, StateKind::Starting | StateKind::Running);
+        let soon = matches!(status.state, StateKind::Waiting | StateKind::Backoff);
+        let unwanted = status.wanted == Wanted::Down && (up || soon);
+        self.must(!unwanted, Promise::NothingUnasked, now, || format!("{status:?}"));
+        self.must(shadow.has_shown(status), Promise::ReadyIsTrue, now, || format!("{status:?} {shadow:?}"));
+        if let Some(next) = status.next_start {
+            let most = shadow.policy.max_delay;
+            let longest = now.saturating_add(most).saturating_add(most / 10);
+            self.must(next <= longest, Promise::PausesAreBounded, now, || format!("{status:?}"));
+        }
+    }
+
+    fn check_shutdown<C: Core>(&mut self, view: &View<'_, C>) {
+        let Some(shutdown) = self.shutdown.filter(|it| !it.done) else { return };
+        let down = |name: &String| view.kind(name).is_none_or(StateKind::is_down);
+        let over = view.now >= shutdown.deadline || self.shadows.keys().all(down);
+        let due = view.core.poll_timeout();
+        let timed = due.is_some_and(|due| due <= shutdown.deadline);
+        self.must(!over && timed, Promise::ShutdownInTime, view.now, || {
+            format!("{shutdown:?}, looked at {due:?}")
+        });
+    }
+
+    /// After a long time in which nobody asked for anything.
+    pub(super) fn check_end<C: Core>(&mut self, view: &View<'_, C>) {
+        let shadows = core::mem::take(&mut self.shadows);
+        for (name, shadow) in &shadows {
+            let Some(status) = view.core.status(name) else { continue };
+            let given_up = status.state == StateKind::Stuck || !status.waits_for.is_empty();
+            // One on its way down has a time of its own, which was checked.
+            let going = status.state == StateKind::Stopping;
+            let stopped = status.wanted == Wanted::Up || status.state.is_down() || given_up || going;
+            self.must(stopped, Promise::StopsAreKept, view.now, || format!("{status:?}"));
+            let kept = !shadow.start_owed || shadow.unusable || given_up;
+            self.must(kept, Promise::StartsAreKept, view.now, || format!("{status:?} {shadow:?}"));
+        }
+        self.shadows = shadows;
+    }
+}
