@@ -5,6 +5,7 @@
 //! told by the program that stands between the kernel and the init, `tests/payload/src/witness.rs`.
 
 mod boot;
+mod control;
 mod guest;
 mod host;
 mod memory;
@@ -25,13 +26,14 @@ type Result<T> = std::result::Result<T, Error>;
 
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<()>);
 
-const SECTIONS: [Section; 7] = [
+const SECTIONS: [Section; 8] = [
     ("boot", boot::section),
     ("start", start::section),
     ("runtimes", runtimes::section),
     ("host", host::section),
     ("memory", memory::section),
     ("reaping", reaping::section),
+    ("control", control::section),
     ("sizes", sizes::section),
 ];
 

@@ -28,21 +28,7 @@ struct Entry {
 
 impl Agent {
     pub fn adopt(&mut self, table: Table, now: Duration) {
-        match (table.safe, self.blamed.culprit()) {
-            (false, _) => {}
-            (true, Some(name)) => {
-                say(Level::Error, &format!("no safe mode: {name} is left alone, and the others go on"));
-                self.ledger.send(Frame::Resume);
-            }
-            (true, None) => {
-                self.blamed.safe_mode();
-                self.events.push_back(Event::SafeMode);
-                say(
-                    Level::Error,
-                    "safe mode: three supervisors in a row died before they served; `orlop resume` leaves it",
-                );
-            }
-        }
+        self.adopt_mode(table.safe);
         if let Some((action, deadline_us)) = table.power {
             self.shut_down(action, Duration::from_micros(deadline_us), now);
         }
@@ -78,6 +64,8 @@ impl Agent {
             }
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
+        self.forwarding.begin(&self.config, &self.slots, &mut rings, &mut self.ledger);
+        self.forwarder_adopted();
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
         let mut inputs = self.adopt_streams(pipes, syslogs);
         self.adopt_containers(entries, now);
@@ -86,7 +74,27 @@ impl Agent {
         }
         self.adopt_notices(said);
         self.adopt_paused();
+        self.tell_clock();
         self.events.push_back(Event::Booted);
+    }
+
+    /// Three supervisors in a row died before they served: of one container, or of anything.
+    fn adopt_mode(&mut self, is_safe: bool) {
+        match (is_safe, self.blamed.culprit()) {
+            (false, _) => {}
+            (true, Some(name)) => {
+                say(Level::Error, &format!("no safe mode: {name} is left alone, and the others go on"));
+                self.ledger.send(Frame::Resume);
+            }
+            (true, None) => {
+                self.blamed.safe_mode();
+                self.events.push_back(Event::SafeMode);
+                say(
+                    Level::Error,
+                    "safe mode: three supervisors in a row died before they served; `orlop resume` leaves it",
+                );
+            }
+        }
     }
 
     /// Gives out what PID 1 kept of runs' streams and sockets for syslog(3), by their cookies: what runs read.
@@ -119,6 +127,7 @@ impl Agent {
                 self.ledger.send(Frame::Recorded { cookie: child.cookie });
             }
             None if name == self.consoles.helper().name() => self.consoles.adopt(child, fds, now),
+            None if name == self.forwarding.helper().name() => self.forwarding.adopt(child, fds, now),
             None => {
                 self.logs.adopt_logger(child, fds, now);
                 self.log_adopted();

@@ -80,7 +80,8 @@ impl Agent {
             Request::Rollback => self.roll_back(call, now),
             Request::Config => self.tell_config(call, now),
             Request::Boot => {
-                let reply = BootReply { phases: self.boot.phase_words(), complete: self.boot.complete };
+                let (phases, complete) = (self.boot.phase_words(), self.boot.complete);
+                let reply = BootReply { phases, complete, containers: self.rises() };
                 self.server.reply(now, call, &reply);
             }
             // Answered when PID 1 has said how many orphans there were.

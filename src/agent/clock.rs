@@ -3,12 +3,14 @@
 //! The difference between the two clocks is kept, over restarts of the supervisor too, and taken
 //! anew only when the clock was set: what is read twice may never be exactly equal.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::control::rfc3339;
+use orlop::supervisor::Event;
 
-use super::{records, say};
+use super::{Agent, Token, records, say};
+use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
 use crate::linux::{fs, time};
 
@@ -19,12 +21,14 @@ const STEP: Duration = Duration::from_millis(500);
 pub struct Clock {
     /// The time of day at boot; whole microseconds, as records have them.
     boot: Duration,
+    /// Tells when it is set, where somebody waits for a time of it.
+    watch: Option<OwnedFd>,
 }
 
 impl Clock {
     /// As the supervisor before had it, unless the clock was set since.
     pub fn new() -> Self {
-        let mut clock = Self { boot: kept().unwrap_or_default() };
+        let mut clock = Self { boot: kept().unwrap_or_default(), watch: None };
         clock.look();
         clock
     }
@@ -45,6 +49,32 @@ impl Clock {
     pub fn wall(&self, when: Duration) -> String {
         let then = self.boot.saturating_add(whole_micros(when));
         rfc3339(i64::try_from(then.as_secs()).unwrap_or(i64::MAX), then.subsec_nanos())
+    }
+}
+
+impl Agent {
+    /// How late it is, for those that run at times of the clock; told again whenever it is set.
+    pub fn tell_clock(&mut self) {
+        if self.core.wants_clock() {
+            self.clock_was_set();
+        }
+    }
+
+    pub fn clock_was_set(&mut self) {
+        self.clock.look();
+        self.events.push_back(Event::Clock { at_boot: self.clock.boot });
+        // Before the old one goes: nothing that is set in between is missed.
+        let watched = time::watch_settings().and_then(|watch| {
+            self.epoll.add(watch.as_fd(), Interest::EPOLLIN, Token::Clock.number())?;
+            Ok(watch)
+        });
+        if let Some(old) = self.clock.watch.take() {
+            let _ = self.epoll.remove(old.as_fd());
+        }
+        match watched {
+            Ok(watch) => self.clock.watch = Some(watch),
+            Err(errno) => say(Level::Error, &format!("the clock: {}", errno.desc())),
+        }
     }
 }
 

@@ -62,14 +62,9 @@ enum After {
 }
 
 impl Errands {
-    /// As many as there may be, when there is no place.
     fn has_room(&self, access: Access) -> core::result::Result<(), u64> {
         let readers = self.running.values().filter(|errand| errand.access == Access::Read).count();
-        let (taken, limit) = match access {
-            Access::Read if readers >= READERS => (readers, READERS),
-            Access::Read | Access::Change => (self.running.len(), ERRANDS),
-        };
-        if taken < limit { Ok(()) } else { Err(limit as u64) }
+        room(self.running.len(), readers, access)
     }
 
     pub fn deadline(&self) -> Option<Duration> {
@@ -203,6 +198,16 @@ impl Agent {
     }
 }
 
+/// Whether one more may begin beside so many, of which some are readers'; else as many as there may be.
+fn room(all: usize, readers: usize, access: Access) -> core::result::Result<(), u64> {
+    let is_readers_turn = access == Access::Change || readers < READERS;
+    match (all < ERRANDS, is_readers_turn) {
+        (true, true) => Ok(()),
+        (_, false) => Err(READERS as u64),
+        (false, true) => Err(ERRANDS as u64),
+    }
+}
+
 fn failed(why: &str) -> Error {
     Error::Failed { reason: why.to_owned() }
 }
@@ -236,4 +241,20 @@ fn send(work: impl FnOnce() -> Answer) -> Result<(OwnedFd, OwnedFd)> {
 /// For an errand that has nothing to say but that it is done.
 pub fn done() -> Answer {
     Ok(encode_reply(&orlop::control::Empty {}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_may_only_look_leave_half_of_the_places_to_others() {
+        let check = |all, readers, access, expected| assert_eq!(room(all, readers, access), expected);
+        check(3, 3, Access::Read, Ok(()));
+        check(4, 4, Access::Read, Err(4));
+        check(4, 4, Access::Change, Ok(()));
+        check(7, 4, Access::Change, Ok(()));
+        check(8, 4, Access::Change, Err(8));
+        check(8, 0, Access::Read, Err(8));
+    }
 }

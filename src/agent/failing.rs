@@ -1,10 +1,14 @@
-//! Starts that fail: whose fault it is, and how the core is told.
+//! What fails: whose fault a start is that did, how the core is told, and what is rebooted for.
 
+use std::time::Duration;
+
+use orlop::ledger::Action;
 use orlop::supervisor::{Event, Fault, StartFailure};
 
-use super::Agent;
+use super::{Agent, say};
 use crate::engine::Failure;
 use crate::linux::Errno;
+use crate::linux::kmsg::Level;
 
 /// Short of something that others use too: not the container's fault.
 pub fn fault(errno: i32) -> Fault {
@@ -14,6 +18,12 @@ pub fn fault(errno: i32) -> Fault {
 }
 
 impl Agent {
+    /// What became of a container is declared to be a reason.
+    pub fn reboot_for(&mut self, name: &str, now: Duration) {
+        say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
+        self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
+    }
+
     pub fn start_failed(&mut self, name: &str, generation: u64, failure: Failure) {
         let Failure { step, object, errno } = failure;
         let text = if errno == 0 { String::new() } else { Errno::from_raw(errno).desc().to_owned() };

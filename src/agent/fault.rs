@@ -67,6 +67,7 @@ impl Agent {
             Process::Supervisor if steps > 0 => self.dies_after = Some((steps, number)),
             Process::Supervisor => signal::die_of(number),
             Process::Log => self.logs.crash(number),
+            Process::Forward => self.forwarding.crash(number),
             Process::Init => signal::send_to_parent(number),
         }
     }

@@ -214,6 +214,7 @@ impl Agent {
             return;
         }
         let status = self.core.status(&name);
+        self.rises.changed(&name, to, status.as_ref().is_some_and(|status| status.ready), now);
         let pid = status.as_ref().filter(|_| state_word(to) == State::Running).and_then(|status| status.pid);
         let happening = Happening::State {
             generation: status.as_ref().map_or(0, |status| status.generation),
@@ -228,6 +229,7 @@ impl Agent {
 
     /// Something about a container that is no other state.
     pub fn noted(&mut self, name: String, note: &Note, now: Duration) {
+        self.rises.noted(&name, note, now);
         let note = note.to_string();
         say(Level::Info, &format!("{name}: {note}"));
         self.history.keep(now, &Happening::Note { name, note });
@@ -254,6 +256,7 @@ impl Agent {
 
     /// Of the boot, what is over and was not told.
     pub fn keep_phases(&mut self) {
+        self.rises.keep(self.boot.complete);
         if self.boot.phases.len() == self.history.phases.len() {
             return;
         }
@@ -280,6 +283,10 @@ impl Agent {
 
     /// `safe`: as PID 1 means it, which is not so when it is known which container it is for.
     pub fn keep_takeover(&mut self, safe: bool, now: Duration) {
+        if self.boot.complete {
+            // A supervisor before has told them, and they may have been pushed out since.
+            self.history.phases.extend(self.boot.phases.iter().map(|phase| phase.name.clone()));
+        }
         let starts = u64::from(self.boot.starts);
         if starts > 1 {
             let safe = safe && self.blamed.culprit().is_none();

@@ -126,7 +126,7 @@ impl Logs {
             Some(fd) => RingFile::adopt(fd),
             None => RingFile::create(size).and_then(|ring| {
                 let label = Label::new(name);
-                let child = Child { cookie: RINGS | id, kind: Kind::Ring, pid: 0, label };
+                let child = Child { cookie: ring_cookie(id), kind: Kind::Ring, pid: 0, label };
                 ledger.register(child, &[ring.as_fd()])?;
                 Ok(ring)
             }),
@@ -263,6 +263,14 @@ fn syslog_key(slot: u32, generation: u64) -> PipeKey {
 
 /// Rings that PID 1 kept, by slot.
 pub type Rings = BTreeMap<u64, OwnedFd>;
+
+/// Among the rings' numbers: how far they were forwarded.
+pub const PLACES: u64 = OWN + 1;
+
+/// The cookie of a ring, by its number.
+pub fn ring_cookie(id: u64) -> u64 {
+    RINGS | id
+}
 
 /// The slot of a ring by its cookie.
 pub fn slot_of(cookie: u64) -> u64 {

@@ -28,6 +28,8 @@ mod failing;
 mod fault;
 mod figures;
 mod files;
+pub mod forward;
+mod forwarding;
 mod helpers;
 mod history;
 mod launch;
@@ -44,6 +46,7 @@ mod probes;
 mod records;
 pub mod relay;
 mod reload;
+mod rises;
 mod saving;
 mod sent;
 mod serving;
@@ -78,12 +81,14 @@ use compile::Compiled;
 use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
+use forwarding::Forwarding;
 use history::History;
 use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use probes::{Asked, Probes};
 use reload::Reloading;
+use rises::Rises;
 use saving::Saving;
 use sessions::Sessions;
 use streams::LogStream;
@@ -112,10 +117,12 @@ struct Agent {
     /// Steps until it dies, as it was told, and of which signal.
     dies_after: Option<(u32, i32)>,
     saving: Saving,
+    rises: Rises,
     server: Server,
     refusals: Refusals,
     history: History,
     logs: Logs,
+    forwarding: Forwarding,
     consoles: Consoles,
     streams: Vec<LogStream>,
     /// Who hears what happens.
@@ -194,10 +201,12 @@ impl Agent {
             blamed: Blame::open()?,
             dies_after: None,
             saving: Saving::default(),
+            rises: Rises::begin(now),
             server,
             refusals: Refusals::default(),
             history,
             logs: Logs::new(helpers)?,
+            forwarding: Forwarding::new(helpers)?,
             consoles,
             streams: Vec::new(),
             told: Vec::new(),
@@ -246,17 +255,15 @@ impl Agent {
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
                 Some(Token::Control) => self.serve(now),
                 Some(Token::Kmsg) => self.consoles.pass_on(),
-                Some(Token::Log) => {
-                    let woken = self.logs.hear(&mut self.ledger);
-                    self.wake_streams(&woken);
-                    self.tell_attached();
-                }
+                Some(Token::Log) => self.hear_logger(),
+                Some(Token::Forward) => self.forwarding.hear(&mut self.logs),
                 Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
                 Some(Token::SessionReport(session)) => self.session_report(session, now),
                 Some(Token::Session(session)) => self.session_ready(session),
                 Some(Token::Notices(run)) => self.hear_notices(run, now),
                 Some(Token::Line(run)) => self.hear_line(run),
+                Some(Token::Clock) => self.clock_was_set(),
                 Some(Token::Probe(probe)) => self.probe_ready(probe, now),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
@@ -280,8 +287,7 @@ impl Agent {
         self.settle(now);
         if self.boot.is_starting_containers() && self.core.have_come_up() {
             let next = self.boot.containers_end(now);
-            self.logs.helper().hurry(next);
-            self.consoles.helper().hurry(next);
+            self.hurry_helpers(next);
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
@@ -297,7 +303,8 @@ impl Agent {
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
         let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
         let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf).chain(self.reloading.deadline());
+        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
+        let helpers = helpers.chain(self.reloading.deadline()).chain(self.forwarding.deadline());
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
@@ -394,10 +401,7 @@ impl Agent {
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }
-            Effect::Reboot { name } => {
-                say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
-                self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
-            }
+            Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }

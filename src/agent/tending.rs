@@ -15,6 +15,7 @@ use crate::linux::{Errno, Result};
 pub struct Backlogs {
     ledger: bool,
     log: bool,
+    pub forward: bool,
 }
 
 fn interest(is_behind: bool) -> Interest {
@@ -30,6 +31,7 @@ impl Agent {
         {
             say(Level::Error, &format!("log: {}", errno.desc()));
         }
+        self.look_after_forwarder(now);
     }
 
     pub fn watch_kmsg(&mut self) {
@@ -58,12 +60,40 @@ impl Agent {
         if is_behind != self.backlogs.log {
             match self.epoll.change(self.logs.socket(), interest(is_behind), Token::Log.number()) {
                 // Not started yet.
-                Err(Errno::ENOENT) => return Ok(()),
-                other => other?,
+                Err(Errno::ENOENT) => {}
+                other => {
+                    other?;
+                    self.backlogs.log = is_behind;
+                }
             }
-            self.backlogs.log = is_behind;
+        }
+        let is_behind = self.forwarding.is_behind();
+        if is_behind != self.backlogs.forward {
+            match self.epoll.change(self.forwarding.socket(), interest(is_behind), Token::Forward.number()) {
+                // It ended, or is not started yet.
+                Err(Errno::ENOENT) => {}
+                other => {
+                    other?;
+                    self.backlogs.forward = is_behind;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What they gave way to is done.
+    pub fn hurry_helpers(&mut self, next: Duration) {
+        self.logs.helper().hurry(next);
+        self.consoles.helper().hurry(next);
+        self.forwarding.helper().hurry(next);
+    }
+
+    /// There is more in some logs, or an output has ended.
+    pub fn hear_logger(&mut self) {
+        let woken = self.logs.hear(&mut self.ledger);
+        self.wake_streams(&woken);
+        self.forwarding.wake(&woken, &self.logs);
+        self.tell_attached();
     }
 
     /// Frames about a helper are its own business.
@@ -77,10 +107,19 @@ impl Agent {
                 }
                 Some(heard)
             }
-            None => {
-                name = self.consoles.helper().name();
-                self.consoles.helper().hear(frame, now)
-            }
+            None => match self.forwarding.helper().hear(frame, now) {
+                Some(heard) => {
+                    name = self.forwarding.helper().name();
+                    if heard == Heard::Ended {
+                        let _ = self.epoll.remove(self.forwarding.socket());
+                    }
+                    Some(heard)
+                }
+                None => {
+                    name = self.consoles.helper().name();
+                    self.consoles.helper().hear(frame, now)
+                }
+            },
         };
         if let (Some(Heard::Ended), Frame::Ended { cookie, ended }) = (&heard, frame) {
             self.keep_helpers_end(name, *ended, now);

@@ -27,8 +27,12 @@ pub enum Token {
     /// A container says something of itself: a datagram, or a line. The number is the run's.
     Notices(u32),
     Line(u32),
+    /// Who sends logs to collectors.
+    Forward,
     /// A probe has ended, or what makes it reports.
     Probe(u32),
+    /// The clock was set.
+    Clock,
 }
 
 impl Token {
@@ -48,6 +52,8 @@ impl Token {
             Self::Notices(run) => (12, run),
             Self::Line(run) => (13, run),
             Self::Probe(probe) => (14, probe),
+            Self::Clock => (15, 0),
+            Self::Forward => (16, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -69,6 +75,8 @@ impl Token {
             12 => Some(Self::Notices(which)),
             13 => Some(Self::Line(which)),
             14 => Some(Self::Probe(which)),
+            15 => Some(Self::Clock),
+            16 => Some(Self::Forward),
             _ => None,
         }
     }

@@ -293,10 +293,10 @@ mounts   1.500 ms  0.250 ms     ok
 network  1.750 ms  1000.000 ms  eth0: no such link
 boot complete after 1001.750 ms, one phase failed
 ";
-    let boot = orlop::control::BootReply { phases, complete: true };
+    let boot = orlop::control::BootReply { phases, complete: true, containers: vec![] };
     check("boot", vec![reply(&boot)], 0, expected, "");
     let phases = vec![phase("images", 9, None, None, None)];
-    let boot = orlop::control::BootReply { phases, complete: false };
+    let boot = orlop::control::BootReply { phases, complete: false, containers: vec![] };
     let expected = "PHASE   BEGAN     TOOK  RESULT\nimages  0.009 ms  -     goes on\nthe boot goes on\n";
     check("boot", vec![reply(&boot)], 0, expected, "");
 }

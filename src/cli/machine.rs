@@ -132,11 +132,12 @@ pub(crate) fn crash(
     let (process, name) = match process {
         CrashProcess::Supervisor => (Process::Supervisor, "supervisor"),
         CrashProcess::Log => (Process::Log, "logger"),
+        CrashProcess::Forward => (Process::Forward, "forwarder"),
         CrashProcess::Init => (Process::Init, "init"),
     };
     let Empty {} = client.call(&Request::DebugCrash { process, signal: number, starts, steps })?;
     match process {
-        Process::Supervisor | Process::Log => {
+        Process::Supervisor | Process::Log | Process::Forward => {
             screen.line(&format!("the {name} dies of {}", signal::name(number)))
         }
         Process::Init => screen.line(&format!("{name} is sent {}", signal::name(number))),

@@ -7,6 +7,7 @@ mod arguments;
 mod attach;
 mod audit;
 mod change;
+mod chart;
 mod check;
 mod client;
 mod containers;
@@ -29,6 +30,8 @@ mod table;
 mod units;
 mod upgrade;
 
+#[cfg(test)]
+mod chart_test;
 #[cfg(test)]
 mod check_test;
 #[cfg(test)]
@@ -117,7 +120,13 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Plan(asked) => reload::plan(&mut connect()?, screen, asked),
         Command::Reload(asked) => reload::reload(&mut connect()?, screen, asked),
         Command::Config(asked) => reload::config(&mut connect()?, screen, asked),
-        Command::Boot(shown) => machine::boot(&mut connect()?, screen, shown.json),
+        Command::Boot(shown) if shown.svg => chart::boot(&mut connect()?, screen),
+        Command::Boot(shown) => machine::boot(&mut connect()?, screen, shown.json.json),
+        Command::Blame => chart::blame(&mut connect()?, screen),
+        Command::Graph(asked) if asked.paths.is_empty() => {
+            chart::graph_of_machine(&mut connect()?, screen, asked)
+        }
+        Command::Graph(asked) => chart::graph_of_configuration(screen, asked),
         Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),

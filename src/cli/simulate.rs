@@ -115,8 +115,9 @@ fn row(news: &News) -> [Cell; 4] {
             let text = format!("nothing of it runs, so that {fail} changes nothing");
             [at, Cell::plain(name), Cell::new(Tone::Quiet, "-"), Cell::plain(&text)]
         }
-        Happening::ShutdownAsked { deadline } => {
-            let text = format!("a shutdown is asked for; it is over at {} at the latest", time(*deadline));
+        Happening::ShutdownAsked { by, deadline } => {
+            let why = by.as_ref().map_or(String::from("is asked for"), |name| format!("follows for {name}"));
+            let text = format!("a shutdown {why}; it is over at {} at the latest", time(*deadline));
             [at, Cell::new(Tone::Quiet, "-"), Cell::plain("shutdown"), Cell::plain(&text)]
         }
         Happening::ShutdownDone => {
@@ -165,8 +166,8 @@ fn as_json(run: &Run, seed: u64) -> Value {
                 json!({ "at_us": at_us, "name": name, "note": note, "report": report })
             }
             Happening::Missed { name, fail } => json!({ "at_us": at_us, "name": name, "missed": fail }),
-            Happening::ShutdownAsked { deadline } => {
-                json!({ "at_us": at_us, "shutdown": "asked", "deadline_us": micros(*deadline) })
+            Happening::ShutdownAsked { by, deadline } => {
+                json!({ "at_us": at_us, "shutdown": "asked", "by": by, "deadline_us": micros(*deadline) })
             }
             Happening::ShutdownDone => json!({ "at_us": at_us, "shutdown": "done" }),
         }

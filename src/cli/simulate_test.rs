@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::testing::{Outcome, run_alone};
 
-fn golden(name: &str) -> PathBuf {
+pub(super) fn golden(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulate").join(name)
 }
 

@@ -83,6 +83,8 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         limits "" None,
         log "" None,
         kind "type" Restart,
+        timetable "schedule" Restart,
+        run_timeout "run_timeout" Restart,
         entrypoint "entrypoint" Restart,
         command "command" Restart,
         environment "environment" Restart,
@@ -160,6 +162,7 @@ pub fn host_changes(old: &Config, new: &Config) -> Vec<KeyChange> {
         networks "host.network" Reboot,
         dns "host.dns" Reboot,
         log_memory "host.log.memory" Reboot,
+        log_forward "host.log.forward" Reboot,
     );
     // Those that are not written any more keep what was written.
     if host.sysctls.keys().any(|key| !of.host.sysctls.contains_key(key)) {

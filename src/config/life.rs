@@ -8,6 +8,8 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::value::cron::Cron;
+
 /// What a dependency has to be before its dependent starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
@@ -35,6 +37,39 @@ pub enum Kind {
     Service,
     /// To come to an end.
     Oneshot,
+}
+
+/// When a container runs that is not there to run all the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timetable {
+    pub when: When,
+    /// By chance up to so much later.
+    pub jitter: Duration,
+    pub missed: Missed,
+    pub overlap: Overlap,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// From boot on.
+    Every(Duration),
+    Clock(Cron),
+}
+
+/// What becomes of a time that the clock was set over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    Skip,
+    /// It runs at once.
+    Run,
+}
+
+/// What becomes of a time that comes while it still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    Skip,
+    /// It runs once more when it has ended.
+    Queue,
 }
 
 /// Who says that a container is ready.

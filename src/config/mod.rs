@@ -41,6 +41,7 @@ pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
 pub use sysctl::{SysctlOwner, sysctl_owner};
+pub use value::cron::Cron;
 
 use alloc::format;
 use alloc::string::String;

@@ -6,10 +6,10 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule};
+use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable};
 
 /// Everything an appliance declares.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -39,6 +39,21 @@ pub struct Host {
     pub dns: Dns,
     /// Memory for the logs of all containers together, bytes.
     pub log_memory: u64,
+    /// Where all logs are sent, too.
+    pub log_forward: Vec<Forward>,
+}
+
+/// One that logs are sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forward {
+    pub transport: Transport,
+    pub to: SocketAddr,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    Tcp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +114,10 @@ pub struct Container {
     pub network_mode: NetworkMode,
     pub depends_on: BTreeMap<String, Dependency>,
     pub kind: Kind,
+    /// `None`: it runs from boot on.
+    pub timetable: Option<Timetable>,
+    /// The longest that it may run.
+    pub run_timeout: Option<Duration>,
     pub ready: Readiness,
     /// From the first instruction on; nothing for who is ready at once, or when its health check says so.
     pub ready_timeout: Duration,
@@ -346,6 +365,7 @@ impl Default for Host {
             networks: BTreeMap::new(),
             dns: Dns::default(),
             log_memory: 8 << 20,
+            log_forward: Vec::new(),
         }
     }
 }

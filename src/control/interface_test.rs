@@ -116,7 +116,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::ConfirmReload, empty()),
         (Request::Rollback, keys(&reload)),
         (Request::Config, keys(&config)),
-        (Request::Boot, keys(&BootReply { phases: vec![], complete: true })),
+        (Request::Boot, keys(&BootReply { phases: vec![], complete: true, containers: vec![] })),
         (Request::Version, keys(&version)),
         (Request::Power { action: PowerAction::Poweroff }, empty()),
         (Request::Resume, empty()),
@@ -161,6 +161,17 @@ fn every_type_has_the_same_fields_or_words() {
     let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 0 };
     let phase = Phase { name: "a".into(), start_us: 0, duration_us: None, ok: None, error: None };
     let upgrade = Upgrade { number: 1, sha256: String::new(), ok: true, error: None };
+    let edge = Edge { name: "a".into(), condition: "started".into(), restart: false, required: true };
+    let rise = Rise {
+        name: "a".into(),
+        state: State::Running,
+        cause: None,
+        wanted_us: 0,
+        starting_us: None,
+        running_us: None,
+        ready_us: None,
+        depends_on: vec![],
+    };
     let mut found = words!(
         Wanted,
         State,
@@ -203,6 +214,8 @@ fn every_type_has_the_same_fields_or_words() {
         ("Container", keys(&container())),
         ("Details", keys(&Details::default())),
         ("Dropped", keys(&dropped)),
+        ("Edge", keys(&edge)),
+        ("Rise", keys(&rise)),
         ("Entry", keys(&Entry::gap("a", 0, String::new(), dropped))),
         ("Asker", keys(&Asker::default())),
         ("Event", keys(&Event::of(Happening::Other, 1, 0, String::new()))),

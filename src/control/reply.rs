@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Container, Details, Entry, Error, Event, Figures, LogLevel, Phase, Task, Upgrade};
+use super::{Container, Details, Entry, Error, Event, Figures, LogLevel, Phase, Rise, Task, Upgrade};
 
 /// The answer of a method that has nothing to say but that it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct TopReply {
 pub struct BootReply {
     pub phases: Vec<Phase>,
     pub complete: bool,
+    /// None from a machine that does not tell them yet.
+    #[serde(default)]
+    pub containers: Vec<Rise>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

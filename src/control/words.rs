@@ -78,7 +78,7 @@ words! {
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
     /// What can be crashed on purpose.
-    Process { Supervisor = "supervisor", Log = "log", Init = "init" }
+    Process { Supervisor = "supervisor", Log = "log", Forward = "forward", Init = "init" }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +145,28 @@ pub struct Details {
     pub memory_limit_bytes: Option<u64>,
     pub cpu_us: Option<u64>,
     pub processes: Option<u64>,
+}
+
+/// What another container has to be before this one starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edge {
+    pub name: String,
+    pub condition: String,
+    pub restart: bool,
+    pub required: bool,
+}
+
+/// How a container came up for the first time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rise {
+    pub name: String,
+    pub state: State,
+    pub cause: Option<String>,
+    pub wanted_us: u64,
+    pub starting_us: Option<u64>,
+    pub running_us: Option<u64>,
+    pub ready_us: Option<u64>,
+    pub depends_on: Vec<Edge>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

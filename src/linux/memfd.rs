@@ -3,9 +3,9 @@
 use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::stat::fstat;
+use nix::sys::stat::{Mode, fstat};
 use nix::sys::uio::{pread, pwrite};
 use nix::unistd::{Whence, ftruncate, lseek};
 
@@ -46,6 +46,16 @@ pub(crate) fn executable(name: &CStr, bytes: &[u8]) -> Result<OwnedFd> {
     let size = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK;
     fcntl(&fd, FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_SEAL | size))?;
     Ok(fd)
+}
+
+/// Another descriptor of the same file, which cannot be written by it.
+///
+/// # Errors
+/// ENOENT without /proc; EMFILE.
+pub(crate) fn read_only(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    use std::os::fd::AsRawFd;
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    nix::fcntl::open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
 }
 
 fn fill(fd: &OwnedFd, bytes: &[u8]) -> Result<()> {
@@ -141,6 +151,17 @@ mod tests {
         assert_eq!(ftruncate(&file, 4096), Err(Errno::EPERM));
         assert_eq!(write_all_at(file.as_fd(), 8190, b"long"), Err(Errno::EPERM));
         assert_eq!(read_exact_at(file.as_fd(), 8190, &mut [0; 4]), Err(Errno::ERANGE));
+    }
+
+    #[test]
+    fn who_has_it_to_read_cannot_write() {
+        let file = create_of_size(c"test", 8192).unwrap();
+        let other = read_only(file.as_fd()).unwrap();
+        assert_eq!(write_all_at(other.as_fd(), 0, b"x"), Err(Errno::EBADF));
+        write_all_at(file.as_fd(), 0, b"x").unwrap();
+        let mut read = [0];
+        read_exact_at(other.as_fd(), 0, &mut read).unwrap();
+        assert_eq!((read, keeps_its_size(other.as_fd())), (*b"x", Ok(true)));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod fd;
 pub mod forked;
 pub mod fs;
 pub mod input;
+pub mod internet;
 pub mod kmsg;
 pub mod label;
 pub mod memfd;

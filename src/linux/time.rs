@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
+use std::os::fd::OwnedFd;
+
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId as TimerClock, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use nix::time::{ClockId, clock_gettime};
+
+use super::Result;
 
 /// Time since boot, suspension included (CLOCK_BOOTTIME).
 #[must_use]
@@ -14,4 +20,18 @@ pub fn since_boot() -> Duration {
 #[must_use]
 pub fn wall() -> Duration {
     clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default()
+}
+
+/// Tells when the clock is set: it is readable then, and has to be made anew (timerfd_create(2),
+/// TFD_TIMER_CANCEL_ON_SET).
+///
+/// # Errors
+/// EMFILE, ENOMEM.
+pub fn watch_settings() -> Result<OwnedFd> {
+    let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
+    let timer = TimerFd::new(TimerClock::CLOCK_REALTIME, flags)?;
+    let never = Expiration::OneShot(TimeSpec::new(i64::MAX, 0));
+    let how = TimerSetTimeFlags::TFD_TIMER_ABSTIME | TimerSetTimeFlags::TFD_TIMER_CANCEL_ON_SET;
+    timer.set(never, how)?;
+    Ok(timer.into())
 }

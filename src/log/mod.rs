@@ -12,12 +12,15 @@
 //! refused (above its rate, or no memory); never in two of these, never in none.
 
 mod entry;
+mod forward;
 mod frames;
 mod kmsg;
 mod layout;
+mod outgoing;
 mod range;
 mod rate;
 mod reader;
+mod rfc5424;
 mod ring;
 mod share;
 mod slots;
@@ -29,12 +32,15 @@ mod text;
 mod model_test;
 
 pub use entry::{Stamp, Stream};
+pub use forward::{FOLLOW_LEN, FORWARD_FRAME_MAX, Follow, ToForwarder};
 pub use frames::{FRAME_LEN, FromLogger, KERNEL, OWN, PipeKey, ToLogger};
 pub use kmsg::{LONGEST_RECORD, Record, Speaker};
 pub use layout::{Layout, MESSAGE_MAX, MIN_MEMORY, READ_MAX};
+pub use outgoing::{Kind, Outgoing, Place, Sender, UNFINISHED};
 pub use range::{Bound, Range};
 pub use rate::Bucket;
 pub use reader::{Cursor, Gone, Item, ReadError, Reader};
+pub use rfc5424::{Log, framed, message, next_sequence};
 pub use ring::{Recovered, Ring, Target};
 pub use share::share;
 pub use slots::{RECORD_MAX, SLOT, Slots, Slotted};

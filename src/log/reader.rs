@@ -20,6 +20,26 @@ pub struct Cursor {
     pub(super) lost_reads: u32,
 }
 
+impl Cursor {
+    /// As words, to be kept.
+    #[must_use]
+    pub fn words(&self) -> [u64; 4] {
+        [self.entry, self.byte, self.lost_bytes, u64::from(self.lost_reads)]
+    }
+
+    /// The reverse.
+    #[must_use]
+    pub fn of_words([entry, byte, lost_bytes, lost_reads]: [u64; 4]) -> Self {
+        Self { entry, byte, lost_bytes, lost_reads: low_half(lost_reads) }
+    }
+
+    /// Bytes of all output before it.
+    #[must_use]
+    pub fn byte(&self) -> u64 {
+        self.byte
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item<'b> {
     /// Output as it was read, or the next part of it when the buffer was shorter.
@@ -55,13 +75,15 @@ impl<E> From<E> for ReadError<E> {
 pub struct Reader {
     layout: Layout,
     cursor: Cursor,
+    /// Where the last output began.
+    last: Cursor,
     seen: u64,
 }
 
 impl Reader {
     #[must_use]
     pub fn new(layout: Layout, cursor: Cursor) -> Self {
-        Self { layout, cursor, seen: 0 }
+        Self { layout, cursor, last: cursor, seen: 0 }
     }
 
     /// The next output or gap; `None` at the end, for now: follow from [`Self::seen`]. Work is bounded: a few small reads and one
@@ -107,6 +129,7 @@ impl Reader {
         if let Some(gap) = self.refused(entry.stamp, entry.lost_bytes, entry.lost_reads) {
             return Ok(Some(gap));
         }
+        self.last = self.cursor;
         self.cursor.byte = self.cursor.byte.saturating_add(buffer.len() as u64);
         if self.cursor.byte >= entry.end() {
             self.cursor.entry = self.cursor.entry.saturating_add(1);
@@ -126,6 +149,14 @@ impl Reader {
     #[must_use]
     pub fn cursor(&self) -> Cursor {
         self.cursor
+    }
+
+    /// The place of a byte of the output that came last, by its number there; or its end.
+    #[must_use]
+    pub fn place_in_last(&self, byte: u64) -> Cursor {
+        let byte = self.last.byte.saturating_add(byte);
+        // At the end of an entry the next one begins.
+        if byte >= self.cursor.byte { self.cursor } else { Cursor { byte, ..self.last } }
     }
 
     /// What `Ring::seq` was when this reader last looked: to be told of what comes after it.
@@ -167,10 +198,15 @@ impl Reader {
             bytes: bytes.saturating_sub(self.cursor.lost_bytes),
             reads: u64::from(reads.wrapping_sub(self.cursor.lost_reads)),
         };
-        let nothing = bytes <= self.cursor.lost_bytes && reads == self.cursor.lost_reads;
+        // A reader may have been told already, and look at what came before once more.
+        let is_news = bytes > self.cursor.lost_bytes
+            || (bytes == self.cursor.lost_bytes && reads != self.cursor.lost_reads);
+        if !is_news {
+            return None;
+        }
         self.cursor.lost_bytes = bytes;
         self.cursor.lost_reads = reads;
-        (!nothing).then_some(Item::Gap { stamp, gone })
+        Some(Item::Gap { stamp, gone })
     }
 }
 

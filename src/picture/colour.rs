@@ -5,7 +5,8 @@ pub(super) fn of(word: &str) -> &'static str {
     match word {
         "waiting" => "#d9d9d9",
         "starting" => "#f4d35e",
-        "running" | "healthy" | "ready" => "#7bc47f",
+        "running" => "#7bc47f",
+        "ready" => "#3e9b50",
         "stopping" => "#f4a259",
         "backoff" => "#e98a8a",
         "exited" => "#b8c4d6",

@@ -154,12 +154,13 @@ impl Sheet {
     fn edge(&self, svg: &mut Svg, way: &[At], edge: &Edge, backwards: bool) {
         let (Some(first), Some(last)) = (way.first(), way.last()) else { return };
         let (mut x, mut y) = (self.column(*first).x, self.y(*first));
-        let label = (x - 6.0, y - 5.0);
+        let mut label = None;
         let mut path = format!("M{x:.2} {y:.2}");
         if backwards {
             // Over the top of both: there is no column between them to go through.
             let (to_x, to_y) = (self.column(*last).x, self.y(*last));
             let over = y.min(to_y) - ROW * 0.8;
+            label = Some(((x + to_x) / 2.0, over + 4.0));
             let _ =
                 write!(path, "C{:.2} {over:.2} {:.2} {over:.2} {to_x:.2} {to_y:.2}", x - 40.0, to_x - 40.0);
         } else {
@@ -167,6 +168,8 @@ impl Sheet {
                 let Column { x: begin, wide, .. } = self.column(*at);
                 let (to_x, to_y) = (begin + wide, self.y(*at));
                 let bend = (x - to_x) / 2.0;
+                // In the middle of its first part: there edges of one node are apart already.
+                label = label.or(Some((x - bend, (y + to_y) / 2.0 + 4.0)));
                 let _ =
                     write!(path, "C{:.2} {y:.2} {:.2} {to_y:.2} {to_x:.2} {to_y:.2}", x - bend, to_x + bend);
                 if at != last {
@@ -177,7 +180,9 @@ impl Sheet {
         }
         let title = format!("{} depends on {}: {}", edge.from, edge.to, edge.label);
         svg.arrow(&path, if backwards { "back" } else { "edge" }, &title);
-        svg.text(label, Anchor::End, "faint", &fitting(&edge.label, self.gap - 20.0));
+        if let Some(place) = label {
+            svg.text(place, Anchor::Middle, "on", &fitting(&edge.label, self.gap - 20.0));
+        }
     }
 }
 

@@ -23,7 +23,8 @@ pub(super) const LETTER: f64 = 7.3;
 
 const STYLE: &str = "text{font:12px ui-monospace,Menlo,Consolas,monospace;fill:#222}\
 .faint{fill:#777}.line{stroke:#ddd}.box{stroke:#555}.edge{fill:none;stroke:#666}\
-.back{fill:none;stroke:#d64550;stroke-dasharray:4 3}.mark{stroke:#d64550}";
+.back{fill:none;stroke:#d64550;stroke-dasharray:4 3}.mark{stroke:#d64550}\
+.on{fill:#555;paint-order:stroke;stroke:#fff;stroke-width:4px}";
 
 impl Svg {
     pub(super) fn new() -> Self {

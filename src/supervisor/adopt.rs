@@ -27,6 +27,7 @@ impl Supervisor {
         if self.shutdown.is_some() {
             self.shorten(now);
         }
+        self.begin_timetables(now);
         Outcome::Done
     }
 
@@ -100,10 +101,11 @@ impl Unit {
             return self.adopt_alive(moment, kind, (phase.as_deref(), until, why), health);
         }
         match kind {
-            Some(StateKind::Waiting | StateKind::Backoff) => self.adopt_pause(moment.now, until),
+            Some(StateKind::Waiting) => self.adopt_pause(moment.now, until, AdoptedPause::Waiting),
+            Some(StateKind::Backoff) => self.adopt_pause(moment.now, until, AdoptedPause::Backoff),
             Some(StateKind::Exited) => self.set(State::Exited),
             Some(StateKind::Failed) => self.set(State::Failed),
-            Some(StateKind::Invalid) => self.adopt_pause(moment.now, None),
+            Some(StateKind::Invalid) => self.adopt_pause(moment.now, None, AdoptedPause::Waiting),
             Some(StateKind::Starting) if !reached_barrier => {
                 self.end = Some(cut_off(moment.now));
                 self.clean(moment, why);
@@ -193,11 +195,15 @@ impl Unit {
         }
     }
 
-    fn adopt_pause(&mut self, now: Duration, until: Option<Duration>) {
-        match (self.wanted, until) {
-            (Wanted::Down, _) => self.set(State::Exited),
-            (Wanted::Up, Some(until)) => self.set(State::Backoff { until }),
-            (Wanted::Up, None) => {
+    /// One that waits for a time does so by its timetable.
+    fn adopt_pause(&mut self, now: Duration, until: Option<Duration>, pause: AdoptedPause) {
+        match (self.wanted, until, pause) {
+            (Wanted::Down, ..) => self.set(State::Exited),
+            (Wanted::Up, Some(until), AdoptedPause::Waiting) => {
+                self.set(State::Waiting { since: now, by: By::Schedule, on: Wait::Time(until) });
+            }
+            (Wanted::Up, Some(until), AdoptedPause::Backoff) => self.set(State::Backoff { until }),
+            (Wanted::Up, None, _) => {
                 self.set(State::Waiting { since: now, by: By::Boot, on: Wait::Boot });
             }
         }
@@ -211,6 +217,13 @@ impl Unit {
         };
         self.end.get_or_insert(end);
     }
+}
+
+/// What a record without a process waits in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AdoptedPause {
+    Waiting,
+    Backoff,
 }
 
 /// A start that the death of a supervisor interrupted: nobody's failure.

@@ -40,6 +40,14 @@ pub(super) fn jittered(pause: Duration, seed: u64, name: &str, generation: u64) 
     }
 }
 
+/// Some of `most`: always the same for one seed, name and number.
+pub(super) fn up_to(most: Duration, seed: u64, name: &str, number: u64) -> Duration {
+    let random = mix(seed ^ hash(name) ^ mix(number));
+    // Whole ones, as records have them.
+    let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(random.checked_rem(micros).unwrap_or_default())
+}
+
 /// Failures without a healthy run between them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Failures {

@@ -115,6 +115,11 @@ impl Cause {
         Self { kind: CauseKind::Watchdog, text: and_then(&what, end) }
     }
 
+    pub(super) fn overtime(limit: Duration, end: Option<Exit>) -> Self {
+        let what = format!("ran longer than {}", seconds(limit));
+        Self { kind: CauseKind::Watchdog, text: and_then(&what, end) }
+    }
+
     /// `end`: how it ended after it was asked to, if there was anything to end.
     pub(super) fn stopped_by_person(end: Option<Exit>) -> Self {
         Self { kind: CauseKind::User, text: and_then("was stopped by a person", end) }

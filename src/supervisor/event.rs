@@ -43,6 +43,10 @@ pub enum Event {
 
     /// Another configuration, in the place of the one before.
     Reload(Box<Reload>),
+    /// How late it was when the machine booted (time since 1970), as the clock has it; whenever it is set.
+    Clock {
+        at_boot: Duration,
+    },
 
     // A person.
     Start {

@@ -15,6 +15,7 @@ use super::unit::{End, Unit};
 pub(super) struct Court {
     pub(super) now: Duration,
     pub(super) seed: u64,
+    pub(super) at_boot: Duration,
     /// Whether anybody may ask for a reboot.
     pub(super) reboots: bool,
 }
@@ -41,7 +42,9 @@ impl Unit {
             return self.set(State::Invalid);
         }
         match why {
-            Why::Itself | Why::Unhealthy | Why::NotReady | Why::Watchdog => self.judge(why, court),
+            Why::Itself | Why::Unhealthy | Why::NotReady | Why::Watchdog | Why::Overtime => {
+                self.judge(why, court)
+            }
             Why::Stop | Why::Shutdown | Why::Undeclared => self.set(State::Exited),
             Why::Dependency if self.wanted == Wanted::Down => self.set(State::Exited),
             Why::Dependency => {
@@ -69,6 +72,7 @@ impl Unit {
             (Why::Unhealthy, _) => Cause::unhealthy(self.report.as_deref(), self.exit()),
             (Why::NotReady, _) => Cause::not_ready(self.spec.ready_timeout, self.exit()),
             (Why::Watchdog, _) => Cause::watchdog(self.spec.watchdog.unwrap_or_default(), self.exit()),
+            (Why::Overtime, _) => Cause::overtime(self.spec.run_timeout.unwrap_or_default(), self.exit()),
             (Why::Dependency, _) => {
                 Cause::went_with(self.followed.as_deref().unwrap_or("another"), self.exit())
             }
@@ -103,6 +107,11 @@ impl Unit {
             Some(Sentence::Restart) if verdict == Verdict::Clean => return self.back_off(court),
             Some(Sentence::Restart) => return self.fail(court),
             Some(Sentence::Success) | None => {}
+        }
+        if let Some(table) = self.spec.timetable
+            && (verdict == Verdict::Clean || verdict == Verdict::Failure && self.spec.restart == Restart::No)
+        {
+            return self.wait_for_time(&table, court.now, court.at_boot, court.seed);
         }
         match (verdict, self.spec.restart) {
             (Verdict::Clean, Restart::No | Restart::OnFailure) => self.set(State::Exited),
@@ -181,10 +190,15 @@ impl Unit {
         if !self.failures.spend_budget(&self.spec.policy, court.now) {
             return self.back_off(court);
         }
-        match self.spec.policy.then {
-            Exhausted::Fail => self.set(State::Failed),
-            Exhausted::Reboot => self.reboot(court),
-            Exhausted::Hold => {
+        match (self.spec.policy.then, self.spec.timetable) {
+            // The next time is a new one.
+            (Exhausted::Fail, Some(table)) => {
+                self.pardon();
+                self.wait_for_time(&table, court.now, court.at_boot, court.seed);
+            }
+            (Exhausted::Fail, None) => self.set(State::Failed),
+            (Exhausted::Reboot, _) => self.reboot(court),
+            (Exhausted::Hold, _) => {
                 self.held = true;
                 self.back_off(court);
             }

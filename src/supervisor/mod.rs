@@ -37,6 +37,7 @@ mod settle;
 mod shutdown;
 mod state;
 mod status;
+mod timetable;
 mod unit;
 mod units;
 mod up;
@@ -86,6 +87,8 @@ pub struct Supervisor {
     safe: bool,
     shutdown: Option<Shutdown>,
     governor: Governor,
+    /// The time of day when the machine booted, as the clock has it.
+    at_boot: Duration,
     effects: VecDeque<Effect>,
     /// When to look again, as of the last event: nothing else changes it.
     timeout: Option<Duration>,
@@ -132,6 +135,7 @@ impl Supervisor {
             safe: false,
             shutdown: None,
             governor,
+            at_boot: Duration::ZERO,
             effects: VecDeque::new(),
             // Nothing has a time before it is booted.
             timeout: None,
@@ -172,6 +176,7 @@ impl Supervisor {
                 Outcome::Done
             }
             Event::Resume => Outcome::Ignored("this is not safe mode"),
+            Event::Clock { at_boot } => self.clock(now, at_boot),
             Event::Shutdown { deadline } => self.shut_down(now, deadline),
             Event::Tick => Outcome::Done,
             Event::Start { name } => self.person_starts(now, &name, Unit::asked_to_start),
@@ -226,7 +231,7 @@ impl Supervisor {
     }
 
     fn court(&self, now: Duration) -> Court {
-        Court { now, seed: self.seed, reboots: !self.safe && self.shutdown.is_none() }
+        Court { now, seed: self.seed, at_boot: self.at_boot, reboots: !self.safe && self.shutdown.is_none() }
     }
 
     /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.

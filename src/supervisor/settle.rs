@@ -105,6 +105,9 @@ impl Supervisor {
                 let counts = !self.safe && self.shutdown.is_none();
                 unit.overdue(since, up, now).filter(|_| counts)
             }
+            State::Waiting { since, on: Wait::Time(until), .. } => {
+                (now >= until).then_some(State::Waiting { since, by: By::Schedule, on: Wait::Turn })
+            }
             State::Waiting { .. } | State::Exited | State::Failed | State::Invalid => None,
         }
     }
@@ -146,7 +149,7 @@ impl Supervisor {
         let mut others = Vec::new();
         for unit in self.units.values() {
             if let State::Waiting { since, by, on } = unit.state {
-                let obstacle = self.obstacle(unit, by);
+                let obstacle = self.obstacle(unit, by, on);
                 if obstacle.is_none() {
                     queue.push((unit.streak, since, unit.name.as_str()));
                 }
@@ -175,13 +178,12 @@ impl Supervisor {
     }
 
     /// What keeps a waiting container from taking its turn.
-    fn obstacle(&self, unit: &Unit, by: By) -> Option<Wait> {
-        if !self.booted {
-            return Some(Wait::Boot);
-        }
-        match by {
-            By::Boot | By::Policy if self.safe => return Some(Wait::Resume),
-            By::Boot | By::Policy | By::Person => {}
+    fn obstacle(&self, unit: &Unit, by: By, on: Wait) -> Option<Wait> {
+        match (by, on) {
+            (_, Wait::Time(until)) => return Some(Wait::Time(until)),
+            _ if !self.booted => return Some(Wait::Boot),
+            (By::Boot | By::Policy | By::Schedule, _) if self.safe => return Some(Wait::Resume),
+            (By::Boot | By::Policy | By::Schedule | By::Person, _) => {}
         }
         let mut unsatisfied = order::unsatisfied(&self.units, unit);
         unsatisfied.next().map(|_| Wait::Dependencies)
@@ -195,7 +197,7 @@ impl Supervisor {
     pub(super) fn turn_timeout(&self) -> Option<Duration> {
         let waits = |unit: &Unit| match unit.state {
             State::Waiting { on: Wait::Turn, .. } => true,
-            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Dependencies, .. }
+            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Time(_), .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -237,7 +239,7 @@ impl Unit {
     fn begin(&mut self, now: Duration) {
         let again_by_itself = match self.state {
             State::Waiting { by: By::Policy, .. } => true,
-            State::Waiting { by: By::Boot | By::Person, .. }
+            State::Waiting { by: By::Boot | By::Person | By::Schedule, .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }

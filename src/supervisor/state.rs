@@ -81,6 +81,8 @@ pub enum By {
     Person,
     /// The restart policy.
     Policy,
+    /// Its timetable.
+    Schedule,
 }
 
 /// What a waiting container waits for.
@@ -94,6 +96,8 @@ pub enum Wait {
     Dependencies,
     /// The governor of starts.
     Turn,
+    /// The next of its times.
+    Time(Duration),
 }
 
 /// How far a stop has come; see the top of this file.
@@ -122,6 +126,8 @@ pub enum Why {
     NotReady,
     /// It gave no sign of life in time: a failure too.
     Watchdog,
+    /// It ran longer than it may: a failure too.
+    Overtime,
     /// What it depends on went down, and it follows: `waiting`.
     Dependency,
     /// Its declaration is another one: `waiting`.
@@ -187,7 +193,11 @@ impl State {
             },
             Self::Stuck { retry, .. } => *retry,
             Self::Running { up, .. } => up.deadline(),
-            Self::Waiting { .. } | Self::Exited | Self::Failed | Self::Invalid => None,
+            Self::Waiting { on: Wait::Time(until), .. } => Some(*until),
+            Self::Waiting { on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Turn, .. }
+            | Self::Exited
+            | Self::Failed
+            | Self::Invalid => None,
         }
     }
 

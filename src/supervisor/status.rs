@@ -61,7 +61,7 @@ impl Supervisor {
             cause: self.cause_of(unit),
             started_at: unit.started_at,
             next_start: match unit.state {
-                State::Backoff { until } => Some(until),
+                State::Backoff { until } | State::Waiting { on: Wait::Time(until), .. } => Some(until),
                 State::Waiting { .. }
                 | State::Starting { .. }
                 | State::Running { .. }
@@ -83,6 +83,7 @@ impl Supervisor {
     pub fn have_come_up(&self) -> bool {
         self.units.values().all(|unit| match unit.state {
             State::Starting { .. } => false,
+            State::Waiting { on: Wait::Time(_), .. } => true,
             State::Waiting { .. } => order::unsatisfied(&self.units, unit).next().is_some(),
             State::Running { .. }
             | State::Stopping { .. }
@@ -101,7 +102,7 @@ impl Supervisor {
                 let first = order::unsatisfied(&self.units, unit).next();
                 first.map(|edge| order::dependency_cause(&self.units, edge))
             }
-            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn, .. }
+            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_), .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -115,6 +116,7 @@ impl Supervisor {
 
     fn waits_for(&self, unit: &Unit) -> Vec<String> {
         match unit.state {
+            State::Waiting { on: Wait::Time(_), .. } => Vec::new(),
             State::Waiting { .. } => {
                 order::unsatisfied(&self.units, unit).map(|edge| edge.name.clone()).collect()
             }

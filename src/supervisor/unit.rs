@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::{
     Condition, Container, DEFAULT_READY_TIMEOUT, HealthCheck, Kind, Readiness, Restart, RestartPolicy,
-    RestartRule,
+    RestartRule, Timetable,
 };
 
 use super::backoff::Failures;
@@ -30,6 +30,8 @@ const SIGTERM: i32 = 15;
 pub(super) struct Spec {
     pub(super) depends_on: Vec<Edge>,
     pub(super) kind: Kind,
+    pub(super) timetable: Option<Timetable>,
+    pub(super) run_timeout: Option<Duration>,
     pub(super) ready: Readiness,
     pub(super) ready_timeout: Duration,
     pub(super) healthcheck: HealthCheck,
@@ -170,6 +172,8 @@ impl Spec {
         Self {
             depends_on: depends_on.collect(),
             kind: container.kind,
+            timetable: container.timetable,
+            run_timeout: container.run_timeout,
             ready: container.ready,
             ready_timeout: container.ready_timeout,
             healthcheck: container.healthcheck.clone(),
@@ -187,6 +191,8 @@ impl Spec {
         Self {
             depends_on: Vec::new(),
             kind: Kind::Service,
+            timetable: None,
+            run_timeout: None,
             ready: Readiness::Started,
             ready_timeout: DEFAULT_READY_TIMEOUT,
             healthcheck: HealthCheck::default(),

@@ -41,6 +41,8 @@ pub struct Up {
     pub pulse: Pulse,
     /// Without a sign of life until then it counts as dead.
     pub bites: Option<Duration>,
+    /// It has to have ended by then.
+    pub ends: Option<Duration>,
     pub paused: bool,
 }
 
@@ -279,6 +281,6 @@ impl Up {
             Pulse::Checked { next: Probing::Asked { until, .. }, .. } => Some(until),
             Pulse::Checked { next: Probing::Due(_), .. } | Pulse::Unchecked => None,
         };
-        ready.into_iter().chain(answer).chain(self.bites).min()
+        ready.into_iter().chain(answer).chain(self.bites).chain(self.ends).min()
     }
 }

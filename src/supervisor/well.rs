@@ -130,7 +130,8 @@ impl Unit {
         };
         let pulse = self.check.as_ref().map_or(Pulse::Unchecked, pulse);
         let bites = self.spec.watchdog.map(|watchdog| since.saturating_add(watchdog));
-        self.set(State::Running { since, up: Up { ready, pulse, bites, paused: false } });
+        let ends = self.spec.run_timeout.map(|timeout| since.saturating_add(timeout));
+        self.set(State::Running { since, up: Up { ready, pulse, bites, ends, paused: false } });
     }
 
     /// It is asked in another way from now on; what it is known for stays until it is answered.
@@ -302,6 +303,9 @@ impl Unit {
         let stop = |why| State::Stopping { phase: Phase::Held, why };
         if up.paused {
             return None;
+        }
+        if passed(up.ends) {
+            return Some(stop(Why::Overtime));
         }
         if passed(up.bites) {
             return Some(stop(Why::Watchdog));

@@ -104,6 +104,7 @@ fn shows(orlop: &Outside<'_>) {
 
     let version = orlop.json("version --json");
     assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(version["interface"], orlop::control::INTERFACE_VERSION);
     assert!(version["uptime_ms"].as_u64() > Some(0) && version["supervisor_starts"] == 1, "{version:#}");
     assert!(version["kernel"].as_str().unwrap().starts_with("6."), "{version:#}");
 }
@@ -114,6 +115,14 @@ fn changes(orlop: &Outside<'_>) {
     orlop.ok("stop report");
     let report = machine.container("report").unwrap();
     assert_eq!((&report["state"], &report["wanted"]), (&"exited".into(), &"down".into()));
+    let events = orlop.ok("events --since boot report");
+    let last = [
+        "asked by port org.orlop.control.",
+        "running -> stopping: was stopped by a person",
+        "ended: exit code 15",
+    ];
+    assert!(last.iter().all(|text| events.contains(text)), "{events}");
+    assert_eq!(orlop.ok("events --since 0s report"), "");
     orlop.ok("start report");
     let first = machine.wait("report", "running");
     orlop.ok("restart report");

@@ -130,6 +130,28 @@ fn one_who_asks_without_end_does_not_come_before_the_others() {
 }
 
 #[test]
+fn large_answers_are_given_a_few_at_a_time() {
+    let mut bench = Bench::new();
+    let mut clients: Vec<_> = (0..30).map(|_| bench.connect()).collect();
+    bench.run();
+    clients.iter_mut().for_each(|client| client.write_all(LIST).unwrap());
+    let large = "x".repeat(100_000);
+    let mut answered = Vec::new();
+    while answered.iter().sum::<usize>() < clients.len() {
+        bench.server.work(bench.now).unwrap();
+        let mut count = 0;
+        while let Some(event) = bench.server.next_event() {
+            let Event::Call(call, ..) = event else { panic!("{event:?}") };
+            bench.server.reply(bench.now, call, &large);
+            count += 1;
+        }
+        answered.push(count);
+        assert!(answered.len() < 100, "{answered:?}");
+    }
+    assert!(answered.iter().all(|count| *count <= 6), "{answered:?}");
+}
+
+#[test]
 fn a_stream_that_nobody_reads_is_closed_after_thirty_seconds() {
     let mut bench = Bench::new();
     let mut client = bench.connect();

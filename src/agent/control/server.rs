@@ -21,6 +21,9 @@ pub(super) const LISTENER: u64 = 0;
 /// messages looked at. Channels are heard as many as one wake-up tells of.
 const MESSAGES: usize = 64;
 
+/// Bytes of answers that count as one more message: a list of hundreds is as much work as many small ones.
+const AS_ONE: usize = 8 << 10;
+
 /// The control server. See the room's page for how it is driven.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -206,6 +209,7 @@ impl Server {
 
     fn finish(&mut self, now: Duration, call: CallId, message: &[u8]) {
         self.now = now;
+        self.budget = self.budget.saturating_sub(message.len() / AS_ONE);
         if let Some(channel) = self.holder(call) {
             channel.finish(message, now);
             self.settle(call.client.token);

@@ -78,7 +78,7 @@ fn answer(server: &mut Server, now: Duration, call: CallId, request: Request) {
         Request::Version => server.reply(now, call, &version()),
         Request::Boot => {
             let phases = vec![phase("mounts", 1), phase("modules", 6)];
-            server.reply(now, call, &BootReply { phases, complete: true });
+            server.reply(now, call, &BootReply { phases, complete: true, containers: vec![] });
         }
         Request::Logs(_) => {
             server.stream(now, call, &LogsReply { entries: vec![entry(b"one\n")] });

@@ -46,5 +46,6 @@ Needs `[host] fault_injection = true` in the machine's configuration.")]
 pub(crate) enum CrashProcess {
     Supervisor,
     Log,
+    Forward,
     Init,
 }

@@ -15,7 +15,7 @@ pub(crate) use options::{
     PlanArguments, ReloadArguments, SpecArguments, StatsArguments, StatusArguments, TopArguments,
     UpdateArguments, UpgradeArguments,
 };
-pub(crate) use pictures::SimulateArguments;
+pub(crate) use pictures::{BootArguments, GraphArguments, SimulateArguments};
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
 #[derive(Debug, Parser)]
@@ -290,8 +290,28 @@ configuration that the machine was built with.")]
     #[command(after_help = "\
 Examples:
   orlop boot
-  orlop boot --json | jq '.phases[] | select(.ok == false)'")]
-    Boot(Json),
+  orlop boot --json | jq '.phases[] | select(.ok == false)'
+  orlop boot --svg > boot.svg    a picture, with each container on its way up")]
+    Boot(BootArguments),
+
+    /// Tell which containers took longest to come up, and what they waited for
+    #[command(after_help = "\
+Examples:
+  orlop blame
+
+The first start of each since boot, the slowest first. WAITED FOR is what came last of what it
+depends on, what that waited for, and so on, each with its time from wanted to ready.")]
+    Blame,
+
+    /// Draw what depends on what
+    #[command(after_help = "\
+Examples:
+  orlop graph > machine.svg            of the machine, coloured by state
+  orlop graph config/ > config.svg     of a configuration, without a machine
+  orlop graph --dot | dot -Tpng -o machine.png
+
+An arrow leads from a container to what it depends on, and says what that has to be.")]
+    Graph(GraphArguments),
 
     /// Show which Orlop the machine runs, and for how long
     #[command(after_help = "\

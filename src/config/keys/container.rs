@@ -10,7 +10,7 @@ use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
-use super::{depends, devices, health, host, limits, mounts, process, restart, rules, security};
+use super::{depends, devices, health, host, limits, mounts, process, restart, rules, schedule, security};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -162,6 +162,10 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             depends::take,
         ),
         health::TYPE,
+        schedule::SCHEDULE,
+        schedule::EVERY,
+        schedule::POLICY_KEY,
+        schedule::RUN_TIMEOUT,
         health::READY,
         health::READY_TIMEOUT,
         health::HEALTHCHECK_KEY,
@@ -283,6 +287,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         restart::one_budget,
         depends::no_dependency_twice,
         health::lives_consistently,
+        schedule::one_timetable,
         process::no_capability_in_both,
         process::no_variable_twice,
         process::no_shell,
@@ -316,6 +321,8 @@ impl Container {
             network_mode: NetworkMode::None,
             depends_on: BTreeMap::new(),
             kind: Kind::Service,
+            timetable: None,
+            run_timeout: None,
             ready: Readiness::Started,
             ready_timeout: DEFAULT_READY_TIMEOUT,
             healthcheck: HealthCheck::default(),

@@ -5,7 +5,7 @@ use super::super::diagnostic::Mistake;
 use super::super::model::{Dns, Host};
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node, Value};
-use super::super::value::address;
+use super::super::value::{address, forward};
 use super::kinds::{self, size_from, time_from};
 use super::network;
 use alloc::collections::BTreeMap;
@@ -22,6 +22,8 @@ const LONGEST_POWEROFF: Duration = Duration::from_secs(3600);
 const MAX_SERVERS: usize = 3;
 /// The first port that a program without privileges may bind, and its default on the machine.
 const PORT_START: &str = "net.ipv4.ip_unprivileged_port_start";
+/// Collectors that logs are sent to: each reads all logs for itself.
+const MAX_DESTINATIONS: usize = 4;
 /// One pipe's worth: less could not even hold what is read at once.
 const LEAST_LOG: u64 = 64 << 10;
 
@@ -109,7 +111,7 @@ pub(crate) static HOST: Keys<Host> = Keys {
             super::fill(&DNS, node, &mut host.dns);
         }),
         Key::new("log", Shape::Table(&LOG), "[host.log]", "The logs of all containers.", |node, host: &mut Host| {
-            super::fill(&LOG, node, &mut host.log_memory);
+            super::fill(&LOG, node, host);
         }),
     ],
     refused: &[
@@ -187,19 +189,55 @@ static DNS: Keys<Dns> = Keys {
     rules: &[three_servers_at_most],
 };
 
-static LOG: Keys<u64> = Keys {
+static LOG: Keys<Host> = Keys {
     what: "[host.log]",
-    keys: &[Key::new(
-        "memory",
-        size_from(LEAST_LOG),
-        "memory = \"16M\"",
-        "Memory for the logs of all containers together. The oldest lines go first.",
-        |node, memory: &mut u64| *memory = node.bytes().unwrap_or(*memory),
-    )
-    .default("\"8M\"")],
+    keys: &[
+        Key::new(
+            "memory",
+            size_from(LEAST_LOG),
+            "memory = \"16M\"",
+            "Memory for the logs of all containers together. The oldest lines go first.",
+            |node, host: &mut Host| host.log_memory = node.bytes().unwrap_or(host.log_memory),
+        )
+        .default("\"8M\""),
+        Key::new(
+            "forward",
+            Shape::List(&Shape::Table(&FORWARD)),
+            "forward = [{ to = \"tcp://192.0.2.1:601\" }]",
+            "Where all logs are sent too, as RFC 5424 has them: one table each.",
+            |node, host: &mut Host| {
+                let tables = node.each().iter().filter_map(Node::map);
+                host.log_forward =
+                    tables.filter_map(|map| map.get("to")?.read(forward::destination)).collect();
+            },
+        )
+        .default("[]"),
+    ],
     refused: &[refused("rate", "a rate belongs to a container: log = { rate = \"64K\" }")],
+    rules: &[few_destinations],
+};
+
+static FORWARD: Keys<()> = Keys {
+    what: "an entry of `forward`",
+    keys: &[Key::new(
+        "to",
+        Shape::Text(&kinds::FORWARD),
+        "to = \"udp://192.0.2.1:514\"",
+        "A collector of syslog messages: udp:// or tcp://, its address and port.",
+        |_, (): &mut ()| {},
+    )
+    .required()],
+    refused: &[refused("tls", "this version sends over udp:// and tcp://")],
     rules: &[],
 };
+
+fn few_destinations(log: &Map, problems: &mut Vec<Problem>) {
+    let count = log.get("forward").map_or(0, |forward| forward.each().len());
+    if count > MAX_DESTINATIONS {
+        let message = format!("logs are sent to {MAX_DESTINATIONS} places at most, and here are {count}");
+        problems.push(Problem::error("forward", Mistake::new(message)));
+    }
+}
 
 /// `net.ipv4.x` from a quoted key and from tables in tables alike.
 pub(super) fn flatten(prefix: &str, node: &Node, into: &mut BTreeMap<String, String>) {

@@ -3,7 +3,9 @@
 use super::super::diagnostic::Mistake;
 use super::super::shape::{Shape, Text};
 use super::super::tree::Node;
-use super::super::value::{address, capability, cpuset, device, environment, mount, name, path, rlimit};
+use super::super::value::{
+    address, capability, cpuset, device, environment, forward, mount, name, path, rlimit,
+};
 use super::super::value::{signal, size, time, user, words};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -25,6 +27,10 @@ pub(crate) static INTERFACE: Text = text("a network interface's name", "^[^ /:]{
 pub(crate) static MAC: Text =
     text("a MAC address", "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$", |text| address::mac(text).map(drop));
 pub(crate) static HOST_ADDRESS: Text = text("an IP address", "", |text| address::host(text).map(drop));
+pub(crate) static FORWARD: Text =
+    text("a collector like \"udp://192.0.2.1:514\"", "^(udp|tcp)://.+:[0-9]+$", |text| {
+        forward::destination(text).map(drop)
+    });
 pub(crate) static CIDR: Text =
     text("an address with its prefix length, like \"192.0.2.7/24\"", "/[0-9]+$", |text| {
         address::interface(text).map(drop)

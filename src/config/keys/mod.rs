@@ -13,6 +13,7 @@ mod process;
 mod refused;
 mod restart;
 mod rules;
+mod schedule;
 mod security;
 
 use super::model::{Config, Container, Volume};
@@ -115,6 +116,9 @@ mod tests {
         text += &format!("[{header}]\n");
         if header == "container.x" && !line.starts_with("image") {
             text += "image = 'dir:x'\n";
+        }
+        if line.starts_with("schedule_policy") {
+            text += "every = '1h'\n";
         }
         if line.starts_with("restart_policy") {
             text += "restart = 'always'\n";

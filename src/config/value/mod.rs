@@ -3,10 +3,12 @@
 pub(crate) mod address;
 pub(crate) mod capability;
 pub(crate) mod cpuset;
+pub(crate) mod cron;
 pub(crate) mod device;
 pub(crate) mod end;
 pub(crate) mod environment;
 pub(crate) mod fits;
+pub(crate) mod forward;
 pub(crate) mod image;
 pub(crate) mod mount;
 pub(crate) mod name;

@@ -78,7 +78,9 @@ pub enum Happening {
         name: String,
         fail: String,
     },
+    /// By a person, or for what became of a container.
     ShutdownAsked {
+        by: Option<String>,
         deadline: Duration,
     },
     ShutdownDone,
@@ -106,12 +108,12 @@ pub fn simulate(scenario: &Scenario<'_>) -> Run {
     let mut shutdown = scenario.shutdown;
     for (at, fail) in blows {
         if let Some(when) = shutdown.take_if(|when| *when <= at) {
-            tale.shut_down(when, scenario);
+            tale.shut_down(when);
         }
         tale.strike(at, fail);
     }
     if let Some(when) = shutdown {
-        tale.shut_down(when, scenario);
+        tale.shut_down(when);
     }
     tale.pass(scenario.time);
     tale.run()
@@ -147,19 +149,24 @@ impl Tale {
         }
     }
 
-    fn shut_down(&mut self, at: Duration, scenario: &Scenario<'_>) {
+    fn shut_down(&mut self, at: Duration) {
         self.pass(at);
         if at > self.end || self.machine.now < at {
             return;
         }
-        let deadline = at.saturating_add(scenario.config.host.poweroff_timeout);
-        self.news.push(News { at, what: Happening::ShutdownAsked { deadline } });
+        self.end_machine(at, None);
+    }
+
+    fn end_machine(&mut self, at: Duration, by: Option<String>) {
+        let deadline = at.saturating_add(self.machine.config.host.poweroff_timeout);
+        self.news.push(News { at, what: Happening::ShutdownAsked { by, deadline } });
         self.machine.tell(Event::Shutdown { deadline });
         self.note();
     }
 
     /// Takes over what was told to people since.
     fn note(&mut self) {
+        let mut reboot = None;
         for (at, entry) in core::mem::take(&mut self.machine.log) {
             let what = match entry {
                 // A cause that is told more exactly later changes nothing for who watches.
@@ -174,10 +181,17 @@ impl Tale {
                     };
                     Happening::Noted { name, note, report }
                 }
+                Entry::Asked(Effect::Reboot { name }) => {
+                    reboot = reboot.or(Some((at, name)));
+                    continue;
+                }
                 Entry::Asked(Effect::ShutdownDone) => Happening::ShutdownDone,
                 Entry::Asked(_) | Entry::Told(..) | Entry::Crashed => continue,
             };
             self.news.push(News { at, what });
+        }
+        if let Some((at, name)) = reboot {
+            self.end_machine(at, Some(name));
         }
     }
 

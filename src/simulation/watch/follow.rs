@@ -1,6 +1,8 @@
 //! Takes in what the core was told and what it asks for, and says whether it may.
 
 use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::shadow::{Ending, Shadow, Word};
@@ -9,7 +11,8 @@ use crate::config::{Exhausted, Restart};
 use crate::simulation::core::Core;
 use crate::simulation::promise::Promise;
 use crate::supervisor::{
-    Effect, Event, Exit, Fault, Found, Notice, Outcome, Probed, Record, START_DEADLINE, StateKind, Wanted,
+    Effect, Event, Exit, Fault, Found, Notice, Outcome, Phase, Probed, Record, START_DEADLINE, State,
+    StateKind, Wanted,
 };
 
 const SIGTERM: i32 = 15;
@@ -33,6 +36,20 @@ impl Watch {
                 self.must(up, Promise::StartsAreKept, view.now, || format!("{name}: {why}"));
             }
             (Outcome::Ignored(_) | Outcome::Refused(_), _) => {}
+        }
+        self.notice_stops(view);
+    }
+
+    /// One that waits for its dependents, or was asked to end, without having been asked for by anybody: however
+    /// it ends now, it was the core that stopped it.
+    fn notice_stops<C: Core>(&mut self, view: &View<'_, C>) {
+        let ends = |name: &&String| {
+            let phase = view.core.state(name);
+            matches!(phase, Some(State::Stopping { phase: Phase::Held | Phase::Term { .. }, .. }))
+        };
+        let names: Vec<String> = self.shadows.keys().filter(ends).cloned().collect();
+        for name in names {
+            self.check_stop(view, &name, false);
         }
     }
 
@@ -95,6 +112,7 @@ impl Watch {
             | Event::Kill { .. }
             // What follows from one has its own histories, beside the core.
             | Event::Reload(_)
+            | Event::Clock { .. }
             | Event::Tick => {}
         }
     }
@@ -231,7 +249,8 @@ impl Watch {
         let (Some(state), Some(shadow)) = (view.kind(name), self.shadows.get_mut(name)) else { return };
         shadow.there = false;
         let (word, end) = (shadow.word.take(), shadow.end.take());
-        match (word, end, shadow.own || !shadow.certain || self.shutdown.is_some()) {
+        let unclear = shadow.own || shadow.ruled || !shadow.certain;
+        match (word, end, unclear || self.shutdown.is_some()) {
             (None, Some(Ending::Clean), false) => (shadow.completed, shadow.concluded) = (true, true),
             (None, Some(Ending::Failure), false) => (shadow.completed, shadow.concluded) = (false, true),
             (None, Some(Ending::NoFault), false) => shadow.concluded = true,
@@ -249,7 +268,7 @@ impl Watch {
             (Some(Word::Stop), ..) => &[Exited],
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
-            _ if !shadow.certain || shadow.own => return,
+            _ if unclear => return,
             (None, Some(Ending::Clean), Restart::No | Restart::OnFailure) => &[Exited],
             (None, Some(Ending::Failure), Restart::No) => &[Failed],
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],

@@ -124,6 +124,7 @@ impl Watch {
             State::Waiting { on: Wait::Turn, .. } => {
                 due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
             }
+            State::Waiting { on: Wait::Time(until), .. } => timed(until),
             State::Stopping { phase: Phase::Held, .. } => {
                 let stops = |name: &String| view.kind(name) == Some(StateKind::Stopping);
                 !waits_for.is_empty() && waits_for.iter().all(stops)
@@ -158,7 +159,7 @@ impl Watch {
         let unwanted = status.wanted == Wanted::Down && (up || soon);
         self.must(!unwanted, Promise::NothingUnasked, now, || format!("{status:?}"));
         self.must(shadow.has_shown(status), Promise::ReadyIsTrue, now, || format!("{status:?} {shadow:?}"));
-        if let Some(next) = status.next_start {
+        if let Some(next) = status.next_start.filter(|_| status.state == StateKind::Backoff) {
             let most = shadow.policy.max_delay;
             let longest = now.saturating_add(most).saturating_add(most / 10);
             self.must(next <= longest, Promise::PausesAreBounded, now, || format!("{status:?}"));

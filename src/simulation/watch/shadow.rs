@@ -15,6 +15,8 @@ pub(super) struct Shadow {
     /// Whether it may be stopped for what its probes say, or for giving no sign of life.
     pub(super) probed: bool,
     pub(super) watched: bool,
+    /// It has rules of its own for what follows an end.
+    pub(super) ruled: bool,
     pub(super) restart: Restart,
     pub(super) policy: RestartPolicy,
     /// All that depend on it, through others too.
@@ -68,6 +70,7 @@ impl Shadow {
             readiness: declared.ready,
             probed: matches!(declared.healthcheck.test, Some(Test::Probe(_))),
             watched: declared.watchdog.is_some(),
+            ruled: !declared.restart_rules.is_empty(),
             restart: declared.restart,
             policy: declared.restart_policy,
             dependents: dependents(config, name),

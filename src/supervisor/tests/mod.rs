@@ -11,6 +11,7 @@ mod reload;
 mod restarts;
 mod shutdown;
 mod texts;
+mod timetables;
 mod world;
 
 use crate::config::{

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::declared::s;
 use super::*;
-use crate::simulation::{Machine, Play, Safe};
+use crate::simulation::Machine;
 
-pub(crate) use crate::simulation::Entry;
+pub(crate) use crate::simulation::{Entry, Play, Safe};
 
 pub(crate) struct World(Machine);
 
@@ -40,6 +40,10 @@ impl World {
     pub(crate) fn booted(mut self) -> Self {
         self.tell(Event::Booted);
         self
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) -> Outcome {
+        self.0.tell(event)
     }
 
     /// The supervisor dies, and the next one is there at once.

@@ -45,6 +45,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   write BYTES PATTERN   numbered lines, as fast as possible
   write-forever PATTERN
   partial TEXT          without an end of line
+  flow PATH on|off      stops the output of a terminal for everybody, as Ctrl-S does; or lets it go on
   messages PATH COUNT PAUSE TEXT
                         numbered ones, each with a priority, to a socket of datagrams or a file, with
                         milliseconds between them
@@ -69,7 +70,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   await-tail SECONDS PATH
                         until a program is overwritten
   find PATH [WORD]      all that is below it, links not followed
-  witness [memory | reaping STREAM BURST | script FILE] then INIT [ARGUMENT]…
+  witness [memory | reaping STREAM BURST | control TIMES | script FILE] then INIT [ARGUMENT]…
                         measures an init: see `witness`
   reap-for-ever         as the least of all inits";
 
@@ -144,6 +145,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["copy"] => talk::copy(),
         ["terminal"] => talk::terminal(),
         ["partial", text] => output::partial(text),
+        ["flow", path, how @ ("on" | "off")] => talk::flow(path, *how == "on"),
         ["messages", path, count, pause, text] => {
             output::messages(path, number(count)?, number(pause)?, text)
         }

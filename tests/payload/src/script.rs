@@ -62,11 +62,7 @@ fn errand(words: &[&str]) -> io::Result<String> {
                 system::sleep(GLANCE);
             }
         }
-        ["join", namespace] => {
-            let namespace = fs::File::open(namespace)?;
-            // SAFETY: the descriptor lives through the call.
-            check(unsafe { libc::setns(namespace.as_raw_fd(), 0) }).map(drop)?;
-        }
+        ["join", namespace] => join(namespace)?,
         // To its end; both its streams go into the file.
         ["run", path, program, arguments @ ..] => {
             let file = fs::File::create(path)?;
@@ -78,6 +74,13 @@ fn errand(words: &[&str]) -> io::Result<String> {
         _ => return Err(io::Error::from_raw_os_error(libc::ENOSYS)),
     }
     Ok(String::new())
+}
+
+/// Another's namespace, by its file in /proc.
+pub(crate) fn join(namespace: &str) -> io::Result<()> {
+    let namespace = fs::File::open(namespace)?;
+    // SAFETY: the descriptor lives through the call.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), 0) }).map(drop)
 }
 
 fn mount(kind: &str, path: &str, options: &str) -> io::Result<()> {

@@ -25,15 +25,31 @@ pub(crate) fn ask(socket: &str, messages: &[&str]) -> Result<(), String> {
     for message in messages {
         // One that is closed to us may have said why.
         let sent = stream.write_all(&[message.as_bytes(), &[0]].concat());
-        let mut answer = Vec::new();
-        let mut byte = [0];
-        while stream.read(&mut byte).is_ok_and(|count| count == 1) && byte != [0] {
-            answer.extend(byte);
-        }
-        println!("{}", String::from_utf8_lossy(&answer));
+        println!("{}", String::from_utf8_lossy(&answer(&mut stream)));
         sent.map_err(|e| e.to_string())?;
     }
     Ok(())
+}
+
+/// On a connection of its own; an error when nothing is answered.
+pub(crate) fn ask_once(socket: &str, message: &str) -> Result<(), String> {
+    let mut stream = UnixStream::connect(socket).map_err(|e| format!("{socket}: {e}"))?;
+    stream.write_all(&[message.as_bytes(), &[0]].concat()).map_err(|e| e.to_string())?;
+    if answer(&mut stream).is_empty() { Err("no answer".into()) } else { Ok(()) }
+}
+
+/// Up to its NUL, behind which nothing comes unasked.
+fn answer(stream: &mut UnixStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 16 << 10];
+    while answer.last() != Some(&0) {
+        match stream.read(&mut buffer) {
+            Ok(count @ 1..) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    answer.pop_if(|last| *last == 0);
+    answer
 }
 
 /// The size of the terminal on standard input, again at each change; ends at a line `exit CODE`, or at
@@ -84,4 +100,16 @@ fn say_size() {
     };
     // SAFETY: writes what it is given; also from a signal handler.
     unsafe { libc::write(1, text.as_ptr().cast(), text.len()) };
+}
+
+pub(crate) fn flow(path: &str, on: bool) -> Result<(), String> {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let said = |e: std::io::Error| format!("{path}: {}", system::error_name(&e));
+    let terminal =
+        options.read(true).custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK).open(path).map_err(said)?;
+    let how = if on { libc::TCOON } else { libc::TCOOFF };
+    // SAFETY: an open descriptor and a constant.
+    system::check(unsafe { libc::tcflow(terminal.as_raw_fd(), how) }).map(drop).map_err(said)
 }

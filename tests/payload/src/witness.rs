@@ -13,13 +13,20 @@ use std::time::Duration;
 use crate::process;
 use crate::script;
 use crate::system::{self, Fork, check, fork};
+use crate::talk;
 
 /// When the observer begins: an emulated boot of a hundred containers is over. Where instructions
 /// are counted an idle machine skips the time.
 const BEGIN: Duration = Duration::from_secs(60);
+/// When it begins where containers never come to rest: all have been started.
+const STORMY: Duration = Duration::from_secs(15);
 /// After the last orphan: PID 1 has reaped whatever it will.
 const SETTLED: Duration = Duration::from_secs(5);
 const MINUTE: Duration = Duration::from_secs(60);
+/// Between two questions: at no fixed step of what else is going on.
+const BETWEEN: Duration = Duration::from_micros(10_337);
+const CONTROL: &str = "/run/orlop/control.sock";
+const LIST: &str = r#"{"method":"org.orlop.Control.List"}"#;
 
 /// `[TASK…] then INIT [ARGUMENT]…`
 pub(crate) fn run(words: &[&str]) -> Result<(), String> {
@@ -59,7 +66,9 @@ fn observe(task: &[&str]) -> Result<(), String> {
         say("done");
         return Ok(());
     }
-    system::sleep(BEGIN.saturating_sub(system::clock(libc::CLOCK_BOOTTIME)));
+    // A storm has no end to wait for.
+    let begin = if matches!(task, ["control", _]) { STORMY } else { BEGIN };
+    system::sleep(begin.saturating_sub(system::clock(libc::CLOCK_BOOTTIME)));
     match task {
         ["memory"] => memory()?,
         ["reaping", stream, burst] => {
@@ -67,6 +76,7 @@ fn observe(task: &[&str]) -> Result<(), String> {
             reaping("stream", number(stream)?, process::orphans)?;
             reaping("burst", number(burst)?, process::orphan_burst)?;
         }
+        ["control", count] => control(count.parse().map_err(|e| format!("{count}: {e}"))?)?,
         _ => return Err(format!("not a task: {}", task.join(" "))),
     }
     say("done");
@@ -133,6 +143,26 @@ fn reaping(name: &str, count: u32, make: fn(u32) -> Result<(), String>) -> Resul
     system::sleep(SETTLED);
     let took = time_of("1")?.saturating_sub(before);
     say(&format!("reaping {name} {count} {took} left {}", zombies()?));
+    Ok(())
+}
+
+/// How long the machine's list takes, from a new connection to the last byte of the answer: nanoseconds of the middle
+/// one, of the one that 99 of 100 are no longer than, and of the longest.
+fn control(count: u32) -> Result<(), String> {
+    // Where the socket is.
+    script::join("/proc/1/ns/mnt").map_err(|e| format!("setns: {e}"))?;
+    let mut took = Vec::new();
+    for _ in 0..count {
+        let begin = system::clock(libc::CLOCK_MONOTONIC);
+        talk::ask_once(CONTROL, LIST)?;
+        took.push(system::clock(libc::CLOCK_MONOTONIC).saturating_sub(begin).as_nanos());
+        system::sleep(BETWEEN);
+    }
+    took.sort_unstable();
+    let at = |part: usize| {
+        took.get(took.len().saturating_mul(part) / 100).or(took.last()).copied().unwrap_or_default()
+    };
+    say(&format!("control middle {} p99 {} longest {}", at(50), at(99), at(100)));
     Ok(())
 }
 

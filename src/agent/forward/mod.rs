@@ -1,0 +1,44 @@
+//! The role `orlop forward`: sends all logs to collectors, as RFC 5424 has them, over UDP (RFC 5426) and TCP (octet
+//! counting, RFC 6587).
+//!
+//! The rings are what it sends from, and all that it keeps: while a link is cut, a ring drops its oldest output as it
+//! always does, and how much that was is told to the collector when it is back. How far each ring was sent to each
+//! collector is in a memory that others keep too (`places`). It holds no power, and its rings it can only read.
+
+mod destination;
+mod forwarder;
+mod link;
+mod places;
+#[cfg(test)]
+mod test;
+
+use std::os::fd::OwnedFd;
+
+use crate::linux::{Result, capability, fd, process};
+
+/// Where the supervisor leaves our end of the socket.
+const CONTROL_FD: i32 = 3;
+
+pub(crate) use places::memory;
+
+/// Runs the role. The value is the process's exit code.
+pub(crate) fn run() -> i32 {
+    let served = confine().and_then(|control| {
+        let mut forwarder = forwarder::Forwarder::new(control)?;
+        while forwarder.turn()? == forwarder::Turn::Again {}
+        Ok(())
+    });
+    i32::from(served.is_err())
+}
+
+/// Gives up all power: what it reads comes as descriptors, and to connect it needs none.
+fn confine() -> Result<OwnedFd> {
+    process::set_name(c"orlop-forward");
+    let control = fd::inherited(CONTROL_FD)?;
+    fd::close_from(CONTROL_FD + 1);
+    process::no_new_privileges()?;
+    process::not_dumpable()?;
+    capability::bound(0)?;
+    capability::set(0, 0, 0)?;
+    Ok(control)
+}
