@@ -173,7 +173,13 @@ fn why(container: &PlanContainer) -> String {
             || container.follows.is_some()
             || !matches!(key.class, ReloadClass::None | ReloadClass::Live)
     };
-    let keys = container.keys.iter().filter(of_stop).map(because);
+    let keys = container.keys.iter().filter(of_stop).map(|key| match (container.action, key.class) {
+        // One that runs at its times.
+        (PlanAction::Change, ReloadClass::Restart | ReloadClass::Recreate) => {
+            format!("{} (from its next time on)", key.key)
+        }
+        (PlanAction::Change | PlanAction::Start | PlanAction::Stop | PlanAction::Restart, _) => because(key),
+    });
     let follows = container.follows.iter().map(|name| format!("follows {name}"));
     let why: Vec<String> = follows.chain(keys).collect();
     let place = container.declared_at.as_ref().map(|place| format!("({place})"));

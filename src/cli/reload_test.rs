@@ -33,6 +33,11 @@ fn something() -> PlanReply {
                 PlanAction::Change,
                 vec![key("limits.memory", ReloadClass::Live), key("log.memory", ReloadClass::Reboot)],
             ),
+            planned(
+                "job",
+                PlanAction::Change,
+                vec![key("every", ReloadClass::Restart), key("run_timeout", ReloadClass::Live)],
+            ),
             planned("new", PlanAction::Start, vec![]),
         ],
         host: vec![key("host.hostname", ReloadClass::Live), key("host.modules", ReloadClass::Reboot)],
@@ -45,6 +50,7 @@ stop     old
 restart  web    command (test.toml:3)
 restart  proxy  follows web (test.toml:3)
 change   db     limits.memory, log.memory needs a reboot (test.toml:3)
+change   job    every (from its next time on), run_timeout (test.toml:3)
 start    new    (test.toml:3)
 machine  host.hostname
 machine  host.modules needs a reboot

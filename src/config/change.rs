@@ -6,6 +6,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use super::life::{Timetable, When};
 use super::model::{Config, Container, ContainerLog, Host, Limits};
 
 /// What it takes for a change of a key to be in force.
@@ -73,6 +74,7 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         labels "labels" None,
         depends_on "depends_on" Live,
         ready_timeout "ready_timeout" Live,
+        run_timeout "run_timeout" Live,
         healthcheck "healthcheck" Live,
         restart "restart" Live,
         restart_policy "restart_policy" Live,
@@ -83,8 +85,8 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         limits "" None,
         log "" None,
         kind "type" Restart,
+        // One that waits for its time waits for another; a run under way goes on.
         timetable "schedule" Restart,
-        run_timeout "run_timeout" Restart,
         entrypoint "entrypoint" Restart,
         command "command" Restart,
         environment "environment" Restart,
@@ -119,6 +121,9 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         shm_size "shm_size" Recreate,
     );
     changes.retain(|change| !change.key.is_empty());
+    for change in changes.iter_mut().filter(|change| change.key == "schedule") {
+        change.key = key_of_times(old.timetable, new.timetable);
+    }
     changes.extend(limits_changes(&old.limits, &new.limits));
     changes.extend(differences!(ContainerLog, &old.log, &new.log,
         rate "log.rate" Live,
@@ -127,6 +132,16 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         memory "log.memory" Reboot,
     ));
     changes
+}
+
+/// Which of the keys it is that have another value.
+fn key_of_times(old: Option<Timetable>, new: Option<Timetable>) -> &'static str {
+    let when = |table: Option<Timetable>| table.map(|table| table.when);
+    match when(new.or(old)) {
+        _ if when(old) == when(new) => "schedule_policy",
+        Some(When::Every(_)) => "every",
+        Some(When::Clock(_)) | None => "schedule",
+    }
 }
 
 #[rustfmt::skip]

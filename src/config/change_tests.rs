@@ -47,6 +47,17 @@ fn each_difference_has_its_key_and_class() {
     check("", "environment = { A = '1' }", &[("environment", Restart)]);
     check("", "volumes = ['data:/data']", &[("volumes", Recreate)]);
     check("", "type = 'oneshot'", &[("type", Restart)]);
+    check("type = 'oneshot'", "every = '1h'", &[("every", Restart)]);
+    check("every = '1h'", "schedule = '@hourly'", &[("schedule", Restart)]);
+    let policy = "every = '1h'\nschedule_policy = { jitter = '1m' }";
+    check("every = '1h'", policy, &[("schedule_policy", Restart)]);
+    check("every = '1h'", "every = '1h'\nrun_timeout = '1m'", &[("run_timeout", Live)]);
+    check("", "restart_rules = [{ on = 'oom', then = 'reboot' }]", &[("restart_rules", Live)]);
+    check("", "watchdog = '30s'", &[("watchdog", Restart)]);
+    check("", "ready = 'notify'", &[("ready", Restart)]);
+    check("ready = 'notify'", "ready = 'notify'\nready_timeout = '3s'", &[("ready_timeout", Live)]);
+    check("", "log = { syslog = true }", &[("log.syslog", Restart)]);
+    check("", "---[host.log]\nforward = [{ to = 'udp://192.0.2.1:514' }]", &[("host.log.forward", Reboot)]);
     check("", "---[host]\nhostname = 'other'", &[("host.hostname", Live)]);
     check("", "---[host]\nmodules = ['loop']", &[("host.modules", Reboot)]);
     check("---[volume.more]\nsize = '1M'", "---[volume.more]\nsize = '2M'", &[("volume", Reboot)]);

@@ -54,7 +54,8 @@ pub use request::Request;
 pub use time::rfc3339;
 pub use when::{Moment, WHEN_HELP, When};
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, Health, LogLevel, Phase, PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream, Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, Health, LogLevel, Phase,
+    PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

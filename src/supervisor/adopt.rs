@@ -28,6 +28,7 @@ impl Supervisor {
             self.shorten(now);
         }
         self.begin_timetables(now);
+        self.mend_times(now);
         Outcome::Done
     }
 
@@ -128,6 +129,7 @@ impl Unit {
     fn remember(&mut self, record: Record) {
         self.generation = record.generation;
         self.made = record.made;
+        self.timed = record.timed;
         self.wanted = record.wanted;
         self.image_stop_signal = record.image_stop_signal;
         self.started_at = record.started_at_us.map(Duration::from_micros);

@@ -50,9 +50,10 @@ impl Unit {
             Why::Dependency => {
                 self.set(State::Waiting { since: court.now, by: By::Policy, on: Wait::Dependencies });
             }
-            Why::Again | Why::Reload => {
+            Why::Again => {
                 self.set(State::Waiting { since: court.now, by: By::Person, on: Wait::Turn });
             }
+            Why::Reload => self.begin_anew(court),
         }
     }
 

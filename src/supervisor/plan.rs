@@ -36,7 +36,7 @@ pub enum Action {
     /// It is not declared any more.
     Stop,
     Restart,
-    /// It goes on running.
+    /// It goes on running; one that runs at its times is another from the next one on.
     Change,
 }
 
@@ -62,8 +62,8 @@ impl Plan {
     pub fn replaced(&self) -> impl Iterator<Item = &str> {
         let is_new = |planned: &&Planned| match planned.action {
             Action::Start => true,
-            Action::Restart => planned.keys.iter().any(|change| change.class.forces()),
-            Action::Stop | Action::Change => false,
+            Action::Restart | Action::Change => planned.keys.iter().any(|change| change.class.forces()),
+            Action::Stop => false,
         };
         self.containers.iter().filter(is_new).map(|planned| planned.name.as_str())
     }
@@ -103,7 +103,8 @@ fn planned(old: &Config, container: &Container) -> Option<Planned> {
         None => (Action::Start, Vec::new()),
         Some(before) => {
             let keys = container_changes(before, container);
-            let forced = keys.iter().any(|change| change.class.forces());
+            let timed = before.timetable.is_some() && container.timetable.is_some();
+            let forced = !timed && keys.iter().any(|change| change.class.forces());
             let action = if forced { Action::Restart } else { Action::Change };
             (action, Some(keys).filter(|keys| !keys.is_empty())?)
         }

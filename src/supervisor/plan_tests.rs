@@ -52,6 +52,16 @@ fn a_dependent_follows_where_its_edge_says_so_and_so_do_its_own() {
 }
 
 #[test]
+fn one_that_runs_at_its_times_is_not_stopped_for_its_next_ones() {
+    let old = "[container.job]\nevery = '1h'\n";
+    let at_noon = "[container.job]\nschedule = '0 12 * * *'\ncommand = 'x'\n";
+    check(old, at_noon, &["change job schedule command"]);
+    assert_eq!(plan(&declared(old), &declared(at_noon)).replaced().collect::<Vec<_>>(), ["job"]);
+    check(old, "[container.job]\n", &["restart job type every"]);
+    check("[container.job]\ntype = 'oneshot'", old, &["restart job every"]);
+}
+
+#[test]
 fn one_that_could_not_run_is_started_when_it_can() {
     let mut old = declared("[container.web]\n");
     old.containers.clear();

@@ -30,6 +30,9 @@ pub struct Record {
     /// The number of the configuration that this generation was started by.
     #[serde(default)]
     pub made: u64,
+    /// It is a run of its timetable.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub timed: bool,
     pub wanted: Wanted,
     /// The word of its state; one that is not known is as good as none.
     pub state: String,
@@ -148,6 +151,7 @@ impl Record {
             name: unit.name.clone(),
             generation: unit.generation,
             made: unit.made,
+            timed: unit.timed,
             wanted: unit.wanted,
             state: unit.state.kind().word().to_string(),
             phase: phase.map(str::to_string),
@@ -206,7 +210,7 @@ impl EndRecord {
 }
 
 impl Why {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Itself,
         Self::Stop,
         Self::Again,

@@ -17,10 +17,11 @@ use core::time::Duration;
 use super::Supervisor;
 use super::cause::Cause;
 use super::event::{Effect, Outcome, Refusal};
+use super::judge::Court;
 use super::order;
-use super::state::{By, Phase, State, StateKind, Wait, Wanted, Why};
+use super::state::{Phase, State, StateKind, Wait, Wanted, Why};
 use super::unit::{Moment, Spec, Unit};
-use crate::config::Config;
+use crate::config::{Config, Timetable};
 
 /// A configuration in the place of another one.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,11 +70,12 @@ impl Supervisor {
                 unit.undeclare(moment);
             }
         }
+        let court = self.court(now);
         for mut declared in fresh.units {
             let since = numbers.since.get(&declared.name).copied().unwrap_or_default();
             let moment = self.moment(now, &declared.name);
             match self.units.get_mut(&declared.name) {
-                Some(unit) => unit.declare(moment, declared, since),
+                Some(unit) => unit.declare((moment, court), declared, since),
                 None => {
                     // Nothing was written of it before.
                     (declared.adopted, declared.dirty) = (true, true);
@@ -83,6 +85,7 @@ impl Supervisor {
         }
         self.number(&numbers);
         self.reorder();
+        self.begin_timetables(now);
         Outcome::Done
     }
 
@@ -97,16 +100,18 @@ impl Supervisor {
         }
         if changed {
             self.reorder();
+            self.mend_times(now);
         }
         if !self.booted || self.safe || self.shutdown.is_some() {
             return changed;
         }
         let outdated = self.units.values().filter(|unit| unit.is_outdated() && !unit.is_on_its_way());
         let outdated: Vec<String> = outdated.map(|unit| unit.name.clone()).collect();
+        let court = self.court(now);
         for name in &outdated {
             let moment = self.moment(now, name);
             if let Some(unit) = self.units.get_mut(name) {
-                unit.replace(moment);
+                unit.replace(moment, court);
             }
         }
         changed || !outdated.is_empty()
@@ -156,7 +161,7 @@ impl Supervisor {
 
 impl Unit {
     /// What runs was started by a declaration that is not its own any more.
-    fn is_outdated(&self) -> bool {
+    pub(super) fn is_outdated(&self) -> bool {
         self.made < self.since && self.wanted == Wanted::Up && !self.undeclared
     }
 
@@ -164,18 +169,19 @@ impl Unit {
     fn is_on_its_way(&self) -> bool {
         match self.state {
             State::Waiting { .. } => true,
-            State::Stopping { why, .. } | State::Stuck { why, .. } => comes_back(why),
-            State::Starting { .. }
-            | State::Running { .. }
-            | State::Backoff { .. }
-            | State::Exited
-            | State::Failed
-            | State::Invalid => false,
+            State::Stopping { why, .. } | State::Stuck { why, .. } => comes_back(why) || self.ends_first(),
+            State::Starting { .. } | State::Running { .. } | State::Backoff { .. } => self.ends_first(),
+            State::Exited | State::Failed | State::Invalid => false,
         }
     }
 
+    /// A run of a timetable, of one that will have another: it is not cut short, and the next one is as it is declared.
+    fn ends_first(&self) -> bool {
+        self.timed && self.next.as_deref().unwrap_or(&self.spec).timetable.is_some()
+    }
+
     /// It goes down for its new declaration; one that is down is started, whatever it ended of.
-    fn replace(&mut self, moment: Moment) {
+    fn replace(&mut self, moment: Moment, court: Court) {
         match self.state {
             State::Running { .. } => {
                 self.set(State::Stopping { phase: Phase::Held, why: Why::Reload });
@@ -190,13 +196,13 @@ impl Unit {
             | State::Invalid => {
                 self.invalid = None;
                 self.pardon();
-                self.set(State::Waiting { since: moment.now, by: By::Person, on: Wait::Turn });
+                self.begin_anew(court);
             }
         }
     }
 
     /// What it is declared as from now on.
-    fn declare(&mut self, moment: Moment, declared: Unit, since: u64) {
+    fn declare(&mut self, (moment, court): (Moment, Court), declared: Unit, since: u64) {
         let (spec, misdeclared) = (declared.spec, declared.invalid);
         let outdated = self.made < since;
         if self.undeclared {
@@ -208,10 +214,13 @@ impl Unit {
             self.invalid = misdeclared;
         }
         if self.is_misdeclared() {
-            return self.misdeclare(moment, spec);
+            return self.misdeclare((moment, court), spec);
         }
         if self.state.kind().is_down() {
-            self.spec = spec;
+            let before = core::mem::replace(&mut self.spec, spec).timetable;
+            if before != self.spec.timetable && outdated {
+                self.wait_anew(before, court);
+            }
             if self.state.kind() == StateKind::Invalid
                 && self.invalid.is_none()
                 && self.wanted == Wanted::Down
@@ -226,23 +235,41 @@ impl Unit {
         }
     }
 
+    /// It has other times, or none any more, or has them now: what it waits for is another.
+    fn wait_anew(&mut self, before: Option<Timetable>, court: Court) {
+        match self.state {
+            State::Waiting { on: Wait::Time(_), .. } => self.begin_anew(court),
+            // Its time has come already, or a person's word has.
+            State::Waiting { .. } if before.is_some() => {}
+            State::Waiting { .. } => self.begin_anew(court),
+            State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Failed
+            | State::Stuck { .. }
+            | State::Invalid => {}
+        }
+    }
+
     /// It cannot run as it is declared, and does not as it was.
-    fn misdeclare(&mut self, moment: Moment, spec: Spec) {
+    fn misdeclare(&mut self, (moment, court): (Moment, Court), spec: Spec) {
         self.next = None;
         if self.state.kind().is_down() {
             self.spec = spec;
             self.cause = self.invalid.clone();
             self.set(State::Invalid);
         } else if !self.is_on_its_way() {
-            self.replace(moment);
+            self.replace(moment, court);
         }
     }
 
     /// It goes on running.
     fn change(&mut self, now: Duration, spec: Spec) {
-        let check = self.spec.healthcheck != spec.healthcheck;
-        self.spec = spec;
-        if check {
+        let before = core::mem::replace(&mut self.spec, spec);
+        self.time_anew(&before);
+        if before.healthcheck != self.spec.healthcheck {
             self.check_anew(now);
         }
     }
@@ -281,6 +308,7 @@ fn comes_back(why: Why) -> bool {
         | Why::Unhealthy
         | Why::NotReady
         | Why::Watchdog
+        | Why::Overtime
         | Why::Dependency
         | Why::Undeclared => false,
     }

@@ -258,6 +258,7 @@ impl Unit {
         self.process = None;
         self.ready_early = false;
         self.followed = None;
+        self.timed = self.spec.timetable.is_some();
         self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }
 }

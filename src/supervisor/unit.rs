@@ -66,6 +66,8 @@ pub(super) struct Unit {
     /// is as it is; see `reload.rs`.
     pub(super) made: u64,
     pub(super) since: u64,
+    /// Its timetable started it: another declaration waits for the end of this run.
+    pub(super) timed: bool,
     /// It goes down, and is forgotten.
     pub(super) undeclared: bool,
     /// Why it cannot be started.
@@ -225,6 +227,7 @@ impl Unit {
             next: None,
             made: 0,
             since: 0,
+            timed: false,
             undeclared: false,
             cause: invalid.clone(),
             told: (state.kind(), invalid.clone()),

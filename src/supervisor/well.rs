@@ -11,7 +11,7 @@ use super::Supervisor;
 use super::backoff::jittered;
 use super::event::{Effect, Note, Outcome};
 use super::state::{Phase, State, StateKind, Why};
-use super::unit::{Moment, Unit};
+use super::unit::{Moment, Spec, Unit};
 use super::up::{
     ANSWER_WAIT, Check, FIRST_PAUSE, Health, MAX_PROBES, Notice, Probed, Probing, Pulse, Ready, Up,
 };
@@ -144,6 +144,21 @@ impl Unit {
             (Some(_), health) => Pulse::adopted(health, now),
         };
         self.set(State::Running { since, up: Up { pulse, ..up } });
+    }
+
+    /// It has another time to be ready, and to be over; counted from its start on.
+    pub(super) fn time_anew(&mut self, before: &Spec) {
+        let State::Running { since, up } = self.state else { return };
+        let (Spec { ready_timeout, run_timeout, .. }, mut up) = (&self.spec, up);
+        if *run_timeout != before.run_timeout {
+            up.ends = run_timeout.map(|timeout| since.saturating_add(timeout));
+        }
+        if let Ready::Awaited { .. } = up.ready
+            && *ready_timeout != before.ready_timeout
+        {
+            up.ready = Ready::Awaited { until: since.saturating_add(*ready_timeout) };
+        }
+        self.set(State::Running { since, up });
     }
 
     fn note_readiness(&mut self, now: Duration) {

@@ -191,9 +191,13 @@ impl Agent {
         self.slots = files::load_slots(&config);
         self.config = config.clone();
         self.logs.follow_config(&self.config, &self.slots, &mut self.ledger);
+        self.forwarding.follow_config(&self.config, &self.slots, &self.logs);
         say(Level::Info, &format!("configuration {number} is in force"));
         let problems = self.change_host();
         self.events.push_back(Event::Reload(Box::new(Reload { config, numbers })));
+        self.settle(now);
+        // It may be the first with times of the clock.
+        self.tell_clock();
         self.settle(now);
         Ok(problems)
     }

@@ -8,6 +8,7 @@ mod health;
 mod invalid;
 mod persons;
 mod reload;
+mod reload_times;
 mod restarts;
 mod shutdown;
 mod texts;
