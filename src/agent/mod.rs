@@ -41,6 +41,7 @@ mod logs;
 mod modules;
 mod network;
 mod notices;
+mod power;
 pub mod probe;
 mod probes;
 mod records;
@@ -371,19 +372,6 @@ impl Agent {
                 | Frame::Unknown { .. } => {}
             }
         }
-    }
-
-    /// Stops everything in order, then lets PID 1 end the machine.
-    fn shut_down(&mut self, action: Action, deadline: Duration, now: Duration) {
-        if self.power.is_some() {
-            return;
-        }
-        let ours = now.saturating_add(self.config.host.poweroff_timeout);
-        let deadline = deadline.min(ours).max(now);
-        self.power = Some((action, deadline));
-        self.keep_shutdown(action, deadline, now);
-        self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
-        self.events.push_back(Event::Shutdown { deadline });
     }
 
     fn perform(&mut self, effect: Effect, now: Duration) {

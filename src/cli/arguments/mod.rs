@@ -3,6 +3,7 @@
 mod debug;
 mod options;
 mod pictures;
+mod reload;
 
 use std::path::PathBuf;
 
@@ -10,12 +11,12 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use debug::{CrashProcess, DebugCommand};
 pub(crate) use options::{
-    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, ConfigCommand, CopyArguments,
-    EventsArguments, ExecArguments, Json, KillArguments, LogLevelArguments, LogsArguments, NamesArguments,
-    PlanArguments, ReloadArguments, SpecArguments, StatsArguments, StatusArguments, TopArguments,
-    UpdateArguments, UpgradeArguments,
+    AttachArguments, AuditArguments, ChangeArguments, CheckArguments, CopyArguments, EventsArguments,
+    ExecArguments, Json, KillArguments, LogLevelArguments, LogsArguments, NamesArguments, SpecArguments,
+    StatsArguments, StatusArguments, TopArguments, UpdateArguments, UpgradeArguments,
 };
 pub(crate) use pictures::{BootArguments, GraphArguments, SimulateArguments};
+pub(crate) use reload::{ConfigCommand, PlanArguments, ReloadArguments};
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
 #[derive(Debug, Parser)]
@@ -259,27 +260,11 @@ started again: the next start goes by the configuration. All are changed, or non
     Update(UpdateArguments),
 
     /// Print what a reload would do, without doing it
-    #[command(after_help = "\
-Examples:
-  orlop plan config/             the folder here, against what the machine runs
-  orlop plan config/ --json | jq '.containers[] | select(.action == \"restart\") | .name'
-  orlop plan                     the machine's own folder, if it was changed there
-
-Each line has what is done to a container, because of which keys, and where it is declared. The
-machine plans, by what it has: images and files that are not there are mistakes. Exit codes: 0
-nothing would change, 3 something would, 1 it has mistakes or failed, 2 wrong usage.")]
+    #[command(after_help = reload::PLAN)]
     Plan(PlanArguments),
 
     /// Put another configuration in force while the machine runs
-    #[command(after_help = "\
-Examples:
-  orlop reload config/
-  orlop reload --confirm 60s config/   the one before comes back unless this one is confirmed
-  orlop reload --confirmed
-
-All of it is judged first, and nothing is done when it has a mistake. What did not change is not
-restarted; `orlop plan` tells what will be. It holds until the next boot, which has the
-configuration that the machine was built with.")]
+    #[command(after_help = reload::RELOAD)]
     Reload(ReloadArguments),
 
     /// Show the configuration in force, or go back to the one before
@@ -351,21 +336,7 @@ from the first folder named, or from where the first file is.")]
     Check(CheckArguments),
 
     /// Play a configuration, and print what would happen to it
-    #[command(after_help = "\
-Examples:
-  orlop simulate config/
-  orlop simulate config/ --fail db=oom@boot --fail web=exit:1@30s
-  orlop simulate config/ --fail api=hang@stop --for 5m --shutdown 4m --svg api.svg
-
-WHAT                                 WHEN
-  exit:CODE, signal:NAME, oom          boot, start, TIME, run:TIME
-  fail, image, unready                 boot, start
-  hang                                 boot, start, stop, TIME, run:TIME
-  slow:TIME                            boot, start, stop
-  unkillable                           stop
-
-boot is the first start, start every one, stop every stop; TIME counts from boot, run:TIME from
-each start. It is decided by the same code as on a machine; only the time is not waited for.")]
+    #[command(after_help = pictures::SIMULATE)]
     Simulate(SimulateArguments),
 
     /// Print the JSON Schema of the configuration, for editors

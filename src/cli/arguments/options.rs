@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use orlop::control::LogLevel;
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -247,44 +247,6 @@ pub(crate) struct CheckArguments {
     pub(crate) json: Json,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct PlanArguments {
-    /// A folder of TOML, or a file; without it: the folder that the machine was booted with
-    #[arg(value_name = "DIR")]
-    pub(crate) path: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) json: Json,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ReloadArguments {
-    /// A folder of TOML, or a file; without it: the folder that the machine was booted with
-    #[arg(value_name = "DIR")]
-    pub(crate) path: Option<PathBuf>,
-    /// Go back to what was before, unless it is confirmed within this time
-    #[arg(long, value_name = "TIME", value_parser = time)]
-    pub(crate) confirm: Option<Duration>,
-    /// Confirm the last reload
-    #[arg(long, conflicts_with_all = ["path", "confirm"])]
-    pub(crate) confirmed: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Print it, all files after one another, or as JSON
-    #[command(after_help = "\
-Examples:
-  orlop config get
-  orlop config get --json | jq -r '.files[].path'")]
-    Get(Json),
-
-    /// Go back to the configuration before the one in force, as a reload does
-    #[command(after_help = "\
-Examples:
-  orlop config rollback          twice: where it was")]
-    Rollback,
-}
-
 pub(super) fn signal_number(text: &str) -> Result<i32, String> {
     orlop::config::signal::number(text).ok_or_else(|| String::from("there is no such signal"))
 }
@@ -307,7 +269,7 @@ fn count(text: &str) -> Result<u64, String> {
 }
 
 /// As in the configuration: `90s`, `5m`.
-fn time(text: &str) -> Result<Duration, String> {
+pub(super) fn time(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len()));
     let seconds = match unit {
         "s" => Some(1),
