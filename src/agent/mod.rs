@@ -14,6 +14,7 @@ mod button;
 mod cgroups;
 mod clock;
 mod compile;
+mod configuration;
 pub mod console;
 mod consoles;
 mod control;
@@ -41,12 +42,15 @@ mod logs;
 mod modules;
 mod network;
 mod notices;
+mod power;
 pub mod probe;
 mod probes;
 mod records;
 pub mod relay;
+mod reload;
 mod rises;
 mod saving;
+mod sent;
 mod serving;
 mod sessions;
 mod stdio;
@@ -87,6 +91,7 @@ use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use probes::{Asked, Probes};
+use reload::Reloading;
 use rises::Rises;
 use saving::Saving;
 use sessions::Sessions;
@@ -130,6 +135,7 @@ struct Agent {
     sessions: Sessions,
     probes: Probes,
     buttons: Vec<OwnedFd>,
+    reloading: Reloading,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
@@ -172,7 +178,7 @@ impl Agent {
         let (mut ledger, table) = Ledger::open()?;
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
-        let (boot, config) = Boot::begin(&table, now);
+        let (boot, config, current) = Boot::begin(&table, now);
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
@@ -185,7 +191,7 @@ impl Agent {
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
         let mut agent = Self {
-            core: Supervisor::new(now, &config, seed),
+            core: Supervisor::reloaded(now, &config, seed, &current.numbers()),
             slots: files::load_slots(&config),
             epoll,
             backlogs: Backlogs::default(),
@@ -213,6 +219,7 @@ impl Agent {
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
             buttons: Vec::new(),
+            reloading: Reloading::new(current),
             upload: None,
             upgrade: upgrade::last(),
             clock: Clock::new(),
@@ -225,6 +232,7 @@ impl Agent {
         agent.watch_buttons();
         agent.watch_kmsg();
         agent.settle(now);
+        agent.resume_reload(now);
         // Whoever dies of what waits for it has not served.
         agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
@@ -351,19 +359,6 @@ impl Agent {
         }
     }
 
-    /// Stops everything in order, then lets PID 1 end the machine.
-    fn shut_down(&mut self, action: Action, deadline: Duration, now: Duration) {
-        if self.power.is_some() {
-            return;
-        }
-        let ours = now.saturating_add(self.config.host.poweroff_timeout);
-        let deadline = deadline.min(ours).max(now);
-        self.power = Some((action, deadline));
-        self.keep_shutdown(action, deadline, now);
-        self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
-        self.events.push_back(Event::Shutdown { deadline });
-    }
-
     fn perform(&mut self, effect: Effect, now: Duration) {
         self.step();
         match effect {
@@ -374,6 +369,7 @@ impl Agent {
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
+            Effect::Forget { name } => self.forget(&name),
             Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);

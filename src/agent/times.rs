@@ -16,7 +16,10 @@ impl Agent {
         let helpers = helpers.chain(self.saving.deadline()).chain(self.boot.devices.deadline());
         let helpers = helpers.chain(self.streams_deadline()).chain(self.errands.deadline());
         let helpers = helpers.chain(self.sessions.deadline()).chain(self.probes.deadline());
-        let helpers = helpers.chain(self.forwarding.deadline()).chain(self.gates.deadline());
+        let helpers = helpers
+            .chain(self.forwarding.deadline())
+            .chain(self.gates.deadline())
+            .chain(self.reloading.deadline());
         let core = self.core.poll_timeout().into_iter().chain(self.server.poll_timeout());
         starts.chain(deaf).chain(helpers).chain(core).min()
     }
@@ -27,6 +30,7 @@ impl Agent {
         self.late_probes(now);
         self.hear_again(now);
         self.start_deadlines(now);
+        self.late_reload(now);
         self.save_again(now);
         self.look_at_gates(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {

@@ -20,7 +20,7 @@ use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
 use crate::config::{Config, Gate};
-use crate::supervisor::{Effect, Event, Exit, Found, Outcome, Supervisor};
+use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Reload, Supervisor, plan};
 
 #[derive(Debug, Clone)]
 pub enum Entry {
@@ -40,6 +40,8 @@ pub enum Safe {
 pub struct Machine<C = Supervisor> {
     pub now: Duration,
     pub config: Config,
+    /// What is kept of the configuration beside it.
+    pub numbers: Numbers,
     pub core: C,
     /// By name; generation n takes the nth, the last one repeats.
     pub plays: BTreeMap<String, Vec<Play>>,
@@ -75,6 +77,7 @@ impl<C: Core> Machine<C> {
             now,
             core: C::new(now, &config, seed),
             config,
+            numbers: Numbers::default(),
             plays: BTreeMap::new(),
             gates: BTreeMap::new(),
             log: Vec::new(),
@@ -118,6 +121,23 @@ impl<C: Core> Machine<C> {
         self.settle(effects);
         self.looks.see_who_waits(&self.core, self.now);
         outcome
+    }
+
+    /// Another configuration, as an agent has it take the place of the one before: what is decided is kept before
+    /// anything is done. Whether anything was planned.
+    pub fn reload(&mut self, config: Config, effects: usize) -> bool {
+        let planned = plan(&self.config, &config);
+        if planned.is_empty() {
+            return false;
+        }
+        self.numbers.number = self.numbers.number.saturating_add(1);
+        let number = self.numbers.number;
+        self.numbers.since.retain(|name, _| config.containers.contains_key(name));
+        self.numbers.since.extend(planned.replaced().map(|name| (name.to_string(), number)));
+        self.config = config.clone();
+        let reload = Reload { config, numbers: self.numbers.clone() };
+        self.tell_and_do(Event::Reload(Box::new(reload)), effects);
+        true
     }
 
     fn settle(&mut self, mut effects: usize) {
@@ -308,6 +328,7 @@ impl<C: Core> Machine<C> {
                     self.found(&name, generation).and_then(|(live, now)| live.answer_to(now, number));
                 self.later.extend(answer);
             }
+            Effect::Forget { name } => drop(self.disk.records.remove(&name)),
             // Whoever plays says what follows from a reboot.
             Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } | Effect::ShutdownDone => {}
         }
@@ -361,7 +382,7 @@ impl<C: Core> Machine<C> {
         self.disk.forget();
         self.live.values_mut().for_each(Live::orphaned);
         self.pass_unseen(gone);
-        self.core = C::new(self.now, &self.config, self.seed);
+        self.core = C::reloaded(self.now, &self.config, self.seed, &self.numbers);
         self.looks = Looks::default();
         if safe == Safe::Yes {
             self.tell_and_do(Event::SafeMode, usize::MAX);

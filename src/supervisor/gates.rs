@@ -54,6 +54,12 @@ impl Supervisor {
         Outcome::Done
     }
 
+    /// Who waits may wait for other gates now.
+    pub(super) fn look_anew(&mut self) {
+        self.units.values_mut().for_each(|unit| unit.found_open = false);
+        self.gate_waits = self.gate_waits.wrapping_add(1);
+    }
+
     /// True when it just became so; for good.
     pub(super) fn completes_boot(&mut self) -> bool {
         let completes = self.booted && !self.safe && !self.boot_complete && self.have_come_up();

@@ -28,9 +28,10 @@ impl Supervisor {
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
             let expired = self.expire(now);
+            let replaced = self.replace(now);
             let followed = self.follow(now);
             let released = self.release(now);
-            if !expired && !followed && !released {
+            if !expired && !replaced && !followed && !released {
                 break;
             }
         }
@@ -183,6 +184,7 @@ impl Supervisor {
             }
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.begin(now);
+                unit.made = self.number;
             }
         }
     }
@@ -278,6 +280,7 @@ impl Unit {
         self.ready_early = false;
         (self.followed, self.made_way) = (None, None);
         self.found_open = false;
+        self.timed = self.spec.timetable.is_some();
         self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }
 }

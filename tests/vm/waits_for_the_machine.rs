@@ -33,17 +33,17 @@ fn waits_for_the_machine() {
 
     machine.crash("supervisor", "SIGKILL");
     machine.supervisor(2);
-    orlop.ok("exec maker /payload write-file /tmp/go yes\n");
+    orlop.ok("exec maker /payload write-file /tmp/go yes");
     machine.wait("file", "running");
     assert_eq!(cause("clock"), "waits for time-synced");
-    orlop.ok("exec keeper /payload write-file /tmp/go yes\n");
+    orlop.ok("exec keeper /payload write-file /tmp/go yes");
     machine.wait("clock", "running");
 
-    orlop.ok("start other\n");
+    orlop.ok("start other");
     machine.wait("other", "running");
     let why = cause("one");
     assert!(why.as_str().unwrap().starts_with("was stopped because other was started"), "{why}");
-    orlop.ok("start one\n");
+    orlop.ok("start one");
     machine.wait("one", "running");
     machine.wait("other", "exited");
     machine.power_off();

@@ -24,7 +24,7 @@ pub(crate) const GATES: Key<Container> = Key::new(
 pub(crate) const CONFLICTS: Key<Container> = Key::new(
     "conflicts",
     Shape::List(&EACH_NAME),
-    "conflicts = [\"db-old\"]",
+    "conflicts = [\"db\"]",
     "Containers that are never up together with this one, whichever of the two says so. One waits until the other is \
      down; a start by a person stops the other.",
     |node, container: &mut Container| {

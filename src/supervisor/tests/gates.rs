@@ -110,3 +110,25 @@ fn who_is_in_conflict_waits_until_the_other_one_is_down() {
     world.run_until(s(200));
     assert_eq!(state_of(&world, "a b"), [EXITED, EXITED]);
 }
+
+#[test]
+fn another_configuration_has_other_gates_at_once() {
+    let gates = |list: &str| declared(&format!("[container.a]\ngates = [{list}]\n[container.b]"));
+    let mut world = World::new(gates("'path:/never'"));
+    world.gates.insert(path("/never"), s(9999));
+    let mut world = world.booted();
+    world.run_until(s(10));
+    assert_eq!(world.state("a"), WAITING);
+    assert!(world.reload(gates("'path:/now'"), usize::MAX));
+    world.run_until(s(12));
+    assert_eq!(world.state("a"), RUNNING);
+    // What runs is not stopped for a gate that is shut, nor for a conflict that is new.
+    let more = "[container.a]\ngates = ['path:/never']\nconflicts = ['b']\n[container.b]";
+    assert!(world.reload(declared(more), usize::MAX));
+    world.run_until(s(20));
+    assert_eq!(state_of(&world, "a b"), [RUNNING, RUNNING]);
+    world.tell(Event::Restart { name: "a".into() });
+    world.run_until(s(30));
+    assert_eq!(state_of(&world, "a b"), [WAITING, EXITED]);
+    assert_eq!(world.cause("a"), "waits for path:/never");
+}
