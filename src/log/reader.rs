@@ -78,12 +78,13 @@ pub struct Reader {
     /// Where the last output began.
     last: Cursor,
     seen: u64,
+    began_anew: bool,
 }
 
 impl Reader {
     #[must_use]
     pub fn new(layout: Layout, cursor: Cursor) -> Self {
-        Self { layout, cursor, last: cursor, seen: 0 }
+        Self { layout, cursor, last: cursor, seen: 0, began_anew: false }
     }
 
     /// The next output or gap; `None` at the end, for now: follow from [`Self::seen`]. Work is bounded: a few small reads and one
@@ -98,6 +99,7 @@ impl Reader {
         if beyond || state.seq < self.seen {
             // The ring began anew since this cursor was made.
             self.cursor = Cursor::default();
+            self.began_anew = true;
         }
         self.seen = state.seq;
         if let Some(gap) = self.overwritten(source, &state)? {
@@ -157,6 +159,16 @@ impl Reader {
         let byte = self.last.byte.saturating_add(byte);
         // At the end of an entry the next one begins.
         if byte >= self.cursor.byte { self.cursor } else { Cursor { byte, ..self.last } }
+    }
+
+    /// The output that came last is read once more from this byte of it on.
+    pub fn go_back(&mut self, byte: u64) {
+        self.cursor = self.place_in_last(byte);
+    }
+
+    /// Whether the ring has begun anew since this was last asked: places in it from before mean nothing any more.
+    pub fn began_anew(&mut self) -> bool {
+        core::mem::take(&mut self.began_anew)
     }
 
     /// What `Ring::seq` was when this reader last looked: to be told of what comes after it.

@@ -74,7 +74,8 @@ fn line(text: &[u8]) -> &[u8] {
 }
 
 /// `<30>text`, as programs write it.
-fn split_priority(text: &[u8]) -> (Option<u32>, &[u8]) {
+#[must_use]
+pub fn split_priority(text: &[u8]) -> (Option<u32>, &[u8]) {
     let end = text.iter().take(5).position(|byte| *byte == b'>');
     let parts = end.and_then(|end| text.split_at_checked(end));
     let found = parts.and_then(|(head, rest)| {
