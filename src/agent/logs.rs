@@ -43,6 +43,8 @@ pub struct Logs {
     owed: Vec<(u64, u64, u64)>,
     /// Runs that have a socket for syslog(3), which PID 1 keeps too.
     with_syslog: BTreeSet<(u64, u64)>,
+    /// Of rings, as people call them.
+    names: BTreeMap<u64, String>,
     /// A socket whose other end nobody has, until the logger is started.
     spawned: u16,
 }
@@ -59,6 +61,7 @@ impl Logs {
             link: Link::new(ours),
             owed: Vec::new(),
             with_syslog: BTreeSet::new(),
+            names: BTreeMap::new(),
             spawned: 0,
         })
     }
@@ -116,6 +119,7 @@ impl Logs {
         kept: &mut Rings,
         ledger: &mut Ledger,
     ) {
+        self.names.insert(id, name.to_owned());
         let ring = match kept.remove(&id) {
             Some(fd) => RingFile::adopt(fd),
             None => RingFile::create(size).and_then(|ring| {
@@ -196,7 +200,8 @@ impl Logs {
                 FromLogger::Wake { id } => woken.push(id),
                 FromLogger::PipeClosed(_) | FromLogger::Pong { .. } => {}
                 FromLogger::Trouble { id, errno } => {
-                    say(Level::Error, &format!("log {id}: {}", Errno::from_raw(errno).desc()));
+                    let (name, why) = (self.name(id), Errno::from_raw(errno).desc());
+                    say(Level::Error, &format!("log of {name}: {why}"));
                 }
             }
         }
@@ -219,6 +224,11 @@ impl Logs {
 
     pub fn crash(&self, signal: i32) {
         self.helper.signal(signal);
+    }
+
+    /// Whose ring that is.
+    pub fn name(&self, id: u64) -> &str {
+        self.names.get(&id).map_or("nobody", String::as_str)
     }
 
     /// Of a container that is its slot.
