@@ -145,11 +145,7 @@ impl Sender {
     fn gap(&mut self, stamp: Stamp, gone: Gone) {
         // What was begun goes no further than here.
         self.end_lines(u64::MAX);
-        let (bytes, reads, why) = match gone {
-            Gone::Overwritten { bytes, reads } => (bytes, reads, "newer output took its place"),
-            Gone::Refused { bytes, reads } => (bytes, reads, "it came too fast, or memory was short"),
-        };
-        let text = format!("{bytes} bytes of output in {reads} reads are gone: {why}").into_bytes();
+        let text = gone.text(|bytes| format!("{bytes} bytes"), "").into_bytes();
         self.place.from = self.reader.cursor();
         self.ready.push_back(Outgoing { stamp, kind: Kind::Gap, text, place: self.place });
     }

@@ -177,7 +177,7 @@ fn what_is_gone_is_told_once_also_by_who_begins_before_it() {
     world.write(Stream::Stdout, "after\n");
     let mut sender = Sender::new(world.layout, Place::default(), 100);
     let sent = world.send(&mut sender, 4096);
-    let gone = "70 bytes of output in 2 reads are gone: it came too fast, or memory was short";
+    let gone = "70 bytes of output are gone: it came too fast, or memory was short";
     assert_eq!(texts(&sent), ["begun", gone, "after\n"]);
     for (number, message) in sent.iter().enumerate() {
         let mut again = Sender::new(world.layout, message.place, 100);

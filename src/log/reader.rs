@@ -1,6 +1,8 @@
 //! Reading a ring while another process writes it. Nothing is locked: what was copied counts only if
 //! the writer had not given it up by the time that the copy was done; otherwise it is told as gone.
 
+use alloc::format;
+use alloc::string::String;
 use core::sync::atomic::{Ordering, fence};
 
 use super::Source;
@@ -56,6 +58,22 @@ pub enum Gone {
     /// Never kept: above the container's rate, or the machine had no memory for it. Of what was lost before it came
     /// here nobody knows the bytes.
     Refused { bytes: u64, reads: u64 },
+}
+
+impl Gone {
+    /// As people are told: how much, with bytes as the caller writes them, whose, and why.
+    #[must_use]
+    pub fn text(self, form: impl FnOnce(u64) -> String, whose: &str) -> String {
+        let (bytes, reads, why) = match self {
+            Self::Overwritten { bytes, reads } => (bytes, reads, "newer output took its place"),
+            Self::Refused { bytes, reads } => (bytes, reads, "it came too fast, or memory was short"),
+        };
+        match bytes {
+            // Lost before anybody saw how large they were.
+            0 => format!("{reads} messages{whose} are gone: {why}"),
+            bytes => format!("{} of output{whose} are gone: {why}", form(bytes)),
+        }
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
