@@ -12,7 +12,7 @@ use orlop::log::{FromLogger, KERNEL, OWN, PipeKey, Stream, share};
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
 use super::log::{Link, RingFile};
-use super::say;
+use super::{launch, say};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, seqpacket};
 
@@ -169,8 +169,12 @@ impl Logs {
         self.settle_owed(ledger);
     }
 
-    /// PID 1 did not take a run, and never will: what it keeps beside is of no use.
-    pub fn not_kept(&mut self, slot: u32, generation: u64, cookie: u64, ledger: &mut Ledger) {
+    /// PID 1 did not take that, and never will: what it keeps beside a run that it did not take is of no use.
+    pub fn not_kept(&mut self, cookie: u64, why: &str, ledger: &mut Ledger) {
+        if let Some(what) = self.kept_beside(cookie) {
+            return say(Level::Warning, &format!("{what} is lost with this supervisor: {why}"));
+        }
+        let (slot, generation) = launch::parts(cookie);
         if self.with_syslog.contains(&(u64::from(slot), generation)) {
             self.recorded(slot, generation, cookie, ledger);
         }
@@ -231,6 +235,18 @@ impl Logs {
         self.names.get(&id).map_or("nobody", String::as_str)
     }
 
+    /// What PID 1 keeps for logs under this cookie; `None`: it is of something else.
+    fn kept_beside(&self, cookie: u64) -> Option<String> {
+        match slot_of(cookie) {
+            PLACES if is_ring(cookie) => Some(String::from("how far logs were forwarded")),
+            id if is_ring(cookie) => Some(format!("log of {}", self.name(id))),
+            _ => {
+                let (slot, _) = launch::parts(of_syslog(cookie)?);
+                Some(format!("/dev/log of {}", self.name(slot.into())))
+            }
+        }
+    }
+
     /// Of a container that is its slot.
     pub fn ring(&self, id: u64) -> Option<&RingFile> {
         self.link.ring(id)
@@ -257,7 +273,29 @@ pub fn ring_cookie(id: u64) -> u64 {
     RINGS | id
 }
 
+fn is_ring(cookie: u64) -> bool {
+    cookie & RINGS > 0
+}
+
 /// The slot of a ring by its cookie.
 pub fn slot_of(cookie: u64) -> u64 {
     cookie & !RINGS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pid_1_did_not_keep_has_a_name() {
+        let mut logs = Logs::new(Duration::ZERO).unwrap();
+        logs.names.extend([(7, String::from("web")), (KERNEL, String::from("@kernel"))]);
+        let said = |cookie| logs.kept_beside(cookie);
+        assert_eq!(said(ring_cookie(7)).as_deref(), Some("log of web"));
+        assert_eq!(said(ring_cookie(KERNEL)).as_deref(), Some("log of @kernel"));
+        assert_eq!(said(ring_cookie(PLACES)).as_deref(), Some("how far logs were forwarded"));
+        let run = launch::cookie(7, 3);
+        assert_eq!(said(syslog_of(run)).as_deref(), Some("/dev/log of web"));
+        assert_eq!(said(run), None);
+    }
 }

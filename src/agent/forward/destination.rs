@@ -164,7 +164,7 @@ impl Destination {
             let nanos = u32::try_from(wall.rem_euclid(1_000_000_000)).unwrap_or(0);
             let time = rfc3339(wall.div_euclid(1_000_000_000), nanos);
             self.sequence = next_sequence(self.sequence);
-            let message = message(Log { host: &rings.host, name }, &outgoing, &time, self.sequence);
+            let message = message(Log { host: &rings.host, name, id }, &outgoing, &time, self.sequence);
             self.unsent = match self.link.to.transport {
                 Transport::Udp => message,
                 Transport::Tcp => framed(&message),
