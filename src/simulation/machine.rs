@@ -59,6 +59,8 @@ pub struct Machine<C = Supervisor> {
     effects: VecDeque<Effect>,
     /// What PID 1 latched: it asks every new supervisor again.
     shutdown: Option<Duration>,
+    /// What every new supervisor is told, once anybody was.
+    clock: Option<Duration>,
     watch: Option<Watch>,
 }
 
@@ -81,6 +83,7 @@ impl<C: Core> Machine<C> {
             later: Vec::new(),
             effects: VecDeque::new(),
             shutdown: None,
+            clock: None,
             watch: None,
         }
     }
@@ -128,6 +131,9 @@ impl<C: Core> Machine<C> {
     fn hand_over(&mut self, event: Event) -> Outcome {
         if let Event::Shutdown { deadline } = event {
             self.shutdown = Some(self.shutdown.map_or(deadline, |earlier| earlier.min(deadline)));
+        }
+        if let Event::Clock { at_boot } = event {
+            self.clock = Some(at_boot);
         }
         let outcome = self.core.handle(self.turn, event.clone());
         let asked = self.effects.len();
@@ -353,6 +359,9 @@ impl<C: Core> Machine<C> {
             let left = || self.ended.get(&record.name).copied();
             let found = self.live.get(&record.name).map_or_else(left, Live::found);
             self.tell_and_do(Event::Adopted { record: Box::new(record), found }, usize::MAX);
+        }
+        if let Some(at_boot) = self.clock {
+            self.tell_and_do(Event::Clock { at_boot }, usize::MAX);
         }
         self.tell(Event::Booted);
     }
