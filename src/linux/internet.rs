@@ -52,15 +52,17 @@ pub fn connect_udp(to: &SocketAddr) -> Result<OwnedFd> {
 }
 
 /// Begins to connect: EPOLLOUT says that it has come to something, [`take_error`] to what. The other side is given up
-/// when it has acknowledged nothing for so long (TCP_USER_TIMEOUT).
+/// when it has acknowledged nothing for so long (TCP_USER_TIMEOUT). At most `memory` bytes of the kernel's wait to be
+/// acknowledged (SO_SNDBUF, which the kernel doubles).
 ///
 /// # Errors
 /// ENETUNREACH without a way there.
-pub fn connect_tcp(to: &SocketAddr, silence: Duration) -> Result<OwnedFd> {
+pub fn connect_tcp(to: &SocketAddr, silence: Duration, memory: usize) -> Result<OwnedFd> {
     let fd = open(SockType::Stream, to)?;
     setsockopt(&fd, sockopt::KeepAlive, &true)?;
     let silence = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
     setsockopt(&fd, sockopt::TcpUserTimeout, &silence)?;
+    setsockopt(&fd, sockopt::SndBuf, &(memory / 2))?;
     match connect(fd.as_raw_fd(), &SockaddrStorage::from(*to)) {
         Ok(()) | Err(Errno::EINPROGRESS) => Ok(fd),
         Err(errno) => Err(errno),
