@@ -33,10 +33,10 @@ fn waits_for_the_machine() {
 
     machine.crash("supervisor", "SIGKILL");
     machine.supervisor(2);
-    orlop.ok("exec maker /payload write-file /tmp/go yes");
+    orlop.ok("exec maker /payload write-file /tmp/go yes\n");
     machine.wait("file", "running");
     assert_eq!(cause("clock"), "waits for time-synced");
-    orlop.ok("exec keeper /payload write-file /tmp/go yes");
+    orlop.ok("exec keeper /payload write-file /tmp/go yes\n");
     machine.wait("clock", "running");
 
     orlop.ok("start other");
