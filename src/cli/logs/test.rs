@@ -24,7 +24,7 @@ fn check_of(arguments: &LogsArguments, colours: Colours, entries: &[(&str, &[u8]
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut screen =
         Screen { out: &mut out, err: &mut err, colours, width: None, progress: Progress::Hidden };
-    let mut show = Show::new(arguments);
+    let mut show = Show::new(arguments, &arguments.names);
     for (name, bytes) in entries {
         let entry = Entry::output(name, Stream::Stderr, 7, String::from("T"), bytes);
         show.entry(&mut screen, &entry).unwrap();
@@ -114,7 +114,7 @@ fn a_message_is_a_line_without_its_priority_and_json_has_it_whole() {
             width: None,
             progress: Progress::Hidden,
         };
-        let mut show = Show::new(&line);
+        let mut show = Show::new(&line, &line.names);
         for bytes in [&b"<30>app[7]: one"[..], b"<4>two\n", b"<x>three", b"<1234>four", b""] {
             let entry = Entry::output("a", Stream::Syslog, 7, String::from("T"), bytes);
             show.entry(&mut screen, &entry).unwrap();
