@@ -19,7 +19,7 @@ use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
 use crate::config::Config;
-use crate::supervisor::{Effect, Event, Exit, Found, Outcome, Supervisor};
+use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Reload, Supervisor, plan};
 
 #[derive(Debug, Clone)]
 pub enum Entry {
@@ -39,6 +39,8 @@ pub enum Safe {
 pub struct Machine<C = Supervisor> {
     pub now: Duration,
     pub config: Config,
+    /// What is kept of the configuration beside it.
+    pub numbers: Numbers,
     pub core: C,
     /// By name; generation n takes the nth, the last one repeats.
     pub plays: BTreeMap<String, Vec<Play>>,
@@ -59,6 +61,8 @@ pub struct Machine<C = Supervisor> {
     effects: VecDeque<Effect>,
     /// What PID 1 latched: it asks every new supervisor again.
     shutdown: Option<Duration>,
+    /// What every new supervisor is told, once anybody was.
+    clock: Option<Duration>,
     watch: Option<Watch>,
 }
 
@@ -69,6 +73,7 @@ impl<C: Core> Machine<C> {
             now,
             core: C::new(now, &config, seed),
             config,
+            numbers: Numbers::default(),
             plays: BTreeMap::new(),
             log: Vec::new(),
             disk: Disk::default(),
@@ -81,6 +86,7 @@ impl<C: Core> Machine<C> {
             later: Vec::new(),
             effects: VecDeque::new(),
             shutdown: None,
+            clock: None,
             watch: None,
         }
     }
@@ -110,6 +116,23 @@ impl<C: Core> Machine<C> {
         outcome
     }
 
+    /// Another configuration, as an agent has it take the place of the one before: what is decided is kept before
+    /// anything is done. Whether anything was planned.
+    pub fn reload(&mut self, config: Config, effects: usize) -> bool {
+        let planned = plan(&self.config, &config);
+        if planned.is_empty() {
+            return false;
+        }
+        self.numbers.number = self.numbers.number.saturating_add(1);
+        let number = self.numbers.number;
+        self.numbers.since.retain(|name, _| config.containers.contains_key(name));
+        self.numbers.since.extend(planned.replaced().map(|name| (name.to_string(), number)));
+        self.config = config.clone();
+        let reload = Reload { config, numbers: self.numbers.clone() };
+        self.tell_and_do(Event::Reload(Box::new(reload)), effects);
+        true
+    }
+
     fn settle(&mut self, mut effects: usize) {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -128,6 +151,9 @@ impl<C: Core> Machine<C> {
     fn hand_over(&mut self, event: Event) -> Outcome {
         if let Event::Shutdown { deadline } = event {
             self.shutdown = Some(self.shutdown.map_or(deadline, |earlier| earlier.min(deadline)));
+        }
+        if let Event::Clock { at_boot } = event {
+            self.clock = Some(at_boot);
         }
         let outcome = self.core.handle(self.turn, event.clone());
         let asked = self.effects.len();
@@ -289,6 +315,7 @@ impl<C: Core> Machine<C> {
                     self.found(&name, generation).and_then(|(live, now)| live.answer_to(now, number));
                 self.later.extend(answer);
             }
+            Effect::Forget { name } => drop(self.disk.records.remove(&name)),
             // Whoever plays says what follows from a reboot.
             Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } | Effect::ShutdownDone => {}
         }
@@ -342,7 +369,7 @@ impl<C: Core> Machine<C> {
         self.disk.forget();
         self.live.values_mut().for_each(Live::orphaned);
         self.pass_unseen(gone);
-        self.core = C::new(self.now, &self.config, self.seed);
+        self.core = C::reloaded(self.now, &self.config, self.seed, &self.numbers);
         if safe == Safe::Yes {
             self.tell_and_do(Event::SafeMode, usize::MAX);
         }
@@ -353,6 +380,9 @@ impl<C: Core> Machine<C> {
             let left = || self.ended.get(&record.name).copied();
             let found = self.live.get(&record.name).map_or_else(left, Live::found);
             self.tell_and_do(Event::Adopted { record: Box::new(record), found }, usize::MAX);
+        }
+        if let Some(at_boot) = self.clock {
+            self.tell_and_do(Event::Clock { at_boot }, usize::MAX);
         }
         self.tell(Event::Booted);
     }

@@ -28,9 +28,10 @@ impl Supervisor {
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
             let expired = self.expire(now);
+            let replaced = self.replace(now);
             let followed = self.follow(now);
             let released = self.release(now);
-            if !expired && !followed && !released {
+            if !expired && !replaced && !followed && !released {
                 break;
             }
         }
@@ -171,6 +172,7 @@ impl Supervisor {
         for name in chosen {
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.begin(now);
+                unit.made = self.number;
             }
         }
     }
@@ -256,6 +258,7 @@ impl Unit {
         self.process = None;
         self.ready_early = false;
         self.followed = None;
+        self.timed = self.spec.timetable.is_some();
         self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }
 }

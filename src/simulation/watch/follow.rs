@@ -110,6 +110,8 @@ impl Watch {
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
+            // What follows from one has its own histories, beside the core.
+            | Event::Reload(_)
             | Event::Clock { .. }
             | Event::Tick => {}
         }
@@ -158,7 +160,11 @@ impl Watch {
                 self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
-            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } => {}
+            Effect::Save { .. }
+            | Effect::Forget { .. }
+            | Effect::Changed { .. }
+            | Effect::Noted { .. }
+            | Effect::Reboot { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());

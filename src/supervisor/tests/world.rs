@@ -51,6 +51,11 @@ impl World {
         self.crash_into(Safe::No);
     }
 
+    /// The next one takes so long to come.
+    pub(crate) fn crash_for(&mut self, time: Duration) {
+        self.0.crash(time, Safe::No);
+    }
+
     pub(crate) fn crash_into(&mut self, safe: Safe) {
         self.0.crash(Duration::ZERO, safe);
     }
@@ -98,6 +103,7 @@ impl World {
                 Effect::ShutdownDone => "done".into(),
                 Effect::Reboot { name } => format!("reboot for {name}"),
                 Effect::Probe { name, .. } => format!("probe {name}"),
+                Effect::Forget { name } => format!("forget {name}"),
                 Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => return None,
             };
             Some(format!("{:.1} {deed}", at.as_secs_f64()))
