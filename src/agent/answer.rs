@@ -141,7 +141,10 @@ impl Agent {
 
     pub fn unknown(&mut self, call: CallId, name: String, now: Duration) {
         let names: Vec<String> = self.core.statuses().map(|status| status.name).collect();
-        let nearest = orlop::config::nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
+        // Of a family, one of it.
+        let instance = names.iter().find(|known| orlop::config::family(known) == Some(&name)).cloned();
+        let near = || orlop::config::nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
+        let nearest = instance.or_else(near);
         self.server.fail(now, call, &Error::UnknownContainer { name, nearest });
     }
 

@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::arguments::LogsArguments;
 use super::client::{Client, Time, understand};
 use super::failure::Failure;
+use super::names;
 use super::screen::{Screen, printable};
 use super::units;
 use lines::{Line, Lines, Names};
@@ -25,8 +26,21 @@ pub(crate) fn logs(
     screen: &mut Screen<'_>,
     arguments: &LogsArguments,
 ) -> Result<(), Failure> {
+    let Err(failure) = of(client, screen, arguments, &arguments.names) else { return Ok(()) };
+    match names::instances(client, &failure, &arguments.names) {
+        Some(names) => of(client, screen, arguments, &names),
+        None => Err(failure),
+    }
+}
+
+fn of(
+    client: &mut Client,
+    screen: &mut Screen<'_>,
+    arguments: &LogsArguments,
+    names: &[String],
+) -> Result<(), Failure> {
     let asked = Logs {
-        names: arguments.names.clone(),
+        names: names.to_vec(),
         all: arguments.all,
         lines: arguments.lines,
         follow: arguments.follow,
@@ -34,7 +48,7 @@ pub(crate) fn logs(
         until: arguments.until.clone(),
     };
     let time = if asked.follow { Time::Unlimited } else { Time::Limited };
-    let mut show = Show::new(arguments);
+    let mut show = Show::new(arguments, names);
     let shown = client.stream(&Request::Logs(asked), time, |mut answer| {
         if arguments.json && arguments.grep.is_none() {
             // Also the words of later versions.
@@ -74,15 +88,15 @@ enum Form {
 }
 
 impl Show {
-    fn new(arguments: &LogsArguments) -> Self {
+    fn new(arguments: &LogsArguments, names: &[String]) -> Self {
         let wanted = arguments.grep.as_ref().map(|text| text.as_bytes().to_vec());
-        let (name, time) = (arguments.names.len() != 1 || arguments.all, arguments.timestamps);
+        let (name, time) = (names.len() != 1 || arguments.all, arguments.timestamps);
         let form = match (arguments.json, name || time || wanted.is_some()) {
             (true, _) => Form::Json,
             (false, true) => Form::Lines { name, time },
             (false, false) => Form::Exact,
         };
-        Self { form, wanted, lines: Lines::new(Names::new(&arguments.names)) }
+        Self { form, wanted, lines: Lines::new(Names::new(names)) }
     }
 
     fn entry(&mut self, screen: &mut Screen<'_>, entry: &Entry) -> Result<(), Failure> {

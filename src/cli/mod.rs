@@ -22,6 +22,7 @@ mod live;
 mod logs;
 mod machine;
 mod monitor;
+mod names;
 mod reload;
 mod screen;
 mod session;

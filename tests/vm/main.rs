@@ -38,6 +38,7 @@ mod limits_are_in_cgroupfs;
 mod limits_change_live;
 mod logger;
 mod machine_is_prepared;
+mod makes_instances;
 mod memory_hog_is_killed_alone;
 mod network_modes;
 mod nothing_is_inherited;

@@ -34,7 +34,7 @@ fn check_stream(
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut screen =
         Screen { out: &mut out, err: &mut err, colours, width: None, progress: Progress::Hidden };
-    let mut show = Show::new(arguments);
+    let mut show = Show::new(arguments, &arguments.names);
     for (name, bytes) in entries {
         let entry = Entry::output(name, stream, 7, String::from("T"), bytes);
         show.entry(&mut screen, &entry).unwrap();

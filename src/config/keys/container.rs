@@ -133,7 +133,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             "hostname",
             Shape::Text(&kinds::HOSTNAME),
             "hostname = \"db\"",
-            "The host name that the program sees. Without it: the container's name.",
+            "The host name that the program sees. Without it: the container's name, with `-` for `@`.",
             |node, container: &mut Container| {
                 container.hostname = node.text().map_or_else(String::new, ToString::to_string);
             },
@@ -156,11 +156,21 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         )
         .default("\"none\""),
         Key::new(
+            "replicas",
+            Shape::Integer { min: 0, max: kinds::MOST_REPLICAS },
+            "replicas = 4",
+            "How many of it there are: `web@1` to `web@4`, made of this table, in which `%i` is each one's number. \
+             Also in a template.",
+            // Who is read here has been made of it already.
+            |_, _| {},
+        ),
+        Key::new(
             "depends_on",
             depends::DEPENDS_ON,
             "depends_on = [\"db\"]",
             "Containers that start first and stop last: a list, which waits until each is ready, \
-             `{ db = \"healthy\" }`, or `{ db = { condition = \"healthy\", restart = true } }`.",
+             `{ db = \"healthy\" }`, or `{ db = { condition = \"healthy\", restart = true } }`. The name of what has \
+             instances is all of them.",
             depends::take,
         ),
         gates::GATES,
@@ -321,7 +331,7 @@ impl Container {
             volumes: Vec::new(),
             tmpfs: Vec::new(),
             read_only: false,
-            hostname: name.to_string(),
+            hostname: name.replace('@', "-"),
             network_mode: NetworkMode::None,
             depends_on: BTreeMap::new(),
             gates: BTreeSet::new(),

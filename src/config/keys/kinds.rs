@@ -12,12 +12,17 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+/// As many as containers.
+pub(crate) const MOST_REPLICAS: i64 = super::super::MAX_CONTAINERS as i64;
+
 const fn text(what: &'static str, pattern: &'static str, check: fn(&str) -> Result<(), Mistake>) -> Text {
     Text { what, pattern, check }
 }
 
 pub(crate) static ANY: Text = text("a string", "", |_| Ok(()));
 pub(crate) static NAME: Text = text("a name", name::THING, name::thing);
+pub(crate) static CONTAINER: Text = text("a container's name", name::CONTAINER, name::container);
+pub(crate) static OTHER: Text = text("a container's name", name::OTHER, name::other);
 pub(crate) static HOSTNAME: Text = text("a host name", name::HOSTNAME, name::hostname);
 pub(crate) static DOMAIN: Text = text("a domain name", "", name::domain);
 pub(crate) static MODULE: Text = text("a kernel module's name", "^[A-Za-z0-9_-]+$", name::module);
