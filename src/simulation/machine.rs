@@ -44,6 +44,8 @@ pub struct Machine<C = Supervisor> {
     pub plays: BTreeMap<String, Vec<Play>>,
     pub log: Vec<(Duration, Entry)>,
     pub disk: Disk,
+    /// The time of a shutdown that follows at once when a reboot is asked for; `None`: whoever plays sees to it.
+    pub reboots_in: Option<Duration>,
     /// What happens at the same moment does so in the order of names, or by lot.
     pub lot: Option<Lot>,
     seed: u64,
@@ -59,6 +61,8 @@ pub struct Machine<C = Supervisor> {
     effects: VecDeque<Effect>,
     /// What PID 1 latched: it asks every new supervisor again.
     shutdown: Option<Duration>,
+    /// What every new supervisor is told, once anybody was.
+    clock: Option<Duration>,
     watch: Option<Watch>,
 }
 
@@ -72,6 +76,7 @@ impl<C: Core> Machine<C> {
             plays: BTreeMap::new(),
             log: Vec::new(),
             disk: Disk::default(),
+            reboots_in: None,
             lot: None,
             seed,
             turn: now,
@@ -81,6 +86,7 @@ impl<C: Core> Machine<C> {
             later: Vec::new(),
             effects: VecDeque::new(),
             shutdown: None,
+            clock: None,
             watch: None,
         }
     }
@@ -128,6 +134,9 @@ impl<C: Core> Machine<C> {
     fn hand_over(&mut self, event: Event) -> Outcome {
         if let Event::Shutdown { deadline } = event {
             self.shutdown = Some(self.shutdown.map_or(deadline, |earlier| earlier.min(deadline)));
+        }
+        if let Event::Clock { at_boot } = event {
+            self.clock = Some(at_boot);
         }
         let outcome = self.core.handle(self.turn, event.clone());
         let asked = self.effects.len();
@@ -289,8 +298,11 @@ impl<C: Core> Machine<C> {
                     self.found(&name, generation).and_then(|(live, now)| live.answer_to(now, number));
                 self.later.extend(answer);
             }
-            // Whoever plays says what follows from a reboot.
-            Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } | Effect::ShutdownDone => {}
+            Effect::Reboot { .. } => {
+                let deadline = self.reboots_in.map(|time| self.now.saturating_add(time));
+                self.events.extend(deadline.map(|deadline| Event::Shutdown { deadline }));
+            }
+            Effect::Changed { .. } | Effect::Noted { .. } | Effect::ShutdownDone => {}
         }
     }
 
@@ -353,6 +365,9 @@ impl<C: Core> Machine<C> {
             let left = || self.ended.get(&record.name).copied();
             let found = self.live.get(&record.name).map_or_else(left, Live::found);
             self.tell_and_do(Event::Adopted { record: Box::new(record), found }, usize::MAX);
+        }
+        if let Some(at_boot) = self.clock {
+            self.tell_and_do(Event::Clock { at_boot }, usize::MAX);
         }
         self.tell(Event::Booted);
     }

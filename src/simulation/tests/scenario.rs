@@ -144,3 +144,21 @@ fn a_loop_that_nobody_would_read_is_cut_off() {
     assert!(run.cut && run.end < time);
     assert!((MOST_NEWS..MOST_NEWS + 10).contains(&run.news.len()));
 }
+
+#[test]
+fn every_example_keeps_its_promises_for_a_day() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let config = read(&[Source { path: path.display().to_string(), text }]).config;
+        let scenario = Scenario { config: &config, fails: &[], seed: 1, time: s(86_400), shutdown: None };
+        assert_eq!(simulate(&scenario).breach, None, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen > 5, "{seen}");
+}

@@ -79,6 +79,7 @@ impl Watch {
             Event::Started { name, .. } => {
                 let shutting_down = self.shutdown.is_some();
                 self.of(name, |shadow| {
+                    shadow.runs_since = Some(view.now);
                     // Otherwise it is being killed already.
                     let welcome = shadow.word.is_none() && shadow.end.is_none();
                     shadow.up = welcome && shadow.certain && !shutting_down;
@@ -110,8 +111,9 @@ impl Watch {
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
-            | Event::Clock { .. }
             | Event::Tick => {}
+            // Times are found anew.
+            Event::Clock { .. } => self.shadows.values_mut().for_each(|shadow| shadow.due = None),
         }
     }
 
@@ -158,7 +160,8 @@ impl Watch {
                 self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
-            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } => {}
+            Effect::Reboot { name } => self.check_reboot(view, name),
+            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());
@@ -172,6 +175,7 @@ impl Watch {
     fn check_start<C: Core>(&mut self, view: &View<'_, C>, name: &str, generation: u64) {
         let Some(shadow) = self.shadows.get(name) else { return };
         let asked = self.shutdown.is_none() && (!self.safe || shadow.start_owed) && !shadow.unusable;
+        let asked = asked && !shadow.is_early(view.now);
         let later = generation > shadow.generation;
         let alone = !shadow.there && !view.live.contains_key(name);
         let mut edges = shadow.depends_on.iter();
@@ -191,8 +195,17 @@ impl Watch {
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
+            (shadow.runs_since, shadow.due) = (None, None);
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
         });
+    }
+
+    /// Somebody declares it, and it is not the answer to a machine that has just come up.
+    fn check_reboot<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
+        const SHORTEST_UPTIME: Duration = Duration::from_secs(600);
+        let declared = self.shadows.get(name).is_some_and(|it| it.reboots && it.wanted == Wanted::Up);
+        let may = declared && !self.safe && self.shutdown.is_none() && view.now >= SHORTEST_UPTIME;
+        self.must(may, Promise::NothingUnasked, view.now, || format!("a reboot for {name}"));
     }
 
     fn check_address(&mut self, now: Duration, name: &str, generation: u64) {
@@ -212,7 +225,7 @@ impl Watch {
         let is_up = |name: &str| view.kind(name) == Some(StateKind::Running);
         let lost = shadow.depends_on.iter().any(|(on, edge)| edge.restart && edge.required && !is_up(on));
         let late = kill && !shadow.up && view.now.saturating_sub(shadow.started_at) >= START_DEADLINE;
-        let may = late || shadow.may_be_stopped(lost);
+        let may = late || shadow.may_be_stopped(view.now, lost);
         self.must(may, Promise::NothingUnasked, view.now, || format!("{name} is stopped"));
         self.of(name, |shadow| {
             shadow.own = true;
@@ -256,6 +269,7 @@ impl Watch {
         shadow.completed &= !failed;
         let policy = &shadow.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
+        let scheduled = shadow.scheduled;
         let allowed: &[StateKind] = match (word, end, shadow.restart) {
             _ if shadow.unusable => &[Invalid],
             _ if self.shutdown.is_some() => &[Exited, Failed],
@@ -263,6 +277,11 @@ impl Watch {
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
             _ if unclear => return,
+            // The next time may have come already.
+            (None, Some(Ending::Clean), _) | (None, Some(Ending::Failure), Restart::No) if scheduled => {
+                &[Waiting, Starting]
+            }
+            (None, Some(Ending::Failure), _) if scheduled => &[Backoff, Waiting, Starting],
             (None, Some(Ending::Clean), Restart::No | Restart::OnFailure) => &[Exited],
             (None, Some(Ending::Failure), Restart::No) => &[Failed],
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
@@ -293,6 +312,7 @@ impl Watch {
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
             // Only one whose record says so was ever made.
             (shadow.end, shadow.generation) = (None, 0);
+            (shadow.runs_since, shadow.due) = (None, None);
         }
     }
 
