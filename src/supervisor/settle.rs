@@ -29,7 +29,8 @@ impl Supervisor {
         loop {
             let expired = self.expire(now);
             let followed = self.follow(now);
-            let released = self.release(now);
+            // Who stops first is known when nobody follows any more.
+            let released = !followed && self.release(now);
             if !expired && !followed && !released {
                 break;
             }
