@@ -78,12 +78,10 @@ impl Agent {
         now: Duration,
         work: impl FnOnce() -> Answer,
     ) {
-        // One whose client is gone goes on, as what it changes was asked for.
-        let access = self.server.access(call.client).unwrap_or(Access::Change);
-        if let Err(limit) = self.errands.has_room(access) {
-            let error = Error::Busy { what: "errands".into(), limit };
-            return self.server.fail(now, call, &error);
+        if !self.errand_has_room(call, now) {
+            return;
         }
+        let access = self.errand_access(call);
         let key = self.errands.next;
         self.errands.next = key.wrapping_add(1);
         let sent = send(work).and_then(|(answer, pidfd)| {
@@ -100,6 +98,20 @@ impl Agent {
             }
             Err(errno) => self.server.fail(now, call, &failed(errno.desc())),
         }
+    }
+
+    /// Whether one more may begin for this call; if not, it has its answer. Who prepares one at length asks before.
+    pub fn errand_has_room(&mut self, call: CallId, now: Duration) -> bool {
+        let room = self.errands.has_room(self.errand_access(call));
+        if let Err(limit) = room {
+            self.server.fail(now, call, &Error::Busy { what: "errands".into(), limit });
+        }
+        room.is_ok()
+    }
+
+    /// One whose client is gone goes on, as what it changes was asked for.
+    fn errand_access(&self, call: CallId) -> Access {
+        self.server.access(call.client).unwrap_or(Access::Change)
     }
 
     /// Something came of one, or it is over.
