@@ -348,7 +348,7 @@ impl Agent {
         }
         // What it said before its end came before it.
         self.hear_notices(key, at);
-        self.hear_line(key);
+        self.hear_line(key, at);
         if let Some(run) = self.runs.get_mut(&key)
             && matches!(run.stage, Stage::Running { .. })
         {

@@ -255,9 +255,9 @@ impl Agent {
                 Some(Token::SessionReport(session)) => self.session_report(session, now),
                 Some(Token::Session(session)) => self.session_ready(session),
                 Some(Token::Notices(run)) => self.hear_notices(run, now),
-                Some(Token::Line(run)) => self.hear_line(run),
+                Some(Token::Line(run)) => self.hear_line(run, now),
                 Some(Token::Clock) => self.clock_was_set(),
-                Some(Token::Probe(probe)) => self.probe_ready(probe, now),
+                Some(Token::Probe(probe)) => self.probe_ready(probe),
                 Some(Token::Button(button)) => self.pressed(button, now),
                 None => {}
             }

@@ -42,6 +42,8 @@ pub struct Notices {
     since: Duration,
     /// Not heard until then.
     deaf_until: Option<Duration>,
+    /// People were told that it floods.
+    is_told_of: bool,
 }
 
 impl Notices {
@@ -78,8 +80,8 @@ impl Notices {
 
     fn new(socket: Option<OwnedFd>, line: Option<OwnedFd>) -> Option<Self> {
         let is_any = socket.is_some() || line.is_some();
-        let (heard, since, deaf_until) = (0, Duration::ZERO, None);
-        is_any.then_some(Self { socket, line, heard, since, deaf_until })
+        let (heard, since, deaf_until, is_told_of) = (0, Duration::ZERO, None, false);
+        is_any.then_some(Self { socket, line, heard, since, deaf_until, is_told_of })
     }
 
     /// Has PID 1 keep them.
@@ -151,7 +153,7 @@ impl Agent {
             let Some(run) = self.runs.get_mut(&key) else { return };
             let Some(all) = run.notices.as_mut() else { return };
             let Some(socket) = all.socket.as_ref() else { return };
-            let Ok(received) = datagram::receive(socket.as_fd(), &mut buffer) else { return };
+            let Ok(received) = datagram::peek(socket.as_fd(), &mut buffer) else { return };
             let said = received.map(notices).unwrap_or_default();
             let is_flood = !all.may_hear(now);
             let (name, generation) = (run.name.clone(), run.generation);
@@ -159,6 +161,11 @@ impl Agent {
                 let name = name.clone();
                 Event::Notified { name, generation, notice }
             }));
+            // What it means is recorded before it is gone: else it would be gone with this supervisor.
+            self.settle(now);
+            if let Some(socket) = self.runs.get(&key).and_then(|run| run.notices.as_ref()?.socket.as_ref()) {
+                datagram::discard(socket.as_fd());
+            }
             if is_flood {
                 return self.go_deaf(key, now);
             }
@@ -171,7 +178,7 @@ impl Agent {
         if let Some(socket) = &all.socket {
             let _ = self.epoll.remove(socket.as_fd());
         }
-        if all.deaf_until.is_none() {
+        if !core::mem::replace(&mut all.is_told_of, true) {
             let text = format!("{}: it sends more than {BURST} messages a second, and waits", run.name);
             say(Level::Warning, &text);
         }
@@ -194,14 +201,18 @@ impl Agent {
     }
 
     /// Something came on descriptor 3: what, does not matter, but for the end of a line.
-    pub fn hear_line(&mut self, key: u32) {
+    pub fn hear_line(&mut self, key: u32, now: Duration) {
         let Some(run) = self.runs.get_mut(&key) else { return };
         let Some(line) = run.notices.as_ref().and_then(|all| all.line.as_ref()) else { return };
         let mut buffer = [0; PIECE];
         let is_over = match fd::read(line.as_fd(), &mut buffer) {
             Ok(0) => {
-                let text = format!("{}: it closed descriptor 3, and did not say that it is ready", run.name);
-                say(Level::Warning, &text);
+                // One that is ready has said so, to a supervisor before this one if not to this one.
+                if !self.core.status(&run.name).is_some_and(|status| status.ready) {
+                    let text =
+                        format!("{}: it closed descriptor 3, and did not say that it is ready", run.name);
+                    say(Level::Warning, &text);
+                }
                 true
             }
             Ok(count) if buffer.iter().take(count).any(|byte| *byte == b'\n') => {
@@ -218,6 +229,8 @@ impl Agent {
                 all.line = None;
             }
         }
+        // It is not said twice: what it means is recorded before anything else is done.
+        self.settle(now);
     }
 
     /// The container is gone.

@@ -134,6 +134,7 @@ impl Agent {
         let running = Running { asked: asked.clone(), group, output, until, timeout, is_ours, stage };
         if let Err(errno) = watched {
             running.kill();
+            self.forget_probe(running);
             return Err(Failure::new("epoll", "", errno));
         }
         self.probes.running.insert(key, running);
@@ -182,7 +183,7 @@ impl Agent {
     }
 
     /// It has ended, or what makes it reports.
-    pub fn probe_ready(&mut self, key: u32, now: Duration) {
+    pub fn probe_ready(&mut self, key: u32) {
         loop {
             let Some(running) = self.probes.running.get_mut(&key) else { return };
             let Stage::Making { report, made, .. } = &mut running.stage else {
@@ -200,8 +201,6 @@ impl Agent {
                     let _ = self.epoll.remove(report.as_fd());
                     let watched =
                         self.epoll.add(pidfd.as_fd(), Interest::EPOLLIN, Token::Probe(key).number());
-                    // Its time begins with its first instruction.
-                    running.until = now.saturating_add(running.timeout);
                     let made = core::mem::replace(&mut running.stage, Stage::Running { pidfd });
                     self.probes.dying.extend(made.into_processes());
                     if let Err(errno) = watched {

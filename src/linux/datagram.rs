@@ -26,15 +26,22 @@ pub fn listen(path: &Path) -> Result<OwnedFd> {
     bound.map(|()| fd)
 }
 
-/// The next datagram, in `buffer`; `None`: one that does not fit, or is empty. Descriptors that came with it the
-/// kernel has closed, since nobody asks for them.
+/// The next datagram, in `buffer`, which stays there until it is discarded; `None`: one that does not fit, or is
+/// empty. Of descriptors that came with it none is taken.
 ///
 /// # Errors
 /// EAGAIN when there is none.
-pub fn receive<'b>(socket: BorrowedFd<'_>, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
+pub fn peek<'b>(socket: BorrowedFd<'_>, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
     // With MSG_TRUNC the length is the datagram's own.
-    let length = recv(socket.as_raw_fd(), buffer, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC)?;
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC | MsgFlags::MSG_PEEK;
+    let length = recv(socket.as_raw_fd(), buffer, flags)?;
     Ok(buffer.get(..length).filter(|_| length > 0))
+}
+
+/// Takes the next datagram away, and closes the descriptors that came with it.
+pub fn discard(socket: BorrowedFd<'_>) {
+    // EAGAIN: there is none.
+    let _ = recv(socket.as_raw_fd(), &mut [], MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC);
 }
 
 #[cfg(test)]
@@ -42,6 +49,14 @@ mod tests {
     use super::*;
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixDatagram;
+
+    fn take<'b>(socket: BorrowedFd<'_>, buffer: &'b mut [u8]) -> Result<Option<&'b [u8]>> {
+        let first = peek(socket, buffer).map(|found| found.map(<[u8]>::to_vec));
+        let second = peek(socket, buffer);
+        assert_eq!(first, second.map(|found| found.map(<[u8]>::to_vec)), "it stays until it is taken");
+        discard(socket);
+        second
+    }
 
     #[test]
     fn datagrams_come_whole_or_not_at_all_and_bring_no_descriptors() {
@@ -52,7 +67,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o666, "whatever the mask is");
         let sender = UnixDatagram::unbound().unwrap();
         let mut buffer = [0; 8];
-        assert_eq!(receive(again.as_fd(), &mut buffer), Err(Errno::EAGAIN));
+        assert_eq!(take(again.as_fd(), &mut buffer), Err(Errno::EAGAIN));
         for (sent, expected) in [
             (&b"READY=1"[..], Some(&b"READY=1"[..])),
             (b"123456789", None),
@@ -60,7 +75,7 @@ mod tests {
             (b"12345678", Some(b"12345678")),
         ] {
             sender.send_to(sent, &path).unwrap();
-            assert_eq!(receive(again.as_fd(), &mut buffer), Ok(expected));
+            assert_eq!(take(again.as_fd(), &mut buffer), Ok(expected));
         }
         // Gifts are not taken, however many.
         sender.connect(&path).unwrap();
@@ -71,7 +86,7 @@ mod tests {
             let text = [std::io::IoSlice::new(b"hello")];
             nix::sys::socket::sendmsg::<()>(sender.as_raw_fd(), &text, &[gift], MsgFlags::empty(), None)
                 .unwrap();
-            assert_eq!(receive(again.as_fd(), &mut buffer), Ok(Some(&b"hello"[..])));
+            assert_eq!(take(again.as_fd(), &mut buffer), Ok(Some(&b"hello"[..])));
         }
         assert_eq!(open(), before);
         drop(socket);

@@ -184,6 +184,9 @@ impl Supervisor {
                     unit.started(moment.now, Process { pid, pidfd_inode }, stop_signal, check)
                 })
             }
+            Event::Notified { notice: Notice::Trigger, .. } if self.safe => {
+                Outcome::Ignored("nothing is stopped unasked in safe mode")
+            }
             Event::Notified { name, generation, notice } => {
                 self.about(now, &name, generation, |unit, moment| unit.notified(moment.now, notice))
             }

@@ -27,7 +27,11 @@ impl Supervisor {
         if before == at_boot {
             return Outcome::Ignored("the clock was not set");
         }
-        let (seed, booted) = (self.seed, self.booted);
+        // Times that were adopted were found by the clock as it is: told for the first time, it was not set.
+        if !self.booted {
+            return Outcome::Done;
+        }
+        let seed = self.seed;
         for unit in self.units.values_mut() {
             let (State::Waiting { since, by, on: Wait::Time(until) }, Some(table)) =
                 (unit.state, unit.spec.timetable)
@@ -36,7 +40,7 @@ impl Supervisor {
             };
             let When::Clock(_) = table.when else { continue };
             let moved = at_boot.saturating_sub(before);
-            let is_missed = booted && !moved.is_zero() && moved <= LATE && now.saturating_add(moved) >= until;
+            let is_missed = !moved.is_zero() && moved <= LATE && now.saturating_add(moved) >= until;
             let next = match table.missed {
                 Missed::Run if is_missed => now,
                 Missed::Run | Missed::Skip => table.next(now, at_boot, seed, &unit.name),

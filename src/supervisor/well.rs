@@ -24,9 +24,13 @@ const NOT_RUNNING: Outcome = Outcome::Ignored("it is not running");
 impl Supervisor {
     /// Probes whose time has come, as many as may be asked at once.
     pub(super) fn ask_probes(&mut self, now: Duration) {
+        let due = self.units.values().filter_map(|unit| Some((unit.next_probe()?, unit)));
+        let due = due.filter(|(at, _)| *at <= now).map(|(at, unit)| (at, unit.name.clone()));
+        let mut due: Vec<(Duration, String)> = due.collect();
+        if due.is_empty() {
+            return;
+        }
         let Some(free) = self.free_probes() else { return };
-        let due = self.units.values().filter_map(|unit| Some((unit.next_probe()?, unit.name.clone())));
-        let mut due: Vec<(Duration, String)> = due.filter(|(at, _)| *at <= now).collect();
         due.sort_unstable();
         for (_, name) in due.into_iter().take(free) {
             if let Some(unit) = self.units.get_mut(&name) {
@@ -44,8 +48,8 @@ impl Supervisor {
 
     /// When the next probe is due that may be asked then.
     pub(super) fn probe_timeout(&self) -> Option<Duration> {
-        self.free_probes()?;
-        self.units.values().filter_map(Unit::next_probe).min()
+        let next = self.units.values().filter_map(Unit::next_probe).min()?;
+        self.free_probes().map(|_| next)
     }
 
     /// None when none may be asked: what follows from a probe is a start or a stop that nobody asked for.
@@ -105,31 +109,32 @@ impl Unit {
         self.well_since = None;
         self.told_up = (self.spec.ready == Readiness::Started, Health::Starting);
         let due = since.saturating_add(FIRST_PAUSE);
-        self.run(since, |_| Pulse::starting(due));
+        self.run(since, since, |_| Pulse::starting(due));
         self.note_readiness(since);
     }
 
-    /// It ran before this supervisor did.
+    /// It ran before this supervisor did. What it has to say within a time has all of that time again: nobody was there
+    /// to hear it.
     pub(super) fn go_on(&mut self, since: Duration, now: Duration, health: Health) {
-        self.run(since, |_| match health {
+        self.run(since, now, |_| match health {
             Health::None | Health::Starting => Pulse::starting(now),
             Health::Healthy | Health::Unhealthy => Pulse::adopted(health, now),
         });
         self.told_up = (self.is_ready(), self.health());
     }
 
-    fn run(&mut self, since: Duration, pulse: impl FnOnce(&Check) -> Pulse) {
+    fn run(&mut self, since: Duration, now: Duration, pulse: impl FnOnce(&Check) -> Pulse) {
         self.check = Check::of(&self.spec.healthcheck, self.image_check.as_ref());
         let ready = match self.spec.ready {
             Readiness::Started => Ready::Yes,
             Readiness::Notify | Readiness::Fd if self.ready_early => Ready::Yes,
             Readiness::Notify | Readiness::Fd => {
-                Ready::Awaited { until: since.saturating_add(self.spec.ready_timeout) }
+                Ready::Awaited { until: now.saturating_add(self.spec.ready_timeout) }
             }
             Readiness::Healthy => Ready::ByHealth,
         };
         let pulse = self.check.as_ref().map_or(Pulse::Unchecked, pulse);
-        let bites = self.spec.watchdog.map(|watchdog| since.saturating_add(watchdog));
+        let bites = self.spec.watchdog.map(|watchdog| now.saturating_add(watchdog));
         let ends = self.spec.run_timeout.map(|timeout| since.saturating_add(timeout));
         self.set(State::Running { since, up: Up { ready, pulse, bites, ends, paused: false } });
     }

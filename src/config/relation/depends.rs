@@ -49,6 +49,11 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &Config) {
 
 /// What is waited for and will not be.
 fn never_comes(dependency: &Dependency, on: &str, other: &Container) -> Option<(Severity, Mistake)> {
+    if dependency.restart && other.kind == Kind::Oneshot {
+        let mistake =
+            Mistake::new(format!("`{on}` comes to an end, and who goes down with it would never run"));
+        return Some((Severity::Error, mistake.help("leave `restart` out")));
+    }
     match dependency.condition {
         Condition::Healthy if other.healthcheck.test == Some(Test::Disabled) => {
             let mistake = Mistake::new(format!("`{on}` has no health check, and will never be healthy"));

@@ -269,11 +269,26 @@ fn health_is_remembered_over_supervisors_and_asked_again_at_once() {
 }
 
 #[test]
+fn who_was_not_heard_while_there_was_no_supervisor_has_all_its_time_again() {
+    let text = "[container.a]\nwatchdog = '10s'\n[container.b]\nready = 'fd'\nready_timeout = '10s'";
+    let alive = (1..50).map(|n| (s(8 * n), Notice::Alive)).collect();
+    let extends = vec![(s(5), Notice::Extend(s(60))), (s(30), Notice::Ready)];
+    let (a, b) = (Play { says: alive, ..Play::default() }, Play { says: extends, ..Play::default() });
+    let mut world = World::new(declared(text)).play("a", &[a]).play("b", &[b]).booted();
+    world.run_for(s(25));
+    world.crash();
+    world.run_for(s(60));
+    let found = |name: &str| (world.status(name).state, world.status(name).generation);
+    assert_eq!((found("a"), found("b")), ((StateKind::Running, 1), (StateKind::Running, 1)));
+}
+
+#[test]
 fn in_safe_mode_nothing_follows_from_what_is_running() {
     let text = "[container.a]\nwatchdog = '10s'\nhealthcheck = { tcp = 1 }\n[container.b]\nready = 'fd'";
     let mut world = World::new(declared(text)).booted();
     world.run_for(s(5));
     world.crash_into(Safe::Yes);
+    world.tell(Event::Notified { name: "a".into(), generation: 1, notice: Notice::Trigger });
     let asked = probes(&world, "a").len();
     world.run_for(s(500));
     assert_eq!((world.state("a"), world.state("b")), (StateKind::Running, StateKind::Running));

@@ -120,6 +120,16 @@ fn times_outlive_a_supervisor_and_nothing_runs_in_safe_mode() {
 }
 
 #[test]
+fn a_time_that_came_while_there_was_no_supervisor_is_not_lost() {
+    let mut world = world("schedule = '*/2 * * * *'", &[Play::exits(s(5), 0)]);
+    world.run_until(s(119));
+    world.crash_for(s(3));
+    world.run_until(s(130));
+    assert_eq!(runs(&world), [122]);
+    assert_eq!(world.status("job").next_start, Some(s(240)));
+}
+
+#[test]
 fn no_service_waits_for_it() {
     let text = "[container.job]\nevery = '1h'\n[container.web]\n";
     let mut world = World::new(declared(text)).booted();

@@ -51,6 +51,11 @@ impl World {
         self.crash_into(Safe::No);
     }
 
+    /// The next one takes so long to come.
+    pub(crate) fn crash_for(&mut self, time: Duration) {
+        self.0.crash(time, Safe::No);
+    }
+
     pub(crate) fn crash_into(&mut self, safe: Safe) {
         self.0.crash(Duration::ZERO, safe);
     }
