@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::{Event, HAPPENING_VERSION, Happening, PowerAction, State, rfc3339};
+use orlop::control::{Event, HAPPENING_VERSION, Happening, PowerAction, rfc3339};
 use orlop::ledger::{Action, Child, Ended, Kind, Label};
 use orlop::log::{RECORD_MAX, SLOT, Slots, Slotted, Stamp};
-use orlop::supervisor::{Cause, Exit, Note, StateKind};
+use orlop::supervisor::{Change, Exit, Note, StateKind};
 
 use super::answer::{cause_word, state_word};
 use super::ledger::{Ledger, exit_of};
@@ -203,33 +203,17 @@ fn told(record: &Slotted<'_>) -> Event {
 
 impl Agent {
     /// A container is in another state: for people at the consoles, and for the history.
-    pub fn changed(
-        &mut self,
-        name: String,
-        from: StateKind,
-        to: StateKind,
-        cause: Option<Cause>,
-        now: Duration,
-    ) {
+    pub fn changed(&mut self, change: Change, now: Duration) {
+        let Change { from, to, cause, .. } = &change;
         let why = cause.as_ref().map_or(String::new(), |cause| format!(": {}", cause.text));
         // A cause that is told more exactly later changes nothing for who watches.
         let level = if from == to { Level::Debug } else { Level::Info };
-        say(level, &format!("{name}: {} -> {}{why}", from.word(), to.word()));
+        say(level, &format!("{}: {} -> {}{why}", change.name, from.word(), to.word()));
         if from == to {
             return;
         }
-        let status = self.core.status(&name);
-        self.rises.changed(&name, to, status.as_ref().is_some_and(|status| status.ready), now);
-        let pid = status.as_ref().filter(|_| state_word(to) == State::Running).and_then(|status| status.pid);
-        let happening = Happening::State {
-            generation: status.as_ref().map_or(0, |status| status.generation),
-            name,
-            from: state_word(from),
-            to: state_word(to),
-            cause: cause.as_ref().map(cause_word),
-            pid: pid.and_then(|pid| u32::try_from(pid).ok()),
-        };
-        self.history.keep(now, &happening);
+        self.rises.changed(&change, now);
+        self.history.keep(now, &happening(change));
     }
 
     /// Something about a container that is no other state.
@@ -260,8 +244,8 @@ impl Agent {
     }
 
     /// Of the boot, what is over and was not told.
-    pub fn keep_phases(&mut self) {
-        self.rises.keep(self.boot.complete);
+    pub fn keep_phases(&mut self, now: Duration) {
+        self.rises.keep(self.boot.complete, now);
         if self.boot.phases.len() == self.history.phases.len() {
             return;
         }
@@ -297,6 +281,18 @@ impl Agent {
             let safe = safe && self.blamed.culprit().is_none();
             self.history.keep(now, &Happening::Supervisor { starts, safe });
         }
+    }
+}
+
+fn happening(change: Change) -> Happening {
+    let pid = change.pid.filter(|_| change.to == StateKind::Running);
+    Happening::State {
+        name: change.name,
+        generation: change.generation,
+        from: state_word(change.from),
+        to: state_word(change.to),
+        cause: change.cause.as_ref().map(cause_word),
+        pid: pid.and_then(|pid| u32::try_from(pid).ok()),
     }
 }
 

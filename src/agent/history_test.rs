@@ -1,6 +1,6 @@
 //! What is kept over supervisors, what is not pushed out by what, and what readers are told of what is gone.
 
-use orlop::control::{Asker, EventKind};
+use orlop::control::{Asker, EventKind, State};
 
 use super::*;
 

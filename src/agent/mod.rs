@@ -283,7 +283,7 @@ impl Agent {
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
-        self.keep_phases();
+        self.keep_phases(now);
         self.tell_events(now);
         Ok(())
     }
@@ -296,6 +296,7 @@ impl Agent {
         let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
         let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
         let helpers = helpers.chain(self.probes.deadline()).chain(deaf).chain(self.forwarding.deadline());
+        let helpers = helpers.chain(self.rises.deadline(self.boot.complete));
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
@@ -387,7 +388,7 @@ impl Agent {
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
-            Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
+            Effect::Changed(change) => self.changed(change, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }

@@ -16,7 +16,7 @@ use super::machine::{Entry, Machine};
 use super::play::{NEVER, Play};
 use super::promise::Breach;
 use crate::config::{Condition, Config, Container, Dependency, Kind, Readiness};
-use crate::supervisor::{Cause, Effect, Event, Exit, Fault, Note, Notice, StateKind, Status};
+use crate::supervisor::{Cause, Change, Effect, Event, Exit, Fault, Note, Notice, StateKind, Status};
 
 pub use fail::{BadFail, Fail, What, When};
 
@@ -181,7 +181,7 @@ impl Tale {
         for (at, entry) in core::mem::take(&mut self.machine.log) {
             let what = match entry {
                 // A cause that is told more exactly later changes nothing for who watches.
-                Entry::Asked(Effect::Changed { name, from, to, cause }) if from != to => {
+                Entry::Asked(Effect::Changed(Change { name, from, to, cause, .. })) if from != to => {
                     Happening::Changed { name, from, to, cause }
                 }
                 Entry::Asked(Effect::Noted { name, note }) => {

@@ -123,9 +123,10 @@ impl Watch {
         else {
             return;
         };
-        if view.core.status(name).is_some_and(|status| status.ready) {
-            self.of(name, |shadow| shadow.ran = true);
-        }
+        let ready = view.core.status(name).is_some_and(|status| status.ready);
+        // In the same moment its time may have run out: it was ready nevertheless.
+        let ran = view.core.record(name).is_some_and(|record| record.ran);
+        self.of(name, |shadow| shadow.ran |= ready || ran && shadow.has_shown_itself());
     }
 
     fn stopped(&mut self, name: &str) {
@@ -161,7 +162,7 @@ impl Watch {
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
             Effect::Reboot { name } => self.check_reboot(view, name),
-            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => {}
+            Effect::Save { .. } | Effect::Changed(_) | Effect::Noted { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());

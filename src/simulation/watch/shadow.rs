@@ -148,14 +148,18 @@ impl Shadow {
         }
     }
 
-    /// Whether it may be called ready, and healthy.
-    pub(super) fn has_shown(&self, status: &Status) -> bool {
-        let ready = match self.readiness {
+    /// Whether it may be called ready.
+    pub(super) fn has_shown_itself(&self) -> bool {
+        match self.readiness {
             Readiness::Started => true,
             Readiness::Notify | Readiness::Fd => self.said_ready,
             Readiness::Healthy => self.passed,
-        };
-        (ready || !status.ready) && (self.passed || status.health != Health::Healthy)
+        }
+    }
+
+    /// Whether it may be called ready, and healthy.
+    pub(super) fn has_shown(&self, status: &Status) -> bool {
+        (self.has_shown_itself() || !status.ready) && (self.passed || status.health != Health::Healthy)
     }
 }
 
