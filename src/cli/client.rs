@@ -17,7 +17,7 @@ use crate::linux::socket;
 
 /// For each step of an exchange: more than a supervisor needs to be back after a crash, and what a
 /// person is willing to wait.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bytes of one answer, so that a server gone mad does not fill this computer's memory: over a
 /// hundred times the list of a machine with a thousand containers.
@@ -39,7 +39,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(path: &Path) -> Result<Self, Failure> {
-        let connected = socket::connect(path, PATIENCE).map(UnixStream::from);
+        Self::connect_within(path, PATIENCE)
+    }
+
+    /// `time`: for a place in the machine's queue.
+    pub(crate) fn connect_within(path: &Path, time: Duration) -> Result<Self, Failure> {
+        let connected = socket::connect(path, time).map(UnixStream::from);
         let prepared = connected.and_then(|stream| {
             stream.set_write_timeout(Some(PATIENCE))?;
             stream.set_read_timeout(Some(PATIENCE))?;
