@@ -197,7 +197,7 @@ impl Agent {
                 .started_at
                 .filter(|_| running)
                 .map(|started| now.saturating_sub(started).as_millis() as u64),
-            paused: status.state == StateKind::Running && self.is_paused(&status.name),
+            paused: status.paused,
         }
     }
 
