@@ -157,7 +157,10 @@ impl Agent {
         while let Some((cookie, entry)) = entries.pop_last() {
             match self.missing_record(cookie, &entry) {
                 Some(record) if recorded.insert(entry.name.clone()) => {
-                    say(Level::Error, &format!("{}: pid {} has no record", entry.name, entry.pid));
+                    // One that ended and is not declared was forgotten, and only its output is left.
+                    if entry.ended.is_none() || self.config.containers.contains_key(&entry.name) {
+                        say(Level::Error, &format!("{}: pid {} has no record", entry.name, entry.pid));
+                    }
                     entries.insert(cookie, entry);
                     self.adopt_one(record, &mut entries, now);
                 }

@@ -39,6 +39,7 @@ impl Agent {
                     self.streams.retain(|stream| stream.call.client != client);
                     self.told.retain(|stream| stream.call.client != client);
                     self.forget_upload(client);
+                    self.forget_sent(client);
                     self.forget_session(client);
                 }
             }
@@ -51,14 +52,7 @@ impl Agent {
                 let containers = self.core.statuses().map(|status| self.container(&status, now)).collect();
                 self.server.reply(now, call, &ListReply { containers });
             }
-            Request::Status { name } => match self.core.status(&name) {
-                Some(status) => {
-                    let (container, details) = (self.container(&status, now), self.details(&status));
-                    let reply = StatusReply { container, details };
-                    self.server.reply(now, call, &reply);
-                }
-                None => self.unknown(call, name, now),
-            },
+            Request::Status { name } => self.tell_status(call, name, now),
             Request::Logs(asked) => self.open_stream(call, asked, now),
             Request::Events(asked) => self.open_events(call, asked, now),
             Request::Start { name } => self.person(call, Event::Start { name }, now),
@@ -77,6 +71,15 @@ impl Agent {
             Request::Pause { name } => self.pause(call, name, now),
             Request::Unpause { name } => self.unpause(call, name, now),
             Request::Update { name, limits } => self.update(call, name, &limits, now),
+            Request::ConfigBegin { size } => self.config_begin(call, size, now),
+            Request::ConfigChunk { data } => self.config_chunk(call, &data, now),
+            Request::Plan { sent } => self.plan_reload(call, sent, now),
+            Request::Reload { sent, confirm_ms } => {
+                self.reload(call, sent, confirm_ms.map(Duration::from_millis), now);
+            }
+            Request::ConfirmReload => self.confirm_reload(call, now),
+            Request::Rollback => self.roll_back(call, now),
+            Request::Config => self.tell_config(call, now),
             Request::Boot => {
                 let (phases, complete) = (self.boot.phase_words(), self.boot.complete);
                 let reply = BootReply { phases, complete, containers: self.rises() };
@@ -110,6 +113,12 @@ impl Agent {
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
             Request::UpgradeCommit => self.upgrade_commit(call, now),
         }
+    }
+
+    fn tell_status(&mut self, call: CallId, name: String, now: Duration) {
+        let Some(status) = self.core.status(&name) else { return self.unknown(call, name, now) };
+        let (container, details) = (self.container(&status, now), self.details(&status));
+        self.server.reply(now, call, &StatusReply { container, details });
     }
 
     fn stats(&mut self, call: CallId, names: Vec<String>, now: Duration) {

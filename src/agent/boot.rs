@@ -11,6 +11,7 @@ use orlop::ledger::Label;
 
 use serde::{Deserialize, Serialize};
 
+use super::configuration::{self, Kept};
 use super::devices::Devices;
 use super::ledger::Table;
 use super::{apparmor, modules, network, records, say};
@@ -58,13 +59,13 @@ pub struct Boot {
 
 /// What a later supervisor wants to know of the boot.
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct KeptPhases {
     phases: Vec<control::Phase>,
 }
 
 impl Boot {
     /// Prepares the machine, or finds it prepared, and reads the configuration.
-    pub fn begin(table: &Table, now: Duration) -> (Self, Config) {
+    pub fn begin(table: &Table, now: Duration) -> (Self, Config, Kept) {
         let words = config::kernel_words(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default());
         for warning in &words.warnings {
             say(Level::Warning, warning);
@@ -83,10 +84,13 @@ impl Boot {
         boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
         boot.phase("runtime directories", directories);
         let config_dir = boot.config_dir.clone();
-        let mut config = Config::default();
+        let (mut config, mut current) = (Config::default(), Kept::default());
         boot.phase("configuration", || {
-            let (read, errors) = read_config(&config_dir);
+            let (found, unread) = configuration::kept_or_folder(&config_dir);
+            current = found;
+            let (read, errors) = read_config(&current.sources());
             config = read;
+            let errors = errors.saturating_add(unread);
             if errors == 0 { Ok(()) } else { Err(format!("{errors} errors")) }
         });
         match (kept(DONE), kept(PREPARED)) {
@@ -97,7 +101,7 @@ impl Boot {
             (None, Some(phases)) => boot.phases = phases,
             (None, None) => boot.prepare(&config),
         }
-        (boot, config)
+        (boot, config, current)
     }
 
     fn prepare(&mut self, config: &Config) {
@@ -121,7 +125,7 @@ impl Boot {
 
     /// For a later supervisor.
     fn write(&self, path: &str) {
-        let text = serde_json::to_string(&Kept { phases: self.phase_words() }).unwrap_or_default();
+        let text = serde_json::to_string(&KeptPhases { phases: self.phase_words() }).unwrap_or_default();
         if let Err(errno) = records::write_file(path, &text) {
             say(Level::Error, &format!("{path}: {}", errno.desc()));
         }
@@ -204,7 +208,7 @@ impl Boot {
 
 fn kept(path: &str) -> Option<Vec<Phase>> {
     let fd = fs::open_regular(path).ok()?;
-    let kept: Kept = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
+    let kept: KeptPhases = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
     Some(kept.phases.into_iter().map(Phase::of_word).collect())
 }
 
@@ -257,33 +261,10 @@ fn directories() -> Result<(), String> {
         .map_err(|errno| format!("/: {}", errno.desc()))
 }
 
-/// Reads every `*.toml` of the folder; the number of errors, each of which is said.
-fn read_config(dir: &str) -> (Config, usize) {
-    let mut sources = Vec::new();
+/// What these files declare; the number of errors, each of which is said.
+fn read_config(sources: &[Source]) -> (Config, usize) {
     let mut errors = 0usize;
-    match std::fs::read_dir(dir) {
-        Err(error) => {
-            say(Level::Error, &format!("{dir}: {error}"));
-            errors += 1;
-        }
-        Ok(entries) => {
-            for path in entries.flatten().map(|entry| entry.path()) {
-                if path.extension().is_none_or(|extension| extension != "toml") {
-                    continue;
-                }
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                match std::fs::read_to_string(&path) {
-                    Ok(text) => sources.push(Source { path: name, text }),
-                    Err(error) => {
-                        say(Level::Error, &format!("{name}: {error}"));
-                        errors += 1;
-                    }
-                }
-            }
-        }
-    }
-    sources.sort_by(|one, other| one.path.cmp(&other.path));
-    let reading = config::read(&sources);
+    let reading = config::read(sources);
     for diagnostic in &reading.diagnostics {
         errors += usize::from(diagnostic.severity == config::Severity::Error);
         let level =

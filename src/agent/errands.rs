@@ -42,14 +42,23 @@ pub struct Errands {
 }
 
 struct Errand {
-    call: CallId,
+    /// `None`: nobody waits for the answer.
+    call: Option<CallId>,
+    after: After,
     access: Access,
-    /// The container that stands still or not when it is over.
-    pauses: Option<String>,
     answer: OwnedFd,
     pidfd: OwnedFd,
     bytes: Vec<u8>,
     until: Duration,
+}
+
+/// What is different when it is over.
+enum After {
+    Nothing,
+    /// Whether this container stands still.
+    Pause(String),
+    /// Limits of a reload are in force, as far as they can be.
+    Limits,
 }
 
 impl Errands {
@@ -67,21 +76,40 @@ impl Agent {
     /// Has `work` done, and its answer sent. It has a copy of our memory and none of our descriptors:
     /// what it is given must not own any.
     pub fn errand(&mut self, call: CallId, now: Duration, work: impl FnOnce() -> Answer) {
-        self.errand_about(call, None, now, work);
+        self.send_errand(Some(call), After::Nothing, now, work);
     }
 
-    /// As [`Agent::errand`], of one that has the container `pauses` stand still or go on.
-    pub fn errand_about(
+    /// As [`Agent::errand`], of one that has the container `name` stand still or go on.
+    pub fn errand_of_pause(
         &mut self,
         call: CallId,
-        pauses: Option<String>,
+        name: String,
         now: Duration,
         work: impl FnOnce() -> Answer,
     ) {
-        if !self.errand_has_room(call, now) {
+        self.send_errand(Some(call), After::Pause(name), now, work);
+    }
+
+    /// As [`Agent::errand`], of one that writes the limits of a reload.
+    pub fn errand_of_limits(&mut self, call: Option<CallId>, now: Duration, work: impl FnOnce() -> Answer) {
+        self.send_errand(call, After::Limits, now, work);
+    }
+
+    fn send_errand(
+        &mut self,
+        call: Option<CallId>,
+        after: After,
+        now: Duration,
+        work: impl FnOnce() -> Answer,
+    ) {
+        // A reload is in force already, and has its place.
+        if let Some(call) = call
+            && !matches!(after, After::Limits)
+            && !self.errand_has_room(call, now)
+        {
             return;
         }
-        let access = self.errand_access(call);
+        let access = call.map_or(Access::Change, |call| self.errand_access(call));
         let key = self.errands.next;
         self.errands.next = key.wrapping_add(1);
         let sent = send(work).and_then(|(answer, pidfd)| {
@@ -92,11 +120,16 @@ impl Agent {
             Ok((answer, pidfd)) => {
                 let until = now.saturating_add(LONGEST);
                 let bytes = Vec::new();
-                self.errands
-                    .running
-                    .insert(key, Errand { call, access, pauses, answer, pidfd, bytes, until });
+                self.errands.running.insert(key, Errand { call, access, after, answer, pidfd, bytes, until });
             }
-            Err(errno) => self.server.fail(now, call, &failed(errno.desc())),
+            Err(errno) => self.fail_errand(call, &failed(errno.desc()), now),
+        }
+    }
+
+    fn fail_errand(&mut self, call: Option<CallId>, error: &Error, now: Duration) {
+        match call {
+            Some(call) => self.server.fail(now, call, error),
+            None => say(Level::Error, &format!("errand: {error}")),
         }
     }
 
@@ -136,9 +169,13 @@ impl Agent {
         let errand = self.errands.running.remove(&key)?;
         // A child that was made meanwhile may have it too: closing ours would not take it out.
         let _ = self.epoll.remove(errand.answer.as_fd());
-        if let Some(name) = errand.pauses.clone() {
-            let paused = self.is_paused(&name);
-            self.events.push_back(Event::Paused { name, paused });
+        match &errand.after {
+            After::Nothing => {}
+            After::Pause(name) => {
+                let (name, paused) = (name.clone(), self.is_paused(name));
+                self.events.push_back(Event::Paused { name, paused });
+            }
+            After::Limits => self.limits_written(),
         }
         Some(errand)
     }
@@ -148,9 +185,11 @@ impl Agent {
         // One message, and nothing behind it.
         let end = errand.bytes.iter().position(|byte| *byte == 0);
         if end.is_some_and(|end| end + 1 == errand.bytes.len()) {
-            self.server.reply_message(now, errand.call, &errand.bytes);
+            if let Some(call) = errand.call {
+                self.server.reply_message(now, call, &errand.bytes);
+            }
         } else {
-            self.server.fail(now, errand.call, &failed("the process that was to do it ended"));
+            self.fail_errand(errand.call, &failed("the process that was to do it ended"), now);
         }
     }
 
@@ -159,7 +198,7 @@ impl Agent {
         if let Err(errno) = pidfd::send_signal(errand.pidfd.as_fd(), libc::SIGKILL) {
             say(Level::Error, &format!("errand: {}", errno.desc()));
         }
-        self.server.fail(now, errand.call, &failed(why));
+        self.fail_errand(errand.call, &failed(why), now);
     }
 
     /// Those that take too long.

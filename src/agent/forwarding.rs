@@ -109,11 +109,27 @@ impl Forwarding {
         self.all.extend([ToForwarder::Host(config.host.hostname.clone()), ToForwarder::Places]);
         self.all.extend(config.host.log_forward.iter().copied().map(ToForwarder::To));
         let others = OTHERS.iter().map(|(name, id, _)| (*id, (*name).to_owned()));
-        let containers = config.containers.keys().filter_map(|name| {
-            let slot = slots.get(name).copied()?;
-            Some((u64::from(slot), name.clone()))
-        });
-        self.all.extend(containers.chain(others).map(|(id, name)| ToForwarder::Ring { id, name }));
+        let others = others.map(|(id, name)| ToForwarder::Ring { id, name });
+        self.all.extend(rings(config, slots).chain(others));
+    }
+
+    /// The machine's name, and the logs of containers that were not there before. Collectors stay who they are.
+    pub fn follow_config(&mut self, config: &Config, slots: &BTreeMap<String, u32>, logs: &Logs) {
+        if !self.is_wanted() {
+            return;
+        }
+        let host = ToForwarder::Host(config.host.hostname.clone());
+        let fresh = [host].into_iter().chain(rings(config, slots));
+        let fresh: Vec<ToForwarder> = fresh.filter(|packet| !self.all.contains(packet)).collect();
+        let is_host = |packet: &ToForwarder| matches!(packet, ToForwarder::Host(_));
+        if fresh.first().is_some_and(is_host) {
+            self.all.retain(|packet| !is_host(packet));
+        }
+        self.all.extend(fresh.iter().cloned());
+        if self.helper.is_up() {
+            self.unsent.extend(fresh);
+            self.flush(logs);
+        }
     }
 
     /// Tells everything: to a new one, or to one of whom it is not known what it was told.
@@ -190,6 +206,13 @@ impl Forwarding {
     pub fn crash(&self, signal: i32) {
         self.helper.signal(signal);
     }
+}
+
+fn rings(config: &Config, slots: &BTreeMap<String, u32>) -> impl Iterator<Item = ToForwarder> {
+    config.containers.keys().filter_map(|name| {
+        let id = u64::from(*slots.get(name)?);
+        Some(ToForwarder::Ring { id, name: name.clone() })
+    })
 }
 
 impl Agent {

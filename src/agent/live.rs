@@ -55,13 +55,13 @@ impl Agent {
         if self.running(call, &name, now).is_some() {
             // At once: while it comes to stand still it need not answer any more.
             self.events.push_back(Event::Paused { name: name.clone(), paused: true });
-            self.errand_about(call, Some(name.clone()), now, move || freeze(&name));
+            self.errand_of_pause(call, name.clone(), now, move || freeze(&name));
         }
     }
 
     pub fn unpause(&mut self, call: CallId, name: String, now: Duration) {
         if self.running(call, &name, now).is_some() {
-            self.errand_about(call, Some(name.clone()), now, move || match thaw(&name) {
+            self.errand_of_pause(call, name.clone(), now, move || match thaw(&name) {
                 Ok(()) => done(),
                 Err(errno) => Err(failed(&name, errno)),
             });
@@ -126,7 +126,7 @@ struct Written<'a> {
 }
 
 /// Writes all of them, or puts back what was there.
-fn change(name: &str, settings: &[Setting]) -> Answer {
+pub fn change(name: &str, settings: &[Setting]) -> Answer {
     let path = cgroups::path(name);
     let open = |path: &str| -> core::result::Result<OwnedFd, Error> {
         cgroup::open_path(path).map_err(|errno| failed(name, errno))

@@ -103,6 +103,12 @@ impl Logs {
         for other in OTHERS {
             self.make_ring(other, None, kept, ledger);
         }
+        // Of containers that go down since they are not declared any more: what they still say has its place.
+        for (id, fd) in core::mem::take(kept) {
+            if let Ok(ring) = RingFile::adopt(fd) {
+                self.link.add_ring(id, ring, None);
+            }
+        }
         match kmsg::open_reader() {
             Ok(kmsg) => self.link.set_kmsg(kmsg),
             Err(errno) => say(Level::Error, &format!("/dev/kmsg: {}", errno.desc())),
@@ -128,6 +134,25 @@ impl Logs {
         match ring {
             Ok(ring) => self.link.add_ring(id, ring, rate),
             Err(errno) => say(Level::Error, &format!("{name}: no memory for its log: {}", errno.desc())),
+        }
+    }
+
+    /// Rings for containers that have none yet, and the rates of all others. A ring that is there keeps its size, and one
+    /// whose container is not declared any more what is in it, until the next boot.
+    pub fn follow_config(&mut self, config: &Config, slots: &BTreeMap<String, u32>, ledger: &mut Ledger) {
+        let known = config.containers.values().filter_map(|it| Some((*slots.get(&it.name)?, it.log.rate)));
+        let (old, new): (Vec<_>, Vec<_>) = known.partition(|(slot, _)| self.ring(u64::from(*slot)).is_some());
+        for (slot, rate) in old {
+            self.link.set_rate(u64::from(slot), rate);
+        }
+        let wanted: Vec<u64> = config.containers.values().map(|container| container.log.memory).collect();
+        let sizes = share(config.host.log_memory, &wanted);
+        for (container, size) in config.containers.values().zip(sizes) {
+            let slot = slots.get(&container.name).copied();
+            if let Some(slot) = slot.filter(|slot| new.iter().any(|(fresh, _)| fresh == slot)) {
+                let none = &mut Rings::new();
+                self.make_ring((&container.name, slot.into(), size), container.log.rate, none, ledger);
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod button;
 mod cgroups;
 mod clock;
 mod compile;
+mod configuration;
 pub mod console;
 mod consoles;
 mod control;
@@ -40,12 +41,15 @@ mod logs;
 mod modules;
 mod network;
 mod notices;
+mod power;
 pub mod probe;
 mod probes;
 mod records;
 pub mod relay;
+mod reload;
 mod rises;
 mod saving;
+mod sent;
 mod serving;
 mod sessions;
 mod stdio;
@@ -84,6 +88,7 @@ use launch::Run;
 use ledger::Ledger;
 use logs::Logs;
 use probes::{Asked, Probes};
+use reload::Reloading;
 use rises::Rises;
 use saving::Saving;
 use sessions::Sessions;
@@ -127,6 +132,7 @@ struct Agent {
     sessions: Sessions,
     probes: Probes,
     buttons: Vec<OwnedFd>,
+    reloading: Reloading,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
@@ -168,7 +174,7 @@ impl Agent {
         let (mut ledger, table) = Ledger::open()?;
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
-        let (boot, config) = Boot::begin(&table, now);
+        let (boot, config, current) = Boot::begin(&table, now);
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
@@ -181,7 +187,7 @@ impl Agent {
         epoll.add(server.as_fd(), Interest::EPOLLIN, Token::Control.number())?;
         let seed = now.as_nanos() as u64;
         let mut agent = Self {
-            core: Supervisor::new(now, &config, seed),
+            core: Supervisor::reloaded(now, &config, seed, &current.numbers()),
             slots: files::load_slots(&config),
             epoll,
             backlogs: Backlogs::default(),
@@ -209,6 +215,7 @@ impl Agent {
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
             buttons: Vec::new(),
+            reloading: Reloading::new(current),
             upload: None,
             upgrade: upgrade::last(),
             clock: Clock::new(),
@@ -220,6 +227,7 @@ impl Agent {
         agent.watch_buttons();
         agent.watch_kmsg();
         agent.settle(now);
+        agent.resume_reload(now);
         // Whoever dies of what waits for it has not served.
         agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
@@ -272,6 +280,7 @@ impl Agent {
         self.late_probes(now);
         self.hear_again(now);
         self.start_deadlines(now);
+        self.late_reload(now);
         self.save_again(now);
         if self.core.poll_timeout().is_some_and(|at| at <= now) {
             self.events.push_back(Event::Tick);
@@ -295,7 +304,8 @@ impl Agent {
         let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
         let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
         let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf).chain(self.forwarding.deadline());
+        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
+        let helpers = helpers.chain(self.reloading.deadline()).chain(self.forwarding.deadline());
         let helpers = helpers.chain(self.rises.deadline(self.boot.complete));
         starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
@@ -365,19 +375,6 @@ impl Agent {
         }
     }
 
-    /// Stops everything in order, then lets PID 1 end the machine.
-    fn shut_down(&mut self, action: Action, deadline: Duration, now: Duration) {
-        if self.power.is_some() {
-            return;
-        }
-        let ours = now.saturating_add(self.config.host.poweroff_timeout);
-        let deadline = deadline.min(ours).max(now);
-        self.power = Some((action, deadline));
-        self.keep_shutdown(action, deadline, now);
-        self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
-        self.events.push_back(Event::Shutdown { deadline });
-    }
-
     fn perform(&mut self, effect: Effect, now: Duration) {
         self.step();
         match effect {
@@ -388,6 +385,7 @@ impl Agent {
             Effect::KillCgroup { name, generation } => self.kill(&name, generation),
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
+            Effect::Forget { name } => self.forget(&name),
             Effect::Changed(change) => self.changed(change, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);

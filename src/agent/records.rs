@@ -139,6 +139,11 @@ pub fn read_all() -> Vec<(String, Result<String>)> {
     records
 }
 
+/// Removes what is kept of a container; what cannot be removed means nothing without its declaration.
+pub fn forget(name: &str) {
+    let _ = std::fs::remove_dir_all(directory(name));
+}
+
 /// Puts a record aside that cannot be read; its new name.
 pub fn set_aside(name: &str) -> String {
     let (old, new) = (path(name), format!("{}.bad", path(name)));

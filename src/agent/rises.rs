@@ -84,6 +84,16 @@ impl Rises {
         self.dirty |= *times != before;
     }
 
+    /// It was not there at boot.
+    pub fn declared(&mut self, name: &str, now: Duration) {
+        self.times.insert(name.to_owned(), Times { wanted_us: Some(micros(now)), ..Times::default() });
+        self.dirty = true;
+    }
+
+    pub fn forget(&mut self, name: &str) {
+        self.dirty |= self.times.remove(name).is_some();
+    }
+
     pub fn noted(&mut self, name: &str, note: &Note, now: Duration) {
         if *note == Note::Ready
             && let Some(times) = self.times.get_mut(name)
@@ -224,6 +234,11 @@ mod tests {
         );
         rises.changed(&change("late", Exited, Waiting, true), at(500));
         assert_eq!(rises.times["late"], late, "it is about the first time");
+        rises.declared("new", at(600));
+        rises.changed(&change("new", Waiting, Starting, false), at(601));
+        assert_eq!(rises.wanted_us(&rises.times["new"], false), 600);
+        rises.forget("new");
+        assert!(!rises.times.contains_key("new"));
         let job = Times { starting_us: Some(3600), ..Times::default() };
         assert_eq!((rises.wanted_us(&job, true), rises.wanted_us(&Times::default(), true)), (3600, 7));
     }

@@ -91,6 +91,14 @@ impl Agent {
         }
     }
 
+    /// Nothing is kept of it any more.
+    pub fn forget(&mut self, name: &str) {
+        records::forget(name);
+        self.rises.forget(name);
+        self.saving.unsaved.remove(name);
+        self.pay(name);
+    }
+
     fn pay(&mut self, name: &str) {
         let owed = core::mem::take(&mut self.saving.owed);
         let (payable, rest) = owed.into_iter().partition(|owed| owed.name == name);

@@ -22,6 +22,7 @@ mod live;
 mod logs;
 mod machine;
 mod monitor;
+mod reload;
 mod screen;
 mod session;
 mod simulate;
@@ -37,6 +38,8 @@ mod check_test;
 mod command_test;
 #[cfg(test)]
 mod live_test;
+#[cfg(test)]
+mod reload_test;
 #[cfg(test)]
 mod simulate_test;
 #[cfg(test)]
@@ -114,6 +117,9 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Stop(names) => change::change(&mut connect()?, screen, Wish::Down, names),
         Command::Restart(names) => change::change(&mut connect()?, screen, Wish::Again, names),
         Command::Kill(names) => change::kill(&mut connect()?, screen, names),
+        Command::Plan(asked) => reload::plan(&mut connect()?, screen, asked),
+        Command::Reload(asked) => reload::reload(&mut connect()?, screen, asked),
+        Command::Config(asked) => reload::config(&mut connect()?, screen, asked),
         Command::Boot(shown) if shown.svg => chart::boot(&mut connect()?, screen),
         Command::Boot(shown) => machine::boot(&mut connect()?, screen, shown.json.json),
         Command::Blame => chart::blame(&mut connect()?, screen),

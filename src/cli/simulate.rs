@@ -9,7 +9,6 @@ use std::time::Duration;
 use orlop::config::{Severity, read};
 use orlop::picture::{Bar, Mark, Row, Timeline};
 use orlop::simulation::{Fail, Fate, Happening, MOST_NEWS, News, Run, Scenario, simulate};
-use orlop::supervisor::StateKind;
 use serde_json::{Value, json};
 
 use super::WRONG_USAGE;
@@ -85,7 +84,7 @@ fn tell(screen: &mut Screen<'_>, run: &Run) -> Result<(), Failure> {
     let rows = run.fates.iter().map(fate).collect();
     table::show(screen, ["NAME", "STATE", "CAME UP", "RESTARTS", "CAUSE"], rows)?;
     let (later, never): (Vec<&Fate>, Vec<&Fate>) =
-        run.fates.iter().filter(|it| it.came_up.is_none()).partition(|it| is_for_later(it));
+        run.fates.iter().filter(|it| it.came_up.is_none()).partition(|it| it.is_for_later());
     let names = |fates: &[&Fate]| {
         let names: Vec<&str> = fates.iter().map(|it| it.status.name.as_str()).collect();
         names.join(", ")
@@ -102,11 +101,6 @@ fn tell(screen: &mut Screen<'_>, run: &Run) -> Result<(), Failure> {
         screen.line(&printable(&format!("wait for their time: {}", names(&later))))?;
     }
     Ok(())
-}
-
-/// Its first time is still to come.
-fn is_for_later(fate: &Fate) -> bool {
-    fate.came_up.is_none() && fate.status.state == StateKind::Waiting && fate.status.next_start.is_some()
 }
 
 /// Seconds since boot, to the millisecond.

@@ -6,6 +6,7 @@
 //! that container invalid and no other; whatever is wrong in `[host]` leaves a default.
 
 mod admission;
+mod change;
 mod check;
 mod depth;
 mod diagnostic;
@@ -29,6 +30,7 @@ mod tree;
 mod value;
 
 pub use admission::{Admission, FIRST_CONTAINER_ID, Readers};
+pub use change::{KeyChange, ReloadClass, container_changes, host_changes};
 pub use diagnostic::{Diagnostic, Mistake, Severity};
 pub use files::{FileUse, files};
 pub use kernel_words::{KernelWords, LogLevel, kernel_words};

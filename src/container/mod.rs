@@ -39,7 +39,7 @@ pub use steps::{
     Bind, CapabilitySets, Files, Fresh, IdMap, InsideStep, Manner, Names, NamespaceKind, Node, NodeKind,
     Plan, Root, SetupStep, Taking, Volume,
 };
-pub use update::changed_settings;
+pub use update::{all_settings, changed_settings};
 pub use users::{NotFound, Resolved, resolve, user_name};
 
 /// Ids of one container: `0..RANGE` inside is `first..first + RANGE` outside.

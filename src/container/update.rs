@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::limits::resources;
 use super::refused::Refused;
-use super::resources::{Setting, When, settings};
+use super::resources::{Missing, Place, Setting, When, settings};
 use crate::config::Limits;
 
 /// Keys whose default is written at every start.
@@ -30,6 +30,35 @@ pub fn changed_settings<'a>(
     Ok(settings)
 }
 
+/// What to write when a container that runs is to have these `limits` and no others, in order: also where it had one,
+/// and has none any more. What is limited by device is not among them.
+///
+/// # Errors
+/// [`Refused`] for what cgroup v2 has not.
+pub fn all_settings(limits: &Limits) -> Result<Vec<Setting>, Refused> {
+    /// What a fresh cgroup has.
+    const NONE: [(&str, &str, Place); 7] = [
+        ("memory.swap.max", "max", Place::Both),
+        ("memory.max", "max", Place::Both),
+        ("memory.high", "max", Place::Both),
+        ("memory.low", "0", Place::Outer),
+        ("cpu.max", "max 100000", Place::Both),
+        ("cpu.weight", "100", Place::Outer),
+        // Nothing at all would not be written.
+        ("cpuset.cpus", "\n", Place::Outer),
+    ];
+    let wanted = settings(&resources(limits, &BTreeMap::new()), When::Start)?;
+    let is_wanted = |file: &str| wanted.iter().any(|setting| setting.file == file);
+    let unlimited = NONE.iter().filter(|(file, ..)| !is_wanted(file)).map(|(file, value, place)| Setting {
+        place: *place,
+        file: (*file).into(),
+        value: (*value).into(),
+        missing: Missing::Pass,
+    });
+    // First what allows more: between two limits there is never less than both allow.
+    Ok(unlimited.chain(wanted.iter().cloned()).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,6 +69,26 @@ mod tests {
             changes.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         let settings = changed_settings(&live_limits(&changes).unwrap(), changes.keys()).unwrap();
         let found: Vec<String> = settings.iter().map(|it| format!("{}={}", it.file, it.value)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_limit_that_is_not_declared_any_more_is_taken_away() {
+        let limits =
+            live_limits(&[("memory".into(), "1M".into()), ("cpus".into(), "0.5".into())].into()).unwrap();
+        let found: Vec<String> =
+            all_settings(&limits).unwrap().iter().map(|it| format!("{}={}", it.file, it.value)).collect();
+        let expected = [
+            "memory.swap.max=max",
+            "memory.high=max",
+            "memory.low=0",
+            "cpu.weight=100",
+            "cpuset.cpus=\n",
+            "memory.max=1048576",
+            "cpu.max=50000 100000",
+            "pids.max=2048",
+            "memory.oom.group=1",
+        ];
         assert_eq!(found, expected);
     }
 

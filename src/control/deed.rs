@@ -63,6 +63,12 @@ impl Request {
                 (Some(name), format!("update {name}{}", limits.collect::<String>()))
             }
             Self::Power { action } => (None, action.as_str().into()),
+            Self::ConfigBegin { .. } | Self::ConfigChunk { .. } => (None, "send a configuration".into()),
+            Self::Plan { .. } => (None, "plan a reload".into()),
+            Self::Reload { .. } => (None, "reload".into()),
+            Self::ConfirmReload => (None, "confirm the reload".into()),
+            Self::Rollback => (None, "roll back the configuration".into()),
+            Self::Config => (None, "show the configuration".into()),
             Self::Resume => (None, "resume".into()),
             Self::LogLevel { level: None } => (None, "log level".into()),
             Self::LogLevel { level: Some(level) } => (None, format!("log level {}", level.as_str())),

@@ -37,6 +37,8 @@ pub enum Error {
     ExecFailed { step: String, object: String, errno: Option<String>, text: String },
     #[serde(rename = "org.orlop.Control.BadLimit")]
     BadLimit { key: String, reason: String },
+    #[serde(rename = "org.orlop.Control.BadConfiguration")]
+    BadConfiguration { reason: String },
     #[serde(rename = "org.orlop.Control.Busy")]
     Busy { what: String, limit: u64 },
     #[serde(rename = "org.orlop.Control.TooLarge")]
@@ -71,6 +73,7 @@ impl Error {
             | Self::ExpectedUpgrade {}
             | Self::ExecFailed { .. }
             | Self::BadLimit { .. }
+            | Self::BadConfiguration { .. }
             | Self::Busy { .. }
             | Self::TooLarge { .. }
             | Self::InvalidMessage { .. }
@@ -118,6 +121,7 @@ impl fmt::Display for Error {
             }
             Self::ExecFailed { text, .. } => write!(out, "{text}"),
             Self::BadLimit { key, reason } => write!(out, "{key}: {reason}"),
+            Self::BadConfiguration { reason } => write!(out, "nothing was changed: {reason}"),
             Self::Busy { what, limit } => {
                 write!(out, "the machine is busy: all {limit} {what} are taken")
             }

@@ -87,6 +87,9 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
+    let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![] };
+    let reload = ReloadReply { number: 0, problems: vec![] };
+    let config = ConfigReply { number: 0, previous: None, confirm_ms: None, files: vec![] };
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
         (Request::Status { name: name() }, keys(&status)),
@@ -106,6 +109,13 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::CopyFrom { name: name(), path: name(), follow: false }, empty()),
         (Request::CopyTo { name: name(), path: name(), within: false }, empty()),
         (Request::Update { name: name(), limits: BTreeMap::new() }, empty()),
+        (Request::ConfigBegin { size: 1 }, empty()),
+        (Request::ConfigChunk { data: vec![] }, keys(&UploadReply { received: 0 })),
+        (Request::Plan { sent: true }, keys(&plan)),
+        (Request::Reload { sent: true, confirm_ms: None }, keys(&reload)),
+        (Request::ConfirmReload, empty()),
+        (Request::Rollback, keys(&reload)),
+        (Request::Config, keys(&config)),
         (Request::Boot, keys(&BootReply { phases: vec![], complete: true, containers: vec![] })),
         (Request::Version, keys(&version)),
         (Request::Power { action: PowerAction::Poweroff }, empty()),
@@ -175,6 +185,31 @@ fn every_type_has_the_same_fields_or_words() {
         PowerAction,
         Process
     );
+    found.extend(words!(PlanAction, ReloadClass));
+    let key = PlanKey { key: String::new(), class: ReloadClass::Live };
+    let planned = PlanContainer {
+        name: String::new(),
+        action: PlanAction::Start,
+        declared_at: None,
+        keys: vec![],
+        follows: None,
+    };
+    let mistake = ConfigMistake {
+        severity: String::new(),
+        file: None,
+        line: None,
+        column: None,
+        key: String::new(),
+        message: String::new(),
+        container: None,
+        text: String::new(),
+    };
+    found.extend([
+        ("ConfigFile", keys(&ConfigFile { path: String::new(), text: String::new() })),
+        ("ConfigMistake", keys(&mistake)),
+        ("PlanContainer", keys(&planned)),
+        ("PlanKey", keys(&key)),
+    ]);
     found.extend([
         ("Cause", keys(&Cause::new(CauseKind::Oom, String::new()))),
         ("Container", keys(&container())),

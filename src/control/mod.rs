@@ -17,6 +17,7 @@ mod frame;
 mod happening;
 mod logs;
 mod parameters;
+mod reload;
 mod reply;
 mod request;
 pub mod service;
@@ -41,6 +42,9 @@ pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
 pub use happening::{Asker, HAPPENING_VERSION, Happening};
 pub use logs::Logs;
+pub use reload::{
+    ConfigFile, ConfigMistake, ConfigReply, MAX_CONFIGURATION, PlanContainer, PlanKey, PlanReply, ReloadReply,
+};
 pub use reply::{
     BootReply, CommitReply, Empty, EventsReply, ListReply, LogLevelReply, LogsReply, Reply, SpecReply,
     StatsReply, StatusReply, TopReply, UploadReply, VersionReply, encode_continued, encode_error,
@@ -51,7 +55,7 @@ pub use time::rfc3339;
 pub use when::{Moment, WHEN_HELP, When};
 pub use words::{
     Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, Health, LogLevel, Phase,
-    PowerAction, Process, Rise, State, Stream, Upgrade, Wanted,
+    PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

@@ -60,6 +60,27 @@ pub enum Request {
     /// `limits`: keys and values as in the configuration.
     #[serde(rename = "org.orlop.Control.Update")]
     Update { name: String, limits: BTreeMap<String, String> },
+    /// `size`: of all that [`Request::ConfigChunk`] brings, which is [`super::ConfigFile`]s as JSON.
+    #[serde(rename = "org.orlop.Control.ConfigBegin")]
+    ConfigBegin { size: u64 },
+    /// `data`: as of [`Request::UpgradeChunk`].
+    #[serde(rename = "org.orlop.Control.ConfigChunk")]
+    ConfigChunk {
+        #[serde(serialize_with = "as_base64")]
+        data: Vec<u8>,
+    },
+    /// `sent`: of what this client sent; else of the machine's own folder.
+    #[serde(rename = "org.orlop.Control.Plan")]
+    Plan { sent: bool },
+    /// `confirm_ms`: without a `ConfirmReload` until then, what was before comes back.
+    #[serde(rename = "org.orlop.Control.Reload")]
+    Reload { sent: bool, confirm_ms: Option<u64> },
+    #[serde(rename = "org.orlop.Control.ConfirmReload")]
+    ConfirmReload,
+    #[serde(rename = "org.orlop.Control.Rollback")]
+    Rollback,
+    #[serde(rename = "org.orlop.Control.Config")]
+    Config,
     #[serde(rename = "org.orlop.Control.Boot")]
     Boot,
     #[serde(rename = "org.orlop.Control.Version")]
@@ -136,8 +157,15 @@ impl Request {
             | Self::Boot
             | Self::LogLevel { level: None }
             | Self::Version => Access::Read,
-            // It tells the environment, where passwords are.
+            // These tell the environment, where passwords are.
             Self::Spec { .. }
+            | Self::ConfigBegin { .. }
+            | Self::ConfigChunk { .. }
+            | Self::Plan { .. }
+            | Self::Reload { .. }
+            | Self::ConfirmReload
+            | Self::Rollback
+            | Self::Config
             // Files of a container.
             | Self::CopyFrom { .. }
             | Self::CopyTo { .. }
@@ -207,6 +235,15 @@ impl Request {
                 within: parameters.take::<Option<bool>>("within")?.unwrap_or(false),
             },
             "Update" => Self::Update { name: parameters.take("name")?, limits: parameters.take("limits")? },
+            "ConfigBegin" => Self::ConfigBegin { size: parameters.take("size")? },
+            "ConfigChunk" => Self::ConfigChunk { data: take_chunk(parameters)? },
+            "Plan" => Self::Plan { sent: parameters.take("sent")? },
+            "Reload" => {
+                Self::Reload { sent: parameters.take("sent")?, confirm_ms: parameters.take("confirm_ms")? }
+            }
+            "ConfirmReload" => Self::ConfirmReload,
+            "Rollback" => Self::Rollback,
+            "Config" => Self::Config,
             "Boot" => Self::Boot,
             "Version" => Self::Version,
             "Power" => Self::Power { action: parameters.take("action")? },

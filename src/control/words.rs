@@ -64,6 +64,16 @@ words! {
     }
     Stream { Stdout = "stdout", Stderr = "stderr", Syslog = "syslog" }
     DropReason { Overwritten = "overwritten", Refused = "refused" }
+    /// What a reload does to a container.
+    PlanAction { Start = "start", Stop = "stop", Restart = "restart", Change = "change" }
+    /// What it takes for a changed key to be in force.
+    ReloadClass {
+        None = "none",
+        Live = "live",
+        Restart = "restart",
+        Recreate = "recreate",
+        Reboot = "reboot",
+    }
     /// How much Orlop says.
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }

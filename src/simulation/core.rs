@@ -4,10 +4,12 @@
 use core::time::Duration;
 
 use crate::config::Config;
-use crate::supervisor::{Effect, Event, Outcome, Record, State, Status, Supervisor};
+use crate::supervisor::{Effect, Event, Numbers, Outcome, Record, State, Status, Supervisor};
 
 pub trait Core {
     fn new(now: Duration, config: &Config, seed: u64) -> Self;
+    /// With a configuration that is not the first since boot.
+    fn reloaded(now: Duration, config: &Config, seed: u64, numbers: &Numbers) -> Self;
     fn handle(&mut self, now: Duration, event: Event) -> Outcome;
     fn poll_effect(&mut self) -> Option<Effect>;
     fn poll_timeout(&self) -> Option<Duration>;
@@ -19,6 +21,10 @@ pub trait Core {
 impl Core for Supervisor {
     fn new(now: Duration, config: &Config, seed: u64) -> Self {
         Self::new(now, config, seed)
+    }
+
+    fn reloaded(now: Duration, config: &Config, seed: u64, numbers: &Numbers) -> Self {
+        Self::reloaded(now, config, seed, numbers)
     }
 
     fn handle(&mut self, now: Duration, event: Event) -> Outcome {

@@ -5,6 +5,8 @@
 //! `src/agent/mod.rs` does it. A new effect of the core is one arm of [`Machine::perform`], and what may go
 //! wrong with it a field of [`Play`].
 
+mod crash;
+
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
@@ -19,7 +21,7 @@ use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
 use crate::config::Config;
-use crate::supervisor::{Effect, Event, Exit, Found, Outcome, Supervisor};
+use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Reload, Supervisor, plan};
 
 #[derive(Debug, Clone)]
 pub enum Entry {
@@ -39,6 +41,8 @@ pub enum Safe {
 pub struct Machine<C = Supervisor> {
     pub now: Duration,
     pub config: Config,
+    /// What is kept of the configuration beside it.
+    pub numbers: Numbers,
     pub core: C,
     /// By name; generation n takes the nth, the last one repeats.
     pub plays: BTreeMap<String, Vec<Play>>,
@@ -73,6 +77,7 @@ impl<C: Core> Machine<C> {
             now,
             core: C::new(now, &config, seed),
             config,
+            numbers: Numbers::default(),
             plays: BTreeMap::new(),
             log: Vec::new(),
             disk: Disk::default(),
@@ -114,6 +119,23 @@ impl<C: Core> Machine<C> {
         let outcome = self.hand_over(event);
         self.settle(effects);
         outcome
+    }
+
+    /// Another configuration, as an agent has it take the place of the one before: what is decided is kept before
+    /// anything is done. Whether anything was planned.
+    pub fn reload(&mut self, config: Config, effects: usize) -> bool {
+        let planned = plan(&self.config, &config);
+        if planned.is_empty() {
+            return false;
+        }
+        self.numbers.number = self.numbers.number.saturating_add(1);
+        let number = self.numbers.number;
+        self.numbers.since.retain(|name, _| config.containers.contains_key(name));
+        self.numbers.since.extend(planned.replaced().map(|name| (name.to_string(), number)));
+        self.config = config.clone();
+        let reload = Reload { config, numbers: self.numbers.clone() };
+        self.tell_and_do(Event::Reload(Box::new(reload)), effects);
+        true
     }
 
     fn settle(&mut self, mut effects: usize) {
@@ -298,6 +320,7 @@ impl<C: Core> Machine<C> {
                     self.found(&name, generation).and_then(|(live, now)| live.answer_to(now, number));
                 self.later.extend(answer);
             }
+            Effect::Forget { name } => drop(self.disk.records.remove(&name)),
             Effect::Reboot { .. } => {
                 let deadline = self.reboots_in.map(|time| self.now.saturating_add(time));
                 self.events.extend(deadline.map(|deadline| Event::Shutdown { deadline }));
@@ -339,47 +362,5 @@ impl<C: Core> Machine<C> {
                 live.ledger = None;
             }
         }
-    }
-
-    /// The supervisor dies, and is gone for so long; the next one adopts what the ledger and the disk have.
-    pub fn crash(&mut self, gone: Duration, safe: Safe) {
-        self.log.push((self.now, Entry::Crashed));
-        if let Some(watch) = &mut self.watch {
-            watch.crashed();
-        }
-        self.events.clear();
-        self.effects.clear();
-        // Probes end with who asked for them; what containers say waits for the next one.
-        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. }));
-        self.disk.forget();
-        self.live.values_mut().for_each(Live::orphaned);
-        self.pass_unseen(gone);
-        self.core = C::new(self.now, &self.config, self.seed);
-        if safe == Safe::Yes {
-            self.tell_and_do(Event::SafeMode, usize::MAX);
-        }
-        if let Some(deadline) = self.shutdown {
-            self.tell_and_do(Event::Shutdown { deadline }, usize::MAX);
-        }
-        for record in self.disk.records.clone().into_values() {
-            let left = || self.ended.get(&record.name).copied();
-            let found = self.live.get(&record.name).map_or_else(left, Live::found);
-            self.tell_and_do(Event::Adopted { record: Box::new(record), found }, usize::MAX);
-        }
-        if let Some(at_boot) = self.clock {
-            self.tell_and_do(Event::Clock { at_boot }, usize::MAX);
-        }
-        self.tell(Event::Booted);
-    }
-
-    /// What happens meanwhile only the ledger knows.
-    fn pass_unseen(&mut self, time: Duration) {
-        let end = self.now.saturating_add(time);
-        while let Some(at) = self.live.values().filter_map(Live::next).min().filter(|at| *at <= end) {
-            for live in self.live.values_mut().filter(|live| live.next() == Some(at)) {
-                live.happen(at);
-            }
-        }
-        self.now = end;
     }
 }

@@ -11,13 +11,27 @@ use core::time::Duration;
 use super::Supervisor;
 use super::backoff::Failures;
 use super::cause::{Cause, CauseKind};
-use super::event::{Fault, Found, Outcome, StartFailure};
+use super::event::{Effect, Fault, Found, Outcome, StartFailure};
 use super::record::{CLEAN, EndRecord, HELD, KILL, Record, TERM};
 use super::state::{By, Phase, State, StateKind, Wait, Wanted, Why};
 use super::unit::{End, Moment, Process, Spec, Unit};
 use super::up::Health;
 
 impl Supervisor {
+    pub(super) fn end_adoption(&mut self, now: Duration) -> Outcome {
+        self.booted = true;
+        for unit in self.units.values_mut() {
+            unit.adopted = true;
+        }
+        // Stops that were adopted have no more time than the shutdown gives.
+        if self.shutdown.is_some() {
+            self.shorten(now);
+        }
+        self.begin_timetables(now);
+        self.mend_times(now);
+        Outcome::Done
+    }
+
     pub(super) fn adopt(&mut self, now: Duration, record: Record, found: Option<Found>) -> Outcome {
         if self.booted {
             return Outcome::Ignored("adoption is over");
@@ -25,9 +39,13 @@ impl Supervisor {
         let name = record.name.clone();
         let declared = self.units.get(&name).is_some();
         if !declared {
+            let was_down = StateKind::from_word(&record.state).is_some_and(StateKind::is_down);
             match found {
                 Some(Found::Alive { .. }) => {}
+                // Something of it may be left.
+                Some(Found::Ended { .. } | Found::NeverRan) | None if !was_down => {}
                 Some(Found::Ended { .. } | Found::NeverRan) | None => {
+                    self.effects.push_back(Effect::Forget { name });
                     return Outcome::Ignored("it is neither declared nor alive");
                 }
             }
@@ -46,8 +64,7 @@ impl Supervisor {
         }
         unit.adopt(moment, record, found);
         if !declared {
-            unit.wanted = Wanted::Down;
-            unit.set(State::Stopping { phase: Phase::Held, why: Why::Undeclared });
+            unit.undeclare(moment);
         }
         if shutting_down {
             unit.shut_down(moment);
@@ -111,6 +128,8 @@ impl Unit {
     /// All that is history. What the configuration says now about being startable, counts.
     fn remember(&mut self, record: Record) {
         self.generation = record.generation;
+        self.made = record.made;
+        self.timed = record.timed;
         self.wanted = record.wanted;
         self.image_stop_signal = record.image_stop_signal;
         self.started_at = record.started_at_us.map(Duration::from_micros);

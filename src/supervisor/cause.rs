@@ -129,6 +129,10 @@ impl Cause {
         Self { kind: CauseKind::User, text: and_then("was restarted by a person", end) }
     }
 
+    pub(super) fn reloaded(end: Option<Exit>) -> Self {
+        Self { kind: CauseKind::Config, text: and_then("was restarted by a reload", end) }
+    }
+
     pub(super) fn shutdown(end: Option<Exit>) -> Self {
         Self { kind: CauseKind::Shutdown, text: and_then("was stopped by the shutdown", end) }
     }

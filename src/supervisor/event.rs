@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
 use super::record::Record;
+use super::reload::Reload;
 use super::state::StateKind;
 use super::up::{Health, Notice, Probed};
 use crate::config::{HealthCheck, Probe};
@@ -40,6 +41,8 @@ pub enum Event {
     SafeMode,
     Resume,
 
+    /// Another configuration, in the place of the one before.
+    Reload(Box<Reload>),
     /// How late it was when the machine booted (time since 1970), as the clock has it; whenever it is set.
     Clock {
         at_boot: Duration,
@@ -172,6 +175,8 @@ pub enum Effect {
     Save { name: String },
     /// Ask it how it is. Always answered, by `Probed`, at the timeout at the latest.
     Probe { name: String, generation: u64, number: u64, probe: Box<Probe>, timeout: Duration },
+    /// Nothing declares it, and nothing is left of it: what was kept of it is of no use any more.
+    Forget { name: String },
     /// Tell people.
     Changed(Change),
     /// Tell people of one that runs.

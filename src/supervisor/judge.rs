@@ -37,7 +37,7 @@ impl Unit {
     pub(super) fn conclude(&mut self, why: Why, court: Court) {
         self.process = None;
         self.cause = Some(self.cause_of_end(why));
-        if let Some(cause) = self.invalid.clone() {
+        if let Some(cause) = self.invalid.clone().filter(|_| !self.undeclared) {
             self.cause = Some(cause);
             return self.set(State::Invalid);
         }
@@ -53,6 +53,7 @@ impl Unit {
             Why::Again => {
                 self.set(State::Waiting { since: court.now, by: By::Person, on: Wait::Turn });
             }
+            Why::Reload => self.begin_anew(court),
         }
     }
 
@@ -65,6 +66,7 @@ impl Unit {
         }
         match (why, &self.end) {
             (Why::Stop, _) => Cause::stopped_by_person(self.exit()),
+            (Why::Reload, _) => Cause::reloaded(self.exit()),
             (Why::Again, _) => Cause::restarted_by_person(self.exit()),
             (Why::Shutdown, _) => Cause::shutdown(self.exit()),
             (Why::Undeclared, _) => Cause::undeclared(),

@@ -30,7 +30,9 @@ mod governor;
 mod judge;
 mod notice;
 mod order;
+mod plan;
 mod record;
+mod reload;
 mod settle;
 mod shutdown;
 mod state;
@@ -56,7 +58,9 @@ pub use cause::{Cause, CauseKind};
 pub use event::{Change, Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
 pub use notice::{MAX_NOTICE, notices};
+pub use plan::{Action, Plan, Planned, plan};
 pub use record::{EndRecord, Record, RecordError};
+pub use reload::{Numbers, Reload};
 pub use settle::{KILL_WAIT, START_DEADLINE};
 pub use state::{By, Phase, Remains, State, StateKind, Wait, Wanted, Why};
 pub use status::Status;
@@ -74,6 +78,8 @@ pub struct Supervisor {
     units: Units,
     /// Names, dependencies before their dependents.
     order: Vec<String>,
+    /// Which configuration this is; see `reload.rs`.
+    number: u64,
     seed: u64,
     /// The latest time that was told: time never goes back.
     now: Duration,
@@ -122,6 +128,7 @@ impl Supervisor {
         Self {
             units,
             order,
+            number: 0,
             seed,
             now,
             booted: false,
@@ -142,6 +149,7 @@ impl Supervisor {
         let outcome = self.react(now, event);
         self.settle(now);
         self.act();
+        self.forget();
         if self.finishes_shutdown(now) {
             self.effects.push_back(Effect::ShutdownDone);
         }
@@ -157,7 +165,8 @@ impl Supervisor {
         match event {
             Event::Adopted { record, found } => self.adopt(now, *record, found),
             Event::Booted if self.booted => Outcome::Ignored("adoption was over already"),
-            Event::Booted => self.boot(now),
+            Event::Booted => self.end_adoption(now),
+            Event::Reload(reload) => self.reload(now, reload),
             Event::SafeMode => {
                 self.safe = true;
                 Outcome::Done
@@ -216,20 +225,6 @@ impl Supervisor {
                 self.about(now, &name, generation, |unit, at| unit.kill_failed(at.now, text))
             }
         }
-    }
-
-    /// Adoption is over.
-    fn boot(&mut self, now: Duration) -> Outcome {
-        self.booted = true;
-        for unit in self.units.values_mut() {
-            unit.adopted = true;
-        }
-        // Stops that were adopted have no more time than the shutdown gives.
-        if self.shutdown.is_some() {
-            self.shorten(now);
-        }
-        self.begin_timetables(now);
-        Outcome::Done
     }
 
     fn moment(&self, now: Duration, name: &str) -> Moment {

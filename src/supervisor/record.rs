@@ -27,6 +27,12 @@ pub struct Record {
     pub version: u32,
     pub name: String,
     pub generation: u64,
+    /// The number of the configuration that this generation was started by.
+    #[serde(default)]
+    pub made: u64,
+    /// It is a run of its timetable.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub timed: bool,
     pub wanted: Wanted,
     /// The word of its state; one that is not known is as good as none.
     pub state: String,
@@ -144,6 +150,8 @@ impl Record {
             version: VERSION,
             name: unit.name.clone(),
             generation: unit.generation,
+            made: unit.made,
+            timed: unit.timed,
             wanted: unit.wanted,
             state: unit.state.kind().word().to_string(),
             phase: phase.map(str::to_string),
@@ -202,7 +210,7 @@ impl EndRecord {
 }
 
 impl Why {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Itself,
         Self::Stop,
         Self::Again,
@@ -213,6 +221,7 @@ impl Why {
         Self::Overtime,
         Self::Dependency,
         Self::Undeclared,
+        Self::Reload,
     ];
 
     fn word(self) -> &'static str {
@@ -227,6 +236,7 @@ impl Why {
             Self::Overtime => "overtime",
             Self::Dependency => "dependency",
             Self::Undeclared => "undeclared",
+            Self::Reload => "reload",
         }
     }
 

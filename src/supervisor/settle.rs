@@ -28,10 +28,11 @@ impl Supervisor {
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
             let expired = self.expire(now);
+            let replaced = self.replace(now);
             let followed = self.follow(now);
             // Who stops first is known when nobody follows any more.
-            let released = !followed && self.release(now);
-            if !expired && !followed && !released {
+            let released = !replaced && !followed && self.release(now);
+            if !expired && !replaced && !followed && !released {
                 break;
             }
         }
@@ -172,6 +173,7 @@ impl Supervisor {
         for name in chosen {
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.begin(now);
+                unit.made = self.number;
             }
         }
     }
@@ -257,6 +259,7 @@ impl Unit {
         self.process = None;
         self.ready_early = false;
         self.followed = None;
+        self.timed = self.spec.timetable.is_some();
         self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }
 }

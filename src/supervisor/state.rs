@@ -130,7 +130,9 @@ pub enum Why {
     Overtime,
     /// What it depends on went down, and it follows: `waiting`.
     Dependency,
-    /// It was adopted, but no configuration declares it: `exited`.
+    /// Its declaration is another one: `waiting`.
+    Reload,
+    /// It was adopted, or is there since an earlier configuration, but no configuration declares it: `exited`.
     Undeclared,
 }
 

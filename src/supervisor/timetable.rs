@@ -11,6 +11,7 @@ use crate::config::{Missed, Overlap, Timetable, When};
 use super::Supervisor;
 use super::backoff::up_to;
 use super::event::Outcome;
+use super::judge::Court;
 use super::state::{By, State, Wait, Wanted};
 use super::unit::Unit;
 
@@ -54,13 +55,29 @@ impl Supervisor {
     pub(super) fn begin_timetables(&mut self, now: Duration) {
         let begins = |unit: &&mut Unit| {
             let waits_for_boot = matches!(unit.state, State::Waiting { by: By::Boot, on: Wait::Boot, .. });
-            waits_for_boot && unit.wanted == Wanted::Up
+            waits_for_boot && unit.wanted == Wanted::Up && unit.spec.timetable.is_some()
         };
-        let (at_boot, seed) = (self.at_boot, self.seed);
+        let court = self.court(now);
         for unit in self.units.values_mut().filter(begins) {
-            if let Some(table) = unit.spec.timetable {
-                let next = table.next(now, at_boot, seed, &unit.name);
-                unit.set(State::Waiting { since: now, by: By::Schedule, on: Wait::Time(next) });
+            unit.begin_anew(court);
+        }
+    }
+
+    /// Those that wait for a time which an earlier declaration had; one that has come is theirs all the same.
+    pub(super) fn mend_times(&mut self, now: Duration) {
+        let court = self.court(now);
+        for unit in self.units.values_mut().filter(|unit| unit.is_outdated()) {
+            match unit.state {
+                State::Waiting { on: Wait::Time(until), .. } if until > now => unit.begin_anew(court),
+                State::Waiting { .. }
+                | State::Starting { .. }
+                | State::Running { .. }
+                | State::Stopping { .. }
+                | State::Backoff { .. }
+                | State::Exited
+                | State::Failed
+                | State::Stuck { .. }
+                | State::Invalid => {}
             }
         }
     }
@@ -74,6 +91,17 @@ impl Supervisor {
 }
 
 impl Unit {
+    /// As it is declared now, or will be in a moment: at its next time, or as soon as it may.
+    pub(super) fn begin_anew(&mut self, court: Court) {
+        let Court { now, seed, at_boot, .. } = court;
+        let declared = self.next.as_deref().unwrap_or(&self.spec);
+        let next = declared.timetable.map(|table| table.next(now, at_boot, seed, &self.name));
+        self.set(match next {
+            Some(next) => State::Waiting { since: now, by: By::Schedule, on: Wait::Time(next) },
+            None => State::Waiting { since: now, by: By::Person, on: Wait::Turn },
+        });
+    }
+
     /// Its run is over: it waits for the next one.
     pub(super) fn wait_for_time(&mut self, table: &Timetable, now: Duration, at_boot: Duration, seed: u64) {
         let began = self.started_at.unwrap_or(now);

@@ -1,5 +1,6 @@
 //! One container as the supervisor knows it: what the configuration says, and all that happened.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,6 +60,16 @@ pub(super) struct Unit {
     /// Its place in the order of starts.
     pub(super) rank: usize,
     pub(super) spec: Spec,
+    /// What it is declared as, once it is down.
+    pub(super) next: Option<Box<Spec>>,
+    /// The number of the configuration that it was last started by, and of the one since which its declaration
+    /// is as it is; see `reload.rs`.
+    pub(super) made: u64,
+    pub(super) since: u64,
+    /// Its timetable started it: another declaration waits for the end of this run.
+    pub(super) timed: bool,
+    /// It goes down, and is forgotten.
+    pub(super) undeclared: bool,
     /// Why it cannot be started.
     pub(super) invalid: Option<Cause>,
     pub(super) wanted: Wanted,
@@ -213,6 +224,11 @@ impl Unit {
             name: String::from(name),
             rank: 0,
             spec,
+            next: None,
+            made: 0,
+            since: 0,
+            timed: false,
+            undeclared: false,
             cause: invalid.clone(),
             told: (state.kind(), invalid.clone()),
             invalid,

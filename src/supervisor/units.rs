@@ -35,12 +35,25 @@ impl Units {
         }
     }
 
+    pub(super) fn retain(&mut self, keep: impl FnMut(&Unit) -> bool) {
+        self.0.retain(keep);
+    }
+
     pub(super) fn values(&self) -> core::slice::Iter<'_, Unit> {
         self.0.iter()
     }
 
     pub(super) fn values_mut(&mut self) -> core::slice::IterMut<'_, Unit> {
         self.0.iter_mut()
+    }
+}
+
+impl IntoIterator for Units {
+    type Item = Unit;
+    type IntoIter = alloc::vec::IntoIter<Unit>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

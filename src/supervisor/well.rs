@@ -11,7 +11,7 @@ use super::Supervisor;
 use super::backoff::jittered;
 use super::event::{Effect, Note, Outcome};
 use super::state::{Phase, State, StateKind, Why};
-use super::unit::{Moment, Unit};
+use super::unit::{Moment, Spec, Unit};
 use super::up::{
     ANSWER_WAIT, Check, FIRST_PAUSE, Health, MAX_PROBES, Notice, Probed, Probing, Pulse, Ready, Up,
 };
@@ -137,6 +137,33 @@ impl Unit {
         let bites = self.spec.watchdog.map(|watchdog| now.saturating_add(watchdog));
         let ends = self.spec.run_timeout.map(|timeout| since.saturating_add(timeout));
         self.set(State::Running { since, up: Up { ready, pulse, bites, ends, paused: false } });
+    }
+
+    /// It is asked in another way from now on; what it is known for stays until it is answered.
+    pub(super) fn check_anew(&mut self, now: Duration) {
+        let State::Running { since, up } = self.state else { return };
+        self.check = Check::of(&self.spec.healthcheck, self.image_check.as_ref());
+        let pulse = match (&self.check, up.pulse.health()) {
+            (None, _) => Pulse::Unchecked,
+            (Some(_), Health::None | Health::Starting) => Pulse::starting(now),
+            (Some(_), health) => Pulse::adopted(health, now),
+        };
+        self.set(State::Running { since, up: Up { pulse, ..up } });
+    }
+
+    /// It has another time to be ready, and to be over; counted from its start on.
+    pub(super) fn time_anew(&mut self, before: &Spec) {
+        let State::Running { since, up } = self.state else { return };
+        let (Spec { ready_timeout, run_timeout, .. }, mut up) = (&self.spec, up);
+        if *run_timeout != before.run_timeout {
+            up.ends = run_timeout.map(|timeout| since.saturating_add(timeout));
+        }
+        if let Ready::Awaited { .. } = up.ready
+            && *ready_timeout != before.ready_timeout
+        {
+            up.ready = Ready::Awaited { until: since.saturating_add(*ready_timeout) };
+        }
+        self.set(State::Running { since, up });
     }
 
     fn note_readiness(&mut self, now: Duration) {

@@ -47,6 +47,8 @@ mod power;
 mod profiles_confine;
 mod real_time_signals;
 mod reaps_orphans;
+mod reload_goes_on;
+mod reloads_a_configuration;
 mod restarts_a_crashed_container;
 mod runs_a_distributions_own_init;
 mod runs_at_its_times;

@@ -80,6 +80,23 @@ impl Machine<'_> {
         Ok((spec, plan))
     }
 
+    /// Whether it could be started now; nothing is written.
+    ///
+    /// # Errors
+    /// As [`Machine::plan`].
+    pub fn could_start(
+        &self,
+        container: &Container,
+        image: &store::Image,
+        slot: u32,
+        programs: &mut Programs,
+    ) -> Result<(), Failure> {
+        let facts = self.facts(container, slot, programs, Hardware::of(container)?)?;
+        let confinement = confinement(container, &facts);
+        let known = Known { facts, confinement, divider: None };
+        self.plan(container, image, known, programs).map(drop)
+    }
+
     /// What a container gets, and what it is made of; its files in /etc are written.
     ///
     /// # Errors

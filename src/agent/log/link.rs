@@ -68,6 +68,15 @@ impl Link {
         self.send(ToLogger::Ring { id, rate });
     }
 
+    /// As [`Self::add_ring`], of one that is there.
+    pub(crate) fn set_rate(&mut self, id: u64, rate: Option<u64>) {
+        let Some((_, known)) = self.rings.get_mut(&id) else { return };
+        if *known != rate {
+            *known = rate;
+            self.send(ToLogger::Ring { id, rate });
+        }
+    }
+
     /// The kernel's log, to be read into its rings, which come before. Where it is read from is the logger's affair.
     pub(crate) fn set_kmsg(&mut self, kmsg: OwnedFd) {
         self.kmsg = Some(kmsg);

@@ -3,6 +3,7 @@
 mod debug;
 mod options;
 mod pictures;
+mod reload;
 
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ pub(crate) use options::{
     StatsArguments, StatusArguments, TopArguments, UpdateArguments, UpgradeArguments,
 };
 pub(crate) use pictures::{BootArguments, GraphArguments, SimulateArguments};
+pub(crate) use reload::{ConfigCommand, PlanArguments, ReloadArguments};
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
 #[derive(Debug, Parser)]
@@ -257,6 +259,18 @@ Keys and values are those of `limits` in the configuration. They hold until the 
 started again: the next start goes by the configuration. All are changed, or none.")]
     Update(UpdateArguments),
 
+    /// Print what a reload would do, without doing it
+    #[command(after_help = reload::PLAN)]
+    Plan(PlanArguments),
+
+    /// Put another configuration in force while the machine runs
+    #[command(after_help = reload::RELOAD)]
+    Reload(ReloadArguments),
+
+    /// Show the configuration in force, or go back to the one before
+    #[command(subcommand, arg_required_else_help = true)]
+    Config(ConfigCommand),
+
     /// Show the phases of the boot, and how long each took
     #[command(after_help = "\
 Examples:
@@ -322,21 +336,7 @@ from the first folder named, or from where the first file is.")]
     Check(CheckArguments),
 
     /// Play a configuration, and print what would happen to it
-    #[command(after_help = "\
-Examples:
-  orlop simulate config/
-  orlop simulate config/ --fail db=oom@boot --fail web=exit:1@30s
-  orlop simulate config/ --fail api=hang@stop --for 5m --shutdown 4m --svg api.svg
-
-WHAT                                 WHEN
-  exit:CODE, signal:NAME, oom          boot, start, TIME, run:TIME
-  fail, image, unready                 boot, start
-  hang                                 boot, start, stop, TIME, run:TIME
-  slow:TIME                            boot, start, stop
-  unkillable                           stop
-
-boot is the first start, start every one, stop every stop; TIME counts from boot, run:TIME from
-each start. It is decided by the same code as on a machine; only the time is not waited for.")]
+    #[command(after_help = pictures::SIMULATE)]
     Simulate(SimulateArguments),
 
     /// Print the JSON Schema of the configuration, for editors

@@ -268,6 +268,20 @@ fn count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| String::from("write a whole number"))
 }
 
+/// As in the configuration: `90s`, `5m`.
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        "h" => Some(3600),
+        _ => None,
+    };
+    let number: Option<u32> = number.parse().ok().filter(|number| *number > 0);
+    let time = number.zip(seconds).map(|(number, seconds)| u64::from(number) * seconds);
+    time.map(Duration::from_secs).ok_or_else(|| String::from("write a time like 60s or 5m"))
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: u32 = text.parse().map_err(|_| String::from("write whole seconds"))?;
     Ok(Duration::from_secs(u64::from(seconds)))

@@ -8,6 +8,22 @@ use orlop::control::When;
 
 use super::Json;
 
+pub(super) const SIMULATE: &str = "\
+Examples:
+  orlop simulate config/
+  orlop simulate config/ --fail db=oom@boot --fail web=exit:1@30s
+  orlop simulate config/ --fail api=hang@stop --for 5m --shutdown 4m --svg api.svg
+
+WHAT                                 WHEN
+  exit:CODE, signal:NAME, oom          boot, start, TIME, run:TIME
+  fail, image, unready                 boot, start
+  hang                                 boot, start, stop, TIME, run:TIME
+  slow:TIME                            boot, start, stop
+  unkillable                           stop
+
+boot is the first start, start every one, stop every stop; TIME counts from boot, run:TIME from
+each start. It is decided by the same code as on a machine; only the time is not waited for.";
+
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArguments {
     /// Files and folders of TOML, as one configuration

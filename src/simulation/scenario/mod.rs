@@ -95,6 +95,14 @@ pub struct Fate {
     pub came_up: Option<Duration>,
 }
 
+impl Fate {
+    /// It runs at times, and the first is still to come.
+    pub fn is_for_later(&self) -> bool {
+        let waits = self.status.state == StateKind::Waiting && self.status.next_start.is_some();
+        waits && self.came_up.is_none()
+    }
+}
+
 /// Plays it from the boot on.
 pub fn simulate(scenario: &Scenario<'_>) -> Run {
     let mut machine: Machine = Machine::new(Duration::ZERO, scenario.config.clone(), scenario.seed);

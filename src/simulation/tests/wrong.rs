@@ -38,6 +38,13 @@ impl<F: Flaw> Core for Wrong<F> {
         Self { core, asked: VecDeque::new(), flaw: std::marker::PhantomData }
     }
 
+    fn reloaded(now: Duration, config: &Config, seed: u64, numbers: &Numbers) -> Self {
+        let mut config = config.clone();
+        config.containers.values_mut().for_each(F::declares);
+        let core = Supervisor::reloaded(now, &config, seed, numbers);
+        Self { core, asked: VecDeque::new(), flaw: std::marker::PhantomData }
+    }
+
     fn handle(&mut self, now: Duration, event: Event) -> Outcome {
         let mut outcome = Outcome::Done;
         for event in F::hears(&self.core, event) {

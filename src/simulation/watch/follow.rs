@@ -111,6 +111,8 @@ impl Watch {
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
+            // What follows from one has its own histories, beside the core.
+            | Event::Reload(_)
             | Event::Tick => {}
             // Times are found anew.
             Event::Clock { .. } => self.shadows.values_mut().for_each(|shadow| shadow.due = None),
@@ -162,7 +164,7 @@ impl Watch {
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
             Effect::Reboot { name } => self.check_reboot(view, name),
-            Effect::Save { .. } | Effect::Changed(_) | Effect::Noted { .. } => {}
+            Effect::Save { .. } | Effect::Forget { .. } | Effect::Changed(_) | Effect::Noted { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());

@@ -235,7 +235,8 @@ fn one_that_is_not_declared_any_more_is_stopped() {
     assert!(matches!(world.tell(start), Outcome::Refused(Refusal::Invalid { .. })));
     world.run_for(s(20));
     assert!(!world.exists("web"));
-    assert_eq!(world.cause("web"), "is not declared any more");
+    assert!(world.news("web").iter().any(|news| news == "stopping -> exited: is not declared any more"));
+    assert_eq!((world.core.status("web"), world.disk.records.get("web")), (None, None), "it is forgotten");
 }
 
 #[test]

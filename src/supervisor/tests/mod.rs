@@ -1,12 +1,14 @@
 //! The promises of supervision, in simulated time.
 
 mod adoption;
-mod declared;
+pub(super) mod declared;
 mod dependencies;
 mod governor;
 mod health;
 mod invalid;
 mod persons;
+mod reload;
+mod reload_times;
 mod restarts;
 mod shutdown;
 mod texts;

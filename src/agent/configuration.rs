@@ -1,0 +1,106 @@
+//! The configuration in force, as text: where the next supervisor finds it, what was before it, and how far its
+//! coming into force has got.
+//!
+//! The first one since boot is the folder in the initramfs. One that takes its place is kept in `/run`, written by
+//! rename before anything is done about it. Nothing of it outlives the boot: there is no disk to keep it on.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+
+use orlop::config::Source;
+use orlop::control::ConfigFile;
+use orlop::supervisor::Numbers;
+use serde::{Deserialize, Serialize};
+
+use super::{records, say};
+use crate::linux::kmsg::Level;
+use crate::linux::{Result, fs};
+
+const PATH: &str = "/run/orlop/config.json";
+/// Two configurations of the largest size, each character escaped.
+const LIMIT: usize = 24 << 20;
+
+/// Fields are only added: an earlier release may have to read it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// 0: the first since boot.
+    pub number: u64,
+    /// For each container that has been declared anew, by which number.
+    #[serde(default)]
+    pub since: BTreeMap<String, u64>,
+    pub files: Vec<ConfigFile>,
+    #[serde(default)]
+    pub previous: Option<Previous>,
+    /// Until then it has to be confirmed, or the previous one comes back. Microseconds since boot.
+    #[serde(default)]
+    pub confirm_by_us: Option<u64>,
+    /// Containers whose limits are still to be written while they run.
+    #[serde(default)]
+    pub unwritten: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Previous {
+    pub number: u64,
+    pub files: Vec<ConfigFile>,
+}
+
+impl Kept {
+    pub fn sources(&self) -> Vec<Source> {
+        sources(&self.files)
+    }
+
+    pub fn numbers(&self) -> Numbers {
+        Numbers { number: self.number, since: self.since.clone() }
+    }
+
+    /// For the next supervisor.
+    ///
+    /// # Errors
+    /// ENOSPC; what was written before is then still there.
+    pub fn write(&self) -> Result<()> {
+        records::write_file(PATH, &serde_json::to_string(self).unwrap_or_default())
+    }
+}
+
+pub fn sources(files: &[ConfigFile]) -> Vec<Source> {
+    files.iter().map(|file| Source { path: file.path.clone(), text: file.text.clone() }).collect()
+}
+
+/// The one that an earlier supervisor kept, else the folder's; the number of files that cannot be read.
+pub fn kept_or_folder(folder: &str) -> (Kept, usize) {
+    let kept = fs::open_regular(PATH).and_then(|fd| fs::read_regular(fd.as_fd(), LIMIT));
+    match kept.map(|bytes| serde_json::from_slice::<Kept>(&bytes)) {
+        Ok(Ok(kept)) => return (kept, 0),
+        Ok(Err(error)) => say(Level::Error, &format!("{PATH}: {error}; the configuration is {folder} again")),
+        // There was no reload since boot.
+        Err(_) => {}
+    }
+    let (files, errors) = read_folder(folder);
+    for error in &errors {
+        say(Level::Error, error);
+    }
+    (Kept { files, ..Kept::default() }, errors.len())
+}
+
+/// Every `*.toml` of a folder, in the order of their names, and what cannot be read.
+pub fn read_folder(folder: &str) -> (Vec<ConfigFile>, Vec<String>) {
+    let (mut files, mut errors) = (Vec::new(), Vec::new());
+    match std::fs::read_dir(folder) {
+        Err(error) => errors.push(format!("{folder}: {error}")),
+        Ok(entries) => {
+            for path in entries.flatten().map(|entry| entry.path()) {
+                if path.extension().is_none_or(|extension| extension != "toml") {
+                    continue;
+                }
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                match std::fs::read_to_string(&path) {
+                    Ok(text) => files.push(ConfigFile { path: name, text }),
+                    Err(error) => errors.push(format!("{name}: {error}")),
+                }
+            }
+        }
+    }
+    files.sort_by(|one, other| one.path.cmp(&other.path));
+    (files, errors)
+}

@@ -1,0 +1,229 @@
+//! `Plan`, `Reload`, `ConfirmReload`, `Rollback`: another configuration in the place of the one in force.
+//!
+//! In this order: everything about it is looked at, it is kept for the next supervisor, the core is told, what can be
+//! changed live is changed. Whoever dies in between is followed by a supervisor that reads what was kept, and goes on.
+
+mod judged;
+mod live;
+
+use std::time::Duration;
+
+use orlop::config::{Config, read};
+use orlop::control::{ConfigFile, ConfigReply, Empty, Error, PlanReply, encode_reply};
+use orlop::ledger::Frame;
+use orlop::supervisor::{Action, Event, Plan, Reload, plan};
+
+use crate::agent::configuration::{Kept, Previous, read_folder, sources};
+use crate::agent::control::CallId;
+use crate::agent::sent::Sent;
+use crate::agent::{Agent, files, say};
+use crate::linux::kmsg::Level;
+
+/// What is known of the configuration as text, and the one that a client sends.
+pub struct Reloading {
+    pub current: Kept,
+    pub sent: Option<Sent>,
+}
+
+impl Reloading {
+    pub fn new(current: Kept) -> Self {
+        Self { current, sent: None }
+    }
+
+    /// When it has to be confirmed at the latest.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.current.confirm_by_us.map(Duration::from_micros)
+    }
+}
+
+/// Which configuration is asked for, and until when it has to be confirmed.
+struct Wish {
+    files: Vec<ConfigFile>,
+    config: Config,
+    plan: Plan,
+    confirm_by: Option<Duration>,
+}
+
+impl Agent {
+    pub fn plan_reload(&mut self, call: CallId, sent: bool, now: Duration) {
+        match self.wished(call, sent) {
+            Ok(files) => {
+                let (_, reply) = self.judge(&files);
+                self.server.reply(now, call, &reply);
+            }
+            Err(error) => self.server.fail(now, call, &error),
+        }
+    }
+
+    pub fn reload(&mut self, call: CallId, sent: bool, confirm: Option<Duration>, now: Duration) {
+        let done = self.wished(call, sent).and_then(|files| {
+            self.may_reload()?;
+            let (judged, reply) = self.judge(&files);
+            let (config, plan) = judged.ok_or_else(|| refused(&reply))?;
+            let confirm_by = confirm.map(|time| now.saturating_add(time));
+            self.put_in_force(Wish { files, config, plan, confirm_by }, now)
+        });
+        self.answer_reload(call, done, now);
+    }
+
+    /// What was before, even if it had mistakes: it is known what it does.
+    pub fn roll_back(&mut self, call: CallId, now: Duration) {
+        let done = self.may_reload().and_then(|()| self.go_back(now));
+        self.answer_reload(call, done, now);
+    }
+
+    fn answer_reload(&mut self, call: CallId, done: Result<Vec<String>, Error>, now: Duration) {
+        match done {
+            Ok(problems) => self.change_live(Some(call), problems, now),
+            Err(error) => self.server.fail(now, call, &error),
+        }
+    }
+
+    pub fn confirm_reload(&mut self, call: CallId, now: Duration) {
+        if self.reloading.current.confirm_by_us.is_none() {
+            let reason = "no reload waits to be confirmed".into();
+            return self.server.fail(now, call, &Error::NotNow { reason });
+        }
+        let confirmed = Kept { confirm_by_us: None, ..self.reloading.current.clone() };
+        match confirmed.write() {
+            Ok(()) => {
+                self.reloading.current = confirmed;
+                self.server.reply(now, call, &Empty {});
+            }
+            Err(errno) => self.server.fail(now, call, &not_kept(errno.desc())),
+        }
+    }
+
+    pub fn tell_config(&mut self, call: CallId, now: Duration) {
+        let Kept { number, files, previous, .. } = &self.reloading.current;
+        let left = self.reloading.deadline().map(|by| by.saturating_sub(now).as_millis() as u64);
+        let previous = previous.as_ref().map(|previous| previous.number);
+        let reply = ConfigReply { number: *number, previous, confirm_ms: left, files: files.clone() };
+        self.server.reply(now, call, &reply);
+    }
+
+    /// Nobody has confirmed the last reload in time.
+    pub fn late_reload(&mut self, now: Duration) {
+        if self.reloading.deadline().is_none_or(|by| now < by) || self.power.is_some() {
+            return;
+        }
+        // Tried once: what cannot be kept now is not tried with every wake-up.
+        self.reloading.current.confirm_by_us = None;
+        say(Level::Warning, "the reload was not confirmed in time; the configuration before it comes back");
+        match self.go_back(now) {
+            Ok(problems) => self.change_live(None, problems, now),
+            Err(error) => say(Level::Error, &format!("reload: {error}")),
+        }
+    }
+
+    /// What an earlier supervisor put in force may not be in force everywhere.
+    pub fn resume_reload(&mut self, now: Duration) {
+        if self.reloading.current.number > 0 {
+            let problems = self.change_host();
+            self.change_live(None, problems, now);
+        }
+    }
+
+    fn wished(&self, call: CallId, sent: bool) -> Result<Vec<ConfigFile>, Error> {
+        if sent {
+            return self.sent_files(call.client);
+        }
+        let (files, errors) = read_folder(&self.boot.config_dir);
+        match errors.into_iter().next() {
+            Some(reason) => Err(Error::BadConfiguration { reason }),
+            None => Ok(files),
+        }
+    }
+
+    fn may_reload(&self) -> Result<(), Error> {
+        let reason = if self.power.is_some() {
+            "the machine is shutting down"
+        } else if self.reloading.current.confirm_by_us.is_some() {
+            "the last reload waits to be confirmed: `orlop reload --confirmed`"
+        } else {
+            return Ok(());
+        };
+        Err(Error::NotNow { reason: reason.into() })
+    }
+
+    fn go_back(&mut self, now: Duration) -> Result<Vec<String>, Error> {
+        let Some(Previous { files, .. }) = self.reloading.current.previous.clone() else {
+            let reason = "there is none before it".into();
+            return Err(Error::NotNow { reason });
+        };
+        let config = read(&sources(&files)).config;
+        let plan = plan(&self.config, &config);
+        self.put_in_force(Wish { files, config, plan, confirm_by: None }, now)
+    }
+
+    /// Keeps it, then has the core go by it; what could not be changed of the machine.
+    fn put_in_force(&mut self, wish: Wish, now: Duration) -> Result<Vec<String>, Error> {
+        let Wish { files, config, plan, confirm_by } = wish;
+        let before = &self.reloading.current;
+        if plan.is_empty() {
+            // Comments may differ. Before the first reload there is nothing to keep them in.
+            let kept = Kept { files, ..before.clone() };
+            if kept.number > 0 {
+                kept.write().map_err(|errno| not_kept(errno.desc()))?;
+            }
+            self.reloading.current = kept;
+            return Ok(Vec::new());
+        }
+        let number = before.number.saturating_add(1);
+        let mut since = before.since.clone();
+        since.retain(|name, _| config.containers.contains_key(name));
+        since.extend(plan.replaced().map(|name| (name.to_owned(), number)));
+        let previous = Some(Previous { number: before.number, files: before.files.clone() });
+        let confirm_by_us = confirm_by.map(|by| by.as_micros() as u64);
+        let mut unwritten: Vec<String> = limited(&plan).chain(before.unwritten.iter().cloned()).collect();
+        unwritten.retain(|name| config.containers.contains_key(name));
+        let kept = Kept { number, since, files, previous, confirm_by_us, unwritten };
+        kept.write().map_err(|errno| not_kept(errno.desc()))?;
+        self.step();
+        self.reloading.current = kept;
+        if self.core.is_safe() {
+            // What supervisors died of may be gone with the old one.
+            self.blamed.resume();
+            self.ledger.send(Frame::Resume);
+            self.events.push_back(Event::Resume);
+        }
+        let numbers = self.reloading.current.numbers();
+        for name in config.containers.keys().filter(|name| !self.config.containers.contains_key(*name)) {
+            self.rises.declared(name, now);
+        }
+        self.slots = files::load_slots(&config);
+        self.config = config.clone();
+        self.logs.follow_config(&self.config, &self.slots, &mut self.ledger);
+        self.forwarding.follow_config(&self.config, &self.slots, &self.logs);
+        say(Level::Info, &format!("configuration {number} is in force"));
+        let problems = self.change_host();
+        self.events.push_back(Event::Reload(Box::new(Reload { config, numbers })));
+        self.settle(now);
+        // It may be the first with times of the clock.
+        self.tell_clock();
+        self.settle(now);
+        Ok(problems)
+    }
+}
+
+/// Those that go on running under other limits.
+fn limited(plan: &Plan) -> impl Iterator<Item = String> {
+    let changes = plan.containers.iter().filter(|it| it.action == Action::Change);
+    let limited = changes.filter(|it| it.keys.iter().any(|change| change.key.starts_with("limits.")));
+    limited.map(|it| it.name.clone())
+}
+
+fn refused(reply: &PlanReply) -> Error {
+    let errors: Vec<&str> =
+        reply.mistakes.iter().filter(|it| it.is_error()).map(|it| it.message.as_str()).collect();
+    Error::BadConfiguration { reason: errors.join("; ") }
+}
+
+fn not_kept(why: &str) -> Error {
+    Error::Failed { reason: format!("the configuration cannot be kept: {why}") }
+}
+
+/// The answer of a reload that is done.
+fn answer(number: u64, problems: Vec<String>) -> Vec<u8> {
+    encode_reply(&orlop::control::ReloadReply { number, problems })
+}

@@ -1,0 +1,67 @@
+//! The options of plans, reloads and the configuration in force.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::Json;
+use super::options::time;
+
+pub(super) const PLAN: &str = "\
+Examples:
+  orlop plan config/             the folder here, against what the machine runs
+  orlop plan config/ --json | jq '.containers[] | select(.action == \"restart\") | .name'
+  orlop plan                     the machine's own folder, if it was changed there
+
+Each line has what is done to a container, because of which keys, and where it is declared. The
+machine plans, by what it has: images and files that are not there are mistakes. Exit codes: 0
+nothing would change, 3 something would, 1 it has mistakes or failed, 2 wrong usage.";
+
+pub(super) const RELOAD: &str = "\
+Examples:
+  orlop reload config/
+  orlop reload --confirm 60s config/   the one before comes back unless this one is confirmed
+  orlop reload --confirmed
+
+All of it is judged first, and nothing is done when it has a mistake. What did not change is not
+restarted; `orlop plan` tells what will be. It holds until the next boot, which has the
+configuration that the machine was built with.";
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// A folder of TOML, or a file; without it: the folder that the machine was booted with
+    #[arg(value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) json: Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReloadArguments {
+    /// A folder of TOML, or a file; without it: the folder that the machine was booted with
+    #[arg(value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
+    /// Go back to what was before, unless it is confirmed within this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) confirm: Option<Duration>,
+    /// Confirm the last reload
+    #[arg(long, conflicts_with_all = ["path", "confirm"])]
+    pub(crate) confirmed: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print it, all files after one another, or as JSON
+    #[command(after_help = "\
+Examples:
+  orlop config get
+  orlop config get --json | jq -r '.files[].path'")]
+    Get(Json),
+
+    /// Go back to the configuration before the one in force, as a reload does
+    #[command(after_help = "\
+Examples:
+  orlop config rollback          twice: where it was")]
+    Rollback,
+}

@@ -1,0 +1,140 @@
+//! What `plan`, `reload` and `config` send, and what they show.
+
+use orlop::control::{
+    ConfigFile, ConfigMistake, ConfigReply, PlanAction, PlanContainer, PlanKey, PlanReply, ReloadClass,
+    ReloadReply, UploadReply,
+};
+
+use super::testing::{Machine, check, done, reply, run_alone};
+
+fn key(key: &str, class: ReloadClass) -> PlanKey {
+    PlanKey { key: key.into(), class }
+}
+
+fn planned(name: &str, action: PlanAction, keys: Vec<PlanKey>) -> PlanContainer {
+    let declared_at = (action != PlanAction::Stop).then(|| "test.toml:3".into());
+    PlanContainer { name: name.into(), action, declared_at, keys, follows: None }
+}
+
+fn nothing() -> PlanReply {
+    PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![] }
+}
+
+fn something() -> PlanReply {
+    let restarted = vec![key("command", ReloadClass::Restart), key("labels", ReloadClass::None)];
+    let follows = Some("web".into());
+    PlanReply {
+        containers: vec![
+            planned("old", PlanAction::Stop, vec![]),
+            planned("web", PlanAction::Restart, restarted),
+            PlanContainer { follows, ..planned("proxy", PlanAction::Restart, vec![]) },
+            planned(
+                "db",
+                PlanAction::Change,
+                vec![key("limits.memory", ReloadClass::Live), key("log.memory", ReloadClass::Reboot)],
+            ),
+            planned(
+                "job",
+                PlanAction::Change,
+                vec![key("every", ReloadClass::Restart), key("run_timeout", ReloadClass::Live)],
+            ),
+            planned("new", PlanAction::Start, vec![]),
+        ],
+        host: vec![key("host.hostname", ReloadClass::Live), key("host.modules", ReloadClass::Reboot)],
+        ..nothing()
+    }
+}
+
+const SHOWN: &str = "\
+stop     old
+restart  web    command (test.toml:3)
+restart  proxy  follows web (test.toml:3)
+change   db     limits.memory, log.memory needs a reboot (test.toml:3)
+change   job    every (from its next time on), run_timeout (test.toml:3)
+start    new    (test.toml:3)
+machine  host.hostname
+machine  host.modules needs a reboot
+";
+
+fn wrong() -> PlanReply {
+    let mistake = ConfigMistake {
+        severity: "error".into(),
+        file: Some("test.toml".into()),
+        line: Some(2),
+        column: Some(1),
+        key: "container.web.imgae".into(),
+        message: "a container has no key `imgae`".into(),
+        container: Some("web".into()),
+        text: "error: a container has no key `imgae`\n --> test.toml:2:1\x1b[2J".into(),
+    };
+    PlanReply { mistakes: vec![mistake], ..nothing() }
+}
+
+#[test]
+fn a_plan_is_told_line_by_line_and_by_its_exit_code() {
+    let machine = check("plan", vec![reply(&something())], 3, SHOWN, "");
+    assert_eq!(machine.calls(), [r#"Plan {"sent":false}"#]);
+    check("plan", vec![reply(&nothing())], 0, "nothing changes\n", "");
+    let out = "error: a container has no key `imgae`\n --> test.toml:2:1\u{fffd}[2J\n\n";
+    let err = "error: the configuration has a mistake; nothing was changed\n";
+    check("plan", vec![reply(&wrong())], 1, out, err);
+}
+
+#[test]
+fn a_folder_is_sent_by_the_names_of_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("b.toml"), "# b").unwrap();
+    std::fs::write(folder.path().join("a.toml"), "# a").unwrap();
+    let received = UploadReply { received: 55 };
+    let machine = Machine::new(vec![done(), reply(&received), reply(&nothing())]);
+    let outcome = machine.run(&format!("plan {}", folder.path().display()));
+    assert_eq!((outcome.code, outcome.out.as_str()), (0, "nothing changes\n"), "{}", outcome.err);
+    let calls = machine.calls();
+    assert_eq!(calls[0], r#"ConfigBegin {"size":63}"#);
+    let files = r##"[{"path":"a.toml","text":"# a"},{"path":"b.toml","text":"# b"}]"##;
+    let data = orlop::control::base64::encode(files.as_bytes());
+    assert_eq!(calls[1], format!(r#"ConfigChunk {{"data":"{data}"}}"#));
+    assert_eq!(calls[2], r#"Plan {"sent":true}"#);
+}
+
+#[test]
+fn a_reload_is_planned_done_and_told() {
+    let in_force = ReloadReply { number: 4, problems: vec![] };
+    let told = format!("{SHOWN}configuration 4 is in force, until the next boot\n");
+    let machine = check("reload", vec![reply(&something()), reply(&in_force)], 0, &told, "");
+    assert_eq!(machine.calls()[1], r#"Reload {"confirm_ms":null,"sent":false}"#);
+    let told = told + "the one before comes back in 120 s; to keep this one: orlop reload --confirmed\n";
+    let machine = check("reload --confirm 2m", vec![reply(&something()), reply(&in_force)], 0, &told, "");
+    assert_eq!(machine.calls()[1], r#"Reload {"confirm_ms":120000,"sent":false}"#);
+    check("reload --confirmed", vec![done()], 0, "confirmed: it stays\n", "");
+    let machine = check(
+        "reload",
+        vec![reply(&wrong())],
+        1,
+        "error: a container has no key `imgae`\n --> test.toml:2:1\u{fffd}[2J\n\n",
+        "error: the configuration has a mistake; nothing was changed\n",
+    );
+    assert_eq!(machine.calls().len(), 1, "it is not asked for");
+    let problems = vec!["container.db.limits: cpuset: no".into()];
+    let outcome =
+        Machine::new(vec![reply(&something()), reply(&ReloadReply { number: 4, problems })]).run("reload");
+    assert_eq!(outcome.code, 1);
+    assert_eq!(outcome.err, "error: in force, but for: container.db.limits: cpuset: no\n");
+}
+
+#[test]
+fn what_is_in_force_is_printed() {
+    let files = vec![ConfigFile { path: "a.toml".into(), text: "[host] # yes\n".into() }];
+    let config = ConfigReply { number: 2, previous: Some(1), confirm_ms: None, files };
+    check("config get", vec![reply(&config)], 0, "# a.toml\n[host] # yes\n", "");
+    let back = ReloadReply { number: 3, problems: vec![] };
+    check("config rollback", vec![reply(&back)], 0, "configuration 3 is in force, until the next boot\n", "");
+}
+
+#[test]
+fn a_time_has_its_unit() {
+    for wrong in ["60", "0s", "-1s", "1.5s", "s", "9d"] {
+        let outcome = run_alone(&format!("reload --confirm={wrong}"));
+        assert!(outcome.code == 2 && outcome.err.contains("60s"), "{wrong}: {}", outcome.err);
+    }
+}

@@ -1,0 +1,89 @@
+//! Words of plans, reloads and configurations.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use super::{PlanAction, ReloadClass};
+
+/// Bytes of a configuration as it is sent: a folder of a large appliance has a tenth of it.
+pub const MAX_CONFIGURATION: u64 = 1 << 20;
+
+/// One file of a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFile {
+    /// Its name, without a folder.
+    pub path: String,
+    pub text: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanKey {
+    pub key: String,
+    pub class: ReloadClass,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanContainer {
+    pub name: String,
+    pub action: PlanAction,
+    pub declared_at: Option<String>,
+    pub keys: Vec<PlanKey>,
+    pub follows: Option<String>,
+}
+
+/// A mistake, as `check` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigMistake {
+    pub severity: String,
+    pub file: Option<String>,
+    pub line: Option<u64>,
+    pub column: Option<u64>,
+    pub key: String,
+    pub message: String,
+    pub container: Option<String>,
+    /// All of it, with the line that it is about.
+    pub text: String,
+}
+
+impl ConfigMistake {
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        self.severity == "error"
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanReply {
+    pub number: u64,
+    pub containers: Vec<PlanContainer>,
+    pub host: Vec<PlanKey>,
+    pub mistakes: Vec<ConfigMistake>,
+}
+
+impl PlanReply {
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.mistakes.iter().any(ConfigMistake::is_error)
+    }
+
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.containers.is_empty() && self.host.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReply {
+    pub number: u64,
+    /// What could not be changed live, a line each.
+    pub problems: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigReply {
+    pub number: u64,
+    pub previous: Option<u64>,
+    pub confirm_ms: Option<u64>,
+    pub files: Vec<ConfigFile>,
+}
