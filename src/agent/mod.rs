@@ -289,7 +289,7 @@ impl Agent {
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
-        self.keep_phases();
+        self.keep_phases(now);
         self.tell_events(now);
         Ok(())
     }
@@ -370,7 +370,7 @@ impl Agent {
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
             Effect::Forget { name } => self.forget(&name),
-            Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
+            Effect::Changed(change) => self.changed(change, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }

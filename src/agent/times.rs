@@ -20,6 +20,7 @@ impl Agent {
             .chain(self.forwarding.deadline())
             .chain(self.gates.deadline())
             .chain(self.reloading.deadline());
+        let helpers = helpers.chain(self.rises.deadline(self.boot.complete));
         let core = self.core.poll_timeout().into_iter().chain(self.server.poll_timeout());
         starts.chain(deaf).chain(helpers).chain(core).min()
     }

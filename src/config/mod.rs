@@ -43,7 +43,7 @@ pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
 pub use sysctl::{SysctlOwner, sysctl_owner};
-pub use value::cron::Cron;
+pub use value::cron::{Cron, parse as cron};
 
 use alloc::format;
 use alloc::string::String;

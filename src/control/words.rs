@@ -168,6 +168,8 @@ pub struct Rise {
     pub starting_us: Option<u64>,
     pub running_us: Option<u64>,
     pub ready_us: Option<u64>,
+    #[serde(default)]
+    pub next_us: Option<u64>,
     pub depends_on: Vec<Edge>,
 }
 

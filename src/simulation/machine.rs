@@ -5,6 +5,8 @@
 //! `src/agent/mod.rs` does it. A new effect of the core is one arm of [`Machine::perform`], and what may go
 //! wrong with it a field of [`Play`].
 
+mod crash;
+
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
@@ -49,6 +51,8 @@ pub struct Machine<C = Supervisor> {
     pub gates: BTreeMap<Gate, Duration>,
     pub log: Vec<(Duration, Entry)>,
     pub disk: Disk,
+    /// The time of a shutdown that follows at once when a reboot is asked for; `None`: whoever plays sees to it.
+    pub reboots_in: Option<Duration>,
     /// What happens at the same moment does so in the order of names, or by lot.
     pub lot: Option<Lot>,
     seed: u64,
@@ -82,6 +86,7 @@ impl<C: Core> Machine<C> {
             gates: BTreeMap::new(),
             log: Vec::new(),
             disk: Disk::default(),
+            reboots_in: None,
             lot: None,
             seed,
             turn: now,
@@ -329,8 +334,11 @@ impl<C: Core> Machine<C> {
                 self.later.extend(answer);
             }
             Effect::Forget { name } => drop(self.disk.records.remove(&name)),
-            // Whoever plays says what follows from a reboot.
-            Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } | Effect::ShutdownDone => {}
+            Effect::Reboot { .. } => {
+                let deadline = self.reboots_in.map(|time| self.now.saturating_add(time));
+                self.events.extend(deadline.map(|deadline| Event::Shutdown { deadline }));
+            }
+            Effect::Changed(_) | Effect::Noted { .. } | Effect::ShutdownDone => {}
         }
     }
 
@@ -367,48 +375,5 @@ impl<C: Core> Machine<C> {
                 live.ledger = None;
             }
         }
-    }
-
-    /// The supervisor dies, and is gone for so long; the next one adopts what the ledger and the disk have.
-    pub fn crash(&mut self, gone: Duration, safe: Safe) {
-        self.log.push((self.now, Entry::Crashed));
-        if let Some(watch) = &mut self.watch {
-            watch.crashed();
-        }
-        self.events.clear();
-        self.effects.clear();
-        // Probes end with who asked for them; what containers say waits for the next one.
-        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. }));
-        self.disk.forget();
-        self.live.values_mut().for_each(Live::orphaned);
-        self.pass_unseen(gone);
-        self.core = C::reloaded(self.now, &self.config, self.seed, &self.numbers);
-        self.looks = Looks::default();
-        if safe == Safe::Yes {
-            self.tell_and_do(Event::SafeMode, usize::MAX);
-        }
-        if let Some(deadline) = self.shutdown {
-            self.tell_and_do(Event::Shutdown { deadline }, usize::MAX);
-        }
-        for record in self.disk.records.clone().into_values() {
-            let left = || self.ended.get(&record.name).copied();
-            let found = self.live.get(&record.name).map_or_else(left, Live::found);
-            self.tell_and_do(Event::Adopted { record: Box::new(record), found }, usize::MAX);
-        }
-        if let Some(at_boot) = self.clock {
-            self.tell_and_do(Event::Clock { at_boot }, usize::MAX);
-        }
-        self.tell(Event::Booted);
-    }
-
-    /// What happens meanwhile only the ledger knows.
-    fn pass_unseen(&mut self, time: Duration) {
-        let end = self.now.saturating_add(time);
-        while let Some(at) = self.live.values().filter_map(Live::next).min().filter(|at| *at <= end) {
-            for live in self.live.values_mut().filter(|live| live.next() == Some(at)) {
-                live.happen(at);
-            }
-        }
-        self.now = end;
     }
 }

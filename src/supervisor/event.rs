@@ -184,13 +184,26 @@ pub enum Effect {
     /// Nothing declares it, and nothing is left of it: what was kept of it is of no use any more.
     Forget { name: String },
     /// Tell people.
-    Changed { name: String, from: StateKind, to: StateKind, cause: Option<Cause> },
+    Changed(Change),
     /// Tell people of one that runs.
     Noted { name: String, note: Note },
     /// What became of it is declared to be a reason to reboot. `Event::Shutdown` follows.
     Reboot { name: String },
     /// Everything is down, or the deadline has come.
     ShutdownDone,
+}
+
+/// A container is in another state; or, where it is the same one, the cause is told more exactly. All of it as it was
+/// then: when it is told to people, more may have happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub name: String,
+    pub generation: u64,
+    pub from: StateKind,
+    pub to: StateKind,
+    pub cause: Option<Cause>,
+    pub pid: Option<i32>,
+    pub ready: bool,
 }
 
 /// News of a running container.

@@ -56,7 +56,7 @@ use core::time::Duration;
 use crate::config::{Config, Gate};
 
 pub use cause::{Cause, CauseKind};
-pub use event::{Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, StartFailure};
+pub use event::{Change, Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
 pub use notice::{MAX_NOTICE, notices};
 pub use plan::{Action, Plan, Planned, plan};

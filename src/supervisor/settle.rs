@@ -30,7 +30,8 @@ impl Supervisor {
             let expired = self.expire(now);
             let replaced = self.replace(now);
             let followed = self.follow(now);
-            let released = self.release(now);
+            // Who stops first is known when nobody follows any more.
+            let released = !replaced && !followed && self.release(now);
             if !expired && !replaced && !followed && !released {
                 break;
             }

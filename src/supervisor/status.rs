@@ -28,6 +28,8 @@ pub struct Status {
     /// What it says of itself, as STATUS= of sd_notify(3).
     pub says: Option<String>,
     /// Of the main process, while there is one.
+    /// Running, and standing still.
+    pub paused: bool,
     pub pid: Option<i32>,
     /// 0: never started.
     pub generation: u64,
@@ -54,6 +56,7 @@ impl Supervisor {
             health: unit.health(),
             report: unit.report.clone().filter(|_| unit.state.kind() == StateKind::Running),
             says: unit.says.clone().filter(|_| unit.state.kind() == StateKind::Running),
+            paused: unit.up().is_some_and(|up| up.paused),
             pid: unit.process.map(|process| process.pid),
             generation: unit.generation,
             restarts: unit.restarts,

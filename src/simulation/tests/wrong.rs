@@ -155,6 +155,49 @@ flaws! {
         }
     }
 
+    a_core_that_knows_no_times_to_run_at: EndsAreJudged {
+        fn declares(container: &mut Container) {
+            container.timetable = None;
+        }
+    }
+
+    a_core_that_runs_before_the_time: NothingUnasked {
+        fn hears(core: &Supervisor, event: Event) -> Vec<Event> {
+            let waits = |name: &str| matches!(core.state(name), Some(State::Waiting { on: Wait::Time(_), .. }));
+            match event {
+                Event::Tick if waits("a") => vec![Event::Start { name: "a".into() }, event],
+                event => vec![event],
+            }
+        }
+    }
+
+    a_core_that_lets_run_for_too_long: Awaited {
+        fn declares(container: &mut Container) {
+            container.run_timeout = None;
+        }
+    }
+
+    a_core_that_lets_run_for_too_short_a_time: NothingUnasked {
+        fn declares(container: &mut Container) {
+            container.run_timeout = container.run_timeout.map(|time| time / 2);
+        }
+    }
+
+    a_core_that_knows_no_oneshots: DependenciesFirst {
+        fn declares(container: &mut Container) {
+            container.kind = crate::config::Kind::Service;
+        }
+    }
+
+    a_core_that_reboots_unasked: NothingUnasked {
+        fn asks(effect: Effect) -> Vec<Effect> {
+            match effect {
+                Effect::Clean { ref name, .. } => vec![Effect::Reboot { name: name.clone() }, effect],
+                effect => vec![effect],
+            }
+        }
+    }
+
     a_core_that_starts_without_dependencies: DependenciesFirst {
         fn declares(container: &mut Container) {
             container.depends_on.clear();
