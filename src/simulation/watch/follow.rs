@@ -64,14 +64,7 @@ impl Watch {
                 let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
                 self.adopted(record, *found, ready);
             }
-            Event::Start { name } | Event::Restart { name } => {
-                self.of(name, |shadow| {
-                    shadow.word = shadow.there.then_some(Word::Again);
-                    (shadow.unusable, shadow.start_owed) = (false, true);
-                    shadow.wanted = Wanted::Up;
-                });
-                self.opponents_stopped(name);
-            }
+            Event::Start { name } | Event::Restart { name } => self.started(name),
             Event::Gates { open } => {
                 for shadow in self.shadows.values_mut() {
                     shadow.open |= shadow.gates.iter().all(|gate| open.contains(gate));
@@ -148,6 +141,15 @@ impl Watch {
                 self.stopped(&other);
             }
         }
+    }
+
+    fn started(&mut self, name: &str) {
+        self.of(name, |shadow| {
+            shadow.word = shadow.there.then_some(Word::Again);
+            (shadow.unusable, shadow.start_owed) = (false, true);
+            shadow.wanted = Wanted::Up;
+        });
+        self.opponents_stopped(name);
     }
 
     fn stopped(&mut self, name: &str) {
