@@ -186,6 +186,7 @@ impl Agent {
             matches!(status.state, StateKind::Running | StateKind::Stopping) && status.pid.is_some();
         control::Container {
             name: status.name.clone(),
+            group: status.group.clone(),
             wanted: match status.wanted {
                 supervisor::Wanted::Up => control::Wanted::Up,
                 supervisor::Wanted::Down => control::Wanted::Down,
@@ -305,6 +306,9 @@ pub fn cause_word(cause: &supervisor::Cause) -> control::Cause {
             control::Cause { name: Some(name.clone()), ..base(control::CauseKind::Conflict) }
         }
         CauseKind::Gate => base(control::CauseKind::Gate),
+        CauseKind::Group { name } => {
+            control::Cause { name: Some(name.clone()), ..base(control::CauseKind::Group) }
+        }
         CauseKind::Probe => base(control::CauseKind::Probe),
         CauseKind::Watchdog => base(control::CauseKind::Watchdog),
         CauseKind::User => base(control::CauseKind::User),

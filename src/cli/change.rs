@@ -57,7 +57,7 @@ pub(crate) fn change(
         Ok(())
     })?;
     if !arguments.no_wait && !asked.is_empty() {
-        failures.extend(watch(client, screen, wish, asked, arguments.timeout)?);
+        failures.extend(watch(client, screen, (wish, &before), asked, arguments.timeout)?);
     }
     failure::all(failures)
 }
@@ -66,7 +66,7 @@ pub(crate) fn change(
 fn watch(
     client: &mut Client,
     screen: &mut Screen<'_>,
-    wish: Wish,
+    (wish, before): (Wish, &[Container]),
     mut asked: Vec<(String, Option<String>)>,
     timeout: Duration,
 ) -> Result<Vec<Failure>, Failure> {
@@ -86,6 +86,14 @@ fn watch(
         let mut waiting = Vec::new();
         for (name, started) in asked {
             let Some(container) = find(&found, &name) else {
+                // A group is those that are in it.
+                let members = found.iter().filter(|it| it.group.as_ref() == Some(&name));
+                let started = |name: &str| find(before, name).and_then(|it| it.started_at.clone());
+                let members: Vec<_> = members.map(|it| (it.name.clone(), started(&it.name))).collect();
+                if !members.is_empty() {
+                    waiting.extend(members);
+                    continue;
+                }
                 failures.push(Failure::Failed(format!("container `{name}` is not declared any more")));
                 continue;
             };

@@ -120,6 +120,7 @@ fn facts(status: &StatusReply) -> Vec<(&'static str, String)> {
     });
     let facts = [
         ("wanted", Some(container.wanted.as_str().to_owned())),
+        ("group", text(&container.group)),
         ("ready", Some(ready.to_owned())),
         ("health", health),
         ("says", text(&details.says)),

@@ -121,6 +121,7 @@ pub(super) fn container(name: &str, state: State) -> Container {
     let runs = state == State::Running;
     Container {
         name: name.into(),
+        group: None,
         wanted: Wanted::Up,
         state,
         ready: runs,

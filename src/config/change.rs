@@ -166,7 +166,7 @@ fn limits_changes(old: &Limits, new: &Limits) -> Vec<KeyChange> {
 /// The keys of the machine that differ.
 #[rustfmt::skip]
 pub fn host_changes(old: &Config, new: &Config) -> Vec<KeyChange> {
-    let (Config { host, volumes, containers: _, invalid: _ }, of) = (old, new);
+    let (Config { host, volumes, groups, containers: _, invalid: _ }, of) = (old, new);
     let mut changes = differences!(Host, host, &of.host,
         hostname "host.hostname" Live,
         fault_injection "host.fault_injection" Live,
@@ -186,6 +186,9 @@ pub fn host_changes(old: &Config, new: &Config) -> Vec<KeyChange> {
         for change in changes.iter_mut().filter(|change| change.key == "host.sysctls") {
             change.class = ReloadClass::Reboot;
         }
+    }
+    if *groups != of.groups {
+        changes.push(KeyChange { key: "group", class: ReloadClass::Live });
     }
     // A volume that is not there yet is made with its size; one that is there keeps it.
     let sizes = |config: &Config| -> BTreeMap<_, _> {

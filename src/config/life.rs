@@ -1,6 +1,7 @@
 //! How a container lives, as its configuration has it: what it waits for, when it is ready, how it is known to be
 //! well, and what follows its end.
 
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -191,8 +192,26 @@ pub enum Exhausted {
     Hold,
     /// `failed`, until a person starts it.
     Fail,
+    /// All of its group are stopped, and started again.
+    RestartGroup,
     /// The machine is rebooted.
     Reboot,
+}
+
+/// Containers that are started and stopped by one name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub containers: BTreeSet<String>,
+    /// `None`: each has its own, and nothing more.
+    pub budget: Option<Budget>,
+}
+
+/// So many failures of all of them together are one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    pub max_attempts: u32,
+    pub window: Duration,
+    pub then: Exhausted,
 }
 
 /// What follows an end of a certain kind, whatever the restart policy says.

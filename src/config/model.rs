@@ -10,7 +10,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::life::{
-    Dependency, Gate, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable,
+    Dependency, Gate, Group, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable,
 };
 
 /// Everything an appliance declares.
@@ -19,6 +19,8 @@ pub struct Config {
     pub host: Host,
     pub containers: BTreeMap<String, Container>,
     pub volumes: BTreeMap<String, Volume>,
+    /// A container is in one of them at most.
+    pub groups: BTreeMap<String, Group>,
     /// Declared containers that cannot run: name → why, one text per mistake.
     pub invalid: BTreeMap<String, Vec<String>>,
 }

@@ -36,6 +36,8 @@ pub(crate) struct Report<'a> {
     pub(crate) invalid: BTreeMap<String, Vec<String>>,
     /// Volumes with a mistake: what mounts them would not get what was meant.
     pub(crate) wrong_volumes: BTreeSet<String>,
+    /// Groups with a mistake: their containers are each on their own.
+    pub(crate) wrong_groups: BTreeSet<String>,
     /// Lines that are no TOML, (file, line): what else is wrong with them would only mislead.
     broken: BTreeSet<(usize, usize)>,
     broken_files: BTreeSet<usize>,
@@ -58,6 +60,7 @@ impl<'a> Report<'a> {
             found: Vec::new(),
             invalid: BTreeMap::new(),
             wrong_volumes: BTreeSet::new(),
+            wrong_groups: BTreeSet::new(),
             broken: BTreeSet::new(),
             broken_files: BTreeSet::new(),
             warnings: 0,
@@ -75,6 +78,9 @@ impl<'a> Report<'a> {
         }
         if let Some(name) = path.volume() {
             self.wrong_volumes.insert(name.to_owned());
+        }
+        if let Some(name) = path.group() {
+            self.wrong_groups.insert(name.to_owned());
         }
         if let Some(name) = path.container() {
             let reason = format!("{}: {mistake}", self.short(at));

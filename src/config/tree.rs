@@ -193,6 +193,11 @@ impl<'a> Path<'a> {
         self.within("volume")
     }
 
+    /// The group that this value belongs to.
+    pub(crate) fn group(&self) -> Option<&'a str> {
+        self.within("group")
+    }
+
     fn within(&self, table: &str) -> Option<&'a str> {
         match self.0.as_slice() {
             [Step::Key(outer), Step::Key(name), ..] if *outer == table => Some(name),

@@ -51,6 +51,7 @@ fn sorted(names: &[String]) -> Vec<String> {
 fn container() -> Container {
     Container {
         name: "web".into(),
+        group: None,
         wanted: Wanted::Up,
         state: State::Running,
         ready: true,

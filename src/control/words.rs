@@ -58,6 +58,7 @@ words! {
         Dependency = "dependency",
         Conflict = "conflict",
         Gate = "gate",
+        Group = "group",
         User = "user",
         Config = "config",
         Image = "image",
@@ -106,6 +107,8 @@ impl Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     pub name: String,
+    #[serde(default)]
+    pub group: Option<String>,
     pub wanted: Wanted,
     pub state: State,
     pub ready: bool,

@@ -17,12 +17,21 @@ use super::unit::{Moment, Unit};
 const SIGNALS: RangeInclusive<i32> = 1..=64;
 
 impl Supervisor {
+    /// A container, or all of a group.
     pub(super) fn person_starts(
         &mut self,
         now: Duration,
         name: &str,
         react: fn(&mut Unit, Moment) -> Outcome,
     ) -> Outcome {
+        self.person_asks(name, |supervisor, name| supervisor.start_one(now, name, react))
+    }
+
+    pub(super) fn person_stops(&mut self, now: Duration, name: &str) -> Outcome {
+        self.person_asks(name, |supervisor, name| supervisor.stop_one(now, name))
+    }
+
+    fn start_one(&mut self, now: Duration, name: &str, react: fn(&mut Unit, Moment) -> Outcome) -> Outcome {
         let moment = self.moment(now, name);
         let shutting_down = self.shutdown.is_some();
         let unit = match self.known(name) {
@@ -43,7 +52,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn person_stops(&mut self, now: Duration, name: &str) -> Outcome {
+    fn stop_one(&mut self, now: Duration, name: &str) -> Outcome {
         let moment = self.moment(now, name);
         let shutting_down = self.shutdown.is_some();
         match self.known(name) {

@@ -29,6 +29,7 @@ pub enum CauseKind {
     Watchdog,
     Dependency { name: String },
     Conflict { name: String },
+    Group { name: String },
     Gate,
     User,
     Config,
@@ -48,6 +49,7 @@ impl CauseKind {
             Self::Watchdog => "watchdog",
             Self::Dependency { .. } => "dependency",
             Self::Conflict { .. } => "conflict",
+            Self::Group { .. } => "group",
             Self::Gate => "gate",
             Self::User => "user",
             Self::Config => "config",
@@ -144,6 +146,18 @@ impl Cause {
         Self::conflict(name, text)
     }
 
+    pub(super) fn group_failed(group: &str, end: Option<Exit>) -> Self {
+        Self::group(group, &format!("was stopped, because its group {group} failed too often"), end)
+    }
+
+    pub(super) fn group_restarted(group: &str, end: Option<Exit>) -> Self {
+        Self::group(group, &format!("was restarted with its group {group}"), end)
+    }
+
+    fn group(name: &str, what: &str, end: Option<Exit>) -> Self {
+        Self { kind: CauseKind::Group { name: name.to_string() }, text: and_then(what, end) }
+    }
+
     pub(super) fn restarted_by_person(end: Option<Exit>) -> Self {
         Self { kind: CauseKind::User, text: and_then("was restarted by a person", end) }
     }
@@ -233,7 +247,9 @@ impl From<Cause> for Form {
             CauseKind::Start { step, object, errno } => {
                 (form.step, form.object, form.errno) = (Some(step), Some(object), Some(errno));
             }
-            CauseKind::Dependency { name } | CauseKind::Conflict { name } => form.name = Some(name),
+            CauseKind::Dependency { name } | CauseKind::Conflict { name } | CauseKind::Group { name } => {
+                form.name = Some(name);
+            }
             CauseKind::Gate
             | CauseKind::Oom
             | CauseKind::Probe
@@ -262,6 +278,7 @@ impl From<Form> for Cause {
             },
             ("dependency", ..) => CauseKind::Dependency { name: form.name.unwrap_or_default() },
             ("conflict", ..) => CauseKind::Conflict { name: form.name.unwrap_or_default() },
+            ("group", ..) => CauseKind::Group { name: form.name.unwrap_or_default() },
             ("gate", ..) => CauseKind::Gate,
             ("probe", ..) => CauseKind::Probe,
             ("watchdog", ..) => CauseKind::Watchdog,

@@ -7,6 +7,7 @@ use crate::config::{EndPattern, Exhausted, Restart, Sentence};
 use super::backoff;
 use super::cause::{Cause, CauseKind};
 use super::event::{Exit, Fault};
+use super::groups::Alarm;
 use super::state::{By, State, Wait, Wanted, Why};
 use super::unit::{End, Unit};
 
@@ -46,8 +47,11 @@ impl Unit {
                 self.judge(why, court)
             }
             Why::Stop | Why::Shutdown | Why::Undeclared => self.set(State::Exited),
-            Why::Dependency if self.wanted == Wanted::Down => self.set(State::Exited),
-            Why::Dependency => {
+            Why::Dependency | Why::Group | Why::GroupFailed if self.wanted == Wanted::Down => {
+                self.set(State::Exited);
+            }
+            Why::GroupFailed => self.set(State::Failed),
+            Why::Dependency | Why::Group => {
                 self.set(State::Waiting { since: court.now, by: By::Policy, on: Wait::Dependencies });
             }
             Why::Again => {
@@ -80,12 +84,18 @@ impl Unit {
             (Why::Dependency, _) => {
                 Cause::went_with(self.followed.as_deref().unwrap_or("another"), self.exit())
             }
+            (Why::Group, _) => Cause::group_restarted(self.group_name(), self.exit()),
+            (Why::GroupFailed, _) => Cause::group_failed(self.group_name(), self.exit()),
             (Why::Itself, Some(End::NotStarted { failure, .. })) => Cause::start(failure),
             (Why::Itself, Some(End::Exited { exit: Exit::Code(0), .. })) => Cause::exit(Exit::Code(0)),
             (Why::Itself, Some(End::Exited { oom: true, .. })) => Cause::oom(),
             (Why::Itself, Some(End::Exited { exit, .. })) => Cause::exit(*exit),
             (Why::Itself, Some(End::Unseen { .. }) | None) => Cause::unseen_end(),
         }
+    }
+
+    pub(super) fn group_name(&self) -> &str {
+        self.spec.group.as_ref().map_or("", |group| group.name.as_str())
     }
 
     fn judge(&mut self, why: Why, court: Court) {
@@ -167,7 +177,7 @@ impl Unit {
     }
 
     /// Until the machine goes down it is tried on.
-    fn reboot(&mut self, court: Court) {
+    pub(super) fn reboot(&mut self, court: Court) {
         self.asks_reboot = court.reboots && court.now >= SHORTEST_UPTIME;
         self.held = true;
         self.back_off(court);
@@ -191,7 +201,10 @@ impl Unit {
     }
 
     fn fail(&mut self, court: Court) {
-        if !self.failures.spend_budget(&self.spec.policy, court.now) {
+        let window = self.spec.group.as_ref().and_then(|group| group.window);
+        let spent = self.failures.spend_budget(&self.spec.policy, window, court.now);
+        self.alarm = window.map(|_| Alarm::Failure);
+        if !spent {
             return self.back_off(court);
         }
         match (self.spec.policy.then, self.spec.timetable) {
@@ -202,6 +215,10 @@ impl Unit {
             }
             (Exhausted::Fail, None) => self.set(State::Failed),
             (Exhausted::Reboot, _) => self.reboot(court),
+            (Exhausted::RestartGroup, _) => {
+                self.alarm = Some(Alarm::Restart);
+                self.back_off(court);
+            }
             (Exhausted::Hold, _) => {
                 self.held = true;
                 self.back_off(court);
@@ -209,7 +226,7 @@ impl Unit {
         }
     }
 
-    fn back_off(&mut self, court: Court) {
+    pub(super) fn back_off(&mut self, court: Court) {
         self.streak = self.streak.saturating_add(1);
         let pause = backoff::pause(&self.spec.policy, self.streak, self.held);
         let pause = backoff::jittered(pause, court.seed, &self.name, self.generation);

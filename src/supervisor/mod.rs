@@ -28,6 +28,7 @@ mod event;
 mod facts;
 mod gates;
 mod governor;
+mod groups;
 mod judge;
 mod notice;
 mod order;
@@ -47,13 +48,13 @@ mod well;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::{Config, Gate};
+use crate::config::{Config, Gate, Group};
 
 pub use cause::{Cause, CauseKind};
 pub use event::{Change, Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, StartFailure};
@@ -77,6 +78,7 @@ use units::Units;
 #[derive(Debug)]
 pub struct Supervisor {
     units: Units,
+    groups: BTreeMap<String, Group>,
     /// Names, dependencies before their dependents.
     order: Vec<String>,
     /// Which configuration this is; see `reload.rs`.
@@ -119,6 +121,7 @@ impl Supervisor {
         }
         order::oneshots_first(&mut units);
         gates::make_mutual(&mut units);
+        groups::tell_members(&mut units, &config.groups);
         let names = |unit: &Unit| unit.spec.dependencies().map(String::from).collect();
         let edges = |unit: &Unit| (unit.name.clone(), names(unit));
         let (mut order, cyclic) = order::sort(&units.values().map(edges).collect());
@@ -135,6 +138,7 @@ impl Supervisor {
         let governor = Governor::new(now);
         Self {
             units,
+            groups: config.groups.clone(),
             order,
             number: 0,
             seed,

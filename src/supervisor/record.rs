@@ -210,7 +210,7 @@ impl EndRecord {
 }
 
 impl Why {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Itself,
         Self::Stop,
         Self::Again,
@@ -220,6 +220,8 @@ impl Why {
         Self::Watchdog,
         Self::Overtime,
         Self::Dependency,
+        Self::Group,
+        Self::GroupFailed,
         Self::Undeclared,
         Self::Reload,
     ];
@@ -235,6 +237,8 @@ impl Why {
             Self::Watchdog => "watchdog",
             Self::Overtime => "overtime",
             Self::Dependency => "dependency",
+            Self::Group => "group",
+            Self::GroupFailed => "group-failed",
             Self::Undeclared => "undeclared",
             Self::Reload => "reload",
         }

@@ -83,6 +83,7 @@ impl Supervisor {
                 }
             }
         }
+        self.groups = fresh.groups;
         self.number(&numbers);
         self.reorder();
         self.look_anew();
@@ -311,6 +312,8 @@ fn comes_back(why: Why) -> bool {
         | Why::Watchdog
         | Why::Overtime
         | Why::Dependency
+        | Why::Group
+        | Why::GroupFailed
         | Why::Undeclared => false,
     }
 }

@@ -27,7 +27,7 @@ impl Supervisor {
     /// Each round moves containers one step further, and all these steps lead forwards: it ends.
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
-            let expired = self.expire(now);
+            let expired = self.expire(now) | self.judge_groups(now);
             let replaced = self.replace(now);
             let followed = self.follow(now);
             // Who stops first is known when nobody follows any more.

@@ -172,10 +172,10 @@ impl Unit {
             State::Running { .. } => {
                 self.set(State::Stopping { phase: Phase::Held, why: Why::Shutdown });
             }
-            State::Stopping { phase, why: Why::Again | Why::Reload | Why::Dependency } => {
+            State::Stopping { phase, why: Why::Again | Why::Reload | Why::Dependency | Why::Group } => {
                 self.set(State::Stopping { phase, why: Why::Shutdown });
             }
-            State::Stuck { on, retry, why: Why::Again | Why::Reload | Why::Dependency } => {
+            State::Stuck { on, retry, why: Why::Again | Why::Reload | Why::Dependency | Why::Group } => {
                 self.set(State::Stuck { on, retry, why: Why::Shutdown });
             }
             State::Stopping { .. } | State::Stuck { .. } | State::Exited | State::Failed | State::Invalid => {

@@ -138,6 +138,10 @@ pub enum Why {
     Reload,
     /// It was adopted, or is there since an earlier configuration, but no configuration declares it: `exited`.
     Undeclared,
+    /// Its group is restarted: `waiting`.
+    Group,
+    /// Its group failed too often: `failed`.
+    GroupFailed,
 }
 
 /// What is left of a stuck container.

@@ -19,6 +19,7 @@ const SIGNAL_EXIT: i32 = 128;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     pub name: String,
+    pub group: Option<String>,
     pub wanted: Wanted,
     pub state: StateKind,
     pub ready: bool,
@@ -50,6 +51,7 @@ impl Supervisor {
     pub(super) fn status_of(&self, unit: &Unit) -> Status {
         Status {
             name: unit.name.clone(),
+            group: unit.spec.group.as_ref().map(|group| group.name.clone()),
             wanted: unit.wanted,
             state: unit.state.kind(),
             ready: unit.is_ready(),

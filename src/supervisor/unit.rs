@@ -16,6 +16,7 @@ use crate::config::{
 use super::backoff::Failures;
 use super::cause::{Cause, CauseKind};
 use super::event::{Exit, Outcome, StartFailure};
+use super::groups::Alarm;
 use super::state::{By, Phase, State, StateKind, Step, Wait, Wanted, Why};
 use super::up::{Check, Health};
 
@@ -32,6 +33,7 @@ pub(super) struct Spec {
     pub(super) gates: BTreeSet<Gate>,
     /// Of both sides.
     pub(super) conflicts: BTreeSet<String>,
+    pub(super) group: Option<Membership>,
     pub(super) kind: Kind,
     pub(super) timetable: Option<Timetable>,
     pub(super) run_timeout: Option<Duration>,
@@ -55,6 +57,13 @@ pub(super) struct Edge {
     pub(super) restart: bool,
     /// Not waited for, once it has shown that it does not come up.
     pub(super) required: bool,
+}
+
+/// The group that it is in, and how far back that counts failures.
+#[derive(Debug, Clone)]
+pub(super) struct Membership {
+    pub(super) name: String,
+    pub(super) window: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -103,6 +112,8 @@ pub(super) struct Unit {
     pub(super) concluded: bool,
     /// It found its gates open, and has not started since.
     pub(super) found_open: bool,
+    /// What its failure means to its group, which has not heard of it.
+    pub(super) alarm: Option<Alarm>,
     /// Whom a person started in its place.
     pub(super) made_way: Option<String>,
     /// Whom it followed down.
@@ -182,6 +193,7 @@ impl Spec {
             depends_on: depends_on.collect(),
             gates: container.gates.clone(),
             conflicts: container.conflicts.clone(),
+            group: None,
             kind: container.kind,
             timetable: container.timetable,
             run_timeout: container.run_timeout,
@@ -203,6 +215,7 @@ impl Spec {
             depends_on: Vec::new(),
             gates: BTreeSet::new(),
             conflicts: BTreeSet::new(),
+            group: None,
             kind: Kind::Service,
             timetable: None,
             run_timeout: None,
@@ -260,6 +273,7 @@ impl Unit {
             completed: false,
             concluded: false,
             found_open: false,
+            alarm: None,
             made_way: None,
             followed: None,
             end: None,

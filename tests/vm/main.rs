@@ -10,6 +10,7 @@
 mod common;
 
 mod a_bundle_is_the_container;
+mod a_group_is_one_thing;
 mod a_persons_word_counts;
 mod attaches_to_a_container;
 mod boots_and_says_so;

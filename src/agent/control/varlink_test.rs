@@ -23,6 +23,7 @@ fn container(name: &str, state: State) -> Container {
     let cause = Cause { code: Some(3), ..Cause::new(CauseKind::Exit, String::from("exit 3")) };
     Container {
         name: name.into(),
+        group: None,
         wanted: Wanted::Up,
         state,
         ready: is_running,

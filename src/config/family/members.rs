@@ -9,19 +9,34 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The keys of a container that name others: lists of names, or tables with names as keys.
-const NAMING: [&str; 2] = ["depends_on", "conflicts"];
+/// The keys that name containers, by their table: lists of names, or tables with names as keys.
+const NAMING: [(&str, &[&str]); 2] =
+    [("container", &["depends_on", "conflicts"]), ("group", &["containers"])];
 
 /// Writes the members' names in the place of their family's.
-pub(super) fn resolve(report: &mut Report<'_>, map: &mut Map, families: &Families, left: &mut usize) {
+pub(super) fn resolve(report: &mut Report<'_>, tree: &mut Map, families: &Families, left: &mut usize) {
+    for (table, keys) in NAMING {
+        let Some(Value::Table(map)) = tree.entries.get_mut(table).map(|entry| &mut entry.node.value) else {
+            continue;
+        };
+        resolve_in(report, (table, keys), map, (families, left));
+    }
+}
+
+fn resolve_in(
+    report: &mut Report<'_>,
+    (table, keys): (&str, &[&str]),
+    map: &mut Map,
+    (families, left): (&Families, &mut usize),
+) {
     for (name, entry) in &mut map.entries {
         let Value::Table(container) = &mut entry.node.value else { continue };
         if container.template {
             continue;
         }
-        for key in NAMING {
-            let Some(Entry { node, .. }) = container.entries.get_mut(key) else { continue };
-            let path = Path::keys(&["container", name, key]);
+        for key in keys {
+            let Some(Entry { node, .. }) = container.entries.get_mut(*key) else { continue };
+            let path = Path::keys(&[table, name, key]);
             let mut resolver = Resolver { report, families, left };
             match &mut node.value {
                 Value::List(items) => *items = resolver.list(&path, core::mem::take(items)),

@@ -67,7 +67,7 @@ pub(crate) fn expand(report: &mut Report<'_>, tree: &mut Map) {
         family.members = names(report, map, base, family, own, &mut room);
         make(report, map, base, family, &mut left);
     }
-    members::resolve(report, map, &families, &mut left);
+    members::resolve(report, tree, &families, &mut left);
 }
 
 /// What was found wrong in a template is said; it is no container that could be invalid.

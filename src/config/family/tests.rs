@@ -234,3 +234,12 @@ fn what_families_make_is_bounded() {
                 [the same in `x@332`, `x@333`, `x@334`, 238 more]";
     assert_eq!(check(text, &[said]).invalid.len(), 242);
 }
+
+#[test]
+fn a_family_in_a_group_or_a_conflict_is_all_of_its_members() {
+    let text = "[container.web]\nimage = 'dir:w'\nreplicas = 2\n[container.old]\nimage = 'dir:o'\nconflicts = ['web']\n\
+                [group.shop]\ncontainers = ['web']";
+    let config = config(text);
+    let wanted = ["web@1", "web@2"].map(String::from).into();
+    assert_eq!((&config.groups["shop"].containers, &config.containers["old"].conflicts), (&wanted, &wanted));
+}

@@ -7,7 +7,7 @@ use super::kinds;
 use alloc::string::ToString;
 
 static EACH_GATE: Shape = Shape::Text(&kinds::GATE);
-static EACH_NAME: Shape = Shape::Text(&kinds::NAME);
+static EACH_NAME: Shape = Shape::Text(&kinds::OTHER);
 
 pub(crate) const GATES: Key<Container> = Key::new(
     "gates",

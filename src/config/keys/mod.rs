@@ -4,6 +4,7 @@ mod container;
 mod depends;
 mod devices;
 mod gates;
+mod group;
 mod health;
 mod host;
 mod kinds;
@@ -46,6 +47,13 @@ pub(crate) static ROOT: Keys<Config> = Keys {
             "[volume.data]",
             "What containers keep and share: one table a volume.",
             take_volumes,
+        ),
+        Key::new(
+            "group",
+            Shape::Map { name: &kinds::NAME, value: &Shape::Table(&group::GROUP) },
+            "[group.shop]",
+            "Containers that are one thing: one table a group.",
+            group::take,
         ),
     ],
     refused: refused::ROOT,

@@ -16,7 +16,7 @@ const SHORTEST_DELAY: Duration = Duration::from_millis(10);
 /// Nobody waits longer than a day for a restart.
 const LONGEST_DELAY: Duration = Duration::from_secs(86_400);
 /// Failures older than a year are history.
-const LONGEST_WINDOW: Duration = Duration::from_secs(365 * 86_400);
+pub(crate) const LONGEST_WINDOW: Duration = Duration::from_secs(365 * 86_400);
 
 pub(crate) static RESTART: Text = Text {
     what: "a restart policy",
@@ -74,6 +74,7 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
                 words: &[
                     word("hold", "It is tried again at `max_delay`, for ever."),
                     word("fail", "It is `failed`, until a person starts it."),
+                    word("restart-group", "All containers of its group are stopped, and started again."),
                     word("reboot", "The machine is rebooted, unless it was booted in the last ten minutes."),
                 ],
                 refused: &[],
@@ -81,11 +82,7 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
             "restart_policy = { max_attempts = 5, then = \"fail\" }",
             "What happens when the failure budget is spent.",
             |node, policy: &mut RestartPolicy| {
-                policy.then = match node.text() {
-                    Some("fail") => Exhausted::Fail,
-                    Some("reboot") => Exhausted::Reboot,
-                    Some(_) | None => Exhausted::Hold,
-                };
+                policy.then = exhausted(node);
             },
         )
         .default("\"hold\""),
@@ -97,6 +94,15 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
     ],
     rules: &[delays_ascend],
 };
+
+pub(crate) fn exhausted(node: &Node) -> Exhausted {
+    match node.text() {
+        Some("fail") => Exhausted::Fail,
+        Some("restart-group") => Exhausted::RestartGroup,
+        Some("reboot") => Exhausted::Reboot,
+        Some(_) | None => Exhausted::Hold,
+    }
+}
 
 /// The policy, and how many failures are too many.
 fn read(text: &str) -> Result<(Restart, Option<u32>), Mistake> {

@@ -3,6 +3,7 @@
 mod conflicts;
 mod cycle;
 mod depends;
+mod groups;
 mod mounts;
 mod network;
 mod totals;
@@ -15,6 +16,7 @@ use super::tree::{Entry, Map, Node, Path, Place};
 pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
     depends::check(report, tree, config);
     conflicts::check(report, tree, config);
+    groups::check(report, tree, config);
     mounts::check(report, tree, config);
     network::check(report, tree, config);
     totals::check(report, tree, config);

@@ -5,6 +5,7 @@ pub(super) mod declared;
 mod dependencies;
 mod gates;
 mod governor;
+mod groups;
 mod health;
 mod invalid;
 mod persons;
