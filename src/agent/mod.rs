@@ -52,6 +52,7 @@ mod saving;
 mod sent;
 mod serving;
 mod sessions;
+mod sockets;
 mod stdio;
 mod store;
 mod streams;
@@ -92,6 +93,7 @@ use reload::Reloading;
 use rises::Rises;
 use saving::Saving;
 use sessions::Sessions;
+use sockets::Sockets;
 use streams::LogStream;
 use telling::EventStream;
 use tending::Backlogs;
@@ -107,6 +109,7 @@ struct Agent {
     boot: Boot,
     /// Living, starting and not yet cleaned containers; the key is in their tokens.
     runs: BTreeMap<u32, Run>,
+    sockets: Sockets,
     next_run: u32,
     compiled: Compiled,
     /// Slots of the id ranges, by name.
@@ -195,6 +198,7 @@ impl Agent {
             config,
             boot,
             runs: BTreeMap::new(),
+            sockets: Sockets::default(),
             next_run: 0,
             compiled: Compiled::default(),
             events: VecDeque::new(),
@@ -254,6 +258,7 @@ impl Agent {
                 Some(Token::Ledger) => self.hear(now),
                 Some(Token::Report(run)) => self.report(run),
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
+                Some(Token::Socket(socket)) => self.connected(socket),
                 Some(Token::Control) => self.serve(now),
                 Some(Token::Kmsg) => self.consoles.pass_on(),
                 Some(Token::Log) => self.hear_logger(),
@@ -295,18 +300,6 @@ impl Agent {
         self.keep_phases();
         self.tell_events(now);
         Ok(())
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        let starts = self.runs.values().filter_map(Run::deadline);
-        let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
-        let devices = self.boot.devices.deadline();
-        let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
-        let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
-        let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
-        let helpers = helpers.chain(self.reloading.deadline()).chain(self.forwarding.deadline());
-        starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
     /// Tells the core everything and does what it asks, until nothing is left of either.
@@ -391,6 +384,7 @@ impl Agent {
             }
             Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
+            Effect::Listen { name } => self.listen(&name),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
     }

@@ -10,6 +10,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable};
+use super::socket::{Socket, StartBy};
 
 /// Everything an appliance declares.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -113,6 +114,8 @@ pub struct Container {
     pub hostname: String,
     pub network_mode: NetworkMode,
     pub depends_on: BTreeMap<String, Dependency>,
+    pub sockets: Vec<Socket>,
+    pub start: StartBy,
     pub kind: Kind,
     /// `None`: it runs from boot on.
     pub timetable: Option<Timetable>,

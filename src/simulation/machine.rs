@@ -5,6 +5,8 @@
 //! `src/agent/mod.rs` does it. A new effect of the core is one arm of [`Machine::perform`], and what may go
 //! wrong with it a field of [`Play`].
 
+mod hearing;
+
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
@@ -232,20 +234,6 @@ impl<C: Core> Machine<C> {
         }
     }
 
-    /// What comes over sockets comes before what is reaped.
-    fn hear(&mut self, at: Duration) {
-        let due: Vec<(Duration, Event)> = self.later.extract_if(.., |(when, _)| *when <= at).collect();
-        for (when, event) in due {
-            let name = match &event {
-                Event::Notified { name, .. } | Event::Probed { name, .. } => name,
-                _ => continue,
-            };
-            let (heard, next) = self.live.get(name).map_or((false, None), |live| live.says(when, &event));
-            self.later.extend(next);
-            self.events.extend(heard.then_some(event));
-        }
-    }
-
     fn happen_to(&mut self, name: &str, at: Duration) {
         let Some(live) = self.live.get_mut(name) else { return };
         let event = live.happen(at);
@@ -267,11 +255,6 @@ impl<C: Core> Machine<C> {
                 self.save(&name);
             }
         }
-    }
-
-    /// What containers would say until then is not said.
-    pub fn later_is_lost_until(&mut self, end: Duration) {
-        self.later.retain(|(at, _)| *at > end);
     }
 
     /// Its program ends so, now. False: none runs.
@@ -309,6 +292,7 @@ impl<C: Core> Machine<C> {
                 // Nothing was ever made, or all is gone: that is empty as well.
                 None => self.events.push_back(Event::Emptied { name, generation }),
             },
+            Effect::Listen { name } => self.listen(name),
             Effect::Save { name } => self.save(&name),
             Effect::Probe { name, generation, number, .. } => {
                 let answer =
@@ -364,8 +348,8 @@ impl<C: Core> Machine<C> {
         }
         self.events.clear();
         self.effects.clear();
-        // Probes end with who asked for them; what containers say waits for the next one.
-        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. }));
+        // Probes end with who asked for them, and so does a look at sockets; what containers say waits for the next one.
+        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. } | Event::Connected { .. }));
         self.disk.forget();
         self.live.values_mut().for_each(Live::orphaned);
         self.pass_unseen(gone);

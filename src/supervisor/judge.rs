@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::config::{EndPattern, Exhausted, Restart, Sentence};
+use crate::config::{EndPattern, Exhausted, Restart, Sentence, StartBy};
 
 use super::backoff;
 use super::cause::{Cause, CauseKind};
@@ -108,6 +108,9 @@ impl Unit {
             Some(Sentence::Restart) if verdict == Verdict::Clean => return self.back_off(court),
             Some(Sentence::Restart) => return self.fail(court),
             Some(Sentence::Success) | None => {}
+        }
+        if verdict == Verdict::Clean && self.spec.start == StartBy::Connection {
+            return self.wait_for_connection(court.now);
         }
         if let Some(table) = self.spec.timetable
             && (verdict == Verdict::Clean || verdict == Verdict::Failure && self.spec.restart == Restart::No)

@@ -28,6 +28,7 @@ mod event;
 mod facts;
 mod governor;
 mod judge;
+mod listen;
 mod notice;
 mod order;
 mod plan;
@@ -203,6 +204,8 @@ impl Supervisor {
                 let seed = self.seed;
                 self.about(now, &name, generation, |unit, at| unit.probed(at, seed, number, answer))
             }
+            Event::Connected { name } => self.connected(now, &name),
+            Event::ListenFailed { name, failure } => self.listen_failed(now, &name, failure),
             Event::Paused { name, paused } => self.pause(now, &name, paused),
             Event::StartFailed { name, generation, failure } => {
                 self.about(now, &name, generation, |unit, at| unit.start_failed(at, failure))

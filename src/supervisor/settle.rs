@@ -14,6 +14,7 @@ use super::governor::MAX_IN_FLIGHT;
 use super::order;
 use super::state::{By, Phase, Remains, State, StateKind, Wait, Why};
 use super::unit::{End, Unit};
+use crate::config::StartBy;
 
 /// How long a killed container may take to be gone before it is called stuck. A killed process goes
 /// in milliseconds; one that does not is waiting for a device.
@@ -35,6 +36,7 @@ impl Supervisor {
                 break;
             }
         }
+        self.begin_to_listen();
         self.start_waiting(now);
         self.ask_probes(now);
     }
@@ -105,8 +107,10 @@ impl Supervisor {
                 let counts = !self.safe && self.shutdown.is_none();
                 unit.overdue(since, up, now).filter(|_| counts)
             }
-            State::Waiting { since, on: Wait::Time(until), .. } => {
-                (now >= until).then_some(State::Waiting { since, by: By::Schedule, on: Wait::Turn })
+            State::Waiting { since, by, on: Wait::Time(until) } => {
+                // One that connects again is not made to do so once more.
+                let by = if by == By::Connection { by } else { By::Schedule };
+                (now >= until).then_some(State::Waiting { since, by, on: Wait::Turn })
             }
             State::Waiting { .. } | State::Exited | State::Failed | State::Invalid => None,
         }
@@ -182,8 +186,11 @@ impl Supervisor {
         match (by, on) {
             (_, Wait::Time(until)) => return Some(Wait::Time(until)),
             _ if !self.booted => return Some(Wait::Boot),
-            (By::Boot | By::Policy | By::Schedule, _) if self.safe => return Some(Wait::Resume),
-            (By::Boot | By::Policy | By::Schedule | By::Person, _) => {}
+            (By::Boot | By::Policy | By::Schedule | By::Connection, _) if self.safe => {
+                return Some(Wait::Resume);
+            }
+            (By::Boot, _) if unit.spec.start == StartBy::Connection => return Some(Wait::Connection),
+            (By::Boot | By::Policy | By::Schedule | By::Connection | By::Person, _) => {}
         }
         let mut unsatisfied = order::unsatisfied(&self.units, unit);
         unsatisfied.next().map(|_| Wait::Dependencies)
@@ -197,7 +204,10 @@ impl Supervisor {
     pub(super) fn turn_timeout(&self) -> Option<Duration> {
         let waits = |unit: &Unit| match unit.state {
             State::Waiting { on: Wait::Turn, .. } => true,
-            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Time(_), .. }
+            State::Waiting {
+                on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Time(_) | Wait::Connection,
+                ..
+            }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -239,7 +249,7 @@ impl Unit {
     fn begin(&mut self, now: Duration) {
         let again_by_itself = match self.state {
             State::Waiting { by: By::Policy, .. } => true,
-            State::Waiting { by: By::Boot | By::Person | By::Schedule, .. }
+            State::Waiting { by: By::Boot | By::Person | By::Schedule | By::Connection, .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }

@@ -40,6 +40,8 @@ pub struct Status {
     pub next_start: Option<Duration>,
     /// How the last generation ended, 128 + n for signal n; none while one is alive.
     pub exit_code: Option<i32>,
+    /// It waits for somebody to connect.
+    pub listens: bool,
     /// The containers that must come up before it starts, or go down before it stops.
     pub waits_for: Vec<String>,
 }
@@ -75,6 +77,7 @@ impl Supervisor {
                 Exit::Code(code) => code,
                 Exit::Signal(signal) => signal.saturating_add(SIGNAL_EXIT),
             }),
+            listens: unit.listens(),
             waits_for: self.waits_for(unit),
         }
     }
@@ -83,7 +86,7 @@ impl Supervisor {
     pub fn have_come_up(&self) -> bool {
         self.units.values().all(|unit| match unit.state {
             State::Starting { .. } => false,
-            State::Waiting { on: Wait::Time(_), .. } => true,
+            State::Waiting { on: Wait::Time(_) | Wait::Connection, .. } => true,
             State::Waiting { .. } => order::unsatisfied(&self.units, unit).next().is_some(),
             State::Running { .. }
             | State::Stopping { .. }
@@ -102,7 +105,10 @@ impl Supervisor {
                 let first = order::unsatisfied(&self.units, unit).next();
                 first.map(|edge| order::dependency_cause(&self.units, edge))
             }
-            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_), .. }
+            State::Waiting {
+                on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_) | Wait::Connection,
+                ..
+            }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -116,7 +122,7 @@ impl Supervisor {
 
     fn waits_for(&self, unit: &Unit) -> Vec<String> {
         match unit.state {
-            State::Waiting { on: Wait::Time(_), .. } => Vec::new(),
+            State::Waiting { on: Wait::Time(_) | Wait::Connection, .. } => Vec::new(),
             State::Waiting { .. } => {
                 order::unsatisfied(&self.units, unit).map(|edge| edge.name.clone()).collect()
             }

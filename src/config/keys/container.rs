@@ -7,10 +7,13 @@ use super::super::model::{
     Seccomp, UserNamespace,
 };
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
+use super::super::socket::StartBy;
 use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
-use super::{depends, devices, health, host, limits, mounts, process, restart, rules, schedule, security};
+use super::{
+    depends, devices, health, host, limits, mounts, process, restart, rules, schedule, security, sockets,
+};
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -171,6 +174,8 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
              instances is all of them.",
             depends::take,
         ),
+        sockets::SOCKETS,
+        sockets::START,
         health::TYPE,
         schedule::SCHEDULE,
         schedule::EVERY,
@@ -298,6 +303,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         depends::no_dependency_twice,
         health::lives_consistently,
         schedule::one_timetable,
+        sockets::sockets_fit,
         process::no_capability_in_both,
         process::no_variable_twice,
         process::no_shell,
@@ -330,6 +336,8 @@ impl Container {
             hostname: name.replace('@', "-"),
             network_mode: NetworkMode::None,
             depends_on: BTreeMap::new(),
+            sockets: Vec::new(),
+            start: StartBy::Boot,
             kind: Kind::Service,
             timetable: None,
             run_timeout: None,

@@ -4,6 +4,7 @@ mod cycle;
 mod depends;
 mod mounts;
 mod network;
+mod sockets;
 mod totals;
 
 use super::model::Config;
@@ -15,6 +16,7 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
     depends::check(report, tree, config);
     mounts::check(report, tree, config);
     network::check(report, tree, config);
+    sockets::check(report, tree, config);
     totals::check(report, tree, config);
 }
 

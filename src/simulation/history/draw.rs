@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use super::{Act, Ask, History, NAMES, UnitPlan};
 use crate::config::{
-    Condition, Dependency, Exhausted, HealthCheck, OnFailure, Probe, Readiness, Restart, RestartPolicy, Test,
+    Condition, Dependency, Exhausted, HealthCheck, OnFailure, Probe, Readiness, Restart, RestartPolicy,
+    StartBy, Test,
 };
 use crate::simulation::disk::Saves;
 use crate::simulation::lot::Lot;
@@ -43,6 +44,7 @@ fn unit(lot: &mut Lot) -> UnitPlan {
         ready: lot.one_of(Readiness::Started, &[Readiness::Started, Readiness::Notify, Readiness::Healthy]),
         check: lot.once_in(3).then(|| check(lot)),
         watchdog: lot.once_in(8).then_some(s(15)),
+        start: if lot.once_in(5) { StartBy::Connection } else { StartBy::Boot },
         restart: lot.one_of(Restart::No, &[Restart::Always, Restart::OnFailure, Restart::UnlessStopped]),
         policy: policy(lot),
         grace: lot.one_of(s(0), &[s(1), s(20)]),
@@ -108,6 +110,8 @@ fn play(lot: &mut Lot) -> Play {
     let ends = (lot.one_of(ms(0), &[ms(50), s(3), s(70)]), lot.one_of(Exit::Code(0), &exits));
     let start = lot.one_of(ms(10), &[ms(0), s(2)]);
     Play {
+        connects: lot.one_of(Some(ms(0)), &[Some(ms(70)), Some(s(4)), Some(s(40)), None]),
+        deaf: lot.once_in(20),
         start: if lot.once_in(10) { lot.one_of(NEVER, &[s(100)]) } else { start },
         fails: lot.once_in(5).then(|| lot.one_of(Fault::Transient, &[Fault::Permanent])),
         reaches_barrier: !lot.once_in(3),
@@ -203,6 +207,7 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
         found.push(unit(|it| it.check = None));
         found.push(unit(|it| it.ready = Readiness::Started));
         found.push(unit(|it| it.watchdog = None));
+        found.push(unit(|it| it.start = StartBy::Boot));
         found.push(unit(|it| it.edge.restart = false));
         found.push(unit(|it| it.restart = Restart::No));
         found.push(unit(|it| it.plays.iter_mut().for_each(plainer)));
@@ -217,7 +222,9 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
 /// One thing less that is out of the ordinary.
 fn plainer(play: &mut Play) {
     let usual = Play::default();
-    if play.signal != usual.signal {
+    if play.deaf {
+        play.deaf = false;
+    } else if play.signal != usual.signal {
         play.signal = usual.signal;
     } else if play.kill != usual.kill {
         play.kill = usual.kill;

@@ -19,7 +19,7 @@ use super::lot::Lot;
 use super::machine::{Machine, Safe};
 use super::play::{Play, failure};
 use super::promise::{Breach, Promise};
-use crate::config::{Config, Container, Dependency, HealthCheck, Readiness, Restart, RestartPolicy};
+use crate::config::{Config, Container, Dependency, HealthCheck, Readiness, Restart, RestartPolicy, StartBy};
 use crate::supervisor::{Event, Exit, Fault, Notice, Outcome, Probed};
 
 use shrink::shrink;
@@ -55,6 +55,7 @@ struct UnitPlan {
     ready: Readiness,
     check: Option<HealthCheck>,
     watchdog: Option<Duration>,
+    start: StartBy,
     restart: Restart,
     policy: RestartPolicy,
     grace: Duration,
@@ -150,6 +151,7 @@ impl History {
             container.ready_timeout = READY_TIMEOUT;
             container.healthcheck = unit.check.clone().unwrap_or_default();
             container.watchdog = unit.watchdog;
+            container.start = unit.start;
             for (bit, dependency) in NAMES.iter().enumerate().take(config.containers.len()) {
                 if unit.depends_on & (1 << bit) != 0 {
                     container.depends_on.insert(dependency.to_string(), unit.edge);
@@ -272,7 +274,11 @@ impl fmt::Display for History {
             let above = NAMES.iter().enumerate().filter(|(bit, _)| unit.depends_on & (1 << bit) != 0);
             let above: Vec<&str> = above.map(|(_, name)| *name).take_while(|it| *it < name).collect();
             writeln!(f, "{name}: depends_on {above:?}, restart {:?}, grace {:?}", unit.restart, unit.grace)?;
-            writeln!(f, "    {:?} {:?} {:?} {:?}", unit.edge, unit.ready, unit.check, unit.watchdog)?;
+            writeln!(
+                f,
+                "    {:?} {:?} {:?} {:?} {:?}",
+                unit.edge, unit.ready, unit.check, unit.watchdog, unit.start
+            )?;
             writeln!(f, "    {:?}", unit.policy)?;
             for play in &unit.plays {
                 writeln!(f, "    {play:?}")?;

@@ -104,6 +104,8 @@ impl Watch {
                 Probed::Failed { .. } => shadow.failed = true,
                 Probed::NotMade { .. } => {}
             }),
+            Event::Connected { name } => self.of(name, Shadow::is_wished_for),
+            Event::ListenFailed { name, .. } => self.of(name, Shadow::cannot_listen),
             Event::Paused { .. }
             | Event::Created { .. }
             | Event::CleanFailed { .. }
@@ -160,6 +162,7 @@ impl Watch {
                 self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
+            Effect::Listen { name } => self.of(name, |shadow| shadow.listened = true),
             Effect::Save { .. }
             | Effect::Forget { .. }
             | Effect::Changed { .. }
@@ -178,6 +181,7 @@ impl Watch {
     fn check_start<C: Core>(&mut self, view: &View<'_, C>, name: &str, generation: u64) {
         let Some(shadow) = self.shadows.get(name) else { return };
         let asked = self.shutdown.is_none() && (!self.safe || shadow.start_owed) && !shadow.unusable;
+        let asked = asked && (shadow.may_start || shadow.start_owed);
         let later = generation > shadow.generation;
         let alone = !shadow.there && !view.live.contains_key(name);
         let mut edges = shadow.depends_on.iter();
@@ -197,6 +201,7 @@ impl Watch {
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
+            (shadow.listened, shadow.may_start) = (false, !shadow.by_connection);
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
         });
     }
@@ -250,6 +255,8 @@ impl Watch {
         shadow.there = false;
         let (word, end) = (shadow.word.take(), shadow.end.take());
         let unclear = shadow.own || shadow.ruled || !shadow.certain;
+        let well = word.is_none() && end == Some(Ending::Clean) && !unclear;
+        shadow.may_start |= !well;
         match (word, end, unclear || self.shutdown.is_some()) {
             (None, Some(Ending::Clean), false) => (shadow.completed, shadow.concluded) = (true, true),
             (None, Some(Ending::Failure), false) => (shadow.completed, shadow.concluded) = (false, true),
@@ -269,6 +276,7 @@ impl Watch {
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
             _ if unclear => return,
+            (None, Some(Ending::Clean), _) if shadow.by_connection => &[Waiting],
             (None, Some(Ending::Clean), Restart::No | Restart::OnFailure) => &[Exited],
             (None, Some(Ending::Failure), Restart::No) => &[Failed],
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
@@ -297,6 +305,7 @@ impl Watch {
             (shadow.completed, shadow.concluded, shadow.own) = (false, false, false);
             shadow.wanted = Wanted::Up;
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
+            (shadow.listened, shadow.may_start) = (false, !shadow.by_connection);
             // Only one whose record says so was ever made.
             (shadow.end, shadow.generation) = (None, 0);
         }
@@ -323,6 +332,9 @@ impl Watch {
             (shadow.completed, shadow.concluded) = (record.completed, record.concluded);
             shadow.ran = record.ran || ready;
             shadow.own = goes_down && shadow.word.is_none();
+            // One that waited for nothing but a connection does so again; one whose time comes was connected to.
+            let waited = kind == Some(StateKind::Waiting) && record.until().is_none();
+            shadow.may_start |= !waited && kind != Some(StateKind::Invalid);
             shadow.signalled |= record.phase.as_deref() == Some("term");
         });
     }

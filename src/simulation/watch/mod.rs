@@ -125,6 +125,9 @@ impl Watch {
                 due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
             }
             State::Waiting { on: Wait::Time(until), .. } => timed(until),
+            State::Waiting { on: Wait::Connection, .. } => {
+                shadows.get(name).is_some_and(|shadow| shadow.by_connection && shadow.listened)
+            }
             State::Stopping { phase: Phase::Held, .. } => {
                 let stops = |name: &String| view.kind(name) == Some(StateKind::Stopping);
                 !waits_for.is_empty() && waits_for.iter().all(stops)

@@ -5,7 +5,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::{Condition, Config, Container, Dependency, Readiness, Restart, RestartPolicy, Test};
+use crate::config::{
+    Condition, Config, Container, Dependency, Readiness, Restart, RestartPolicy, StartBy, Test,
+};
 use crate::supervisor::{Health, Record, StateKind, Status, Wanted};
 
 #[derive(Debug)]
@@ -17,6 +19,10 @@ pub(super) struct Shadow {
     pub(super) watched: bool,
     /// It has rules of its own for what follows an end.
     pub(super) ruled: bool,
+    /// Its first connection is what starts it: it was asked to wait for one, and there may be a reason to start it.
+    pub(super) by_connection: bool,
+    pub(super) listened: bool,
+    pub(super) may_start: bool,
     pub(super) restart: Restart,
     pub(super) policy: RestartPolicy,
     /// All that depend on it, through others too.
@@ -71,6 +77,9 @@ impl Shadow {
             probed: matches!(declared.healthcheck.test, Some(Test::Probe(_))),
             watched: declared.watchdog.is_some(),
             ruled: !declared.restart_rules.is_empty(),
+            by_connection: declared.start == StartBy::Connection,
+            listened: false,
+            may_start: declared.start == StartBy::Boot,
             restart: declared.restart,
             policy: declared.restart_policy,
             dependents: dependents(config, name),
@@ -100,7 +109,7 @@ impl Shadow {
         let fulfilled = match edge.condition {
             // Who follows it down has to find it up.
             Condition::Started if edge.restart => status.ready,
-            Condition::Started => self.ran,
+            Condition::Started => self.ran || status.listens,
             Condition::Healthy => status.health == Health::Healthy,
             Condition::Completed => self.completed,
         };
@@ -114,6 +123,17 @@ impl Shadow {
             Readiness::Started | Readiness::Healthy => false,
         };
         lost || silent || self.watched || (self.probed && self.failed)
+    }
+
+    /// Somebody has connected to it.
+    pub(super) fn is_wished_for(&mut self) {
+        (self.listened, self.may_start) = (false, true);
+    }
+
+    /// It is tried again, as after any failure.
+    pub(super) fn cannot_listen(&mut self) {
+        self.is_wished_for();
+        (self.ran, self.completed, self.concluded) = (false, false, true);
     }
 
     pub(super) fn believe(&mut self, record: Option<Record>) {
