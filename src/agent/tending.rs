@@ -5,7 +5,6 @@ use std::time::Duration;
 use orlop::ledger::Frame;
 
 use super::helpers::Heard;
-use super::launch::Run;
 use super::{Agent, Token, say};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
@@ -24,19 +23,6 @@ fn interest(is_behind: bool) -> Interest {
 }
 
 impl Agent {
-    /// When it has to wake up, if nothing comes before.
-    pub fn deadline(&self) -> Option<Duration> {
-        let starts = self.runs.values().filter_map(Run::deadline);
-        let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
-        let devices = self.boot.devices.deadline();
-        let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
-        let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
-        let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
-        let helpers = helpers.chain(self.reloading.deadline()).chain(self.forwarding.deadline());
-        starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
-    }
-
     pub fn look_after_helpers(&mut self, now: Duration) {
         self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
         self.watch_kmsg();

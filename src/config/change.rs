@@ -73,6 +73,8 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         declared_at "" None,
         labels "labels" None,
         depends_on "depends_on" Live,
+        gates "gates" Live,
+        conflicts "conflicts" Live,
         ready_timeout "ready_timeout" Live,
         run_timeout "run_timeout" Live,
         healthcheck "healthcheck" Live,
@@ -85,7 +87,6 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         limits "" None,
         log "" None,
         sockets "sockets" Restart,
-        // A fact of who waits; one that runs does so until its end.
         start "start" Live,
         kind "type" Restart,
         // One that waits for its time waits for another; a run under way goes on.

@@ -45,7 +45,7 @@ pub use reference::reference;
 pub use schema::schema;
 pub use socket::*;
 pub use sysctl::{SysctlOwner, sysctl_owner};
-pub use value::cron::Cron;
+pub use value::cron::{Cron, parse as cron};
 
 use alloc::format;
 use alloc::string::String;

@@ -3,13 +3,15 @@
 //! Every field is what the machine will do, with the default already filled in; what was typed,
 //! and where, lives only in the diagnostics. Sizes are bytes, times are [`Duration`]s.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable};
+use super::life::{
+    Dependency, Gate, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable,
+};
 use super::socket::{Socket, StartBy};
 
 /// Everything an appliance declares.
@@ -116,6 +118,10 @@ pub struct Container {
     pub depends_on: BTreeMap<String, Dependency>,
     pub sockets: Vec<Socket>,
     pub start: StartBy,
+    /// All of them are open when it starts.
+    pub gates: BTreeSet<Gate>,
+    /// Never up at the same time, whoever says so.
+    pub conflicts: BTreeSet<String>,
     pub kind: Kind,
     /// `None`: it runs from boot on.
     pub timetable: Option<Timetable>,

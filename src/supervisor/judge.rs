@@ -65,7 +65,10 @@ impl Unit {
             return cause.clone();
         }
         match (why, &self.end) {
-            (Why::Stop, _) => Cause::stopped_by_person(self.exit()),
+            (Why::Stop, _) => self.made_way.as_deref().map_or_else(
+                || Cause::stopped_by_person(self.exit()),
+                |name| Cause::made_way(name, self.exit()),
+            ),
             (Why::Reload, _) => Cause::reloaded(self.exit()),
             (Why::Again, _) => Cause::restarted_by_person(self.exit()),
             (Why::Shutdown, _) => Cause::shutdown(self.exit()),
@@ -110,7 +113,11 @@ impl Unit {
             Some(Sentence::Success) | None => {}
         }
         if verdict == Verdict::Clean && self.spec.start == StartBy::Connection {
-            return self.wait_for_connection(court.now);
+            return match self.end {
+                // Whoever connected is still there, and what was in the way may be.
+                Some(End::NotStarted { .. }) => self.back_off(court),
+                Some(End::Exited { .. } | End::Unseen { .. }) | None => self.wait_for_connection(court.now),
+            };
         }
         if let Some(table) = self.spec.timetable
             && (verdict == Verdict::Clean || verdict == Verdict::Failure && self.spec.restart == Restart::No)

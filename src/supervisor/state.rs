@@ -96,6 +96,10 @@ pub enum Wait {
     Resume,
     /// The containers in `waits_for`.
     Dependencies,
+    /// The containers in `waits_for`, which it is in conflict with.
+    Conflict,
+    /// The machine: `Gates`, for which it is looked at until then.
+    Gates,
     /// The governor of starts.
     Turn,
     /// The next of its times, or of those who ask too often.
@@ -199,7 +203,14 @@ impl State {
             Self::Running { up, .. } => up.deadline(),
             Self::Waiting { on: Wait::Time(until), .. } => Some(*until),
             Self::Waiting {
-                on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Turn | Wait::Connection,
+                on:
+                    Wait::Boot
+                    | Wait::Resume
+                    | Wait::Dependencies
+                    | Wait::Conflict
+                    | Wait::Gates
+                    | Wait::Turn
+                    | Wait::Connection,
                 ..
             }
             | Self::Exited

@@ -70,3 +70,4 @@ mod upgrade;
 mod user_namespace_is_in_force;
 mod varlink;
 mod volumes_are_shared_and_kept;
+mod waits_for_the_machine;

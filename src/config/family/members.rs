@@ -10,7 +10,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The keys of a container that name others: lists of names, or tables with names as keys.
-const NAMING: [&str; 1] = ["depends_on"];
+const NAMING: [&str; 2] = ["depends_on", "conflicts"];
 
 /// Writes the members' names in the place of their family's.
 pub(super) fn resolve(report: &mut Report<'_>, map: &mut Map, families: &Families, left: &mut usize) {

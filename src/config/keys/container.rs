@@ -12,9 +12,10 @@ use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
 use super::{
-    depends, devices, health, host, limits, mounts, process, restart, rules, schedule, security, sockets,
+    depends, devices, gates, health, host, limits, mounts, process, restart, rules, schedule, security,
+    sockets,
 };
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -176,6 +177,8 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         ),
         sockets::SOCKETS,
         sockets::START,
+        gates::GATES,
+        gates::CONFLICTS,
         health::TYPE,
         schedule::SCHEDULE,
         schedule::EVERY,
@@ -338,6 +341,8 @@ impl Container {
             depends_on: BTreeMap::new(),
             sockets: Vec::new(),
             start: StartBy::Boot,
+            gates: BTreeSet::new(),
+            conflicts: BTreeSet::new(),
             kind: Kind::Service,
             timetable: None,
             run_timeout: None,

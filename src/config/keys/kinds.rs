@@ -4,7 +4,7 @@ use super::super::diagnostic::Mistake;
 use super::super::shape::{Shape, Text};
 use super::super::tree::Node;
 use super::super::value::{
-    address, capability, cpuset, device, environment, forward, mount, name, path, rlimit,
+    address, capability, cpuset, device, environment, forward, gate, mount, name, path, rlimit,
 };
 use super::super::value::{signal, size, socket, time, user, words};
 use alloc::format;
@@ -88,6 +88,7 @@ pub(crate) static DEVICE_TARGET: Text =
     text("a path below /dev", "^/dev/.", |text| device::target(text).map(drop));
 pub(crate) static DEVICE_ACCESS: Text =
     text("letters of \"rwm\"", "^[rwm]{1,3}$", |text| device::access(text).map(drop));
+pub(crate) static GATE: Text = text("a gate", gate::PATTERN, |text| gate::gate(text).map(drop));
 pub(crate) static RLIMIT: Text = text("a resource limit's name", rlimit::PATTERN, rlimit::check);
 pub(crate) static CPUSET: Text = text("a list of CPUs like \"0-1,4\"", cpuset::PATTERN, cpuset::check);
 pub(crate) static DEVICE: Text = text("a device like \"/dev/vda\"", "^/dev/.", |text| {

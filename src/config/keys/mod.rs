@@ -3,6 +3,7 @@
 mod container;
 mod depends;
 mod devices;
+mod gates;
 mod health;
 mod host;
 mod kinds;

@@ -1,5 +1,6 @@
 //! What must hold between tables: names that are used and names that exist.
 
+mod conflicts;
 mod cycle;
 mod depends;
 mod mounts;
@@ -14,6 +15,7 @@ use super::tree::{Entry, Map, Node, Path, Place};
 /// `tree` is what `config` was taken from. What is wrong in the host's part is taken out of `config`.
 pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
     depends::check(report, tree, config);
+    conflicts::check(report, tree, config);
     mounts::check(report, tree, config);
     network::check(report, tree, config);
     sockets::check(report, tree, config);

@@ -4,6 +4,7 @@ mod adoption;
 mod connections;
 pub(super) mod declared;
 mod dependencies;
+mod gates;
 mod governor;
 mod health;
 mod invalid;
