@@ -14,6 +14,7 @@ use super::ledger::exit_of;
 use super::ledger::{Fds, Table};
 use super::logs::{Rings, of_syslog, slot_of, syslog_of};
 use super::notices;
+use super::sockets;
 use super::stdio::{Ends, Input};
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
@@ -54,6 +55,9 @@ impl Agent {
                 }
                 Kind::Helper => self.adopt_helper(&child, ended, fds, now),
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
+                Kind::Listener if let Some(key) = sockets::of(&child) => {
+                    self.sockets.adopt(key, fds, &mut self.ledger);
+                }
                 Kind::Listener => match of_syslog(child.cookie) {
                     Some(cookie) => {
                         syslogs.extend(fds.into_iter().flatten().next().map(|socket| (cookie, socket)))
@@ -73,6 +77,7 @@ impl Agent {
             run.input = inputs.remove(&run.cookie).flatten();
         }
         self.adopt_notices(said);
+        self.open_sockets();
         self.adopt_paused();
         self.tell_clock();
         self.events.push_back(Event::Booted);

@@ -211,6 +211,7 @@ impl Agent {
                 .filter(|_| running)
                 .map(|started| now.saturating_sub(started).as_millis() as u64),
             paused: status.paused,
+            listens: status.listens,
         }
     }
 
@@ -228,6 +229,7 @@ impl Agent {
                 self.compiled.images.find(&container.image).map(|image| image.defaults).unwrap_or_default();
             details.command = arguments(container, &image);
             details.labels = container.labels.clone();
+            details.sockets = container.sockets.iter().map(|it| it.listen.to_string()).collect();
             (details.tty, details.stdin_open) = (container.tty, container.stdin_open);
             details.memory_limit_bytes = container.limits.memory;
         }

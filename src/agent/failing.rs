@@ -17,6 +17,24 @@ pub fn fault(errno: i32) -> Fault {
     if transient.iter().any(|known| *known as i32 == errno) { Fault::Transient } else { Fault::Permanent }
 }
 
+/// The supervisor died between the barrier and the program: nobody's failure.
+pub fn cut_off() -> StartFailure {
+    StartFailure {
+        step: "start".into(),
+        object: "the container".into(),
+        errno: 0,
+        text: "the supervisor was restarted meanwhile".into(),
+        fault: Fault::Transient,
+    }
+}
+
+/// As the core has it.
+pub fn start_failure(failure: Failure) -> StartFailure {
+    let Failure { step, object, errno } = failure;
+    let text = if errno == 0 { String::new() } else { Errno::from_raw(errno).desc().to_owned() };
+    StartFailure { step, object, errno, text, fault: fault(errno) }
+}
+
 impl Agent {
     /// What became of a container is declared to be a reason.
     pub fn reboot_for(&mut self, name: &str, now: Duration) {
@@ -25,9 +43,7 @@ impl Agent {
     }
 
     pub fn start_failed(&mut self, name: &str, generation: u64, failure: Failure) {
-        let Failure { step, object, errno } = failure;
-        let text = if errno == 0 { String::new() } else { Errno::from_raw(errno).desc().to_owned() };
-        let failure = StartFailure { step, object, errno, text, fault: fault(errno) };
+        let failure = start_failure(failure);
         self.events.push_back(Event::StartFailed { name: name.into(), generation, failure });
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orlop::config::HealthCheck;
 use orlop::ledger::Ended;
-use orlop::supervisor::{Event, Fault, StartFailure};
+use orlop::supervisor::Event;
 
 use super::blame::Handling;
 use super::cgroups::Cgroups;
@@ -14,8 +14,8 @@ use super::compile::Machine;
 use super::ledger::exit_of;
 use super::notices::Notices;
 use super::stdio::{Ends, Input};
-use super::{Agent, Token, files, records, say, store};
-use crate::engine::{self, Environment, Failure, Gate, Job, Report, Starting, Work};
+use super::{Agent, Token, failing, files, records, say, store};
+use crate::engine::{self, Environment, Failure, Further, Gate, Job, Report, Starting, Work};
 use crate::linux::clone::Parent;
 use crate::linux::epoll::NEWS;
 use crate::linux::kmsg::Level;
@@ -134,10 +134,12 @@ impl Agent {
         let known = machine.look_up(container, image, slot, &mut self.compiled.programs)?;
         let (cgroups, entrance) = Cgroups::make(name, &known, &mut self.compiled.filters)?;
         let (stdio, ends) = Ends::open(container)?;
-        let (notices, further) = Notices::open(container)?;
+        let mut further = self.sockets.given(container, &mut self.ledger)?;
+        let (notices, line) = Notices::open(container)?;
+        further.extend(line);
         let job = Job {
             stdio,
-            further,
+            further: Further::Given(further),
             cgroup: Some(entrance),
             parent: Parent::CallersParent,
             gate: Gate::Report,
@@ -175,6 +177,7 @@ impl Agent {
             starting_until: None,
         };
         self.runs.insert(key, run);
+        self.look_away(name);
         self.watch_notices(key);
         self.step();
         Ok(())
@@ -357,7 +360,7 @@ impl Agent {
             let exit = exit_of(ended);
             self.events.push_back(
                 if run.starting_until.is_some_and(|until| at <= until) && never_ran(ended) {
-                    Event::StartFailed { name, generation, failure: cut_off() }
+                    Event::StartFailed { name, generation, failure: failing::cut_off() }
                 } else {
                     Event::Ended { name, generation, exit, oom, at }
                 },
@@ -383,15 +386,4 @@ impl Agent {
 /// Ended as setup and the container end when they cannot go on: before the program.
 pub fn never_ran(ended: Ended) -> bool {
     ended.code == libc::CLD_EXITED && [126, 127].contains(&ended.status)
-}
-
-/// The supervisor died between the barrier and the program: nobody's failure.
-fn cut_off() -> StartFailure {
-    StartFailure {
-        step: "start".into(),
-        object: "the container".into(),
-        errno: 0,
-        text: "the supervisor was restarted meanwhile".into(),
-        fault: Fault::Transient,
-    }
 }

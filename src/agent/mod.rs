@@ -53,6 +53,7 @@ mod saving;
 mod sent;
 mod serving;
 mod sessions;
+mod sockets;
 mod stdio;
 mod store;
 mod streams;
@@ -95,6 +96,7 @@ use reload::Reloading;
 use rises::Rises;
 use saving::Saving;
 use sessions::Sessions;
+use sockets::Sockets;
 use streams::LogStream;
 use telling::EventStream;
 use tending::Backlogs;
@@ -110,6 +112,7 @@ struct Agent {
     boot: Boot,
     /// Living, starting and not yet cleaned containers; the key is in their tokens.
     runs: BTreeMap<u32, Run>,
+    sockets: Sockets,
     next_run: u32,
     compiled: Compiled,
     /// Slots of the id ranges, by name.
@@ -199,6 +202,7 @@ impl Agent {
             config,
             boot,
             runs: BTreeMap::new(),
+            sockets: Sockets::default(),
             next_run: 0,
             compiled: Compiled::default(),
             events: VecDeque::new(),
@@ -259,6 +263,7 @@ impl Agent {
                 Some(Token::Ledger) => self.hear(now),
                 Some(Token::Report(run)) => self.report(run),
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
+                Some(Token::Socket(socket)) => self.connected(socket),
                 Some(Token::Control) => self.serve(now),
                 Some(Token::Kmsg) => self.consoles.pass_on(),
                 Some(Token::Log) => self.hear_logger(),
@@ -376,6 +381,7 @@ impl Agent {
             }
             Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
+            Effect::Listen { name } => self.listen(&name),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
         }
     }

@@ -1,5 +1,5 @@
 //! What containers say of themselves: datagrams on a socket of their own, as sd_notify(3) sends them, and a line on
-//! descriptor 3, as s6 has it.
+//! descriptor 3, or the one after its sockets, as s6 has it.
 //!
 //! Each generation has its own socket, in its own directory, so that who sends need not be asked, and nobody is
 //! disturbed by what another one sends: a flood costs its own container's turn, and after that it is not heard
@@ -18,7 +18,7 @@ use orlop::supervisor::{Event, MAX_NOTICE, Notice, notices};
 use super::launch::Run;
 use super::ledger::{Fds, Ledger};
 use super::{Agent, Token, records, say};
-use crate::engine::{Failure, Further};
+use crate::engine::Failure;
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, Result, datagram, fd};
@@ -47,11 +47,11 @@ pub struct Notices {
 }
 
 impl Notices {
-    /// For a container that says something of itself; and what its program gets from 3 on.
+    /// For a container that says something of itself; and what its program gets to do so, after its sockets.
     ///
     /// # Errors
     /// [`Failure`] naming what could not be made.
-    pub fn open(container: &Container) -> core::result::Result<(Option<Self>, Further), Failure> {
+    pub fn open(container: &Container) -> core::result::Result<(Option<Self>, Option<OwnedFd>), Failure> {
         let by_socket = has_notify_socket(container);
         let by_line = container.ready == Readiness::Fd;
         let fail = |step: &'static str| move |errno| Failure::new("notify", step, errno);
@@ -59,16 +59,16 @@ impl Notices {
             let path = format!("{}/{NOTIFY_FILE}", records::directory(&container.name));
             datagram::listen(Path::new(&path)).map_err(|errno| Failure::new("notify", path, errno))
         });
-        let (line, further) = match by_line {
+        let (line, theirs) = match by_line {
             true => {
                 let (ours, theirs) = fd::pipe().map_err(fail("pipe"))?;
                 fd::nonblocking(ours.as_fd()).map_err(fail("pipe"))?;
-                (Some(ours), Further::Given(vec![theirs]))
+                (Some(ours), Some(theirs))
             }
-            false => (None, Further::none()),
+            false => (None, None),
         };
         let all = Self::new(socket.transpose()?, line);
-        Ok((all, further))
+        Ok((all, theirs))
     }
 
     /// As PID 1 has kept them.

@@ -33,6 +33,8 @@ pub enum Token {
     Probe(u32),
     /// The clock was set.
     Clock,
+    /// Somebody waits at a socket that is open for a container.
+    Socket(u32),
 }
 
 impl Token {
@@ -54,6 +56,7 @@ impl Token {
             Self::Probe(probe) => (14, probe),
             Self::Clock => (15, 0),
             Self::Forward => (16, 0),
+            Self::Socket(socket) => (17, socket),
         };
         kind << 32 | u64::from(which)
     }
@@ -77,6 +80,7 @@ impl Token {
             14 => Some(Self::Probe(which)),
             15 => Some(Self::Clock),
             16 => Some(Self::Forward),
+            17 => Some(Self::Socket(which)),
             _ => None,
         }
     }

@@ -46,6 +46,7 @@ fn row(container: &Container) -> [Cell; 7] {
 pub(crate) fn state(container: &Container) -> String {
     let state = container.state.as_str();
     match container.health {
+        _ if container.listens => format!("{state} (for a connection)"),
         _ if container.paused => format!("{state} (paused)"),
         Health::None => state.to_owned(),
         health => format!("{state} ({})", health.as_str()),
@@ -57,6 +58,7 @@ pub(crate) fn tone(container: &Container) -> Tone {
         State::Running if container.paused => Tone::Busy,
         State::Running if container.health == Health::Unhealthy => Tone::Bad,
         State::Running => Tone::Good,
+        State::Waiting if container.listens => Tone::Quiet,
         State::Waiting | State::Starting | State::Stopping => Tone::Busy,
         State::Backoff | State::Failed | State::Stuck | State::Invalid => Tone::Bad,
         State::Exited => Tone::Quiet,
@@ -139,6 +141,7 @@ fn facts(status: &StatusReply) -> Vec<(&'static str, String)> {
         ("image", text(&container.image)),
         ("command", list(&details.command, " ")),
         ("labels", list(&labels, ", ")),
+        ("sockets", list(&details.sockets, ", ")),
         ("depends on", list(&details.depends_on, ", ")),
         ("declared", text(&details.declared_at)),
     ];

@@ -135,6 +135,7 @@ pub(super) fn container(name: &str, state: State) -> Container {
         exit_code: None,
         uptime_ms: runs.then_some(192_000),
         paused: false,
+        listens: false,
     }
 }
 

@@ -86,6 +86,8 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         // Told by their own keys, below.
         limits "" None,
         log "" None,
+        sockets "sockets" Restart,
+        start "start" Live,
         kind "type" Restart,
         // One that waits for its time waits for another; a run under way goes on.
         timetable "schedule" Restart,

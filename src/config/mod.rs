@@ -26,6 +26,7 @@ mod report;
 mod schema;
 mod shape;
 pub mod signal;
+mod socket;
 mod sysctl;
 mod tree;
 mod value;
@@ -42,6 +43,7 @@ pub use model::*;
 pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
+pub use socket::*;
 pub use sysctl::{SysctlOwner, sysctl_owner};
 pub use value::cron::{Cron, parse as cron};
 

@@ -12,6 +12,7 @@ use core::time::Duration;
 use super::life::{
     Dependency, Gate, Group, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable,
 };
+use super::socket::{Socket, StartBy};
 
 /// Everything an appliance declares.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -117,6 +118,8 @@ pub struct Container {
     pub hostname: String,
     pub network_mode: NetworkMode,
     pub depends_on: BTreeMap<String, Dependency>,
+    pub sockets: Vec<Socket>,
+    pub start: StartBy,
     /// All of them are open when it starts.
     pub gates: BTreeSet<Gate>,
     /// Never up at the same time, whoever says so.

@@ -65,6 +65,7 @@ fn container() -> Container {
         exit_code: None,
         uptime_ms: None,
         paused: false,
+        listens: false,
     }
 }
 

@@ -124,6 +124,9 @@ pub struct Container {
     /// Never of a machine that cannot.
     #[serde(default)]
     pub paused: bool,
+    /// Never of a machine that cannot.
+    #[serde(default)]
+    pub listens: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -141,6 +144,8 @@ pub struct Details {
     pub tty: bool,
     #[serde(default)]
     pub stdin_open: bool,
+    #[serde(default)]
+    pub sockets: Vec<String>,
     #[serde(default)]
     pub health_report: Option<String>,
     #[serde(default)]

@@ -22,6 +22,7 @@ pub mod input;
 pub mod internet;
 pub mod kmsg;
 pub mod label;
+pub mod listen;
 pub mod memfd;
 pub mod module;
 pub mod mount;

@@ -6,6 +6,7 @@
 //! wrong with it a field of [`Play`].
 
 mod crash;
+mod hearing;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -250,20 +251,6 @@ impl<C: Core> Machine<C> {
         }
     }
 
-    /// What comes over sockets comes before what is reaped.
-    fn hear(&mut self, at: Duration) {
-        let due: Vec<(Duration, Event)> = self.later.extract_if(.., |(when, _)| *when <= at).collect();
-        for (when, event) in due {
-            let name = match &event {
-                Event::Notified { name, .. } | Event::Probed { name, .. } => name,
-                _ => continue,
-            };
-            let (heard, next) = self.live.get(name).map_or((false, None), |live| live.says(when, &event));
-            self.later.extend(next);
-            self.events.extend(heard.then_some(event));
-        }
-    }
-
     fn happen_to(&mut self, name: &str, at: Duration) {
         let Some(live) = self.live.get_mut(name) else { return };
         let event = live.happen(at);
@@ -285,11 +272,6 @@ impl<C: Core> Machine<C> {
                 self.save(&name);
             }
         }
-    }
-
-    /// What containers would say until then is not said.
-    pub fn later_is_lost_until(&mut self, end: Duration) {
-        self.later.retain(|(at, _)| *at > end);
     }
 
     /// Its program ends so, now. False: none runs.
@@ -327,6 +309,7 @@ impl<C: Core> Machine<C> {
                 // Nothing was ever made, or all is gone: that is empty as well.
                 None => self.events.push_back(Event::Emptied { name, generation }),
             },
+            Effect::Listen { name } => self.listen(name),
             Effect::Save { name } => self.save(&name),
             Effect::Probe { name, generation, number, .. } => {
                 let answer =

@@ -12,6 +12,10 @@ pub const NEVER: Duration = Duration::MAX;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Play {
+    /// So long after it began to wait for a connection, somebody connects; `None`: nobody.
+    pub connects: Option<Duration>,
+    /// A socket of it cannot be opened.
+    pub deaf: bool,
     /// How long the start takes to be answered ([`NEVER`]: it hangs), and with what.
     pub start: Duration,
     pub fails: Option<Fault>,
@@ -62,6 +66,8 @@ impl Default for Play {
     /// Starts in 10 ms, runs for ever, is well, obeys in 100 ms.
     fn default() -> Self {
         Self {
+            connects: None,
+            deaf: false,
             start: Duration::from_millis(10),
             fails: None,
             reaches_barrier: true,

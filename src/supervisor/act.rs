@@ -25,6 +25,7 @@ impl Supervisor {
                 self.effects.extend(unit.save());
                 self.effects.extend(unit.ask());
                 self.effects.extend(unit.probe_to_ask());
+                self.effects.extend(unit.listen_to_ask());
                 self.effects.extend(unit.reboot_to_ask());
             }
         }
@@ -38,7 +39,8 @@ impl Unit {
         let (_, told_cause) = &self.told;
         let may_tell = !self.spec.depends_on.is_empty() || told_cause.is_some();
         let waits = self.state.kind() == StateKind::Waiting && may_tell;
-        self.adopted && (self.dirty || waits || self.is_due().is_some() || self.has_notes())
+        let listens = self.listens() != self.listened;
+        self.adopted && (self.dirty || waits || listens || self.is_due().is_some() || self.has_notes())
     }
 
     fn news(&mut self, cause: Option<Cause>) -> Option<Effect> {

@@ -108,6 +108,15 @@ pub enum Event {
         number: u64,
         answer: Probed,
     },
+    /// The answer to `Effect::Listen`: somebody has connected to one of its sockets, and waits.
+    Connected {
+        name: String,
+    },
+    /// The other answer: one of them cannot be opened.
+    ListenFailed {
+        name: String,
+        failure: StartFailure,
+    },
     /// Its processes stand still, or move again.
     Paused {
         name: String,
@@ -177,6 +186,9 @@ pub enum Effect {
     KillCgroup { name: String, generation: u64 },
     /// Wait for the empty cgroup, remove it, drop mounts. Answered by `Emptied` or `CleanFailed`.
     Clean { name: String, generation: u64 },
+    /// Wait for somebody at its sockets. Answered by `Connected` when there is, or by `ListenFailed`; not before
+    /// one that it is started or stopped by other means.
+    Listen { name: String },
     /// Write [`record`](super::Supervisor::record) where the next supervisor finds it.
     Save { name: String },
     /// Ask it how it is. Always answered, by `Probed`, at the timeout at the latest.

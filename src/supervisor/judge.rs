@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::config::{EndPattern, Exhausted, Restart, Sentence};
+use crate::config::{EndPattern, Exhausted, Restart, Sentence, StartBy};
 
 use super::backoff;
 use super::cause::{Cause, CauseKind};
@@ -121,6 +121,13 @@ impl Unit {
             Some(Sentence::Restart) if verdict == Verdict::Clean => return self.back_off(court),
             Some(Sentence::Restart) => return self.fail(court),
             Some(Sentence::Success) | None => {}
+        }
+        if verdict == Verdict::Clean && self.spec.start == StartBy::Connection {
+            return match self.end {
+                // Whoever connected is still there, and what was in the way may be.
+                Some(End::NotStarted { .. }) => self.back_off(court),
+                Some(End::Exited { .. } | End::Unseen { .. }) | None => self.wait_for_connection(court.now),
+            };
         }
         if let Some(table) = self.spec.timetable
             && (verdict == Verdict::Clean || verdict == Verdict::Failure && self.spec.restart == Restart::No)

@@ -30,6 +30,7 @@ mod gates;
 mod governor;
 mod groups;
 mod judge;
+mod listen;
 mod notice;
 mod order;
 mod plan;
@@ -219,6 +220,8 @@ impl Supervisor {
                 let seed = self.seed;
                 self.about(now, &name, generation, |unit, at| unit.probed(at, seed, number, answer))
             }
+            Event::Connected { name } => self.connected(now, &name),
+            Event::ListenFailed { name, failure } => self.listen_failed(now, &name, failure),
             Event::Paused { name, paused } => self.pause(now, &name, paused),
             Event::StartFailed { name, generation, failure } => {
                 self.about(now, &name, generation, |unit, at| unit.start_failed(at, failure))

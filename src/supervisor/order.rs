@@ -82,7 +82,8 @@ fn is_satisfied(edge: &Edge, on: Option<&Unit>) -> bool {
     let fulfilled = match edge.condition {
         // Who follows it down has to find it up.
         Condition::Started if edge.restart => on.is_ready(),
-        Condition::Started => on.ran,
+        // Who connects to it meanwhile waits, and has it started.
+        Condition::Started => on.ran || on.listens(),
         Condition::Healthy => on.health() == Health::Healthy,
         Condition::Completed => on.completed,
     };

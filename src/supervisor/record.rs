@@ -184,7 +184,7 @@ impl Record {
         }
     }
 
-    pub(super) fn until(&self) -> Option<Duration> {
+    pub(crate) fn until(&self) -> Option<Duration> {
         self.until_us.map(Duration::from_micros)
     }
 }

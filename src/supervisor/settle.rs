@@ -14,6 +14,7 @@ use super::governor::MAX_IN_FLIGHT;
 use super::order;
 use super::state::{By, Phase, Remains, State, StateKind, Wait, Why};
 use super::unit::{End, Unit};
+use crate::config::StartBy;
 
 /// How long a killed container may take to be gone before it is called stuck. A killed process goes
 /// in milliseconds; one that does not is waiting for a device.
@@ -36,10 +37,9 @@ impl Supervisor {
                 break;
             }
         }
-        self.start_waiting(now);
-        if self.completes_boot() {
-            self.start_waiting(now);
-        }
+        self.begin_to_listen();
+        // Who has begun may be in another's way, and the boot complete.
+        while self.start_waiting(now) || self.completes_boot() {}
         self.ask_probes(now);
     }
 
@@ -109,8 +109,10 @@ impl Supervisor {
                 let counts = !self.safe && self.shutdown.is_none();
                 unit.overdue(since, up, now).filter(|_| counts)
             }
-            State::Waiting { since, on: Wait::Time(until), .. } => {
-                (now >= until).then_some(State::Waiting { since, by: By::Schedule, on: Wait::Turn })
+            State::Waiting { since, by, on: Wait::Time(until) } => {
+                // One that connects again is not made to do so once more.
+                let by = if by == By::Connection { by } else { By::Schedule };
+                (now >= until).then_some(State::Waiting { since, by, on: Wait::Turn })
             }
             State::Waiting { .. } | State::Exited | State::Failed | State::Invalid => None,
         }
@@ -147,8 +149,9 @@ impl Supervisor {
         !free.is_empty()
     }
 
-    /// Gives the free turns to those that wait for nothing else; see `governor.rs` for who is first.
-    fn start_waiting(&mut self, now: Duration) {
+    /// Gives the free turns to those that wait for nothing else; see `governor.rs` for who is first. True: one began
+    /// that others may not be up with.
+    fn start_waiting(&mut self, now: Duration) -> bool {
         let mut queue = Vec::new();
         let mut others = Vec::new();
         for unit in self.units.values() {
@@ -178,6 +181,7 @@ impl Supervisor {
                 unit.found_open &= matches!(state, State::Waiting { on: Wait::Turn, .. });
             }
         }
+        let mut is_in_the_way = false;
         for name in chosen {
             // One that was chosen before it may be in its way.
             if self.units.get(&name).is_none_or(|unit| self.opponents(unit).next().is_some()) {
@@ -186,8 +190,10 @@ impl Supervisor {
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.begin(now);
                 unit.made = self.number;
+                is_in_the_way |= !unit.spec.conflicts.is_empty();
             }
         }
+        is_in_the_way
     }
 
     /// What keeps a waiting container from taking its turn.
@@ -195,8 +201,11 @@ impl Supervisor {
         match (by, on) {
             (_, Wait::Time(until)) => return Some(Wait::Time(until)),
             _ if !self.booted => return Some(Wait::Boot),
-            (By::Boot | By::Policy | By::Schedule, _) if self.safe => return Some(Wait::Resume),
-            (By::Boot | By::Policy | By::Schedule | By::Person, _) => {}
+            (By::Boot | By::Policy | By::Schedule | By::Connection, _) if self.safe => {
+                return Some(Wait::Resume);
+            }
+            (By::Boot, _) if unit.spec.start == StartBy::Connection => return Some(Wait::Connection),
+            (By::Boot | By::Policy | By::Schedule | By::Connection | By::Person, _) => {}
         }
         if order::unsatisfied(&self.units, unit).next().is_some() {
             return Some(Wait::Dependencies);
@@ -217,7 +226,13 @@ impl Supervisor {
             State::Waiting { on: Wait::Turn, .. } => true,
             State::Waiting {
                 on:
-                    Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Conflict | Wait::Gates | Wait::Time(_),
+                    Wait::Boot
+                    | Wait::Resume
+                    | Wait::Dependencies
+                    | Wait::Conflict
+                    | Wait::Gates
+                    | Wait::Time(_)
+                    | Wait::Connection,
                 ..
             }
             | State::Starting { .. }
@@ -261,7 +276,7 @@ impl Unit {
     fn begin(&mut self, now: Duration) {
         let again_by_itself = match self.state {
             State::Waiting { by: By::Policy, .. } => true,
-            State::Waiting { by: By::Boot | By::Person | By::Schedule, .. }
+            State::Waiting { by: By::Boot | By::Person | By::Schedule | By::Connection, .. }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }

@@ -35,7 +35,7 @@
 //!   times of each. What becomes of these stops it, as a person does, and is a failure.
 //! * Every state that is not final (`exited`, `failed`, `invalid`) waits for a time that it carries
 //!   itself, or for an event that it names: `running` and *kill* for `Ended`, *clean* for `Emptied`,
-//!   `waiting` for what [`Wait`] says, *held* for the containers in `waits_for`.
+//!   `waiting` for what [`Wait`] says (a connection is an end of waiting like any other), *held* for the containers in `waits_for`.
 
 use core::time::Duration;
 
@@ -83,6 +83,8 @@ pub enum By {
     Policy,
     /// Its timetable.
     Schedule,
+    /// Somebody has connected to one of its sockets.
+    Connection,
 }
 
 /// What a waiting container waits for.
@@ -100,8 +102,10 @@ pub enum Wait {
     Gates,
     /// The governor of starts.
     Turn,
-    /// The next of its times.
+    /// The next of its times, or of those who ask too often.
     Time(Duration),
+    /// `Connected`: nobody has asked for it yet.
+    Connection,
 }
 
 /// How far a stop has come; see the top of this file.
@@ -203,7 +207,14 @@ impl State {
             Self::Running { up, .. } => up.deadline(),
             Self::Waiting { on: Wait::Time(until), .. } => Some(*until),
             Self::Waiting {
-                on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Conflict | Wait::Gates | Wait::Turn,
+                on:
+                    Wait::Boot
+                    | Wait::Resume
+                    | Wait::Dependencies
+                    | Wait::Conflict
+                    | Wait::Gates
+                    | Wait::Turn
+                    | Wait::Connection,
                 ..
             }
             | Self::Exited

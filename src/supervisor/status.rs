@@ -43,6 +43,8 @@ pub struct Status {
     pub next_start: Option<Duration>,
     /// How the last generation ended, 128 + n for signal n; none while one is alive.
     pub exit_code: Option<i32>,
+    /// It waits for somebody to connect.
+    pub listens: bool,
     /// The containers that must come up before it starts, or go down before it stops.
     pub waits_for: Vec<String>,
 }
@@ -80,6 +82,7 @@ impl Supervisor {
                 Exit::Code(code) => code,
                 Exit::Signal(signal) => signal.saturating_add(SIGNAL_EXIT),
             }),
+            listens: unit.listens(),
             waits_for: self.waits_for(unit),
         }
     }
@@ -88,7 +91,9 @@ impl Supervisor {
     pub fn have_come_up(&self) -> bool {
         self.units.values().all(|unit| match unit.state {
             State::Starting { .. } => false,
-            State::Waiting { on: Wait::Time(_) | Wait::Conflict | Wait::Gates, .. } => true,
+            State::Waiting {
+                on: Wait::Time(_) | Wait::Conflict | Wait::Gates | Wait::Connection, ..
+            } => true,
             State::Waiting { .. } => order::unsatisfied(&self.units, unit).next().is_some(),
             State::Running { .. }
             | State::Stopping { .. }
@@ -109,7 +114,10 @@ impl Supervisor {
             }
             State::Waiting { on: Wait::Conflict, .. } => self.conflict_cause(unit),
             State::Waiting { on: Wait::Gates, .. } => Some(self.gate_cause(unit)),
-            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_), .. }
+            State::Waiting {
+                on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_) | Wait::Connection,
+                ..
+            }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -123,7 +131,7 @@ impl Supervisor {
 
     fn waits_for(&self, unit: &Unit) -> Vec<String> {
         match unit.state {
-            State::Waiting { on: Wait::Time(_) | Wait::Gates, .. } => Vec::new(),
+            State::Waiting { on: Wait::Time(_) | Wait::Gates | Wait::Connection, .. } => Vec::new(),
             State::Waiting { on: Wait::Conflict, .. } => {
                 self.opponents(unit).map(|other| other.name.clone()).collect()
             }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::config::{
     Condition, Container, DEFAULT_READY_TIMEOUT, Gate, HealthCheck, Kind, Readiness, Restart, RestartPolicy,
-    RestartRule, Timetable,
+    RestartRule, StartBy, Timetable,
 };
 
 use super::backoff::Failures;
@@ -36,6 +36,7 @@ pub(super) struct Spec {
     pub(super) group: Option<Membership>,
     pub(super) kind: Kind,
     pub(super) timetable: Option<Timetable>,
+    pub(super) start: StartBy,
     pub(super) run_timeout: Option<Duration>,
     pub(super) ready: Readiness,
     pub(super) ready_timeout: Duration,
@@ -139,6 +140,8 @@ pub(super) struct Unit {
     /// Whether it is ready, and its health, as people were last told, and the last probe that was asked for.
     pub(super) told_up: (bool, Health),
     pub(super) probe_asked: u64,
+    /// The agent waits for a connection.
+    pub(super) listened: bool,
     /// Its record was read, or there is none: it may be written over.
     pub(super) adopted: bool,
     /// The record differs from what was saved.
@@ -196,6 +199,7 @@ impl Spec {
             group: None,
             kind: container.kind,
             timetable: container.timetable,
+            start: container.start,
             run_timeout: container.run_timeout,
             ready: container.ready,
             ready_timeout: container.ready_timeout,
@@ -218,6 +222,7 @@ impl Spec {
             group: None,
             kind: Kind::Service,
             timetable: None,
+            start: StartBy::Boot,
             run_timeout: None,
             ready: Readiness::Started,
             ready_timeout: DEFAULT_READY_TIMEOUT,
@@ -287,6 +292,7 @@ impl Unit {
             acted: None,
             told_up: (false, Health::None),
             probe_asked: 0,
+            listened: false,
             adopted: false,
             dirty: false,
         }

@@ -11,7 +11,7 @@ import varlink
 
 STATES = "waiting starting running stopping backoff exited failed stuck invalid".split()
 FIELDS = """name wanted state ready health pid restarts cause image started_at next_start
-exit_code uptime_ms paused""".split()
+exit_code uptime_ms paused listens""".split()
 
 
 def refused(call, error):

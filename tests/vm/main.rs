@@ -59,6 +59,7 @@ mod says_when_it_is_ready;
 mod sees_its_own_file_systems;
 mod start_failure_says_why;
 mod starts_as_declared;
+mod starts_on_connection;
 mod stopped_console;
 mod stops_in_reverse_order;
 mod supervisor_kills;

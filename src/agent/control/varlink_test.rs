@@ -37,6 +37,7 @@ fn container(name: &str, state: State) -> Container {
         exit_code: Some(3),
         uptime_ms: is_running.then_some(1500),
         paused: false,
+        listens: false,
     }
 }
 

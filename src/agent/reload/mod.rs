@@ -197,6 +197,7 @@ impl Agent {
         self.forwarding.follow_config(&self.config, &self.slots, &self.logs);
         say(Level::Info, &format!("configuration {number} is in force"));
         let problems = self.change_host();
+        self.open_sockets();
         self.events.push_back(Event::Reload(Box::new(Reload { config, numbers })));
         self.settle(now);
         // It may be the first with times of the clock.

@@ -7,11 +7,13 @@ use super::super::model::{
     Seccomp, UserNamespace,
 };
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
+use super::super::socket::StartBy;
 use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
 use super::{
     depends, devices, gates, health, host, limits, mounts, process, restart, rules, schedule, security,
+    sockets,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -173,6 +175,8 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
              instances is all of them.",
             depends::take,
         ),
+        sockets::SOCKETS,
+        sockets::START,
         gates::GATES,
         gates::CONFLICTS,
         health::TYPE,
@@ -302,6 +306,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         depends::no_dependency_twice,
         health::lives_consistently,
         schedule::one_timetable,
+        sockets::sockets_fit,
         process::no_capability_in_both,
         process::no_variable_twice,
         process::no_shell,
@@ -334,6 +339,8 @@ impl Container {
             hostname: name.replace('@', "-"),
             network_mode: NetworkMode::None,
             depends_on: BTreeMap::new(),
+            sockets: Vec::new(),
+            start: StartBy::Boot,
             gates: BTreeSet::new(),
             conflicts: BTreeSet::new(),
             kind: Kind::Service,

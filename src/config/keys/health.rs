@@ -227,7 +227,7 @@ pub(crate) const READY: Key<Container> = Key::new(
         words: &[
             word("started", "It is ready once its program runs."),
             word("notify", "It says so: READY=1 to the socket in NOTIFY_SOCKET, as sd_notify(3) does."),
-            word("fd", "It says so: a line on descriptor 3, as s6 has it."),
+            word("fd", "It says so: a line on descriptor 3, or the one after its sockets, as s6 has it."),
             word("healthy", "Its health check says so."),
         ],
         refused: &[

@@ -6,7 +6,7 @@ use super::super::tree::Node;
 use super::super::value::{
     address, capability, cpuset, device, environment, forward, gate, mount, name, path, rlimit,
 };
-use super::super::value::{signal, size, time, user, words};
+use super::super::value::{signal, size, socket, time, user, words};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -68,6 +68,12 @@ pub(crate) static TMPFS: Text =
     text("TARGET[:size=64M,mode=1777]", mount::TMPFS, |text| mount::tmpfs(text).map(drop));
 pub(crate) static MODE: Text =
     text("a mode in octal, like \"1777\"", "^[0-7]{1,5}$", |text| mount::mode(text).map(drop));
+pub(crate) static LISTEN: Text =
+    text("an address like \"tcp://0.0.0.0:80\" or \"unix:/run/web.sock\"", socket::PATTERN, |text| {
+        socket::listen(text).map(drop)
+    });
+pub(crate) static SOCKET_NAME: Text = text("a socket's name", "^[!-9;-~]{1,255}$", socket::name);
+pub(crate) static OWNER: Text = text("UID[:GID]", "^[0-9]+(:[0-9]+)?$", |text| socket::owner(text).map(drop));
 pub(crate) static SIGNAL: Text = text("a signal's name or number", "", |text| signal::parse(text).map(drop));
 pub(crate) static CAPABILITY: Text =
     text("a capability's name", "", |text| capability::parse(text).map(drop));

@@ -17,6 +17,7 @@ mod restart;
 mod rules;
 mod schedule;
 mod security;
+pub(crate) mod sockets;
 
 use super::model::{Config, Container, Volume};
 use super::shape::{About, Key, Keys, Shape};

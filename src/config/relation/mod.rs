@@ -6,6 +6,7 @@ mod depends;
 mod groups;
 mod mounts;
 mod network;
+mod sockets;
 mod totals;
 
 use super::model::Config;
@@ -19,6 +20,7 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
     groups::check(report, tree, config);
     mounts::check(report, tree, config);
     network::check(report, tree, config);
+    sockets::check(report, tree, config);
     totals::check(report, tree, config);
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod probe;
 pub(crate) mod rlimit;
 pub(crate) mod signal;
 pub(crate) mod size;
+pub(crate) mod socket;
 pub(crate) mod time;
 pub(crate) mod user;
 pub(crate) mod words;

@@ -285,11 +285,29 @@ fn env(container: &Container, image: &Defaults) -> Vec<String> {
     if has_notify_socket(container) {
         env.push(format!("NOTIFY_SOCKET={NOTIFY_SOCKET}"));
     }
+    env.extend(listening(container));
     env.extend(container.watchdog.map(|watchdog| format!("WATCHDOG_USEC={}", watchdog.as_micros())));
     if !env.iter().any(|pair| pair.starts_with("PATH=")) {
         env.insert(0, PATH.to_owned());
     }
     env
+}
+
+/// What sd_listen_fds(3) asks for: how many sockets there are from 3 on, what they are called, and who they are for, by
+/// the number that it has itself: our own init has the first one, where there is one.
+fn listening(container: &Container) -> Vec<String> {
+    let names: Vec<&str> = container.sockets.iter().map(|socket| socket.name.as_str()).collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let pid = if container.init { 2 } else { 1 };
+    let names_of_all = names.join(":");
+    [
+        format!("LISTEN_FDS={}", names.len()),
+        format!("LISTEN_PID={pid}"),
+        format!("LISTEN_FDNAMES={names_of_all}"),
+    ]
+    .into()
 }
 
 fn namespaces(container: &Container) -> Vec<Namespace> {

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::{Act, Ask, History, NAMES, UnitPlan};
 use crate::config::{
     Condition, Dependency, EndPattern, Exhausted, HealthCheck, Kind, Missed, OnFailure, Overlap, Probe,
-    Readiness, Restart, RestartPolicy, RestartRule, Sentence, Test, Timetable, When, cron,
+    Readiness, Restart, RestartPolicy, RestartRule, Sentence, StartBy, Test, Timetable, When, cron,
 };
 use crate::simulation::disk::Saves;
 use crate::simulation::lot::Lot;
@@ -50,6 +50,8 @@ fn unit(lot: &mut Lot) -> UnitPlan {
         ready: lot.one_of(Readiness::Started, &[Readiness::Started, Readiness::Notify, Readiness::Healthy]),
         check: lot.once_in(3).then(|| check(lot)),
         watchdog: lot.once_in(8).then_some(s(15)),
+        // Who runs at its times, or once at boot, does not wait for anybody.
+        start: if !oneshot && lot.once_in(5) { StartBy::Connection } else { StartBy::Boot },
         kind: if oneshot { Kind::Oneshot } else { Kind::Service },
         timetable,
         run_timeout: lot.once_in(8).then(|| lot.one_of(s(1), &[s(30)])),
@@ -147,6 +149,8 @@ fn play(lot: &mut Lot) -> Play {
     let ends = (lot.one_of(ms(0), &[ms(50), s(3), s(70)]), lot.one_of(Exit::Code(0), &exits));
     let start = lot.one_of(ms(10), &[ms(0), s(2)]);
     Play {
+        connects: lot.one_of(Some(ms(0)), &[Some(ms(70)), Some(s(4)), Some(s(40)), None]),
+        deaf: lot.once_in(20),
         start: if lot.once_in(10) { lot.one_of(NEVER, &[s(100)]) } else { start },
         fails: lot.once_in(5).then(|| lot.one_of(Fault::Transient, &[Fault::Permanent])),
         reaches_barrier: !lot.once_in(3),
@@ -245,6 +249,7 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
         found.push(unit(|it| it.check = None));
         found.push(unit(|it| it.ready = Readiness::Started));
         found.push(unit(|it| it.watchdog = None));
+        found.push(unit(|it| it.start = StartBy::Boot));
         found.push(unit(|it| (it.kind, it.timetable) = (Kind::Service, None)));
         found.push(unit(|it| it.run_timeout = None));
         found.push(unit(|it| it.rules.clear()));
@@ -262,7 +267,9 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
 /// One thing less that is out of the ordinary.
 fn plainer(play: &mut Play) {
     let usual = Play::default();
-    if play.signal != usual.signal {
+    if play.deaf {
+        play.deaf = false;
+    } else if play.signal != usual.signal {
         play.signal = usual.signal;
     } else if play.kill != usual.kill {
         play.kill = usual.kill;

@@ -21,7 +21,7 @@ use super::play::{Play, failure};
 use super::promise::{Breach, Promise};
 use crate::config::{
     Config, Container, Dependency, Gate, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule,
-    Timetable,
+    StartBy, Timetable,
 };
 use crate::supervisor::{Event, Exit, Fault, Notice, Outcome, Probed};
 
@@ -65,6 +65,7 @@ struct UnitPlan {
     ready: Readiness,
     check: Option<HealthCheck>,
     watchdog: Option<Duration>,
+    start: StartBy,
     kind: Kind,
     timetable: Option<Timetable>,
     run_timeout: Option<Duration>,
@@ -171,6 +172,7 @@ impl History {
             container.ready_timeout = READY_TIMEOUT;
             container.healthcheck = unit.check.clone().unwrap_or_default();
             container.watchdog = unit.watchdog;
+            container.start = unit.start;
             (container.kind, container.timetable) = (unit.kind, unit.timetable);
             container.run_timeout = unit.run_timeout;
             container.restart_rules = unit.rules.clone();
@@ -308,7 +310,7 @@ impl fmt::Display for History {
             let above: Vec<&str> = above.map(|(_, name)| *name).take_while(|it| *it < name).collect();
             writeln!(f, "{name}: depends_on {above:?}, restart {:?}, grace {:?}", unit.restart, unit.grace)?;
             writeln!(f, "    {:?} {:?} {:?} {:?}", unit.edge, unit.ready, unit.check, unit.watchdog)?;
-            writeln!(f, "    conflicts {:b}, gate {:?}", unit.conflicts, unit.gate)?;
+            writeln!(f, "    conflicts {:b}, gate {:?}, start {:?}", unit.conflicts, unit.gate, unit.start)?;
             writeln!(f, "    {:?} {:?} {:?}", unit.kind, unit.timetable, unit.run_timeout)?;
             writeln!(f, "    {:?} {:?}", unit.policy, unit.rules)?;
             for play in &unit.plays {

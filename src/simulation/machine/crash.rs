@@ -14,8 +14,8 @@ impl<C: Core> Machine<C> {
         }
         self.events.clear();
         self.effects.clear();
-        // Probes end with who asked for them; what containers say waits for the next one.
-        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. }));
+        // Probes end with who asked for them, and so does a look at sockets; what containers say waits for the next one.
+        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. } | Event::Connected { .. }));
         self.disk.forget();
         self.live.values_mut().for_each(Live::orphaned);
         self.pass_unseen(gone);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::*;
-use crate::config::{Gate, Restart};
+use crate::config::{Gate, Restart, StartBy};
 
 /// What is wrong with a core: what it hears, asks for and is built of is not what it should be.
 trait Flaw {
@@ -125,6 +125,16 @@ macro_rules! flaws {
 }
 
 flaws! {
+    a_core_that_does_not_wait_for_connections: NothingUnasked {
+        fn declares(container: &mut Container) {
+            container.start = StartBy::Boot;
+        }
+    }
+    a_core_that_does_not_ask_for_connections: Awaited {
+        fn asks(effect: Effect) -> Vec<Effect> {
+            if matches!(effect, Effect::Listen { .. }) { Vec::new() } else { vec![effect] }
+        }
+    }
     a_core_that_does_not_hear_stops: StopsAreKept {
         fn hears(_: &Supervisor, event: Event) -> Vec<Event> {
             if matches!(event, Event::Stop { .. }) { vec![] } else { vec![event] }

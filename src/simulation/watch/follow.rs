@@ -39,6 +39,7 @@ impl Watch {
             (Outcome::Ignored(_) | Outcome::Refused(_), _) => {}
         }
         self.notice_stops(view);
+        self.notice_waits(view);
     }
 
     /// One that waits for its dependents, or was asked to end, without having been asked for by anybody: however
@@ -107,6 +108,8 @@ impl Watch {
                 Probed::Failed { .. } => shadow.failed = true,
                 Probed::NotMade { .. } => {}
             }),
+            Event::Connected { name } => self.of(name, Shadow::is_wished_for),
+            Event::ListenFailed { name, .. } => self.of(name, Shadow::cannot_listen),
             Event::Paused { .. }
             | Event::Created { .. }
             | Event::CleanFailed { .. }
@@ -184,6 +187,7 @@ impl Watch {
                 self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
+            Effect::Listen { name } => self.of(name, |shadow| shadow.listened = true),
             Effect::Reboot { name } => self.check_reboot(view, name),
             Effect::Save { .. } | Effect::Forget { .. } | Effect::Changed(_) | Effect::Noted { .. } => {}
             Effect::ShutdownDone => {
@@ -199,6 +203,7 @@ impl Watch {
     fn check_start<C: Core>(&mut self, view: &View<'_, C>, name: &str, generation: u64) {
         let Some(shadow) = self.shadows.get(name) else { return };
         let asked = self.shutdown.is_none() && (!self.safe || shadow.start_owed) && !shadow.unusable;
+        let asked = asked && (shadow.may_start || shadow.start_owed);
         let asked = asked && !shadow.is_early(view.now);
         let later = generation > shadow.generation;
         let alone = !shadow.there && !view.live.contains_key(name);
@@ -223,6 +228,7 @@ impl Watch {
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
+            (shadow.listened, shadow.may_start) = (false, !shadow.by_connection);
             shadow.open = shadow.gates.is_empty();
             (shadow.runs_since, shadow.due) = (None, None);
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
@@ -286,6 +292,8 @@ impl Watch {
         shadow.there = false;
         let (word, end) = (shadow.word.take(), shadow.end.take());
         let unclear = shadow.own || shadow.ruled || !shadow.certain;
+        let well = word.is_none() && end == Some(Ending::Clean) && !unclear;
+        shadow.may_start |= !well;
         match (word, end, unclear || self.shutdown.is_some()) {
             (None, Some(Ending::Clean), false) => (shadow.completed, shadow.concluded) = (true, true),
             (None, Some(Ending::Failure), false) => (shadow.completed, shadow.concluded) = (false, true),
@@ -306,6 +314,7 @@ impl Watch {
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
             _ if unclear => return,
+            (None, Some(Ending::Clean), _) if shadow.by_connection => &[Waiting],
             // The next time may have come already.
             (None, Some(Ending::Clean), _) | (None, Some(Ending::Failure), Restart::No) if scheduled => {
                 &[Waiting, Starting]
@@ -339,6 +348,7 @@ impl Watch {
             (shadow.completed, shadow.concluded, shadow.own) = (false, false, false);
             shadow.wanted = Wanted::Up;
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
+            (shadow.listened, shadow.may_start) = (false, !shadow.by_connection);
             // Only one whose record says so was ever made.
             (shadow.end, shadow.generation) = (None, 0);
             shadow.open = shadow.gates.is_empty();
@@ -367,6 +377,9 @@ impl Watch {
             (shadow.completed, shadow.concluded) = (record.completed, record.concluded);
             shadow.ran = record.ran || ready;
             shadow.own = goes_down && shadow.word.is_none();
+            // One that waited for nothing but a connection does so again; one whose time comes was connected to.
+            let waited = kind == Some(StateKind::Waiting) && record.until().is_none();
+            shadow.may_start |= !waited && kind != Some(StateKind::Invalid);
             shadow.signalled |= record.phase.as_deref() == Some("term");
         });
     }

@@ -85,6 +85,17 @@ impl Watch {
         }
     }
 
+    /// Who waits for others again looks at the machine again, after that.
+    fn notice_waits<C: Core>(&mut self, view: &View<'_, C>) {
+        for (name, shadow) in self.shadows.iter_mut().filter(|(_, shadow)| !shadow.gates.is_empty()) {
+            let on_others = matches!(
+                view.core.state(name),
+                Some(State::Waiting { on: Wait::Dependencies | Wait::Conflict, .. })
+            );
+            shadow.open &= !on_others;
+        }
+    }
+
     /// After every turn.
     pub(super) fn check<C: Core>(&mut self, view: &View<'_, C>) {
         let shadows = core::mem::take(&mut self.shadows);
@@ -134,6 +145,9 @@ impl Watch {
                 due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
             }
             State::Waiting { on: Wait::Time(until), .. } => timed(until),
+            State::Waiting { on: Wait::Connection, .. } => {
+                shadows.get(name).is_some_and(|shadow| shadow.by_connection && shadow.listened)
+            }
             State::Stopping { phase: Phase::Held, .. } => {
                 let stops = |name: &String| view.kind(name) == Some(StateKind::Stopping);
                 !waits_for.is_empty() && waits_for.iter().all(stops)

@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use super::edges::Edges;
 use crate::config::{
-    Condition, Container, Dependency, Exhausted, Gate, Readiness, Restart, RestartPolicy, Sentence, Test,
+    Condition, Container, Dependency, Exhausted, Gate, Readiness, Restart, RestartPolicy, Sentence, StartBy,
+    Test,
 };
 use crate::supervisor::{Health, Record, StateKind, Status, Wanted};
 
@@ -24,6 +25,10 @@ pub(super) struct Shadow {
     pub(super) watched: bool,
     /// It has rules of its own for what follows an end.
     pub(super) ruled: bool,
+    /// Its first connection is what starts it: it was asked to wait for one, and there may be a reason to start it.
+    pub(super) by_connection: bool,
+    pub(super) listened: bool,
+    pub(super) may_start: bool,
     /// One of these rules, or its spent budget, may ask for a reboot.
     pub(super) reboots: bool,
     /// It runs at its times, and the next of them as the core has told it.
@@ -89,6 +94,9 @@ impl Shadow {
             probed: matches!(declared.healthcheck.test, Some(Test::Probe(_))),
             watched: declared.watchdog.is_some(),
             ruled: !declared.restart_rules.is_empty(),
+            by_connection: declared.start == StartBy::Connection,
+            listened: false,
+            may_start: declared.start == StartBy::Boot,
             reboots: asks_reboot(declared),
             scheduled: declared.timetable.is_some(),
             due: None,
@@ -128,7 +136,7 @@ impl Shadow {
         let fulfilled = match edge.condition {
             // Who follows it down has to find it up.
             Condition::Started if edge.restart => status.ready,
-            Condition::Started => self.ran,
+            Condition::Started => self.ran || status.listens,
             Condition::Healthy => status.health == Health::Healthy,
             Condition::Completed => self.completed,
         };
@@ -153,6 +161,17 @@ impl Shadow {
     /// Whether it waits for a time that nobody has given up for it.
     pub(super) fn is_early(&self, now: Duration) -> bool {
         !self.start_owed && self.due.is_some_and(|due| now < due)
+    }
+
+    /// Somebody has connected to it.
+    pub(super) fn is_wished_for(&mut self) {
+        (self.listened, self.may_start) = (false, true);
+    }
+
+    /// It is tried again, as after any failure.
+    pub(super) fn cannot_listen(&mut self) {
+        self.is_wished_for();
+        (self.ran, self.completed, self.concluded) = (false, false, true);
     }
 
     pub(super) fn believe(&mut self, record: Option<Record>) {

@@ -1,6 +1,7 @@
 //! The promises of supervision, in simulated time.
 
 mod adoption;
+mod connections;
 pub(super) mod declared;
 mod dependencies;
 mod gates;

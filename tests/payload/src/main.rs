@@ -7,6 +7,7 @@
 #![no_main]
 
 mod attempt;
+mod given;
 mod guest;
 mod herald;
 mod hostile;
@@ -53,6 +54,9 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   copy                  its input, until that ends
   terminal              its size, and the lines typed there, until `exit CODE`
   serve PORT            answers HTTP, with the status in /tmp/status if there is one
+  serve-given COUNT     takes clients from descriptor 3, tells each who it is and what it was given; of 0 without end
+  fetch tcp:ADDRESS|unix:PATH
+                        prints what is said to it there
   ask SOCKET MESSAGE…   sends each with a NUL behind it, and prints what is answered
   notify LINE…          to NOTIFY_SOCKET, in one datagram
   notify-flood          for ever
@@ -162,6 +166,8 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["find", path, ..] => hostile::find(path),
         ["witness", words @ ..] => witness::run(words),
         ["reap-for-ever"] => witness::reap_for_ever(),
+        ["serve-given", count] => given::serve(number(count)?),
+        ["fetch", place] => given::fetch(place),
         ["serve", port] => output::serve(number(port)?),
         ["notify", lines @ ..] => herald::notify(lines),
         ["notify-flood"] => herald::flood(),

@@ -1,0 +1,47 @@
+//! What is told at a time of its own: answers of probes, what containers say of themselves, and who connects.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Machine;
+use crate::simulation::core::Core;
+use crate::simulation::play::failure;
+use crate::supervisor::{Event, Fault};
+
+impl<C: Core> Machine<C> {
+    /// What comes over sockets comes before what is reaped.
+    pub(super) fn hear(&mut self, at: Duration) {
+        let due: Vec<(Duration, Event)> = self.later.extract_if(.., |(when, _)| *when <= at).collect();
+        for (when, event) in due {
+            let name = match &event {
+                Event::Connected { .. } => {
+                    self.events.push_back(event);
+                    continue;
+                }
+                Event::Notified { name, .. } | Event::Probed { name, .. } => name,
+                _ => continue,
+            };
+            let (heard, next) = self.live.get(name).map_or((false, None), |live| live.says(when, &event));
+            self.later.extend(next);
+            self.events.extend(heard.then_some(event));
+        }
+    }
+
+    /// Somebody connects in a while, or nobody ever does; whose sockets are taken cannot listen.
+    pub(super) fn listen(&mut self, name: String) {
+        let generation = self.core.status(&name).map_or(0, |status| status.generation);
+        let play = self.play_of(&name, generation.saturating_add(1));
+        if play.deaf {
+            let failure = failure(Fault::Permanent);
+            return self.events.push_back(Event::ListenFailed { name, failure });
+        }
+        self.later
+            .extend(play.connects.map(|after| (self.now.saturating_add(after), Event::Connected { name })));
+    }
+
+    /// What containers would say until then is not said.
+    pub fn later_is_lost_until(&mut self, end: Duration) {
+        self.later.retain(|(at, _)| *at > end);
+    }
+}
