@@ -23,6 +23,7 @@ mod reference;
 mod relation;
 mod report;
 mod schema;
+mod set;
 mod shape;
 pub mod signal;
 mod sysctl;
@@ -40,6 +41,7 @@ pub use model::*;
 pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
+pub use set::set;
 pub use sysctl::{SysctlOwner, sysctl_owner};
 pub use value::cron::Cron;
 
