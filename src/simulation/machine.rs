@@ -19,7 +19,7 @@ use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
 use crate::config::Config;
-use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Reload, Supervisor, plan};
+use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Supervisor};
 
 #[derive(Debug, Clone)]
 pub enum Entry {
@@ -39,6 +39,8 @@ pub enum Safe {
 pub struct Machine<C = Supervisor> {
     pub now: Duration,
     pub config: Config,
+    /// That of the boot.
+    pub first: Config,
     /// What is kept of the configuration beside it.
     pub numbers: Numbers,
     pub core: C,
@@ -60,7 +62,7 @@ pub struct Machine<C = Supervisor> {
     /// Asked for, and still to be done.
     effects: VecDeque<Effect>,
     /// What PID 1 latched: it asks every new supervisor again.
-    shutdown: Option<Duration>,
+    pub(super) shutdown: Option<Duration>,
     /// What every new supervisor is told, once anybody was.
     clock: Option<Duration>,
     watch: Option<Watch>,
@@ -72,6 +74,7 @@ impl<C: Core> Machine<C> {
         Self {
             now,
             core: C::new(now, &config, seed),
+            first: config.clone(),
             config,
             numbers: Numbers::default(),
             plays: BTreeMap::new(),
@@ -114,23 +117,6 @@ impl<C: Core> Machine<C> {
         let outcome = self.hand_over(event);
         self.settle(effects);
         outcome
-    }
-
-    /// Another configuration, as an agent has it take the place of the one before: what is decided is kept before
-    /// anything is done. Whether anything was planned.
-    pub fn reload(&mut self, config: Config, effects: usize) -> bool {
-        let planned = plan(&self.config, &config);
-        if planned.is_empty() {
-            return false;
-        }
-        self.numbers.number = self.numbers.number.saturating_add(1);
-        let number = self.numbers.number;
-        self.numbers.since.retain(|name, _| config.containers.contains_key(name));
-        self.numbers.since.extend(planned.replaced().map(|name| (name.to_string(), number)));
-        self.config = config.clone();
-        let reload = Reload { config, numbers: self.numbers.clone() };
-        self.tell_and_do(Event::Reload(Box::new(reload)), effects);
-        true
     }
 
     fn settle(&mut self, mut effects: usize) {

@@ -21,6 +21,7 @@ mod lot;
 mod machine;
 mod play;
 mod promise;
+mod reload;
 mod scenario;
 mod watch;
 

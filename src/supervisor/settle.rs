@@ -29,7 +29,11 @@ impl Supervisor {
         loop {
             let expired = self.expire(now);
             let replaced = self.replace(now);
-            let followed = self.follow(now);
+            let mut followed = false;
+            // Those that follow who follows too: nobody is let go before them.
+            while self.follow(now) {
+                followed = true;
+            }
             let released = self.release(now);
             if !expired && !replaced && !followed && !released {
                 break;

@@ -11,8 +11,8 @@ use crate::config::{Exhausted, Restart};
 use crate::simulation::core::Core;
 use crate::simulation::promise::Promise;
 use crate::supervisor::{
-    Effect, Event, Exit, Fault, Found, Notice, Outcome, Phase, Probed, Record, START_DEADLINE, State,
-    StateKind, Wanted,
+    CauseKind, Effect, Event, Exit, Fault, Found, Notice, Outcome, Phase, Probed, Record, START_DEADLINE,
+    State, StateKind, Wanted,
 };
 
 const SIGTERM: i32 = 15;
@@ -55,9 +55,16 @@ impl Watch {
 
     fn happened<C: Core>(&mut self, view: &View<'_, C>, event: &Event) {
         match event {
-            Event::Booted => self.booted = true,
+            Event::Booted => {
+                self.booted = true;
+                self.replace();
+            }
             Event::SafeMode => self.safe = true,
-            Event::Resume => self.safe = false,
+            Event::Resume => {
+                self.safe = false;
+                self.replace();
+            }
+            Event::Reload(reload) => self.reloaded(reload),
             Event::Shutdown { deadline } => self.shut_down(view.now, *deadline),
             Event::Adopted { record, found } => {
                 let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
@@ -95,7 +102,10 @@ impl Watch {
                 let ending = if *exit == Exit::Code(0) { Ending::Clean } else { Ending::Failure };
                 self.of(name, |shadow| shadow.end = shadow.end.or(Some(ending)));
             }
-            Event::Emptied { name, .. } => self.emptied(view, name),
+            Event::Emptied { name, .. } => {
+                self.emptied(view, name);
+                self.declared_anew(name);
+            }
             Event::Notified { name, notice, .. } => {
                 self.of(name, |shadow| shadow.said_ready |= *notice == Notice::Ready);
             }
@@ -110,8 +120,6 @@ impl Watch {
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
-            // What follows from one has its own histories, beside the core.
-            | Event::Reload(_)
             | Event::Clock { .. }
             | Event::Tick => {}
         }
@@ -160,11 +168,8 @@ impl Watch {
                 self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
-            Effect::Save { .. }
-            | Effect::Forget { .. }
-            | Effect::Changed { .. }
-            | Effect::Noted { .. }
-            | Effect::Reboot { .. } => {}
+            Effect::Forget { name } => self.forgotten(name),
+            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());
@@ -192,8 +197,9 @@ impl Watch {
         ] {
             self.must(kept, promise, view.now, || text);
         }
+        let number = self.numbers.number;
         self.of(name, |shadow| {
-            (shadow.generation, shadow.started_at) = (generation, view.now);
+            (shadow.generation, shadow.started_at, shadow.made) = (generation, view.now, number);
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
@@ -298,8 +304,16 @@ impl Watch {
             shadow.wanted = Wanted::Up;
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
             // Only one whose record says so was ever made.
-            (shadow.end, shadow.generation) = (None, 0);
+            (shadow.end, shadow.generation, shadow.made) = (None, 0, 0);
+            if let Some(next) = shadow.next.take() {
+                shadow.declare(&next);
+            }
+            if shadow.undeclared {
+                shadow.depends_on.clear();
+                shadow.is_unwanted();
+            }
         }
+        self.relate();
     }
 
     fn adopted(&mut self, record: &Record, found: Option<Found>, ready: bool) {
@@ -313,17 +327,22 @@ impl Watch {
             }
             shadow.word = match record.why.as_deref() {
                 Some("stop") => Some(Word::Stop),
-                Some("again") => Some(Word::Again),
+                Some("undeclared") => Some(Word::Stop),
+                Some("again" | "reload") => Some(Word::Again),
                 Some(_) | None => None,
             };
             shadow.start_owed = shadow.word == Some(Word::Again) && !shutting_down;
-            shadow.unusable = record.invalid.is_some();
+            shadow.unusable = record.invalid.as_ref().is_some_and(|cause| cause.kind != CauseKind::Config);
+            shadow.made = record.made;
             shadow.there = alive || !kind.is_some_and(StateKind::is_down);
             let goes_down = matches!(kind, Some(StateKind::Stopping | StateKind::Stuck));
             (shadow.completed, shadow.concluded) = (record.completed, record.concluded);
             shadow.ran = record.ran || ready;
             shadow.own = goes_down && shadow.word.is_none();
             shadow.signalled |= record.phase.as_deref() == Some("term");
+            if shadow.undeclared {
+                shadow.is_unwanted();
+            }
         });
     }
 

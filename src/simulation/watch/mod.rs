@@ -6,6 +6,7 @@
 //! has to be one that somebody will end.
 
 mod follow;
+mod reload;
 mod shadow;
 
 use alloc::collections::BTreeMap;
@@ -17,7 +18,7 @@ use super::core::Core;
 use super::live::Live;
 use super::promise::{Breach, Promise};
 use crate::config::{Config, Dependency};
-use crate::supervisor::{Phase, State, StateKind, Status, Wait, Wanted};
+use crate::supervisor::{Numbers, Phase, State, StateKind, Status, Wait, Wanted};
 
 use shadow::Shadow;
 
@@ -48,6 +49,8 @@ pub(super) struct Watch {
     booted: bool,
     safe: bool,
     shutdown: Option<Closing>,
+    /// Of the last configuration.
+    numbers: Numbers,
     breach: Option<Breach>,
 }
 
@@ -69,7 +72,14 @@ impl Watch {
     pub(super) fn new(config: &Config) -> Self {
         let containers = config.containers.iter();
         let shadows = containers.map(|(name, it)| (name.clone(), Shadow::new(config, name, it)));
-        Self { shadows: shadows.collect(), booted: false, safe: false, shutdown: None, breach: None }
+        Self {
+            shadows: shadows.collect(),
+            booted: false,
+            safe: false,
+            shutdown: None,
+            numbers: Numbers::default(),
+            breach: None,
+        }
     }
 
     /// The first one: what follows it may be its consequence.

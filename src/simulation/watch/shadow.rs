@@ -47,6 +47,11 @@ pub(super) struct Shadow {
     /// A person wants it up, and it was not started since.
     pub(super) start_owed: bool,
     pub(super) unusable: bool,
+    /// The number of the configuration that it was started by last.
+    pub(super) made: u64,
+    /// What it is declared as once it is down.
+    pub(super) next: Option<Container>,
+    pub(super) undeclared: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,7 +78,7 @@ impl Shadow {
             ruled: !declared.restart_rules.is_empty(),
             restart: declared.restart,
             policy: declared.restart_policy,
-            dependents: dependents(config, name),
+            dependents: dependents(&edges(config), name),
             generation: 0,
             started_at: Duration::ZERO,
             there: false,
@@ -92,7 +97,26 @@ impl Shadow {
             word: None,
             start_owed: false,
             unusable: false,
+            made: 0,
+            next: None,
+            undeclared: false,
         }
+    }
+
+    pub(super) fn declare(&mut self, declared: &Container) {
+        self.depends_on.clone_from(&declared.depends_on);
+        self.readiness = declared.ready;
+        self.probed = matches!(declared.healthcheck.test, Some(Test::Probe(_)));
+        self.watched = declared.watchdog.is_some();
+        self.ruled = !declared.restart_rules.is_empty();
+        (self.restart, self.policy) = (declared.restart, declared.restart_policy);
+    }
+
+    /// No configuration declares it: it is stopped.
+    pub(super) fn is_unwanted(&mut self) {
+        self.word = self.there.then_some(Word::Stop);
+        (self.wanted, self.start_owed, self.unusable) = (Wanted::Down, false, false);
+        self.next = None;
     }
 
     /// Whether a dependent may start; `status` is this one's.
@@ -145,12 +169,19 @@ fn gave_up(kind: StateKind) -> bool {
     }
 }
 
-fn dependents(config: &Config, name: &str) -> BTreeSet<String> {
+/// By name, what each depends on.
+pub(super) type Edges = BTreeMap<String, BTreeMap<String, Dependency>>;
+
+fn edges(config: &Config) -> Edges {
+    config.containers.iter().map(|(name, it)| (name.clone(), it.depends_on.clone())).collect()
+}
+
+pub(super) fn dependents(edges: &Edges, name: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = Vec::from([name]);
     while let Some(name) = open.pop() {
-        for (dependent, container) in &config.containers {
-            if container.depends_on.contains_key(name) && found.insert(dependent.clone()) {
+        for (dependent, depends_on) in edges {
+            if depends_on.contains_key(name) && found.insert(dependent.clone()) {
                 open.push(dependent);
             }
         }
