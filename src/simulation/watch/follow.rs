@@ -252,8 +252,10 @@ impl Watch {
 
     fn emptied<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
         use StateKind::{Backoff, Exited, Failed, Invalid, Starting, Waiting};
-        let (Some(state), Some(shadow)) = (view.kind(name), self.shadows.get_mut(name)) else { return };
+        let Some(shadow) = self.shadows.get_mut(name) else { return };
         shadow.there = false;
+        // One that is not declared any more is forgotten at once.
+        let Some(state) = view.kind(name) else { return };
         let (word, end) = (shadow.word.take(), shadow.end.take());
         let unclear = shadow.own || shadow.ruled || !shadow.certain;
         match (word, end, unclear || self.shutdown.is_some()) {
