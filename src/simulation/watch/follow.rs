@@ -27,6 +27,9 @@ impl Watch {
         match (outcome, event) {
             (Outcome::Done, event) => {
                 self.happened(view, event);
+                if matches!(event, Event::Booted | Event::Resume) {
+                    self.replace();
+                }
                 self.is_ready_now(view, event);
             }
             // It is down already, or so the core says.
@@ -55,15 +58,9 @@ impl Watch {
 
     fn happened<C: Core>(&mut self, view: &View<'_, C>, event: &Event) {
         match event {
-            Event::Booted => {
-                self.booted = true;
-                self.replace();
-            }
+            Event::Booted => self.booted = true,
             Event::SafeMode => self.safe = true,
-            Event::Resume => {
-                self.safe = false;
-                self.replace();
-            }
+            Event::Resume => self.safe = false,
             Event::Reload(reload) => self.reloaded(reload),
             Event::Shutdown { deadline } => self.shut_down(view.now, *deadline),
             Event::Adopted { record, found } => {
