@@ -29,17 +29,17 @@ impl Supervisor {
         loop {
             let expired = self.expire(now);
             let replaced = self.replace(now);
-            let mut followed = false;
-            // Those that follow who follows too: nobody is let go before them.
-            while self.follow(now) {
-                followed = true;
-            }
-            let released = self.release(now);
+            let followed = self.follow(now);
+            // Who stops first is known when nobody follows any more.
+            let released = !replaced && !followed && self.release(now);
             if !expired && !replaced && !followed && !released {
                 break;
             }
         }
         self.start_waiting(now);
+        if self.completes_boot() {
+            self.start_waiting(now);
+        }
         self.ask_probes(now);
     }
 
@@ -147,8 +147,13 @@ impl Supervisor {
         !free.is_empty()
     }
 
-    /// Gives the free turns to those that wait for nothing else; see `governor.rs` for who is first.
     fn start_waiting(&mut self, now: Duration) {
+        while self.give_turns(now) {}
+    }
+
+    /// Gives the free turns to those that wait for nothing else; see `governor.rs` for who is first. True: somebody may
+    /// have to wait for one that got one.
+    fn give_turns(&mut self, now: Duration) -> bool {
         let mut queue = Vec::new();
         let mut others = Vec::new();
         for unit in self.units.values() {
@@ -166,19 +171,35 @@ impl Supervisor {
         }
         queue.sort_unstable();
         let places = if queue.is_empty() { 0 } else { MAX_IN_FLIGHT.saturating_sub(self.in_flight()) };
-        let chosen = queue.into_iter().take(places).take_while(|_| self.governor.take(now));
-        let chosen: Vec<String> = chosen.map(|(_, _, name)| name.to_string()).collect();
+        let mut chosen: Vec<String> = Vec::new();
+        for unit in queue.iter().filter_map(|(_, _, name)| self.units.get(name)) {
+            if chosen.iter().any(|earlier| unit.spec.conflicts.contains(earlier)) {
+                continue;
+            }
+            if chosen.len() >= places || !self.governor.take(now) {
+                break;
+            }
+            chosen.push(unit.name.clone());
+        }
         for (name, state) in others {
+            if matches!(state, State::Waiting { on: Wait::Gates, .. }) {
+                self.gate_waits = self.gate_waits.wrapping_add(1);
+            }
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.state = state;
+                // Before it waits for this again, it may be otherwise.
+                unit.found_open &= matches!(state, State::Waiting { on: Wait::Turn, .. });
             }
         }
+        let mut in_the_way = false;
         for name in chosen {
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.begin(now);
                 unit.made = self.number;
+                in_the_way |= !unit.spec.conflicts.is_empty();
             }
         }
+        in_the_way
     }
 
     /// What keeps a waiting container from taking its turn.
@@ -189,8 +210,13 @@ impl Supervisor {
             (By::Boot | By::Policy | By::Schedule, _) if self.safe => return Some(Wait::Resume),
             (By::Boot | By::Policy | By::Schedule | By::Person, _) => {}
         }
-        let mut unsatisfied = order::unsatisfied(&self.units, unit);
-        unsatisfied.next().map(|_| Wait::Dependencies)
+        if order::unsatisfied(&self.units, unit).next().is_some() {
+            return Some(Wait::Dependencies);
+        }
+        if self.opponents(unit).next().is_some() {
+            return Some(Wait::Conflict);
+        }
+        self.is_gated(unit).then_some(Wait::Gates)
     }
 
     fn in_flight(&self) -> usize {
@@ -201,7 +227,11 @@ impl Supervisor {
     pub(super) fn turn_timeout(&self) -> Option<Duration> {
         let waits = |unit: &Unit| match unit.state {
             State::Waiting { on: Wait::Turn, .. } => true,
-            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Time(_), .. }
+            State::Waiting {
+                on:
+                    Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Conflict | Wait::Gates | Wait::Time(_),
+                ..
+            }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -261,7 +291,8 @@ impl Unit {
         self.started_at = None;
         self.process = None;
         self.ready_early = false;
-        self.followed = None;
+        (self.followed, self.made_way) = (None, None);
+        self.found_open = false;
         self.timed = self.spec.timetable.is_some();
         self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }

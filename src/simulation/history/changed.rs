@@ -30,6 +30,7 @@ impl History {
                 config.containers.remove(name);
                 for other in config.containers.values_mut() {
                     other.depends_on.remove(name);
+                    other.conflicts.remove(name);
                 }
             }
         }
@@ -40,10 +41,10 @@ impl History {
     fn declare<C: Core>(&self, config: &mut Config, machine: &Machine<C>, name: &str) {
         let first: Option<&Container> = machine.first.containers.get(name);
         if let Some(container) = first {
-            config.containers.insert(name.to_string(), container.clone());
-            if let Some(container) = config.containers.get_mut(name) {
-                container.depends_on.clear();
-            }
+            let mut container = container.clone();
+            container.depends_on.clear();
+            container.conflicts.retain(|other| config.containers.contains_key(other));
+            config.containers.insert(name.to_string(), container);
             self.relate(config, name);
         }
     }

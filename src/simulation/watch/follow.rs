@@ -7,12 +7,11 @@ use core::time::Duration;
 
 use super::shadow::{Ending, Shadow, Word};
 use super::{Closing, View, Watch, is_met};
-use crate::config::{Exhausted, Restart};
+use crate::config::{Exhausted, Gate, Restart};
 use crate::simulation::core::Core;
 use crate::simulation::promise::Promise;
 use crate::supervisor::{
-    CauseKind, Effect, Event, Exit, Fault, Found, Notice, Outcome, Phase, Probed, Record, START_DEADLINE,
-    State, StateKind, Wanted,
+    Effect, Event, Exit, Fault, Notice, Outcome, Phase, Probed, START_DEADLINE, State, StateKind, Wanted,
 };
 
 const SIGTERM: i32 = 15;
@@ -37,6 +36,7 @@ impl Watch {
             (Outcome::Ignored(why), Event::Start { name } | Event::Restart { name }) => {
                 let up = self.shadows.get(name).is_some_and(|it| it.there && it.end.is_none());
                 self.must(up, Promise::StartsAreKept, view.now, || format!("{name}: {why}"));
+                self.opponents_stopped(name);
             }
             (Outcome::Ignored(_) | Outcome::Refused(_), _) => {}
         }
@@ -67,11 +67,15 @@ impl Watch {
                 let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
                 self.adopted(record, *found, ready);
             }
-            Event::Start { name } | Event::Restart { name } => self.of(name, |shadow| {
-                shadow.word = shadow.there.then_some(Word::Again);
-                (shadow.unusable, shadow.start_owed) = (false, true);
-                shadow.wanted = Wanted::Up;
-            }),
+            Event::Start { name } | Event::Restart { name } => {
+                self.of(name, |shadow| {
+                    shadow.word = shadow.there.then_some(Word::Again);
+                    (shadow.unusable, shadow.start_owed) = (false, true);
+                    shadow.wanted = Wanted::Up;
+                });
+                self.opponents_stopped(name);
+            }
+            Event::Gates { open } => self.found_open(open),
             Event::Stop { name } => self.stopped(name),
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => self.of(name, |shadow| {
                 shadow.unusable = true;
@@ -80,14 +84,7 @@ impl Watch {
                 // It may be the answer to a start, in the place of an end.
                 shadow.certain = false;
             }),
-            Event::Started { name, .. } => {
-                let shutting_down = self.shutdown.is_some();
-                self.of(name, |shadow| {
-                    // Otherwise it is being killed already.
-                    let welcome = shadow.word.is_none() && shadow.end.is_none();
-                    shadow.up = welcome && shadow.certain && !shutting_down;
-                });
-            }
+            Event::Started { name, .. } => self.started(view.now, name),
             Event::StartFailed { name, failure, .. } => {
                 let ending = match failure.fault {
                     Fault::Transient => Ending::NoFault,
@@ -117,8 +114,9 @@ impl Watch {
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
-            | Event::Clock { .. }
             | Event::Tick => {}
+            // Times are found anew.
+            Event::Clock { .. } => self.shadows.values_mut().for_each(|shadow| shadow.due = None),
         }
     }
 
@@ -128,8 +126,36 @@ impl Watch {
         else {
             return;
         };
-        if view.core.status(name).is_some_and(|status| status.ready) {
-            self.of(name, |shadow| shadow.ran = true);
+        let ready = view.core.status(name).is_some_and(|status| status.ready);
+        // In the same moment its time may have run out: it was ready nevertheless.
+        let ran = view.core.record(name).is_some_and(|record| record.ran);
+        self.of(name, |shadow| shadow.ran |= ready || ran && shadow.has_shown_itself());
+    }
+
+    fn found_open(&mut self, open: &[Gate]) {
+        for shadow in self.shadows.values_mut() {
+            shadow.open |= shadow.declared.gates.iter().all(|gate| open.contains(gate));
+        }
+    }
+
+    fn started(&mut self, now: Duration, name: &str) {
+        let shutting_down = self.shutdown.is_some();
+        self.of(name, |shadow| {
+            shadow.runs_since = Some(now);
+            // Otherwise it is being killed already.
+            let welcome = shadow.word.is_none() && shadow.end.is_none();
+            shadow.up = welcome && shadow.certain && !shutting_down;
+        });
+    }
+
+    /// A person wants `name` up: what is in conflict with it is not wanted.
+    fn opponents_stopped(&mut self, name: &str) {
+        let opponents =
+            self.shadows.get(name).map(|shadow| shadow.declared.conflicts.clone()).unwrap_or_default();
+        for other in opponents {
+            if self.shadows.get(&other).is_some_and(|shadow| shadow.wanted == Wanted::Up) {
+                self.stopped(&other);
+            }
         }
     }
 
@@ -166,7 +192,8 @@ impl Watch {
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
             Effect::Forget { name } => self.forgotten(name),
-            Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } => {}
+            Effect::Reboot { name } => self.check_reboot(view, name),
+            Effect::Save { .. } | Effect::Changed(_) | Effect::Noted { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());
@@ -180,17 +207,22 @@ impl Watch {
     fn check_start<C: Core>(&mut self, view: &View<'_, C>, name: &str, generation: u64) {
         let Some(shadow) = self.shadows.get(name) else { return };
         let asked = self.shutdown.is_none() && (!self.safe || shadow.start_owed) && !shadow.unusable;
+        let asked = asked && !shadow.is_early(view.now);
         let later = generation > shadow.generation;
         let alone = !shadow.there && !view.live.contains_key(name);
-        let mut edges = shadow.depends_on.iter();
+        let mut edges = shadow.declared.depends_on.iter();
         let unmet = edges.find(|(on, edge)| !is_met(view, &self.shadows, on, edge));
         let said = format!("{name}, generation {generation}, {unmet:?}: {shadow:?}");
         let met = unmet.is_none();
+        let is_there = |other: &String| self.shadows.get(other).is_some_and(|it| it.there);
+        let (open, apart) = (shadow.open, !shadow.declared.conflicts.iter().any(is_there));
         let said = |of: Promise| (of, said.clone());
         for (kept, (promise, text)) in [
             (asked, said(Promise::NothingUnasked)),
             (later && alone, said(Promise::OneGeneration)),
             (met, said(Promise::DependenciesFirst)),
+            (open, said(Promise::GatesFirst)),
+            (apart, said(Promise::NeverTogether)),
         ] {
             self.must(kept, promise, view.now, || text);
         }
@@ -200,8 +232,20 @@ impl Watch {
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
+            shadow.open = shadow.declared.gates.is_empty();
+            (shadow.runs_since, shadow.due) = (None, None);
+            shadow.timed = shadow.declared.scheduled;
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
         });
+    }
+
+    /// Somebody declares it, and it is not the answer to a machine that has just come up.
+    fn check_reboot<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
+        const SHORTEST_UPTIME: Duration = Duration::from_secs(600);
+        let declared =
+            self.shadows.get(name).is_some_and(|it| it.declared.reboots && it.wanted == Wanted::Up);
+        let may = declared && !self.safe && self.shutdown.is_none() && view.now >= SHORTEST_UPTIME;
+        self.must(may, Promise::NothingUnasked, view.now, || format!("a reboot for {name}"));
     }
 
     fn check_address(&mut self, now: Duration, name: &str, generation: u64) {
@@ -219,9 +263,10 @@ impl Watch {
             return;
         }
         let is_up = |name: &str| view.kind(name) == Some(StateKind::Running);
-        let lost = shadow.depends_on.iter().any(|(on, edge)| edge.restart && edge.required && !is_up(on));
+        let lost =
+            shadow.declared.depends_on.iter().any(|(on, edge)| edge.restart && edge.required && !is_up(on));
         let late = kill && !shadow.up && view.now.saturating_sub(shadow.started_at) >= START_DEADLINE;
-        let may = late || shadow.may_be_stopped(lost);
+        let may = late || shadow.may_be_stopped(view.now, lost);
         self.must(may, Promise::NothingUnasked, view.now, || format!("{name} is stopped"));
         self.of(name, |shadow| {
             shadow.own = true;
@@ -254,7 +299,7 @@ impl Watch {
         // One that is not declared any more is forgotten at once.
         let Some(state) = view.kind(name) else { return };
         let (word, end) = (shadow.word.take(), shadow.end.take());
-        let unclear = shadow.own || shadow.ruled || !shadow.certain;
+        let unclear = shadow.own || shadow.declared.ruled || !shadow.certain;
         match (word, end, unclear || self.shutdown.is_some()) {
             (None, Some(Ending::Clean), false) => (shadow.completed, shadow.concluded) = (true, true),
             (None, Some(Ending::Failure), false) => (shadow.completed, shadow.concluded) = (false, true),
@@ -265,15 +310,22 @@ impl Watch {
         let failed = matches!(state, Failed | Invalid);
         shadow.ran &= !failed;
         shadow.completed &= !failed;
-        let policy = &shadow.policy;
+        let policy = &shadow.declared.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
-        let allowed: &[StateKind] = match (word, end, shadow.restart) {
+        let scheduled = shadow.declared.scheduled;
+        let allowed: &[StateKind] = match (word, end, shadow.declared.restart) {
             _ if shadow.unusable => &[Invalid],
             _ if self.shutdown.is_some() => &[Exited, Failed],
             (Some(Word::Stop), ..) => &[Exited],
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
-            _ if unclear => return,
+            // It was not cut short for its new declaration, which comes now.
+            _ if unclear || shadow.next.is_some() => return,
+            // The next time may have come already.
+            (None, Some(Ending::Clean), _) | (None, Some(Ending::Failure), Restart::No) if scheduled => {
+                &[Waiting, Starting]
+            }
+            (None, Some(Ending::Failure), _) if scheduled => &[Backoff, Waiting, Starting],
             (None, Some(Ending::Clean), Restart::No | Restart::OnFailure) => &[Exited],
             (None, Some(Ending::Failure), Restart::No) => &[Failed],
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
@@ -294,58 +346,7 @@ impl Watch {
         }
     }
 
-    /// What was not written down, nobody knows any more.
-    pub(in crate::simulation) fn crashed(&mut self) {
-        (self.booted, self.safe, self.shutdown) = (false, false, None);
-        for shadow in self.shadows.values_mut() {
-            (shadow.there, shadow.ran, shadow.certain) = (false, false, false);
-            (shadow.completed, shadow.concluded, shadow.own) = (false, false, false);
-            shadow.wanted = Wanted::Up;
-            (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
-            // Only one whose record says so was ever made.
-            (shadow.end, shadow.generation, shadow.made) = (None, 0, 0);
-            if let Some(next) = shadow.next.take() {
-                shadow.declare(&next);
-            }
-            if shadow.undeclared {
-                shadow.depends_on.clear();
-                shadow.is_unwanted();
-            }
-        }
-        self.relate();
-    }
-
-    fn adopted(&mut self, record: &Record, found: Option<Found>, ready: bool) {
-        let shutting_down = self.shutdown.is_some();
-        let alive = matches!(found, Some(Found::Alive { .. }));
-        let kind = StateKind::from_word(&record.state);
-        self.of(&record.name, |shadow| {
-            shadow.generation = record.generation;
-            if !shutting_down {
-                shadow.wanted = record.wanted;
-            }
-            shadow.word = match record.why.as_deref() {
-                Some("stop") => Some(Word::Stop),
-                Some("undeclared") => Some(Word::Stop),
-                Some("again" | "reload") => Some(Word::Again),
-                Some(_) | None => None,
-            };
-            shadow.start_owed = shadow.word == Some(Word::Again) && !shutting_down;
-            shadow.unusable = record.invalid.as_ref().is_some_and(|cause| cause.kind != CauseKind::Config);
-            shadow.made = record.made;
-            shadow.there = alive || !kind.is_some_and(StateKind::is_down);
-            let goes_down = matches!(kind, Some(StateKind::Stopping | StateKind::Stuck));
-            (shadow.completed, shadow.concluded) = (record.completed, record.concluded);
-            shadow.ran = record.ran || ready;
-            shadow.own = goes_down && shadow.word.is_none();
-            shadow.signalled |= record.phase.as_deref() == Some("term");
-            if shadow.undeclared {
-                shadow.is_unwanted();
-            }
-        });
-    }
-
-    fn of(&mut self, name: &str, change: impl FnOnce(&mut Shadow)) {
+    pub(super) fn of(&mut self, name: &str, change: impl FnOnce(&mut Shadow)) {
         if let Some(shadow) = self.shadows.get_mut(name) {
             change(shadow);
         }

@@ -5,6 +5,9 @@
 //! core's own words are looked at only where people would look: in its status. After every turn each state
 //! has to be one that somebody will end.
 
+mod crash;
+mod declared;
+mod edges;
 mod follow;
 mod reload;
 mod shadow;
@@ -20,6 +23,7 @@ use super::promise::{Breach, Promise};
 use crate::config::{Config, Dependency};
 use crate::supervisor::{Numbers, Phase, State, StateKind, Status, Wait, Wanted};
 
+use declared::Declared;
 use shadow::Shadow;
 
 /// What there is to see.
@@ -28,6 +32,8 @@ pub(super) struct View<'a, C> {
     pub(super) now: Duration,
     pub(super) core: &'a C,
     pub(super) live: &'a BTreeMap<String, Live>,
+    /// When the gates are looked at next, for those that wait for them.
+    pub(super) look: Option<Duration>,
 }
 
 /// Whether `on` is what a dependent with this edge waits for.
@@ -70,16 +76,17 @@ impl<C: Core> View<'_, C> {
 
 impl Watch {
     pub(super) fn new(config: &Config) -> Self {
-        let containers = config.containers.iter();
-        let shadows = containers.map(|(name, it)| (name.clone(), Shadow::new(config, name, it)));
-        Self {
-            shadows: shadows.collect(),
+        let declared = Declared::all(config).into_iter();
+        let mut watch = Self {
+            shadows: declared.map(|(name, declared)| (name, Shadow::new(declared))).collect(),
             booted: false,
             safe: false,
             shutdown: None,
             numbers: Numbers::default(),
             breach: None,
-        }
+        };
+        watch.relate();
+        watch
     }
 
     /// The first one: what follows it may be its consequence.
@@ -100,9 +107,11 @@ impl Watch {
             if let (Some(state), Some(status)) = (view.core.state(name), view.core.status(name)) {
                 self.check_awaited(view, &shadows, state, &status);
                 self.check_words(view, shadow, &status);
+                self.check_run(view, shadow, state);
             }
         }
         self.shadows = shadows;
+        self.note_times(view);
         self.check_shutdown(view);
         let due = view.core.poll_timeout();
         let ahead = due.is_none_or(|due| due > view.now);
@@ -122,7 +131,7 @@ impl Watch {
         let timed = |until: Duration| until > view.now && due.is_some_and(|due| due <= until);
         let alive = view.live.get(name).is_some_and(Live::is_alive);
         let meets = |other: &String| {
-            let edge = shadows.get(name).and_then(|it| it.depends_on.get(other));
+            let edge = shadows.get(name).and_then(|it| it.declared.depends_on.get(other));
             edge.is_some_and(|edge| is_met(view, shadows, other, edge))
         };
         let awaited = match state {
@@ -130,6 +139,14 @@ impl Watch {
             State::Waiting { on: Wait::Resume, .. } => self.safe,
             State::Waiting { on: Wait::Dependencies, .. } => {
                 !waits_for.is_empty() && !waits_for.iter().any(meets)
+            }
+            State::Waiting { on: Wait::Conflict, .. } => {
+                !waits_for.is_empty()
+                    && waits_for.iter().all(|name| !view.kind(name).is_none_or(StateKind::is_down))
+            }
+            State::Waiting { on: Wait::Gates, .. } => {
+                let gated = |shadow: &Shadow| shadow.is_gated() || view.look.is_some();
+                shadows.get(name).is_some_and(gated)
             }
             State::Waiting { on: Wait::Turn, .. } => {
                 due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
@@ -170,9 +187,27 @@ impl Watch {
         self.must(!unwanted, Promise::NothingUnasked, now, || format!("{status:?}"));
         self.must(shadow.has_shown(status), Promise::ReadyIsTrue, now, || format!("{status:?} {shadow:?}"));
         if let Some(next) = status.next_start.filter(|_| status.state == StateKind::Backoff) {
-            let most = shadow.policy.max_delay;
+            let most = shadow.declared.policy.max_delay;
             let longest = now.saturating_add(most).saturating_add(most / 10);
             self.must(next <= longest, Promise::PausesAreBounded, now, || format!("{status:?}"));
+        }
+    }
+
+    /// Nothing runs longer than it may, unless nothing is done about what runs.
+    fn check_run<C: Core>(&mut self, view: &View<'_, C>, shadow: &Shadow, state: State) {
+        let State::Running { up, .. } = state else { return };
+        let acts = shadow.certain && !self.safe && !up.paused;
+        let kept = !acts || !shadow.has_run_out(view.now);
+        self.must(kept, Promise::Awaited, view.now, || format!("it runs for too long: {state:?} {shadow:?}"));
+    }
+
+    /// What the core has told of the times that are waited for.
+    fn note_times<C: Core>(&mut self, view: &View<'_, C>) {
+        for (name, shadow) in &mut self.shadows {
+            shadow.due = match view.core.state(name) {
+                Some(State::Waiting { on: Wait::Time(due), .. }) => Some(due),
+                _ => None,
+            };
         }
     }
 
@@ -192,7 +227,8 @@ impl Watch {
         let shadows = core::mem::take(&mut self.shadows);
         for (name, shadow) in &shadows {
             let Some(status) = view.core.status(name) else { continue };
-            let given_up = status.state == StateKind::Stuck || !status.waits_for.is_empty();
+            let given_up =
+                status.state == StateKind::Stuck || !status.waits_for.is_empty() || shadow.is_gated();
             // One on its way down has a time of its own, which was checked.
             let going = status.state == StateKind::Stopping;
             let stopped = status.wanted == Wanted::Up || status.state.is_down() || given_up || going;

@@ -1,28 +1,33 @@
 //! What the watch knows of one container: what it was told, and nothing of how the core keeps it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::{Condition, Config, Container, Dependency, Readiness, Restart, RestartPolicy, Test};
+use super::declared::Declared;
+use crate::config::{Condition, Dependency, Gate, Readiness};
 use crate::supervisor::{Health, Record, StateKind, Status, Wanted};
 
 #[derive(Debug)]
 pub(super) struct Shadow {
-    pub(super) depends_on: BTreeMap<String, Dependency>,
-    pub(super) readiness: Readiness,
-    /// Whether it may be stopped for what its probes say, or for giving no sign of life.
-    pub(super) probed: bool,
-    pub(super) watched: bool,
-    /// It has rules of its own for what follows an end.
-    pub(super) ruled: bool,
-    pub(super) restart: Restart,
-    pub(super) policy: RestartPolicy,
+    pub(super) declared: Declared,
+    /// What it is declared as once it is down.
+    pub(super) next: Option<Declared>,
+    pub(super) undeclared: bool,
+    /// The number of the configuration that it was started by last.
+    pub(super) made: u64,
+    /// All its gates were, at one look since its last start.
+    pub(super) open: bool,
+    /// This generation is a run of a timetable.
+    pub(super) timed: bool,
+    /// The next time of a timetable, as the core has told it.
+    pub(super) due: Option<Duration>,
     /// All that depend on it, through others too.
     pub(super) dependents: BTreeSet<String>,
     pub(super) generation: u64,
     pub(super) started_at: Duration,
+    /// Since when this generation runs, if that was heard.
+    pub(super) runs_since: Option<Duration>,
     /// Asked to start, and not emptied.
     pub(super) there: bool,
     /// It was ready since it last failed.
@@ -47,11 +52,6 @@ pub(super) struct Shadow {
     /// A person wants it up, and it was not started since.
     pub(super) start_owed: bool,
     pub(super) unusable: bool,
-    /// The number of the configuration that it was started by last.
-    pub(super) made: u64,
-    /// What it is declared as once it is down.
-    pub(super) next: Option<Container>,
-    pub(super) undeclared: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,18 +69,20 @@ pub(super) enum Word {
 }
 
 impl Shadow {
-    pub(super) fn new(config: &Config, name: &str, declared: &Container) -> Self {
+    /// Nobody is known yet who depends on it.
+    pub(super) fn new(declared: Declared) -> Self {
         Self {
-            depends_on: declared.depends_on.clone(),
-            readiness: declared.ready,
-            probed: matches!(declared.healthcheck.test, Some(Test::Probe(_))),
-            watched: declared.watchdog.is_some(),
-            ruled: !declared.restart_rules.is_empty(),
-            restart: declared.restart,
-            policy: declared.restart_policy,
-            dependents: dependents(&edges(config), name),
+            open: declared.gates.is_empty(),
+            declared,
+            next: None,
+            undeclared: false,
+            made: 0,
+            timed: false,
+            due: None,
+            dependents: BTreeSet::new(),
             generation: 0,
             started_at: Duration::ZERO,
+            runs_since: None,
             there: false,
             ran: false,
             completed: false,
@@ -97,19 +99,12 @@ impl Shadow {
             word: None,
             start_owed: false,
             unusable: false,
-            made: 0,
-            next: None,
-            undeclared: false,
         }
     }
 
-    pub(super) fn declare(&mut self, declared: &Container) {
-        self.depends_on.clone_from(&declared.depends_on);
-        self.readiness = declared.ready;
-        self.probed = matches!(declared.healthcheck.test, Some(Test::Probe(_)));
-        self.watched = declared.watchdog.is_some();
-        self.ruled = !declared.restart_rules.is_empty();
-        (self.restart, self.policy) = (declared.restart, declared.restart_policy);
+    pub(super) fn declare(&mut self, declared: Declared) {
+        self.declared = declared;
+        self.open = self.declared.gates.is_empty();
     }
 
     /// No configuration declares it: it is stopped.
@@ -117,6 +112,11 @@ impl Shadow {
         self.word = self.there.then_some(Word::Stop);
         (self.wanted, self.start_owed, self.unusable) = (Wanted::Down, false, false);
         self.next = None;
+    }
+
+    /// Whether it may be waiting for the machine; who waits for the boot, the core says.
+    pub(super) fn is_gated(&self) -> bool {
+        !self.open || self.declared.gates.contains(&Gate::BootComplete)
     }
 
     /// Whether a dependent may start; `status` is this one's.
@@ -132,12 +132,26 @@ impl Shadow {
     }
 
     /// Whether the core may stop it without being asked to, when `lost` says that what it follows is down.
-    pub(super) fn may_be_stopped(&self, lost: bool) -> bool {
-        let silent = match self.readiness {
+    pub(super) fn may_be_stopped(&self, now: Duration, lost: bool) -> bool {
+        let silent = match self.declared.readiness {
             Readiness::Notify | Readiness::Fd => !self.said_ready,
             Readiness::Started | Readiness::Healthy => false,
         };
-        lost || silent || self.watched || (self.probed && self.failed)
+        lost || silent
+            || self.declared.watched
+            || (self.declared.probed && self.failed)
+            || self.has_run_out(now)
+    }
+
+    /// It runs for longer than it may.
+    pub(super) fn has_run_out(&self, now: Duration) -> bool {
+        let ran = self.runs_since.map(|since| now.saturating_sub(since));
+        self.declared.run_timeout.is_some_and(|most| ran.is_some_and(|ran| ran >= most))
+    }
+
+    /// Whether it waits for a time that nobody has given up for it.
+    pub(super) fn is_early(&self, now: Duration) -> bool {
+        !self.start_owed && self.due.is_some_and(|due| now < due)
     }
 
     pub(super) fn believe(&mut self, record: Option<Record>) {
@@ -146,14 +160,18 @@ impl Shadow {
         }
     }
 
-    /// Whether it may be called ready, and healthy.
-    pub(super) fn has_shown(&self, status: &Status) -> bool {
-        let ready = match self.readiness {
+    /// Whether it may be called ready.
+    pub(super) fn has_shown_itself(&self) -> bool {
+        match self.declared.readiness {
             Readiness::Started => true,
             Readiness::Notify | Readiness::Fd => self.said_ready,
             Readiness::Healthy => self.passed,
-        };
-        (ready || !status.ready) && (self.passed || status.health != Health::Healthy)
+        }
+    }
+
+    /// Whether it may be called ready, and healthy.
+    pub(super) fn has_shown(&self, status: &Status) -> bool {
+        (self.has_shown_itself() || !status.ready) && (self.passed || status.health != Health::Healthy)
     }
 }
 
@@ -167,24 +185,4 @@ fn gave_up(kind: StateKind) -> bool {
         | StateKind::Invalid => true,
         StateKind::Waiting | StateKind::Starting | StateKind::Running | StateKind::Stopping => false,
     }
-}
-
-/// By name, what each depends on.
-pub(super) type Edges = BTreeMap<String, BTreeMap<String, Dependency>>;
-
-fn edges(config: &Config) -> Edges {
-    config.containers.iter().map(|(name, it)| (name.clone(), it.depends_on.clone())).collect()
-}
-
-pub(super) fn dependents(edges: &Edges, name: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut open = Vec::from([name]);
-    while let Some(name) = open.pop() {
-        for (dependent, depends_on) in edges {
-            if depends_on.contains_key(name) && found.insert(dependent.clone()) {
-                open.push(dependent);
-            }
-        }
-    }
-    found
 }

@@ -3,6 +3,7 @@
 mod adoption;
 pub(super) mod declared;
 mod dependencies;
+mod gates;
 mod governor;
 mod health;
 mod invalid;
