@@ -67,14 +67,7 @@ impl Watch {
                 let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
                 self.adopted(record, *found, ready);
             }
-            Event::Start { name } | Event::Restart { name } => {
-                self.of(name, |shadow| {
-                    shadow.word = shadow.there.then_some(Word::Again);
-                    (shadow.unusable, shadow.start_owed) = (false, true);
-                    shadow.wanted = Wanted::Up;
-                });
-                self.opponents_stopped(name);
-            }
+            Event::Start { name } | Event::Restart { name } => self.wanted_up(name),
             Event::Gates { open } => self.found_open(open),
             Event::Stop { name } => self.stopped(name),
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => self.of(name, |shadow| {
@@ -157,6 +150,16 @@ impl Watch {
                 self.stopped(&other);
             }
         }
+    }
+
+    /// A person wants it, from now on.
+    fn wanted_up(&mut self, name: &str) {
+        self.of(name, |shadow| {
+            shadow.word = shadow.there.then_some(Word::Again);
+            (shadow.unusable, shadow.start_owed) = (false, true);
+            shadow.wanted = Wanted::Up;
+        });
+        self.opponents_stopped(name);
     }
 
     fn stopped(&mut self, name: &str) {
