@@ -74,8 +74,8 @@ impl Agent {
             Request::ConfigBegin { size } => self.config_begin(call, size, now),
             Request::ConfigChunk { data } => self.config_chunk(call, &data, now),
             Request::Plan { sent } => self.plan_reload(call, sent, now),
-            Request::Reload { sent, confirm_ms } => {
-                self.reload(call, sent, confirm_ms.map(Duration::from_millis), now);
+            Request::Reload { sent, confirm_ms, base } => {
+                self.reload((call, sent), confirm_ms.map(Duration::from_millis), base, now);
             }
             Request::ConfirmReload => self.confirm_reload(call, now),
             Request::Rollback => self.roll_back(call, now),

@@ -4,7 +4,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use orlop::config::Config;
+use orlop::config::{Admission, Config};
 use orlop::control::socket_mode;
 use orlop::ledger::{Child, Kind, Label};
 
@@ -33,8 +33,7 @@ pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<(Serv
             listener
         }
     };
-    let (group, mode) = socket_mode(&config.host.control);
-    if let Err(error) = socket::admit(Path::new(SOCKET), group, mode) {
+    if let Err(error) = admit(&config.host.control) {
         say(Level::Error, &format!("{SOCKET}: {error}"));
     }
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -42,6 +41,15 @@ pub fn open(table: &Table, config: &Config, ledger: &mut Ledger) -> Result<(Serv
     let mut server = Server::new(listener, version, admission, LIMITS).map_err(errno)?;
     let is_busy = open_ports(config, &mut server).map_err(errno)?;
     Ok((server, is_busy))
+}
+
+/// Has the kernel let those connect who may.
+///
+/// # Errors
+/// As chmod(2) and chown(2).
+pub fn admit(admission: &Admission) -> std::io::Result<()> {
+    let (group, mode) = socket_mode(admission);
+    socket::admit(Path::new(SOCKET), group, mode)
 }
 
 /// Listens on the ports that nobody has: at first, and whenever a relay may have let go of one. Whether

@@ -13,6 +13,7 @@ mod client;
 mod containers;
 mod cp;
 mod detach;
+mod edited;
 mod events;
 mod exec;
 mod failure;

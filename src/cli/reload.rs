@@ -11,6 +11,7 @@ use orlop::control::{
 use super::arguments::{ConfigCommand, PlanArguments, ReloadArguments};
 use super::check;
 use super::client::Client;
+use super::edited;
 use super::failure::Failure;
 use super::screen::{Screen, Tone, printable};
 
@@ -49,18 +50,29 @@ pub(crate) fn reload(
         return screen.line("confirmed: it stays");
     }
     let sent = send(client, arguments.path.as_deref())?;
+    put(client, screen, sent, arguments.confirm, None)
+}
+
+/// Shows what will be done, and has it done. `base`: only if this one is still in force.
+fn put(
+    client: &mut Client,
+    screen: &mut Screen<'_>,
+    sent: bool,
+    confirm: Option<Duration>,
+    base: Option<u64>,
+) -> Result<(), Failure> {
     let plan: PlanReply = client.call(&Request::Plan { sent })?;
     show_mistakes(screen, &plan.mistakes)?;
     if plan.has_errors() {
         return Err(mistakes(&plan));
     }
     show(screen, &plan)?;
-    let confirm_ms = arguments.confirm.map(|time| time.as_millis() as u64);
-    let done: ReloadReply = client.call(&Request::Reload { sent, confirm_ms })?;
+    let confirm_ms = confirm.map(|time| time.as_millis() as u64);
+    let done: ReloadReply = client.call(&Request::Reload { sent, confirm_ms, base })?;
     if plan.changes_nothing() {
         return Ok(());
     }
-    told(screen, &done, arguments.confirm)
+    told(screen, &done, confirm)
 }
 
 pub(crate) fn config(
@@ -78,6 +90,22 @@ pub(crate) fn config(
                 screen.line(&format!("# {}", printable(&file.path)))?;
                 screen.line(file.text.trim_end())?;
             }
+            Ok(())
+        }
+        ConfigCommand::Set(set) => {
+            let ConfigReply { number, files, .. } = client.call(&Request::Config)?;
+            let files = edited::set(files, &set.changes)?;
+            send_files(client, &files)?;
+            put(client, screen, true, set.confirm, Some(number))
+        }
+        ConfigCommand::Edit(edit) => {
+            let ConfigReply { number, files, .. } = client.call(&Request::Config)?;
+            let Some(folder) = edited::edit(&files, &edited::editor())? else {
+                return screen.line("nothing changes");
+            };
+            let sent = send(client, Some(folder.path()))?;
+            put(client, screen, sent, edit.confirm, Some(number)).map_err(|failure| folder.kept(failure))?;
+            folder.remove();
             Ok(())
         }
         ConfigCommand::Rollback => {
@@ -111,13 +139,18 @@ fn send(client: &mut Client, path: Option<&Path>) -> Result<bool, Failure> {
     let found = check::sources(&[path.to_owned()])?.into_iter();
     let files: Vec<ConfigFile> =
         found.map(|source| ConfigFile { path: name(source.path), text: source.text }).collect();
+    send_files(client, &files)?;
+    Ok(true)
+}
+
+fn send_files(client: &mut Client, files: &[ConfigFile]) -> Result<(), Failure> {
     let bytes =
-        serde_json::to_vec(&files).map_err(|error| Failure::Failed(format!("cannot write JSON: {error}")))?;
+        serde_json::to_vec(files).map_err(|error| Failure::Failed(format!("cannot write JSON: {error}")))?;
     let Empty {} = client.call(&Request::ConfigBegin { size: bytes.len() as u64 })?;
     for chunk in bytes.chunks(MAX_CHUNK) {
         let UploadReply { .. } = client.call(&Request::ConfigChunk { data: chunk.to_vec() })?;
     }
-    Ok(true)
+    Ok(())
 }
 
 fn show_mistakes(screen: &mut Screen<'_>, mistakes: &[ConfigMistake]) -> Result<(), Failure> {

@@ -102,10 +102,10 @@ fn a_reload_is_planned_done_and_told() {
     let in_force = ReloadReply { number: 4, problems: vec![] };
     let told = format!("{SHOWN}configuration 4 is in force, until the next boot\n");
     let machine = check("reload", vec![reply(&something()), reply(&in_force)], 0, &told, "");
-    assert_eq!(machine.calls()[1], r#"Reload {"confirm_ms":null,"sent":false}"#);
+    assert_eq!(machine.calls()[1], r#"Reload {"base":null,"confirm_ms":null,"sent":false}"#);
     let told = told + "the one before comes back in 120 s; to keep this one: orlop reload --confirmed\n";
     let machine = check("reload --confirm 2m", vec![reply(&something()), reply(&in_force)], 0, &told, "");
-    assert_eq!(machine.calls()[1], r#"Reload {"confirm_ms":120000,"sent":false}"#);
+    assert_eq!(machine.calls()[1], r#"Reload {"base":null,"confirm_ms":120000,"sent":false}"#);
     check("reload --confirmed", vec![done()], 0, "confirmed: it stays\n", "");
     let machine = check(
         "reload",
@@ -129,6 +129,24 @@ fn what_is_in_force_is_printed() {
     check("config get", vec![reply(&config)], 0, "# a.toml\n[host] # yes\n", "");
     let back = ReloadReply { number: 3, problems: vec![] };
     check("config rollback", vec![reply(&back)], 0, "configuration 3 is in force, until the next boot\n", "");
+}
+
+#[test]
+fn a_key_is_set_in_what_is_in_force_and_only_there() {
+    let files = vec![ConfigFile { path: "a.toml".into(), text: "[host] # yes\n".into() }];
+    let config = || ConfigReply { number: 2, previous: Some(1), confirm_ms: None, files: files.clone() };
+    let received = reply(&UploadReply { received: 1 });
+    let in_force = ReloadReply { number: 3, problems: vec![] };
+    let answers = vec![reply(&config()), done(), received, reply(&something()), reply(&in_force)];
+    let told = format!("{SHOWN}configuration 3 is in force, until the next boot\n");
+    let machine = check("config set host.hostname=deck", answers, 0, &told, "");
+    let files = r##"[{"path":"a.toml","text":"[host] # yes\nhostname = \"deck\"\n"}]"##;
+    let data = orlop::control::base64::encode(files.as_bytes());
+    assert_eq!(machine.calls()[2], format!(r#"ConfigChunk {{"data":"{data}"}}"#));
+    assert_eq!(machine.calls()[4], r#"Reload {"base":2,"confirm_ms":null,"sent":true}"#);
+    let err = "error: host is a table; name one of its keys\n";
+    let machine = check("config set host=1", vec![reply(&config())], 1, "", err);
+    assert_eq!(machine.calls().len(), 1, "nothing is sent");
 }
 
 #[test]

@@ -176,7 +176,8 @@ pub fn host_changes(old: &Config, new: &Config) -> Vec<KeyChange> {
         sysctls "host.sysctls" Live,
         modules "host.modules" Reboot,
         apparmor_profiles "host.apparmor_profiles" Reboot,
-        control "host.control" Reboot,
+        // Who is connected stays what he is.
+        control "host.control" Live,
         control_ports "host.control_ports" Reboot,
         networks "host.network" Reboot,
         dns "host.dns" Reboot,

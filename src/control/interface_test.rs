@@ -114,7 +114,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::ConfigBegin { size: 1 }, empty()),
         (Request::ConfigChunk { data: vec![] }, keys(&UploadReply { received: 0 })),
         (Request::Plan { sent: true }, keys(&plan)),
-        (Request::Reload { sent: true, confirm_ms: None }, keys(&reload)),
+        (Request::Reload { sent: true, confirm_ms: None, base: None }, keys(&reload)),
         (Request::ConfirmReload, empty()),
         (Request::Rollback, keys(&reload)),
         (Request::Config, keys(&config)),

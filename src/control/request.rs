@@ -72,9 +72,10 @@ pub enum Request {
     /// `sent`: of what this client sent; else of the machine's own folder.
     #[serde(rename = "org.orlop.Control.Plan")]
     Plan { sent: bool },
-    /// `confirm_ms`: without a `ConfirmReload` until then, what was before comes back.
+    /// `confirm_ms`: without a `ConfirmReload` until then, what was before comes back. `base`: refused unless this is
+    /// still the number of the configuration in force.
     #[serde(rename = "org.orlop.Control.Reload")]
-    Reload { sent: bool, confirm_ms: Option<u64> },
+    Reload { sent: bool, confirm_ms: Option<u64>, base: Option<u64> },
     #[serde(rename = "org.orlop.Control.ConfirmReload")]
     ConfirmReload,
     #[serde(rename = "org.orlop.Control.Rollback")]
@@ -238,9 +239,11 @@ impl Request {
             "ConfigBegin" => Self::ConfigBegin { size: parameters.take("size")? },
             "ConfigChunk" => Self::ConfigChunk { data: take_chunk(parameters)? },
             "Plan" => Self::Plan { sent: parameters.take("sent")? },
-            "Reload" => {
-                Self::Reload { sent: parameters.take("sent")?, confirm_ms: parameters.take("confirm_ms")? }
-            }
+            "Reload" => Self::Reload {
+                sent: parameters.take("sent")?,
+                confirm_ms: parameters.take("confirm_ms")?,
+                base: parameters.take("base")?,
+            },
             "ConfirmReload" => Self::ConfirmReload,
             "Rollback" => Self::Rollback,
             "Config" => Self::Config,

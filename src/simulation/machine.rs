@@ -8,7 +8,6 @@
 mod crash;
 mod hearing;
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -23,7 +22,7 @@ use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
 use crate::config::{Config, Gate};
-use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Reload, Supervisor, plan};
+use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Supervisor};
 
 #[derive(Debug, Clone)]
 pub enum Entry {
@@ -43,6 +42,8 @@ pub enum Safe {
 pub struct Machine<C = Supervisor> {
     pub now: Duration,
     pub config: Config,
+    /// That of the boot.
+    pub first: Config,
     /// What is kept of the configuration beside it.
     pub numbers: Numbers,
     pub core: C,
@@ -68,7 +69,7 @@ pub struct Machine<C = Supervisor> {
     /// Asked for, and still to be done.
     effects: VecDeque<Effect>,
     /// What PID 1 latched: it asks every new supervisor again.
-    shutdown: Option<Duration>,
+    pub(super) shutdown: Option<Duration>,
     /// What every new supervisor is told, once anybody was.
     clock: Option<Duration>,
     looks: Looks,
@@ -81,6 +82,7 @@ impl<C: Core> Machine<C> {
         Self {
             now,
             core: C::new(now, &config, seed),
+            first: config.clone(),
             config,
             numbers: Numbers::default(),
             plays: BTreeMap::new(),
@@ -129,23 +131,6 @@ impl<C: Core> Machine<C> {
         outcome
     }
 
-    /// Another configuration, as an agent has it take the place of the one before: what is decided is kept before
-    /// anything is done. Whether anything was planned.
-    pub fn reload(&mut self, config: Config, effects: usize) -> bool {
-        let planned = plan(&self.config, &config);
-        if planned.is_empty() {
-            return false;
-        }
-        self.numbers.number = self.numbers.number.saturating_add(1);
-        let number = self.numbers.number;
-        self.numbers.since.retain(|name, _| config.containers.contains_key(name));
-        self.numbers.since.extend(planned.replaced().map(|name| (name.to_string(), number)));
-        self.config = config.clone();
-        let reload = Reload { config, numbers: self.numbers.clone() };
-        self.tell_and_do(Event::Reload(Box::new(reload)), effects);
-        true
-    }
-
     fn settle(&mut self, mut effects: usize) {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -173,7 +158,7 @@ impl<C: Core> Machine<C> {
         while let Some(effect) = self.core.poll_effect() {
             self.effects.push_back(effect);
         }
-        let view = View { now: self.turn, core: &self.core, live: &self.live };
+        let view = View { now: self.turn, core: &self.core, live: &self.live, look: self.looks.next };
         if let Some(watch) = &mut self.watch {
             watch.told(&view, &event, &outcome);
             // It is asked for what is right now, and may be done when more has happened.
@@ -184,7 +169,7 @@ impl<C: Core> Machine<C> {
     }
 
     fn check(&mut self) {
-        let view = View { now: self.turn, core: &self.core, live: &self.live };
+        let view = View { now: self.turn, core: &self.core, live: &self.live, look: self.looks.next };
         if let Some(watch) = &mut self.watch {
             watch.check(&view);
         }
@@ -192,7 +177,7 @@ impl<C: Core> Machine<C> {
 
     /// After a long time in which nobody asked for anything.
     pub fn check_end(&mut self) {
-        let view = View { now: self.turn, core: &self.core, live: &self.live };
+        let view = View { now: self.turn, core: &self.core, live: &self.live, look: self.looks.next };
         if let Some(watch) = &mut self.watch {
             watch.check_end(&view);
         }

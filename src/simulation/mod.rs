@@ -22,6 +22,7 @@ mod lot;
 mod machine;
 mod play;
 mod promise;
+mod reload;
 mod scenario;
 mod watch;
 

@@ -38,8 +38,10 @@ impl Supervisor {
             }
         }
         self.begin_to_listen();
-        // Who has begun may be in another's way, and the boot complete.
-        while self.start_waiting(now) || self.completes_boot() {}
+        self.start_waiting(now);
+        if self.completes_boot() {
+            self.start_waiting(now);
+        }
         self.ask_probes(now);
     }
 
@@ -149,9 +151,13 @@ impl Supervisor {
         !free.is_empty()
     }
 
-    /// Gives the free turns to those that wait for nothing else; see `governor.rs` for who is first. True: one began
-    /// that others may not be up with.
-    fn start_waiting(&mut self, now: Duration) -> bool {
+    fn start_waiting(&mut self, now: Duration) {
+        while self.give_turns(now) {}
+    }
+
+    /// Gives the free turns to those that wait for nothing else; see `governor.rs` for who is first. True: somebody may
+    /// have to wait for one that got one.
+    fn give_turns(&mut self, now: Duration) -> bool {
         let mut queue = Vec::new();
         let mut others = Vec::new();
         for unit in self.units.values() {
@@ -169,8 +175,16 @@ impl Supervisor {
         }
         queue.sort_unstable();
         let places = if queue.is_empty() { 0 } else { MAX_IN_FLIGHT.saturating_sub(self.in_flight()) };
-        let chosen = queue.into_iter().take(places).take_while(|_| self.governor.take(now));
-        let chosen: Vec<String> = chosen.map(|(_, _, name)| name.to_string()).collect();
+        let mut chosen: Vec<String> = Vec::new();
+        for unit in queue.iter().filter_map(|(_, _, name)| self.units.get(name)) {
+            if chosen.iter().any(|earlier| unit.spec.conflicts.contains(earlier)) {
+                continue;
+            }
+            if chosen.len() >= places || !self.governor.take(now) {
+                break;
+            }
+            chosen.push(unit.name.clone());
+        }
         for (name, state) in others {
             if matches!(state, State::Waiting { on: Wait::Gates, .. }) {
                 self.gate_waits = self.gate_waits.wrapping_add(1);
@@ -181,19 +195,15 @@ impl Supervisor {
                 unit.found_open &= matches!(state, State::Waiting { on: Wait::Turn, .. });
             }
         }
-        let mut is_in_the_way = false;
+        let mut in_the_way = false;
         for name in chosen {
-            // One that was chosen before it may be in its way.
-            if self.units.get(&name).is_none_or(|unit| self.opponents(unit).next().is_some()) {
-                continue;
-            }
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.begin(now);
                 unit.made = self.number;
-                is_in_the_way |= !unit.spec.conflicts.is_empty();
+                in_the_way |= !unit.spec.conflicts.is_empty();
             }
         }
-        is_in_the_way
+        in_the_way
     }
 
     /// What keeps a waiting container from taking its turn.

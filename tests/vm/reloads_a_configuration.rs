@@ -69,12 +69,22 @@ fn reloads_a_configuration() {
     orlop.fails("status old", 1, "there is no container `old`");
     assert_eq!(orlop.ok(&words("reload", &second)), "nothing changes\n");
 
+    // One key, and nothing beside it.
+    let limit = "container.db.limits.memory";
+    assert!(orlop.ok(&format!("config set {limit}=40M")).starts_with("change   db  limits.memory"));
+    assert_eq!(orlop.ok("exec db /payload cat /sys/fs/cgroup/memory.max"), "41943040\n");
+    orlop.fails(&format!("config set {limit}=lots"), 1, "nothing was changed");
+    assert!(orlop.ok("config get").contains("limits = { memory = \"40M\" }"));
+    orlop.ok("config rollback");
+    assert_eq!(orlop.ok("exec db /payload cat /sys/fs/cgroup/memory.max"), "50331648\n");
+    assert_eq!(machine.identities(&["still", "db"]), before);
+
     // The next supervisor goes by it too.
     machine.crash("supervisor", "SIGKILL");
     machine.supervisor(2);
     assert_eq!(orlop.ok(&words("plan", &second)), "nothing changes\n");
     assert_eq!(machine.identities(&["still", "db"]), before);
-    assert_eq!(orlop.json("config get --json")["number"], 1);
+    assert_eq!(orlop.json("config get --json")["number"], 3);
 
     // Not confirmed; a supervisor that dies meanwhile does not forget it.
     let third = folder(&machine, "third", &[still.clone(), db("memory = \"32M\"")].concat());
@@ -82,7 +92,7 @@ fn reloads_a_configuration() {
     orlop.fails(&words("reload", &second), 1, "--confirmed");
     machine.crash("supervisor", "SIGKILL");
     machine.supervisor(3);
-    while orlop.json("config get --json")["number"] != 3 {}
+    while orlop.json("config get --json")["number"] != 5 {}
     machine.wait("web", "running");
     machine.wait("new", "running");
     assert_eq!(orlop.ok(&words("plan", &second)), "nothing changes\n");

@@ -88,6 +88,23 @@ fn who_may_only_look_changes_nothing_and_the_refusal_is_told() {
 }
 
 #[test]
+fn another_configuration_counts_for_who_connects_after_it() {
+    let mut bench = bench(None, Readers::Users(vec![1000, 1001]));
+    let mut early = connect(&bench, 1000, &[1000]).unwrap();
+    bench.send(&mut early, LIST);
+    check(&mut early, LISTED);
+    bench.server.admit(&Admission { group: None, readers: Readers::Users(vec![1001]) });
+    let mut late = connect(&bench, 1000, &[1000]).unwrap();
+    bench.run();
+    check_closed(&mut late, DENIED);
+    let mut other = connect(&bench, 1001, &[1001]).unwrap();
+    bench.send(&mut other, LIST);
+    check(&mut other, LISTED);
+    bench.send(&mut early, LIST);
+    check(&mut early, LISTED);
+}
+
+#[test]
 fn a_stranger_is_told_so_and_takes_no_place() {
     let mut bench = bench(None, Readers::Users(vec![1000]));
     let mut strangers: Vec<_> = (0..100).map(|_| connect(&bench, 1001, &[1000]).unwrap()).collect();

@@ -84,6 +84,11 @@ impl Server {
         })
     }
 
+    /// Who may ask from the next connection on; who is connected stays what he is.
+    pub(crate) fn admit(&mut self, admission: &Admission) {
+        self.admission.clone_from(admission);
+    }
+
     /// Listens on a virtio port too.
     pub(crate) fn add_port(&mut self, port: Port) -> io::Result<()> {
         let token = self.token();

@@ -8,17 +8,21 @@ use orlop::supervisor::StateKind;
 use super::answer;
 use crate::agent::control::CallId;
 use crate::agent::live::change;
-use crate::agent::{Agent, say};
+use crate::agent::{Agent, say, serving};
 use crate::linux::kmsg::Level;
 use crate::linux::sysctl;
 
 impl Agent {
     /// The machine as it is declared, as far as it can be made so without another boot; what cannot.
-    pub fn change_host(&self) -> Vec<String> {
+    pub fn change_host(&mut self) -> Vec<String> {
         let host = &self.config.host;
         let mut problems = Vec::new();
         if let Err(errno) = nix::unistd::sethostname(&host.hostname) {
             problems.push(format!("host.hostname: {}", errno.desc()));
+        }
+        self.server.admit(&host.control);
+        if let Err(error) = serving::admit(&host.control) {
+            problems.push(format!("host.control: {error}"));
         }
         for (key, value) in &host.sysctls {
             if let Err(error) = sysctl::write_sysctl(key, value) {

@@ -55,9 +55,21 @@ impl Agent {
         }
     }
 
-    pub fn reload(&mut self, call: CallId, sent: bool, confirm: Option<Duration>, now: Duration) {
+    /// `base`: the one that the client has seen, if it matters to it.
+    pub fn reload(
+        &mut self,
+        (call, sent): (CallId, bool),
+        confirm: Option<Duration>,
+        base: Option<u64>,
+        now: Duration,
+    ) {
         let done = self.wished(call, sent).and_then(|files| {
             self.may_reload()?;
+            let number = self.reloading.current.number;
+            if base.is_some_and(|base| base != number) {
+                let reason = format!("the configuration was changed meanwhile; it is number {number} now");
+                return Err(Error::NotNow { reason });
+            }
             let (judged, reply) = self.judge(&files);
             let (config, plan) = judged.ok_or_else(|| refused(&reply))?;
             let confirm_by = confirm.map(|time| now.saturating_add(time));

@@ -59,9 +59,46 @@ Examples:
   orlop config get --json | jq -r '.files[].path'")]
     Get(Json),
 
+    /// Change one key or several of it, and nothing else, comments neither; then as a reload does
+    #[command(after_help = "\
+Examples:
+  orlop config set container.web.limits.memory=128M
+  orlop config set host.hostname=gateway-8 'container.web.command=[\"/app\", \"--fast\"]'
+  orlop config set --confirm 60s container.web.user=1000:1000
+
+A value is written as in TOML; what is not TOML is a text, and its quotes may be left out.")]
+    Set(SetArguments),
+
+    /// Open it in $VISUAL or $EDITOR here; then as a reload does
+    #[command(after_help = "\
+Examples:
+  orlop config edit
+  orlop config edit --confirm 60s
+
+What has a mistake is kept, and where; it is refused when the configuration in force is another one by
+then.")]
+    Edit(EditArguments),
+
     /// Go back to the configuration before the one in force, as a reload does
     #[command(after_help = "\
 Examples:
   orlop config rollback          twice: where it was")]
     Rollback,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetArguments {
+    /// As container.web.limits.memory=128M
+    #[arg(value_name = "KEY=VALUE", required = true)]
+    pub(crate) changes: Vec<String>,
+    /// Go back to what was before, unless it is confirmed within this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) confirm: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EditArguments {
+    /// Go back to what was before, unless it is confirmed within this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) confirm: Option<Duration>,
 }

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Act, Ask, History, NAMES, UnitPlan};
+use super::{Act, Ask, Change, History, NAMES, UnitPlan};
 use crate::config::{
     Condition, Dependency, EndPattern, Exhausted, HealthCheck, Kind, Missed, OnFailure, Overlap, Probe,
     Readiness, Restart, RestartPolicy, RestartRule, Sentence, StartBy, Test, Timetable, When, cron,
@@ -183,7 +183,7 @@ fn delivery(lot: &mut Lot) -> Delivery {
 fn act(lot: &mut Lot) -> Act {
     let unit = |lot: &mut Lot| lot.place(NAMES.len());
     let gone = |lot: &mut Lot| lot.one_of(ms(0), &[ms(0), ms(3), ms(200), s(8)]);
-    match lot.below(29) {
+    match lot.below(33) {
         0..=4 => Act::Pass(lot.one_of(ms(0), &[ms(1), ms(5), ms(60), s(1), s(4), s(25)])),
         5..=8 => Act::Pass(lot.time(s(0), s(30))),
         9..=16 => Act::Ask(ask(lot), unit(lot)),
@@ -193,9 +193,16 @@ fn act(lot: &mut Lot) -> Act {
         23 => Act::Resume,
         24 => Act::SlowDisk(lot.one_of(ms(0), &[ms(0), ms(2), ms(300), s(3)])),
         25..=26 => Act::Disk(lot.one_of(Saves::Work, &[Saves::Work, Saves::InPlace, Saves::Lost])),
-        27 => Act::Clock { at_boot: clock(lot) },
+        27..=30 => reload(lot, unit),
+        31 => Act::Clock { at_boot: clock(lot) },
         _ => shutdown(lot),
     }
+}
+
+fn reload(lot: &mut Lot, unit: impl FnOnce(&mut Lot) -> usize) -> Act {
+    let others = [Change::Program, Change::Restart, Change::Grace, Change::Edges, Change::Declared];
+    let change = lot.one_of(Change::Program, &others);
+    Act::Reload(change, unit(lot), lot.once_in(3).then(|| lot.place(6)))
 }
 
 fn ask(lot: &mut Lot) -> Ask {
@@ -302,6 +309,7 @@ fn shorter(act: &mut Act) {
         | Act::Shutdown(..)
         | Act::Disk(_)
         | Act::Clock { .. } => {}
+        Act::Reload(_, _, dies) => *dies = None,
         Act::SlowDisk(time) => *time = (*time).min(ms(2)),
     }
 }

@@ -4,6 +4,7 @@
 //! A history is data: drawn from a seed (`draw.rs`), lived through under the eyes of the watch, and, when a
 //! promise breaks, made shorter for as long as it still does (`shrink.rs`).
 
+mod changed;
 mod draw;
 mod shrink;
 
@@ -97,6 +98,21 @@ enum Act {
     Clock {
         at_boot: Duration,
     },
+    /// The supervisor dies after so many of the effects of this, if it does.
+    Reload(Change, usize, Option<usize>),
+}
+
+/// What is another one of a container's declaration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Change {
+    /// It has to be started anew.
+    Program,
+    Restart,
+    Grace,
+    /// It depends on nothing, or on what it did at first.
+    Edges,
+    /// It is not declared any more, or is again.
+    Declared,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -215,6 +231,14 @@ impl History {
                     machine.crash(Duration::ZERO, Safe::No);
                 } else {
                     machine.tell(Event::Shutdown { deadline });
+                }
+            }
+            Act::Reload(change, unit, dies) => {
+                let config = self.changed(machine, change, &self.name(unit));
+                machine.tell(Event::Resume);
+                let done = machine.reload(config, dies.unwrap_or(usize::MAX));
+                if done && dies.is_some() {
+                    machine.crash(Duration::ZERO, Safe::No);
                 }
             }
             Act::Disk(saves) => machine.disk.saves = saves,

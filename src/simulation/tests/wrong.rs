@@ -147,6 +147,20 @@ flaws! {
         }
     }
 
+    a_core_that_does_not_hear_reloads: StartsAreKept {
+        fn hears(_: &Supervisor, event: Event) -> Vec<Event> {
+            if matches!(event, Event::Reload(_)) { vec![] } else { vec![event] }
+        }
+    }
+
+    a_core_that_goes_on_as_it_was_declared_at_boot: EndsAreJudged {
+        fn hears(_: &Supervisor, event: Event) -> Vec<Event> {
+            let Event::Reload(mut reload) = event else { return vec![event] };
+            reload.config.containers.values_mut().for_each(|it| it.restart = Restart::No);
+            vec![Event::Reload(reload)]
+        }
+    }
+
     a_core_that_starts_once_too_often: OneGeneration {
         fn asks(effect: Effect) -> Vec<Effect> {
             if matches!(effect, Effect::Start { .. }) { vec![effect.clone(), effect] } else { vec![effect] }

@@ -1,4 +1,4 @@
-//! Who waits for whom: what is declared, and that oneshots come first.
+//! Who waits for whom: what is declared, and that oneshots come first. Who is never together with whom.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
@@ -6,55 +6,52 @@ use alloc::vec::Vec;
 
 use crate::config::{Condition, Config, Container, Dependency, Kind};
 
-pub(super) struct Edges<'a> {
-    /// By name, what each has to wait for.
-    pub(super) of: BTreeMap<String, BTreeMap<String, Dependency>>,
-    /// Whichever of the two says so.
-    pub(super) conflicts: BTreeMap<String, BTreeSet<String>>,
-    dependents: BTreeMap<&'a str, Vec<&'a str>>,
+/// By name, what each has to wait for.
+pub(super) fn of(config: &Config) -> BTreeMap<String, BTreeMap<String, Dependency>> {
+    let declared = config.containers.iter().map(|(name, it)| (name.clone(), it.depends_on.clone()));
+    let mut edges = declared.collect();
+    let comes_first =
+        |it: &Container| it.kind == Kind::Oneshot && it.timetable.is_none() && it.gates.is_empty();
+    for (name, _) in config.containers.iter().filter(|(_, it)| comes_first(it)) {
+        puts_first(config, name, &mut edges);
+    }
+    edges
 }
 
-impl<'a> Edges<'a> {
-    pub(super) fn new(config: &'a Config) -> Self {
-        let mut edges = Self { of: BTreeMap::new(), conflicts: BTreeMap::new(), dependents: BTreeMap::new() };
-        for (name, container) in &config.containers {
-            edges.of.insert(name.clone(), container.depends_on.clone());
-            for other in &container.conflicts {
-                edges.conflicts.entry(name.clone()).or_default().insert(other.clone());
-                edges.conflicts.entry(other.clone()).or_default().insert(name.clone());
-            }
-            for on in container.depends_on.keys() {
-                edges.dependents.entry(on).or_default().push(name);
-            }
-        }
-        let comes_first =
-            |it: &Container| it.kind == Kind::Oneshot && it.timetable.is_none() && it.gates.is_empty();
-        for (name, _) in config.containers.iter().filter(|(_, it)| comes_first(it)) {
-            edges.comes_first(config, name);
-        }
-        edges
+/// Each service waits for the first end of this oneshot, however it is, unless the oneshot waits for the service.
+fn puts_first(config: &Config, oneshot: &str, edges: &mut BTreeMap<String, BTreeMap<String, Dependency>>) {
+    let below = |name: &str| config.containers.get(name).into_iter().flat_map(|it| it.depends_on.keys());
+    let below = reached(oneshot, |name| below(name).map(String::as_str));
+    let services = config.containers.iter().filter(|(_, it)| it.kind == Kind::Service);
+    for (name, _) in services.filter(|(name, _)| !below.contains(name.as_str())) {
+        let first = Dependency { condition: Condition::Completed, restart: false, required: false };
+        edges.entry(name.clone()).or_default().entry(oneshot.to_string()).or_insert(first);
     }
+}
 
-    /// Each service waits for the first end of this oneshot, however it is, unless the oneshot waits for the service.
-    fn comes_first(&mut self, config: &'a Config, oneshot: &'a str) {
-        let below = |name: &str| config.containers.get(name).into_iter().flat_map(|it| it.depends_on.keys());
-        let below = reached(oneshot, |name| below(name).map(String::as_str));
-        let services = config.containers.iter().filter(|(_, it)| it.kind == Kind::Service);
-        for (name, _) in services.filter(|(name, _)| !below.contains(name.as_str())) {
-            let edges = self.of.entry(name.clone()).or_default();
-            if !edges.contains_key(oneshot) {
-                let first = Dependency { condition: Condition::Completed, restart: false, required: false };
-                edges.insert(oneshot.to_string(), first);
-                self.dependents.entry(oneshot).or_default().push(name);
-            }
+/// Whichever of the two says so.
+pub(super) fn conflicts(config: &Config) -> BTreeMap<String, BTreeSet<String>> {
+    let mut conflicts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (name, container) in &config.containers {
+        for other in &container.conflicts {
+            conflicts.entry(name.clone()).or_default().insert(other.clone());
+            conflicts.entry(other.clone()).or_default().insert(name.clone());
         }
     }
+    conflicts
+}
 
-    /// All that wait for it, through others too.
-    pub(super) fn dependents(&self, name: &str) -> BTreeSet<String> {
-        let direct = |name: &str| self.dependents.get(name).into_iter().flatten().copied();
-        reached(name, direct).into_iter().map(String::from).collect()
+/// By name, all that wait for each, through others too.
+pub(super) fn dependents<'a>(
+    edges: impl Iterator<Item = (&'a str, &'a BTreeMap<String, Dependency>)>,
+) -> BTreeMap<String, BTreeSet<String>> {
+    let mut direct: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, depends_on) in edges {
+        depends_on.keys().for_each(|on| direct.entry(on).or_default().push(name));
     }
+    let all = |name: &str| reached(name, |name| direct.get(name).into_iter().flatten().copied());
+    let owned = |all: BTreeSet<&str>| all.into_iter().map(String::from).collect();
+    direct.keys().map(|name| (name.to_string(), owned(all(name)))).collect()
 }
 
 fn reached<'a, I: Iterator<Item = &'a str>>(from: &str, next: impl Fn(&str) -> I) -> BTreeSet<&'a str> {

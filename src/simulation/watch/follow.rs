@@ -7,12 +7,11 @@ use core::time::Duration;
 
 use super::shadow::{Ending, Shadow, Word};
 use super::{Closing, View, Watch, is_met};
-use crate::config::{Exhausted, Restart};
+use crate::config::{Exhausted, Gate, Restart};
 use crate::simulation::core::Core;
 use crate::simulation::promise::Promise;
 use crate::supervisor::{
-    Effect, Event, Exit, Fault, Found, Notice, Outcome, Phase, Probed, Record, START_DEADLINE, State,
-    StateKind, Wanted,
+    Effect, Event, Exit, Fault, Notice, Outcome, Phase, Probed, START_DEADLINE, State, StateKind, Wanted,
 };
 
 const SIGTERM: i32 = 15;
@@ -27,6 +26,9 @@ impl Watch {
         match (outcome, event) {
             (Outcome::Done, event) => {
                 self.happened(view, event);
+                if matches!(event, Event::Booted | Event::Resume) {
+                    self.replace();
+                }
                 self.is_ready_now(view, event);
             }
             // It is down already, or so the core says.
@@ -60,17 +62,14 @@ impl Watch {
             Event::Booted => self.booted = true,
             Event::SafeMode => self.safe = true,
             Event::Resume => self.safe = false,
+            Event::Reload(reload) => self.reloaded(reload),
             Event::Shutdown { deadline } => self.shut_down(view.now, *deadline),
             Event::Adopted { record, found } => {
                 let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
                 self.adopted(record, *found, ready);
             }
-            Event::Start { name } | Event::Restart { name } => self.started(name),
-            Event::Gates { open } => {
-                for shadow in self.shadows.values_mut() {
-                    shadow.open |= shadow.gates.iter().all(|gate| open.contains(gate));
-                }
-            }
+            Event::Start { name } | Event::Restart { name } => self.wanted_up(name),
+            Event::Gates { open } => self.found_open(open),
             Event::Stop { name } => self.stopped(name),
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => self.of(name, |shadow| {
                 shadow.unusable = true;
@@ -79,15 +78,7 @@ impl Watch {
                 // It may be the answer to a start, in the place of an end.
                 shadow.certain = false;
             }),
-            Event::Started { name, .. } => {
-                let shutting_down = self.shutdown.is_some();
-                self.of(name, |shadow| {
-                    shadow.runs_since = Some(view.now);
-                    // Otherwise it is being killed already.
-                    let welcome = shadow.word.is_none() && shadow.end.is_none();
-                    shadow.up = welcome && shadow.certain && !shutting_down;
-                });
-            }
+            Event::Started { name, .. } => self.started(view.now, name),
             Event::StartFailed { name, failure, .. } => {
                 let ending = match failure.fault {
                     Fault::Transient => Ending::NoFault,
@@ -99,7 +90,10 @@ impl Watch {
                 let ending = if *exit == Exit::Code(0) { Ending::Clean } else { Ending::Failure };
                 self.of(name, |shadow| shadow.end = shadow.end.or(Some(ending)));
             }
-            Event::Emptied { name, .. } => self.emptied(view, name),
+            Event::Emptied { name, .. } => {
+                self.emptied(view, name);
+                self.declared_anew(name);
+            }
             Event::Notified { name, notice, .. } => {
                 self.of(name, |shadow| shadow.said_ready |= *notice == Notice::Ready);
             }
@@ -116,8 +110,6 @@ impl Watch {
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
-            // What follows from one has its own histories, beside the core.
-            | Event::Reload(_)
             | Event::Tick => {}
             // Times are found anew.
             Event::Clock { .. } => self.shadows.values_mut().for_each(|shadow| shadow.due = None),
@@ -136,9 +128,26 @@ impl Watch {
         self.of(name, |shadow| shadow.ran |= ready || ran && shadow.has_shown_itself());
     }
 
+    fn found_open(&mut self, open: &[Gate]) {
+        for shadow in self.shadows.values_mut() {
+            shadow.open |= shadow.declared.gates.iter().all(|gate| open.contains(gate));
+        }
+    }
+
+    fn started(&mut self, now: Duration, name: &str) {
+        let shutting_down = self.shutdown.is_some();
+        self.of(name, |shadow| {
+            shadow.runs_since = Some(now);
+            // Otherwise it is being killed already.
+            let welcome = shadow.word.is_none() && shadow.end.is_none();
+            shadow.up = welcome && shadow.certain && !shutting_down;
+        });
+    }
+
     /// A person wants `name` up: what is in conflict with it is not wanted.
     fn opponents_stopped(&mut self, name: &str) {
-        let opponents = self.shadows.get(name).map(|shadow| shadow.conflicts.clone()).unwrap_or_default();
+        let opponents =
+            self.shadows.get(name).map(|shadow| shadow.declared.conflicts.clone()).unwrap_or_default();
         for other in opponents {
             if self.shadows.get(&other).is_some_and(|shadow| shadow.wanted == Wanted::Up) {
                 self.stopped(&other);
@@ -146,7 +155,8 @@ impl Watch {
         }
     }
 
-    fn started(&mut self, name: &str) {
+    /// A person wants it, from now on.
+    fn wanted_up(&mut self, name: &str) {
         self.of(name, |shadow| {
             shadow.word = shadow.there.then_some(Word::Again);
             (shadow.unusable, shadow.start_owed) = (false, true);
@@ -188,8 +198,9 @@ impl Watch {
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
             Effect::Listen { name } => self.of(name, |shadow| shadow.listened = true),
+            Effect::Forget { name } => self.forgotten(name),
             Effect::Reboot { name } => self.check_reboot(view, name),
-            Effect::Save { .. } | Effect::Forget { .. } | Effect::Changed(_) | Effect::Noted { .. } => {}
+            Effect::Save { .. } | Effect::Changed(_) | Effect::Noted { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());
@@ -207,12 +218,12 @@ impl Watch {
         let asked = asked && !shadow.is_early(view.now);
         let later = generation > shadow.generation;
         let alone = !shadow.there && !view.live.contains_key(name);
-        let mut edges = shadow.depends_on.iter();
+        let mut edges = shadow.declared.depends_on.iter();
         let unmet = edges.find(|(on, edge)| !is_met(view, &self.shadows, on, edge));
         let said = format!("{name}, generation {generation}, {unmet:?}: {shadow:?}");
         let met = unmet.is_none();
         let is_there = |other: &String| self.shadows.get(other).is_some_and(|it| it.there);
-        let (open, apart) = (shadow.open, !shadow.conflicts.iter().any(is_there));
+        let (open, apart) = (shadow.open, !shadow.declared.conflicts.iter().any(is_there));
         let said = |of: Promise| (of, said.clone());
         for (kept, (promise, text)) in [
             (asked, said(Promise::NothingUnasked)),
@@ -223,14 +234,16 @@ impl Watch {
         ] {
             self.must(kept, promise, view.now, || text);
         }
+        let number = self.numbers.number;
         self.of(name, |shadow| {
-            (shadow.generation, shadow.started_at) = (generation, view.now);
+            (shadow.generation, shadow.started_at, shadow.made) = (generation, view.now, number);
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
-            (shadow.listened, shadow.may_start) = (false, !shadow.by_connection);
-            shadow.open = shadow.gates.is_empty();
+            (shadow.listened, shadow.may_start) = (false, !shadow.declared.by_connection);
+            shadow.open = shadow.declared.gates.is_empty();
             (shadow.runs_since, shadow.due) = (None, None);
+            shadow.timed = shadow.declared.scheduled;
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
         });
     }
@@ -238,7 +251,8 @@ impl Watch {
     /// Somebody declares it, and it is not the answer to a machine that has just come up.
     fn check_reboot<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
         const SHORTEST_UPTIME: Duration = Duration::from_secs(600);
-        let declared = self.shadows.get(name).is_some_and(|it| it.reboots && it.wanted == Wanted::Up);
+        let declared =
+            self.shadows.get(name).is_some_and(|it| it.declared.reboots && it.wanted == Wanted::Up);
         let may = declared && !self.safe && self.shutdown.is_none() && view.now >= SHORTEST_UPTIME;
         self.must(may, Promise::NothingUnasked, view.now, || format!("a reboot for {name}"));
     }
@@ -258,7 +272,8 @@ impl Watch {
             return;
         }
         let is_up = |name: &str| view.kind(name) == Some(StateKind::Running);
-        let lost = shadow.depends_on.iter().any(|(on, edge)| edge.restart && edge.required && !is_up(on));
+        let lost =
+            shadow.declared.depends_on.iter().any(|(on, edge)| edge.restart && edge.required && !is_up(on));
         let late = kill && !shadow.up && view.now.saturating_sub(shadow.started_at) >= START_DEADLINE;
         let may = late || shadow.may_be_stopped(view.now, lost);
         self.must(may, Promise::NothingUnasked, view.now, || format!("{name} is stopped"));
@@ -288,10 +303,12 @@ impl Watch {
 
     fn emptied<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
         use StateKind::{Backoff, Exited, Failed, Invalid, Starting, Waiting};
-        let (Some(state), Some(shadow)) = (view.kind(name), self.shadows.get_mut(name)) else { return };
+        let Some(shadow) = self.shadows.get_mut(name) else { return };
         shadow.there = false;
+        // One that is not declared any more is forgotten at once.
+        let Some(state) = view.kind(name) else { return };
         let (word, end) = (shadow.word.take(), shadow.end.take());
-        let unclear = shadow.own || shadow.ruled || !shadow.certain;
+        let unclear = shadow.own || shadow.declared.ruled || !shadow.certain;
         let well = word.is_none() && end == Some(Ending::Clean) && !unclear;
         shadow.may_start |= !well;
         match (word, end, unclear || self.shutdown.is_some()) {
@@ -304,17 +321,18 @@ impl Watch {
         let failed = matches!(state, Failed | Invalid);
         shadow.ran &= !failed;
         shadow.completed &= !failed;
-        let policy = &shadow.policy;
+        let policy = &shadow.declared.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
-        let scheduled = shadow.scheduled;
-        let allowed: &[StateKind] = match (word, end, shadow.restart) {
+        let scheduled = shadow.declared.scheduled;
+        let allowed: &[StateKind] = match (word, end, shadow.declared.restart) {
             _ if shadow.unusable => &[Invalid],
             _ if self.shutdown.is_some() => &[Exited, Failed],
             (Some(Word::Stop), ..) => &[Exited],
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
-            _ if unclear => return,
-            (None, Some(Ending::Clean), _) if shadow.by_connection => &[Waiting],
+            // It was not cut short for its new declaration, which comes now.
+            _ if unclear || shadow.next.is_some() => return,
+            (None, Some(Ending::Clean), _) if shadow.declared.by_connection => &[Waiting],
             // The next time may have come already.
             (None, Some(Ending::Clean), _) | (None, Some(Ending::Failure), Restart::No) if scheduled => {
                 &[Waiting, Starting]
@@ -340,51 +358,7 @@ impl Watch {
         }
     }
 
-    /// What was not written down, nobody knows any more.
-    pub(in crate::simulation) fn crashed(&mut self) {
-        (self.booted, self.safe, self.shutdown) = (false, false, None);
-        for shadow in self.shadows.values_mut() {
-            (shadow.there, shadow.ran, shadow.certain) = (false, false, false);
-            (shadow.completed, shadow.concluded, shadow.own) = (false, false, false);
-            shadow.wanted = Wanted::Up;
-            (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
-            (shadow.listened, shadow.may_start) = (false, !shadow.by_connection);
-            // Only one whose record says so was ever made.
-            (shadow.end, shadow.generation) = (None, 0);
-            shadow.open = shadow.gates.is_empty();
-            (shadow.runs_since, shadow.due) = (None, None);
-        }
-    }
-
-    fn adopted(&mut self, record: &Record, found: Option<Found>, ready: bool) {
-        let shutting_down = self.shutdown.is_some();
-        let alive = matches!(found, Some(Found::Alive { .. }));
-        let kind = StateKind::from_word(&record.state);
-        self.of(&record.name, |shadow| {
-            shadow.generation = record.generation;
-            if !shutting_down {
-                shadow.wanted = record.wanted;
-            }
-            shadow.word = match record.why.as_deref() {
-                Some("stop") => Some(Word::Stop),
-                Some("again") => Some(Word::Again),
-                Some(_) | None => None,
-            };
-            shadow.start_owed = shadow.word == Some(Word::Again) && !shutting_down;
-            shadow.unusable = record.invalid.is_some();
-            shadow.there = alive || !kind.is_some_and(StateKind::is_down);
-            let goes_down = matches!(kind, Some(StateKind::Stopping | StateKind::Stuck));
-            (shadow.completed, shadow.concluded) = (record.completed, record.concluded);
-            shadow.ran = record.ran || ready;
-            shadow.own = goes_down && shadow.word.is_none();
-            // One that waited for nothing but a connection does so again; one whose time comes was connected to.
-            let waited = kind == Some(StateKind::Waiting) && record.until().is_none();
-            shadow.may_start |= !waited && kind != Some(StateKind::Invalid);
-            shadow.signalled |= record.phase.as_deref() == Some("term");
-        });
-    }
-
-    fn of(&mut self, name: &str, change: impl FnOnce(&mut Shadow)) {
+    pub(super) fn of(&mut self, name: &str, change: impl FnOnce(&mut Shadow)) {
         if let Some(shadow) = self.shadows.get_mut(name) {
             change(shadow);
         }

@@ -5,8 +5,11 @@
 //! core's own words are looked at only where people would look: in its status. After every turn each state
 //! has to be one that somebody will end.
 
+mod crash;
+mod declared;
 mod edges;
 mod follow;
+mod reload;
 mod shadow;
 
 use alloc::collections::BTreeMap;
@@ -18,9 +21,9 @@ use super::core::Core;
 use super::live::Live;
 use super::promise::{Breach, Promise};
 use crate::config::{Config, Dependency};
-use crate::supervisor::{Phase, State, StateKind, Status, Wait, Wanted};
+use crate::supervisor::{Numbers, Phase, State, StateKind, Status, Wait, Wanted};
 
-use edges::Edges;
+use declared::Declared;
 use shadow::Shadow;
 
 /// What there is to see.
@@ -29,6 +32,8 @@ pub(super) struct View<'a, C> {
     pub(super) now: Duration,
     pub(super) core: &'a C,
     pub(super) live: &'a BTreeMap<String, Live>,
+    /// When the gates are looked at next, for those that wait for them.
+    pub(super) look: Option<Duration>,
 }
 
 /// Whether `on` is what a dependent with this edge waits for.
@@ -50,6 +55,8 @@ pub(super) struct Watch {
     booted: bool,
     safe: bool,
     shutdown: Option<Closing>,
+    /// Of the last configuration.
+    numbers: Numbers,
     breach: Option<Breach>,
 }
 
@@ -69,9 +76,17 @@ impl<C: Core> View<'_, C> {
 
 impl Watch {
     pub(super) fn new(config: &Config) -> Self {
-        let (containers, edges) = (config.containers.iter(), Edges::new(config));
-        let shadows = containers.map(|(name, it)| (name.clone(), Shadow::new(it, &edges, name)));
-        Self { shadows: shadows.collect(), booted: false, safe: false, shutdown: None, breach: None }
+        let declared = Declared::all(config).into_iter();
+        let mut watch = Self {
+            shadows: declared.map(|(name, declared)| (name, Shadow::new(declared))).collect(),
+            booted: false,
+            safe: false,
+            shutdown: None,
+            numbers: Numbers::default(),
+            breach: None,
+        };
+        watch.relate();
+        watch
     }
 
     /// The first one: what follows it may be its consequence.
@@ -87,7 +102,7 @@ impl Watch {
 
     /// Who waits for others again looks at the machine again, after that.
     fn notice_waits<C: Core>(&mut self, view: &View<'_, C>) {
-        for (name, shadow) in self.shadows.iter_mut().filter(|(_, shadow)| !shadow.gates.is_empty()) {
+        for (name, shadow) in self.shadows.iter_mut().filter(|(_, shadow)| !shadow.declared.gates.is_empty()) {
             let on_others = matches!(
                 view.core.state(name),
                 Some(State::Waiting { on: Wait::Dependencies | Wait::Conflict, .. })
@@ -127,7 +142,7 @@ impl Watch {
         let timed = |until: Duration| until > view.now && due.is_some_and(|due| due <= until);
         let alive = view.live.get(name).is_some_and(Live::is_alive);
         let meets = |other: &String| {
-            let edge = shadows.get(name).and_then(|it| it.depends_on.get(other));
+            let edge = shadows.get(name).and_then(|it| it.declared.depends_on.get(other));
             edge.is_some_and(|edge| is_met(view, shadows, other, edge))
         };
         let awaited = match state {
@@ -140,13 +155,16 @@ impl Watch {
                 !waits_for.is_empty()
                     && waits_for.iter().all(|name| !view.kind(name).is_none_or(StateKind::is_down))
             }
-            State::Waiting { on: Wait::Gates, .. } => shadows.get(name).is_some_and(Shadow::is_gated),
+            State::Waiting { on: Wait::Gates, .. } => {
+                let gated = |shadow: &Shadow| shadow.is_gated() || view.look.is_some();
+                shadows.get(name).is_some_and(gated)
+            }
             State::Waiting { on: Wait::Turn, .. } => {
                 due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
             }
             State::Waiting { on: Wait::Time(until), .. } => timed(until),
             State::Waiting { on: Wait::Connection, .. } => {
-                shadows.get(name).is_some_and(|shadow| shadow.by_connection && shadow.listened)
+                shadows.get(name).is_some_and(|shadow| shadow.declared.by_connection && shadow.listened)
             }
             State::Stopping { phase: Phase::Held, .. } => {
                 let stops = |name: &String| view.kind(name) == Some(StateKind::Stopping);
@@ -183,7 +201,7 @@ impl Watch {
         self.must(!unwanted, Promise::NothingUnasked, now, || format!("{status:?}"));
         self.must(shadow.has_shown(status), Promise::ReadyIsTrue, now, || format!("{status:?} {shadow:?}"));
         if let Some(next) = status.next_start.filter(|_| status.state == StateKind::Backoff) {
-            let most = shadow.policy.max_delay;
+            let most = shadow.declared.policy.max_delay;
             let longest = now.saturating_add(most).saturating_add(most / 10);
             self.must(next <= longest, Promise::PausesAreBounded, now, || format!("{status:?}"));
         }

@@ -1,42 +1,30 @@
 //! What the watch knows of one container: what it was told, and nothing of how the core keeps it.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use core::time::Duration;
 
-use super::edges::Edges;
-use crate::config::{
-    Condition, Container, Dependency, Exhausted, Gate, Readiness, Restart, RestartPolicy, Sentence, StartBy,
-    Test,
-};
+use super::declared::Declared;
+use crate::config::{Condition, Dependency, Gate, Readiness};
 use crate::supervisor::{Health, Record, StateKind, Status, Wanted};
 
 #[derive(Debug)]
 pub(super) struct Shadow {
-    pub(super) depends_on: BTreeMap<String, Dependency>,
-    pub(super) gates: BTreeSet<Gate>,
-    /// All of them were, at one look since its last start.
+    pub(super) declared: Declared,
+    /// What it is declared as once it is down.
+    pub(super) next: Option<Declared>,
+    pub(super) undeclared: bool,
+    /// The number of the configuration that it was started by last.
+    pub(super) made: u64,
+    /// All its gates were, at one look since its last start.
     pub(super) open: bool,
-    /// Of both sides.
-    pub(super) conflicts: BTreeSet<String>,
-    pub(super) readiness: Readiness,
-    /// Whether it may be stopped for what its probes say, or for giving no sign of life.
-    pub(super) probed: bool,
-    pub(super) watched: bool,
-    /// It has rules of its own for what follows an end.
-    pub(super) ruled: bool,
-    /// Its first connection is what starts it: it was asked to wait for one, and there may be a reason to start it.
-    pub(super) by_connection: bool,
+    /// Of one that its first connection starts: it was asked to wait for one, and there may be a reason to start it.
     pub(super) listened: bool,
     pub(super) may_start: bool,
-    /// One of these rules, or its spent budget, may ask for a reboot.
-    pub(super) reboots: bool,
-    /// It runs at its times, and the next of them as the core has told it.
-    pub(super) scheduled: bool,
+    /// This generation is a run of a timetable.
+    pub(super) timed: bool,
+    /// The next time of a timetable, as the core has told it.
     pub(super) due: Option<Duration>,
-    pub(super) run_timeout: Option<Duration>,
-    pub(super) restart: Restart,
-    pub(super) policy: RestartPolicy,
     /// All that depend on it, through others too.
     pub(super) dependents: BTreeSet<String>,
     pub(super) generation: u64,
@@ -84,26 +72,19 @@ pub(super) enum Word {
 }
 
 impl Shadow {
-    pub(super) fn new(declared: &Container, edges: &Edges<'_>, name: &str) -> Self {
+    /// Nobody is known yet who depends on it.
+    pub(super) fn new(declared: Declared) -> Self {
         Self {
-            depends_on: edges.of.get(name).cloned().unwrap_or_default(),
-            gates: declared.gates.clone(),
             open: declared.gates.is_empty(),
-            conflicts: edges.conflicts.get(name).cloned().unwrap_or_default(),
-            readiness: declared.ready,
-            probed: matches!(declared.healthcheck.test, Some(Test::Probe(_))),
-            watched: declared.watchdog.is_some(),
-            ruled: !declared.restart_rules.is_empty(),
-            by_connection: declared.start == StartBy::Connection,
             listened: false,
-            may_start: declared.start == StartBy::Boot,
-            reboots: asks_reboot(declared),
-            scheduled: declared.timetable.is_some(),
+            may_start: !declared.by_connection,
+            declared,
+            next: None,
+            undeclared: false,
+            made: 0,
+            timed: false,
             due: None,
-            run_timeout: declared.run_timeout,
-            restart: declared.restart,
-            policy: declared.restart_policy,
-            dependents: edges.dependents(name),
+            dependents: BTreeSet::new(),
             generation: 0,
             started_at: Duration::ZERO,
             runs_since: None,
@@ -126,9 +107,21 @@ impl Shadow {
         }
     }
 
+    pub(super) fn declare(&mut self, declared: Declared) {
+        self.declared = declared;
+        self.open = self.declared.gates.is_empty();
+    }
+
+    /// No configuration declares it: it is stopped.
+    pub(super) fn is_unwanted(&mut self) {
+        self.word = self.there.then_some(Word::Stop);
+        (self.wanted, self.start_owed, self.unusable) = (Wanted::Down, false, false);
+        self.next = None;
+    }
+
     /// Whether it may be waiting for the machine; who waits for the boot, the core says.
     pub(super) fn is_gated(&self) -> bool {
-        !self.open || self.gates.contains(&Gate::BootComplete)
+        !self.open || self.declared.gates.contains(&Gate::BootComplete)
     }
 
     /// Whether a dependent may start; `status` is this one's.
@@ -145,17 +138,20 @@ impl Shadow {
 
     /// Whether the core may stop it without being asked to, when `lost` says that what it follows is down.
     pub(super) fn may_be_stopped(&self, now: Duration, lost: bool) -> bool {
-        let silent = match self.readiness {
+        let silent = match self.declared.readiness {
             Readiness::Notify | Readiness::Fd => !self.said_ready,
             Readiness::Started | Readiness::Healthy => false,
         };
-        lost || silent || self.watched || (self.probed && self.failed) || self.has_run_out(now)
+        lost || silent
+            || self.declared.watched
+            || (self.declared.probed && self.failed)
+            || self.has_run_out(now)
     }
 
     /// It runs for longer than it may.
     pub(super) fn has_run_out(&self, now: Duration) -> bool {
         let ran = self.runs_since.map(|since| now.saturating_sub(since));
-        self.run_timeout.is_some_and(|most| ran.is_some_and(|ran| ran >= most))
+        self.declared.run_timeout.is_some_and(|most| ran.is_some_and(|ran| ran >= most))
     }
 
     /// Whether it waits for a time that nobody has given up for it.
@@ -182,7 +178,7 @@ impl Shadow {
 
     /// Whether it may be called ready.
     pub(super) fn has_shown_itself(&self) -> bool {
-        match self.readiness {
+        match self.declared.readiness {
             Readiness::Started => true,
             Readiness::Notify | Readiness::Fd => self.said_ready,
             Readiness::Healthy => self.passed,
@@ -205,10 +201,4 @@ fn gave_up(kind: StateKind) -> bool {
         | StateKind::Invalid => true,
         StateKind::Waiting | StateKind::Starting | StateKind::Running | StateKind::Stopping => false,
     }
-}
-
-fn asks_reboot(declared: &Container) -> bool {
-    let policy = &declared.restart_policy;
-    let spent = policy.then == Exhausted::Reboot && policy.max_attempts.is_some();
-    spent || declared.restart_rules.iter().any(|rule| rule.then == Sentence::Reboot)
 }

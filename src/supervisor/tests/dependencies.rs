@@ -361,3 +361,16 @@ fn what_is_not_required_is_waited_for_once() {
     assert_eq!(world.state("web"), StateKind::Running);
     assert!(world.starts("web")[0] >= s(4) && world.status("cache").health == Health::None);
 }
+
+#[test]
+fn who_follows_one_that_follows_goes_first() {
+    let text = "[container.a]\nrestart = 'no'\n\
+                [container.b]\ndepends_on = { a = { condition = 'started', restart = true } }\n\
+                [container.c]\ndepends_on = { b = { condition = 'started', restart = true } }\n";
+    let a = Play { ends: Some((s(3), Exit::Code(1))), ..Play::default() };
+    let mut world = World::new(declared(text)).play("a", &[a]).booted();
+    world.run_until(s(10));
+    let story = world.story();
+    let at = |deed: &str| story.iter().position(|done| done.ends_with(deed)).unwrap();
+    assert!(at("clean c") < at("signal 15 b"), "{story:?}");
+}

@@ -112,6 +112,14 @@ fn who_is_in_conflict_waits_until_the_other_one_is_down() {
 }
 
 #[test]
+fn of_two_whose_turn_it_is_one_waits_for_the_other_at_once() {
+    let text = "[container.a]\n[container.b]\nconflicts = ['a']";
+    let world = World::new(declared(text)).booted();
+    assert_eq!(world.state("a"), StateKind::Starting);
+    assert_eq!(world.cause("b"), "waits until a is down, which it is in conflict with");
+}
+
+#[test]
 fn another_configuration_has_other_gates_at_once() {
     let gates = |list: &str| declared(&format!("[container.a]\ngates = [{list}]\n[container.b]"));
     let mut world = World::new(gates("'path:/never'"));
