@@ -84,6 +84,9 @@ impl Agent {
                 let reply = BootReply { phases, complete, containers: self.rises() };
                 self.server.reply(now, call, &reply);
             }
+            Request::Why { name } => self.tell_why(call, name, now),
+            Request::WhyBoot => self.tell_why_boot(call, now),
+            Request::WhyShutdown => self.tell_why_shutdown(call, now),
             // Answered when PID 1 has said how many orphans there were.
             Request::Version => {
                 self.versions.push_back(call);
@@ -175,18 +178,10 @@ impl Agent {
             matches!(status.state, StateKind::Running | StateKind::Stopping) && status.pid.is_some();
         control::Container {
             name: status.name.clone(),
-            wanted: match status.wanted {
-                supervisor::Wanted::Up => control::Wanted::Up,
-                supervisor::Wanted::Down => control::Wanted::Down,
-            },
+            wanted: wanted_word(status.wanted),
             state: state_word(status.state),
             ready: status.ready,
-            health: match status.health {
-                supervisor::Health::None => control::Health::None,
-                supervisor::Health::Starting => control::Health::Starting,
-                supervisor::Health::Healthy => control::Health::Healthy,
-                supervisor::Health::Unhealthy => control::Health::Unhealthy,
-            },
+            health: health_word(status.health),
             pid: status.pid.and_then(|pid| u32::try_from(pid).ok()),
             restarts: u64::from(status.restarts),
             cause: status.cause.as_ref().map(cause_word),
@@ -254,6 +249,22 @@ impl Agent {
                 .unwrap_or_default(),
             upgrade: self.upgrade.clone(),
         }
+    }
+}
+
+pub fn wanted_word(wanted: supervisor::Wanted) -> control::Wanted {
+    match wanted {
+        supervisor::Wanted::Up => control::Wanted::Up,
+        supervisor::Wanted::Down => control::Wanted::Down,
+    }
+}
+
+pub fn health_word(health: supervisor::Health) -> control::Health {
+    match health {
+        supervisor::Health::None => control::Health::None,
+        supervisor::Health::Starting => control::Health::Starting,
+        supervisor::Health::Healthy => control::Health::Healthy,
+        supervisor::Health::Unhealthy => control::Health::Unhealthy,
     }
 }
 

@@ -170,6 +170,26 @@ pub fn write(
     Ok(())
 }
 
+/// What a generation has used; a figure that the kernel does not have is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    pub memory_peak_bytes: Option<u64>,
+    pub cpu_us: Option<u64>,
+    pub processes_peak: Option<u64>,
+}
+
+/// What all that was in a container's cgroups has used, as long as they are there.
+pub fn usage(name: &str) -> Usage {
+    let Ok(outer) = cgroup::open_path(&path(name)) else { return Usage::default() };
+    let read = |file: &str| cgroup::read(outer.as_fd(), file).ok();
+    let number = |file: &str| read(file).and_then(|text| text.trim().parse().ok());
+    Usage {
+        memory_peak_bytes: number("memory.peak"),
+        cpu_us: read("cpu.stat").and_then(|text| cgroup::keyed(&text, "usage_usec")),
+        processes_peak: number("pids.peak"),
+    }
+}
+
 /// Removes a container's empty cgroups, also what an earlier release or the container made there.
 ///
 /// # Errors

@@ -22,6 +22,7 @@ pub mod copier;
 mod copying;
 mod devices;
 mod ending;
+mod ends;
 mod errands;
 mod exec;
 mod failing;
@@ -60,6 +61,7 @@ mod tending;
 mod token;
 mod top;
 mod upgrade;
+mod why;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
@@ -389,6 +391,7 @@ impl Agent {
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }
+            Effect::Over { name, ending } => self.keep_ending(&name, *ending),
             Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),

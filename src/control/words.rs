@@ -74,6 +74,23 @@ words! {
         Recreate = "recreate",
         Reboot = "reboot",
     }
+    /// What happens to a container next, by itself.
+    NextStep {
+        Nothing = "nothing",
+        Person = "person",
+        Declaration = "declaration",
+        Boot = "boot",
+        Resume = "resume",
+        Dependencies = "dependencies",
+        Turn = "turn",
+        Time = "time",
+        Started = "started",
+        Restart = "restart",
+        Dependents = "dependents",
+        Kill = "kill",
+        Gone = "gone",
+        Retry = "retry",
+    }
     /// How much Orlop says.
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }

@@ -316,8 +316,8 @@ impl<C: Core> Machine<C> {
                 self.later.extend(answer);
             }
             Effect::Forget { name } => drop(self.disk.records.remove(&name)),
-            // Whoever plays says what follows from a reboot.
-            Effect::Changed { .. } | Effect::Noted { .. } | Effect::Reboot { .. } | Effect::ShutdownDone => {}
+            Effect::Changed { .. } | Effect::Noted { .. } | Effect::Over { .. } => {}
+            Effect::Reboot { .. } | Effect::ShutdownDone => {} // Whoever plays says what follows.
         }
     }
 

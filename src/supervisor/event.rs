@@ -22,6 +22,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
+use super::ending::Ending;
 use super::record::Record;
 use super::reload::Reload;
 use super::state::StateKind;
@@ -181,6 +182,8 @@ pub enum Effect {
     Changed { name: String, from: StateKind, to: StateKind, cause: Option<Cause> },
     /// Tell people of one that runs.
     Noted { name: String, note: Note },
+    /// Nothing of this generation is left: keep how it ended, for whoever asks. Told again after a supervisor's death.
+    Over { name: String, ending: Box<Ending> },
     /// What became of it is declared to be a reason to reboot. `Event::Shutdown` follows.
     Reboot { name: String },
     /// Everything is down, or the deadline has come.

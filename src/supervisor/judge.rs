@@ -1,5 +1,6 @@
 //! What follows an end: decided when nothing of the old generation is left, and only then.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::config::{EndPattern, Exhausted, Restart, Sentence};
@@ -36,7 +37,9 @@ impl Unit {
     /// Its cgroup is empty and gone.
     pub(super) fn conclude(&mut self, why: Why, court: Court) {
         self.process = None;
-        self.cause = Some(self.cause_of_end(why));
+        let ending = self.ending(why, court.now);
+        self.cause = Some(ending.cause.clone());
+        self.over = Some(Box::new(ending));
         if let Some(cause) = self.invalid.clone().filter(|_| !self.undeclared) {
             self.cause = Some(cause);
             return self.set(State::Invalid);

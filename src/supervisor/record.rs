@@ -36,6 +36,9 @@ pub struct Record {
     pub wanted: Wanted,
     /// The word of its state; one that is not known is as good as none.
     pub state: String,
+    /// Since when it is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_since_us: Option<u64>,
     /// How far a stop has come, and why it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
@@ -154,6 +157,7 @@ impl Record {
             timed: unit.timed,
             wanted: unit.wanted,
             state: unit.state.kind().word().to_string(),
+            state_since_us: Some(micros(unit.since_state)),
             phase: phase.map(str::to_string),
             why: why.map(|why| why.word().to_string()),
             until_us: unit.state.deadline().map(micros),

@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::Supervisor;
 use super::cause::Cause;
 use super::event::Exit;
+use super::next::Next;
 use super::order;
 use super::state::{Phase, State, StateKind, Wait, Wanted};
 use super::unit::Unit;
@@ -21,6 +22,8 @@ pub struct Status {
     pub name: String,
     pub wanted: Wanted,
     pub state: StateKind,
+    /// It is in this state.
+    pub since: Duration,
     pub ready: bool,
     pub health: Health,
     /// What the last probe that failed said.
@@ -42,14 +45,23 @@ pub struct Status {
     pub exit_code: Option<i32>,
     /// The containers that must come up before it starts, or go down before it stops.
     pub waits_for: Vec<String>,
+    /// What follows by itself, and by when.
+    pub next: Next,
+    pub next_at: Option<Duration>,
+    /// Since its last healthy run, or a person's word.
+    pub failures: u32,
+    /// Of these the budget is spent.
+    pub held: bool,
 }
 
 impl Supervisor {
     pub(super) fn status_of(&self, unit: &Unit) -> Status {
+        let (next, next_at) = unit.state.next();
         Status {
             name: unit.name.clone(),
             wanted: unit.wanted,
             state: unit.state.kind(),
+            since: unit.since_state,
             ready: unit.is_ready(),
             health: unit.health(),
             report: unit.report.clone().filter(|_| unit.state.kind() == StateKind::Running),
@@ -76,6 +88,10 @@ impl Supervisor {
                 Exit::Signal(signal) => signal.saturating_add(SIGNAL_EXIT),
             }),
             waits_for: self.waits_for(unit),
+            next,
+            next_at,
+            failures: unit.failures.count,
+            held: unit.held,
         }
     }
 

@@ -54,6 +54,7 @@ mod runs_a_distributions_own_init;
 mod runs_at_its_times;
 mod safe_mode;
 mod says_when_it_is_ready;
+mod says_why;
 mod sees_its_own_file_systems;
 mod start_failure_says_why;
 mod starts_as_declared;

@@ -162,6 +162,7 @@ impl Watch {
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
             Effect::Save { .. }
             | Effect::Forget { .. }
+            | Effect::Over { .. }
             | Effect::Changed { .. }
             | Effect::Noted { .. }
             | Effect::Reboot { .. } => {}

@@ -3,6 +3,7 @@
 mod adoption;
 pub(super) mod declared;
 mod dependencies;
+mod endings;
 mod governor;
 mod health;
 mod invalid;

@@ -104,7 +104,9 @@ impl World {
                 Effect::Reboot { name } => format!("reboot for {name}"),
                 Effect::Probe { name, .. } => format!("probe {name}"),
                 Effect::Forget { name } => format!("forget {name}"),
-                Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } => return None,
+                Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Over { .. } => {
+                    return None;
+                }
             };
             Some(format!("{:.1} {deed}", at.as_secs_f64()))
         });
