@@ -7,7 +7,7 @@ use orlop::control::{
     self, BootReply, Details, Empty, Error, ListReply, PowerAction, Request, StatusReply, VersionReply,
 };
 use orlop::ledger::{Action, Frame};
-use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
+use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, Shortage, StateKind, Status};
 
 use super::control::{CallId, Event as ControlEvent};
 use super::copying::Way;
@@ -290,7 +290,14 @@ pub fn cause_word(cause: &supervisor::Cause) -> control::Cause {
             signal: Some(orlop::config::signal::name(*signal)),
             ..base(control::CauseKind::Signal)
         },
-        CauseKind::Oom => base(control::CauseKind::Oom),
+        CauseKind::Oom { shortage: Shortage::Own { limit } } => control::Cause {
+            scope: Some(control::OomScope::Container),
+            limit_bytes: *limit,
+            ..base(control::CauseKind::Oom)
+        },
+        CauseKind::Oom { shortage: Shortage::Machine } => {
+            control::Cause { scope: Some(control::OomScope::Machine), ..base(control::CauseKind::Oom) }
+        }
         CauseKind::Start { step, object, errno } => control::Cause {
             step: Some(step.clone()),
             object: Some(object.clone()),

@@ -199,7 +199,7 @@ fn every_type_has_the_same_fields_or_words() {
         PowerAction,
         Process
     );
-    found.extend(words!(PlanAction, ReloadClass, NextStep));
+    found.extend(words!(PlanAction, ReloadClass, NextStep, OomScope));
     let remaining =
         Remaining { pid: 1, command: String::new(), state: String::new(), waits_in: None, stack: vec![] };
     let standing = Standing {

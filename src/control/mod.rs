@@ -63,7 +63,7 @@ pub use when::{Moment, WHEN_HELP, When};
 pub use why::{Crash, Remaining, Standing, WhyBootReply, WhyReply, WhyShutdownReply};
 pub use words::{
     Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, Health, LogLevel, NextStep,
-    Phase, PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream, Upgrade, Wanted,
+    OomScope, Phase, PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

@@ -24,7 +24,7 @@ pub struct Ending {
 impl Unit {
     pub(super) fn ending(&self, why: Why, now: Duration) -> Ending {
         let (ended_at, oom) = match &self.end {
-            Some(End::Exited { oom, at, .. }) => (*at, *oom),
+            Some(End::Exited { oom, at, .. }) => (*at, oom.is_some()),
             Some(End::NotStarted { at, .. } | End::Unseen { at }) => (*at, false),
             None => (now, false),
         };

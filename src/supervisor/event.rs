@@ -109,12 +109,12 @@ pub enum Event {
         paused: bool,
     },
 
-    /// The main process is reaped. `oom`: `memory.events` counted a kill in this generation.
+    /// The main process is reaped. `oom`: the kernel has killed in this generation for want of memory.
     Ended {
         name: String,
         generation: u64,
         exit: Exit,
-        oom: bool,
+        oom: Option<Shortage>,
         at: Duration,
     },
 
@@ -267,6 +267,16 @@ pub enum Exit {
     Signal(i32),
 }
 
+/// Whose memory ran out, when the kernel killed for want of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shortage {
+    /// The container's, by a limit of its own or of a group in it; `limit`: bytes of its own, where it has one.
+    Own { limit: Option<u64> },
+    /// The machine's, or what all containers may have together.
+    Machine,
+}
+
 /// Why a start failed: which step, on what, with which errno (0: none) and its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartFailure {
@@ -296,7 +306,7 @@ pub enum Found {
     },
     Ended {
         exit: Exit,
-        oom: bool,
+        oom: Option<Shortage>,
         at: Duration,
     },
     /// Its process ended at the barrier: the program never ran.

@@ -82,7 +82,7 @@ impl Unit {
             }
             (Why::Itself, Some(End::NotStarted { failure, .. })) => Cause::start(failure),
             (Why::Itself, Some(End::Exited { exit: Exit::Code(0), .. })) => Cause::exit(Exit::Code(0)),
-            (Why::Itself, Some(End::Exited { oom: true, .. })) => Cause::oom(),
+            (Why::Itself, Some(End::Exited { oom: Some(shortage), .. })) => Cause::oom(*shortage),
             (Why::Itself, Some(End::Exited { exit, .. })) => Cause::exit(*exit),
             (Why::Itself, Some(End::Unseen { .. }) | None) => Cause::unseen_end(),
         }
@@ -149,7 +149,7 @@ impl Unit {
                 (first..=last).contains(&code)
             }
             (EndPattern::Signal(wanted), Some(CauseKind::Signal { signal })) => wanted == signal,
-            (EndPattern::Oom, Some(CauseKind::Oom))
+            (EndPattern::Oom, Some(CauseKind::Oom { .. }))
             | (EndPattern::Probe, Some(CauseKind::Probe))
             | (EndPattern::Watchdog, Some(CauseKind::Watchdog))
             | (EndPattern::Start, Some(CauseKind::Start { .. })) => true,

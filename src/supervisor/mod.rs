@@ -58,7 +58,7 @@ use crate::config::Config;
 
 pub use cause::{Cause, CauseKind};
 pub use ending::Ending;
-pub use event::{Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, StartFailure};
+pub use event::{Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, Shortage, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
 pub use next::Next;
 pub use notice::{MAX_NOTICE, notices};

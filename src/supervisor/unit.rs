@@ -16,7 +16,7 @@ use crate::config::{
 use super::backoff::Failures;
 use super::cause::{Cause, CauseKind};
 use super::ending::Ending;
-use super::event::{Exit, Outcome, StartFailure};
+use super::event::{Exit, Outcome, Shortage, StartFailure};
 use super::state::{By, Phase, State, StateKind, Step, Wait, Wanted, Why};
 use super::up::{Check, Health};
 
@@ -142,7 +142,7 @@ pub(super) struct Process {
 pub(super) enum End {
     Exited {
         exit: Exit,
-        oom: bool,
+        oom: Option<Shortage>,
         at: Duration,
     },
     NotStarted {
