@@ -125,6 +125,7 @@ fn the_schema_takes_every_example_and_refuses_unknown_keys() {
     };
     check("[containers.db]", "containers");
     check("[container.db]", "image");
+    check("[container.'worker@a']\nimag = 'a'", "imag");
     check("[container.db]\nimage = 'a'\nports = []", "ports");
     check("[container.db]\nimage = 'a'\nlimits = { pids = 0 }", "0");
     check("[container.db]\nimage = 'a'\nlimits = { memory = 64 }", "64");
@@ -172,7 +173,12 @@ fn refuses(schema: &Json, value: &Json) -> Option<String> {
         (Json::Null, _) => unknown(key),
         (schema, _) => refuses(schema, value),
     };
-    items.map(|item| refuses(&schema["items"], item)).chain(properties.map(property)).flatten().next()
+    // The one pattern that there is: names without `@`.
+    let whole = &schema["allOf"][0]["patternProperties"]["^[^@]*$"];
+    let named = properties.clone().filter(|(name, _)| whole.is_object() && !name.contains('@'));
+    let wholes = named.map(|(_, value)| refuses(whole, value));
+    let items = items.map(|item| refuses(&schema["items"], item));
+    items.chain(properties.map(property)).chain(wholes).flatten().next()
 }
 
 fn json_of_toml(text: &str) -> Json {
@@ -197,6 +203,10 @@ fn json_of_toml(text: &str) -> Json {
 fn piece() -> impl Strategy<Value = String> {
     const KNOWN: &[&str] = &[
         "[container.db]\n",
+        "[container.'db@']\n",
+        "[container.'db@a']\n",
+        "replicas = 2\n",
+        "user = '%i'\n",
         "[host]\n",
         "[host.network.lan]\n",
         "[volume.data]\n",

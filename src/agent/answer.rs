@@ -1,5 +1,6 @@
 //! Answers what people ask: words of the interface ↔ the core's values.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orlop::container::arguments;
@@ -11,7 +12,7 @@ use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, Shortage, Stat
 
 use super::control::{CallId, Event as ControlEvent};
 use super::copying::Way;
-use super::{Agent, cgroups, figures, say, store, top};
+use super::{Agent, cgroups, figures, say, top};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, cgroup};
 
@@ -124,11 +125,18 @@ impl Agent {
     }
 
     fn stats(&mut self, call: CallId, names: Vec<String>, now: Duration) {
-        if let Some(name) = names.iter().find(|name| self.core.status(name).is_none()) {
+        if !self.errand_has_room(call, now) {
+            return;
+        }
+        // One that is named again has no other figures.
+        let mut names: BTreeSet<String> = names.into_iter().collect();
+        if let Some(name) = names.iter().find(|name| self.core.state(name).is_none()) {
             return self.unknown(call, name.clone(), now);
         }
-        let running = || self.core.statuses().filter(|it| it.state == StateKind::Running).map(|it| it.name);
-        let names = if names.is_empty() { running().collect() } else { names };
+        if names.is_empty() {
+            let running = self.core.statuses().filter(|it| it.state == StateKind::Running);
+            names.extend(running.map(|it| it.name));
+        }
         self.errand(call, now, move || figures::stats(&names));
     }
 
@@ -144,7 +152,10 @@ impl Agent {
 
     pub fn unknown(&mut self, call: CallId, name: String, now: Duration) {
         let names: Vec<String> = self.core.statuses().map(|status| status.name).collect();
-        let nearest = orlop::config::nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
+        // Of a family, one of it.
+        let instance = names.iter().find(|known| orlop::config::family(known) == Some(&name)).cloned();
+        let near = || orlop::config::nearest(&name, names.iter().map(String::as_str)).map(str::to_owned);
+        let nearest = instance.or_else(near);
         self.server.fail(now, call, &Error::UnknownContainer { name, nearest });
     }
 
@@ -193,11 +204,11 @@ impl Agent {
                 .started_at
                 .filter(|_| running)
                 .map(|started| now.saturating_sub(started).as_millis() as u64),
-            paused: status.state == StateKind::Running && self.is_paused(&status.name),
+            paused: status.paused,
         }
     }
 
-    fn details(&self, status: &Status) -> Details {
+    fn details(&mut self, status: &Status) -> Details {
         let name = status.name.as_str();
         let problems = self.config.invalid.get(name).cloned().unwrap_or_default();
         let waits_for = status.waits_for.clone();
@@ -207,7 +218,8 @@ impl Agent {
             details.declared_at = Some(container.declared_at.clone()).filter(|place| !place.is_empty());
             details.depends_on = container.depends_on.keys().cloned().collect();
             // What is said of an image that is not there is its cause's business.
-            let image = store::find(&container.image).map(|image| image.defaults).unwrap_or_default();
+            let image =
+                self.compiled.images.find(&container.image).map(|image| image.defaults).unwrap_or_default();
             details.command = arguments(container, &image);
             details.labels = container.labels.clone();
             (details.tty, details.stdin_open) = (container.tty, container.stdin_open);
@@ -307,6 +319,10 @@ pub fn cause_word(cause: &supervisor::Cause) -> control::Cause {
         CauseKind::Dependency { name } => {
             control::Cause { name: Some(name.clone()), ..base(control::CauseKind::Dependency) }
         }
+        CauseKind::Conflict { name } => {
+            control::Cause { name: Some(name.clone()), ..base(control::CauseKind::Conflict) }
+        }
+        CauseKind::Gate => base(control::CauseKind::Gate),
         CauseKind::Probe => base(control::CauseKind::Probe),
         CauseKind::Watchdog => base(control::CauseKind::Watchdog),
         CauseKind::User => base(control::CauseKind::User),

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use orlop::control::{Asker, Deed, Error, Happening, Request};
+use orlop::control::{Asker, Deed, Error, Happening, Request, one_line};
 
 use super::control::Peer;
 use super::{Agent, say};
@@ -70,10 +70,9 @@ impl Agent {
     }
 
     pub fn say_failed(&mut self, peer: &Peer, error: &Error, now: Duration) {
-        let why: String =
-            error.to_string().chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+        let why = one_line(&error.to_string());
         say(Level::Info, &format!("refused to {peer}: {why}"));
-        let name = error.container().map(str::to_owned);
+        let name = error.container().map(one_line);
         self.history.keep(now, &Happening::Refused { by: asker(peer), name, what: None, why });
     }
 }

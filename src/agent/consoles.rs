@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use orlop::config::LogLevel;
 use orlop::ledger::{Child, Kind, Label};
+use orlop::log::{LONGEST_RECORD, Record, Speaker, split_priority};
 
 use super::console::Console;
 use super::helpers::{self, Helper};
@@ -18,8 +19,6 @@ use crate::linux::{Errno, Result, kmsg, seqpacket};
 
 /// See `launch::cookie` for those above.
 pub const KMSG: u64 = 2;
-/// Of one of /dev/kmsg; a shorter buffer is refused (PRINTK_MESSAGE_MAX is 2048, CONSOLE_EXT_LOG_MAX was 8192).
-const LONGEST_RECORD: usize = 8192;
 /// Records looked at in one wake-up.
 const RECORDS_PER_WAKE: usize = 64;
 /// Helpers of this kind have odd numbers from here on; the logger's are below.
@@ -117,13 +116,12 @@ impl Consoles {
 
     /// Passes on what has come into the kernel's log, if somebody prints.
     pub fn pass_on(&mut self) {
-        let level = log_level::urgency(self.level) as u8;
+        let level = log_level::urgency(self.level) as u32;
         for _ in 0..RECORDS_PER_WAKE {
             match nix::unistd::read(&self.kmsg, &mut self.record) {
                 Ok(size) => {
-                    let record = String::from_utf8_lossy(self.record.get(..size).unwrap_or_default());
-                    if let Some(line) = line_of(&record, level) {
-                        self.console.send(line);
+                    if let Some(line) = line_of(self.record.get(..size).unwrap_or_default(), level) {
+                        self.console.send(&line);
                     }
                 }
                 // What was overwritten before it was read; the next record is there.
@@ -134,10 +132,24 @@ impl Consoles {
     }
 }
 
-/// `PRIORITY,SEQUENCE,TIME,FLAGS;TEXT`, see dev-kmsg in the kernel's ABI documentation.
-fn line_of(record: &str, level: u8) -> Option<&str> {
-    let (head, text) = record.split_once(';')?;
-    let priority: u8 = head.split(',').next()?.parse::<u32>().ok().map(|it| (it & 7) as u8)?;
-    let line = text.lines().next()?.strip_prefix("orlop: ")?;
-    (priority <= level).then_some(line)
+/// What Orlop says, unless it is less urgent than that.
+fn line_of(record: &[u8], level: u32) -> Option<String> {
+    let record = Record::parse(record).filter(|record| record.speaker == Speaker::Orlop)?;
+    let (priority, text) = split_priority(&record.message);
+    (priority? & 7 <= level).then(|| String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn consoles_show_what_orlop_says_as_it_was_written() {
+        let line = |record: &str| line_of(record.as_bytes(), 6);
+        assert_eq!(line("30,1,2,-;orlop: gr\\xc3\\xb6\\xc3\\x9fer\n KEY=x\n").as_deref(), Some("größer"));
+        assert_eq!(line("31,1,2,-;orlop: less urgent\n"), None);
+        // Whoever else may write there is no daemon of ours.
+        assert_eq!(line("14,1,2,-;orlop: forged\n"), None);
+        assert_eq!(line("no record"), None);
+    }
 }

@@ -102,15 +102,14 @@ impl Agent {
         now: Duration,
         work: impl FnOnce() -> Answer,
     ) {
-        // One whose client is gone goes on, as what it changes was asked for.
-        let access = call.and_then(|call| self.server.access(call.client)).unwrap_or(Access::Change);
         // A reload is in force already, and has its place.
-        if let Err(limit) = self.errands.has_room(access)
+        if let Some(call) = call
             && !matches!(after, After::Limits)
+            && !self.errand_has_room(call, now)
         {
-            let error = Error::Busy { what: "errands".into(), limit };
-            return self.fail_errand(call, &error, now);
+            return;
         }
+        let access = call.map_or(Access::Change, |call| self.errand_access(call));
         let key = self.errands.next;
         self.errands.next = key.wrapping_add(1);
         let sent = send(work).and_then(|(answer, pidfd)| {
@@ -132,6 +131,20 @@ impl Agent {
             Some(call) => self.server.fail(now, call, error),
             None => say(Level::Error, &format!("errand: {error}")),
         }
+    }
+
+    /// Whether one more may begin for this call; if not, it has its answer. Who prepares one at length asks before.
+    pub fn errand_has_room(&mut self, call: CallId, now: Duration) -> bool {
+        let room = self.errands.has_room(self.errand_access(call));
+        if let Err(limit) = room {
+            self.server.fail(now, call, &Error::Busy { what: "errands".into(), limit });
+        }
+        room.is_ok()
+    }
+
+    /// One whose client is gone goes on, as what it changes was asked for.
+    fn errand_access(&self, call: CallId) -> Access {
+        self.server.access(call.client).unwrap_or(Access::Change)
     }
 
     /// Something came of one, or it is over.

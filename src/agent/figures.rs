@@ -1,6 +1,7 @@
 //! `Stats`: what the kernel counts for a container's cgroup. Runs as an errand: reading `memory.stat`
 //! makes the kernel add up what all CPUs have counted.
 
+use std::collections::BTreeSet;
 use std::os::fd::AsFd;
 
 use orlop::container::figures::{Stall, io, number, pressure};
@@ -11,7 +12,7 @@ use super::errands::Answer;
 use crate::linux::{cgroup, time};
 
 /// The answer for these containers.
-pub fn stats(names: &[String]) -> Answer {
+pub fn stats(names: &BTreeSet<String>) -> Answer {
     let boot_us = u64::try_from(time::since_boot().as_micros()).unwrap_or(u64::MAX);
     let containers = names.iter().map(|name| figures(name)).collect();
     Ok(encode_reply(&StatsReply { boot_us, containers }))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use orlop::config::Config;
 use orlop::ledger::{Child, Kind, Label};
-use orlop::log::{FOLLOW_LEN, Follow, ToForwarder};
+use orlop::log::{FORWARD_FRAME_MAX, FromForwarder, ToForwarder};
 
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
@@ -171,18 +171,31 @@ impl Forwarding {
         self.flush(logs);
     }
 
-    /// What it waits for.
+    /// What it waits for, and what it has met.
     pub fn hear(&mut self, logs: &mut Logs) {
-        /// Questions in one turn of the loop.
+        /// Packets in one turn of the loop.
         const A_TURN: u32 = 64;
         self.flush(logs);
-        let mut bytes = [0; FOLLOW_LEN];
+        let mut bytes = [0; FORWARD_FRAME_MAX];
         for _ in 0..A_TURN {
             let Ok((size @ 1.., _)) = seqpacket::receive(self.socket.as_fd(), &mut bytes) else { return };
-            let Some(follow) = Follow::decode(bytes.get(..size).unwrap_or_default()) else { continue };
-            if logs.ring(follow.id).is_some() {
-                self.follows.insert(follow.id);
-                logs.follow(follow.id, follow.after);
+            match FromForwarder::decode(bytes.get(..size).unwrap_or_default()) {
+                Some(FromForwarder::Follow(follow)) if logs.ring(follow.id).is_some() => {
+                    self.follows.insert(follow.id);
+                    logs.follow(follow.id, follow.after);
+                }
+                Some(FromForwarder::Link { to, errno: 0 }) => {
+                    say(Level::Info, &format!("forward: {to}: works again"));
+                }
+                Some(FromForwarder::Link { to, errno }) => {
+                    let why = Errno::from_raw(errno).desc();
+                    say(Level::Warning, &format!("forward: {to}: {why}; trying again"));
+                }
+                Some(FromForwarder::Trouble { id, errno }) => {
+                    let (name, why) = (logs.name(id), Errno::from_raw(errno).desc());
+                    say(Level::Error, &format!("forward: log of {name}: {why}"));
+                }
+                Some(FromForwarder::Follow(_)) | None => {}
             }
         }
     }

@@ -1,16 +1,17 @@
 //! What happened on this machine since it booted, in memory that PID 1 keeps, and clients who read it.
 //!
-//! Two rings of one file: a container that crashes in a loop fills its own in a minute, and must not push out
-//! who asked for what, what the boot did, and when a supervisor was replaced. Both are told as one, in order.
+//! Three rings of one file: a container that crashes in a loop fills its own in a minute, and who asks in vain the
+//! one of refusals; neither must push out who asked for what, what the boot did, and when a supervisor was replaced.
+//! All are told as one, in order.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::{Event, HAPPENING_VERSION, Happening, PowerAction, State, rfc3339};
+use orlop::control::{Event, HAPPENING_VERSION, Happening, PowerAction, rfc3339};
 use orlop::ledger::{Action, Child, Ended, Kind, Label};
 use orlop::log::{RECORD_MAX, SLOT, Slots, Slotted, Stamp};
-use orlop::supervisor::{Cause, Exit, Note, StateKind};
+use orlop::supervisor::{Change, Exit, Note, StateKind};
 
 use super::answer::{cause_word, state_word};
 use super::ledger::{Ledger, exit_of};
@@ -24,12 +25,17 @@ pub const HISTORY: u64 = 3;
 /// What became of containers: an hour of one that crashes every ten seconds, all of a day of a hundred that do
 /// not. 512 KiB, of which pages are taken as they are written.
 const OF_CONTAINERS: u64 = 1024;
-/// Everything else: 128 KiB.
-const OF_MACHINE: u64 = 256;
+/// Everything else: 96 KiB.
+const OF_MACHINE: u64 = 192;
+/// What was refused, and to whom: 32 KiB.
+const OF_REFUSALS: u64 = 64;
+const ALL: u64 = OF_CONTAINERS + OF_MACHINE + OF_REFUSALS;
 
-/// Where a reader is, in both rings. The default is the beginning.
+const RINGS: usize = 3;
+
+/// Where a reader is, in all rings. The default is the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Cursor([u64; 2]);
+pub struct Cursor([u64; RINGS]);
 
 /// What there is next for a reader.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,9 +54,9 @@ pub struct History {
 
 struct Kept {
     file: RingFile,
-    /// Of containers, of the machine.
-    rings: [Slots; 2],
-    /// The last one's number, over both.
+    /// Of containers, of the machine, of refusals.
+    rings: [Slots; RINGS],
+    /// The last one's number, over all.
     order: u64,
 }
 
@@ -60,7 +66,7 @@ impl History {
         let is_new = kept.is_none();
         let kept = match kept {
             Some(fd) => RingFile::adopt(fd),
-            None => RingFile::create((OF_CONTAINERS + OF_MACHINE) * SLOT).and_then(|file| {
+            None => RingFile::create(ALL * SLOT).and_then(|file| {
                 let child =
                     Child { cookie: HISTORY, kind: Kind::Listener, pid: 0, label: Label::new("history") };
                 ledger.register(child, &[file.as_fd()]).map(|()| file)
@@ -85,7 +91,7 @@ impl History {
         }
     }
 
-    /// What comes at the cursor, which is moved behind it. Work is bounded: two reads, or a few more when records
+    /// What comes at the cursor, which is moved behind it. Work is bounded: a read of each ring, or a few more when records
     /// make no sense.
     pub fn next(&self, cursor: &mut Cursor) -> Next {
         self.kept.as_ref().map_or(Next { dropped: 0, event: None }, |kept| kept.next(cursor))
@@ -100,7 +106,7 @@ impl History {
     /// The last of the machine's own, not of containers', that is wanted; as many reads as are kept at most.
     pub fn last(&self, wanted: impl Fn(&Happening) -> bool) -> Option<Event> {
         let kept = self.kept.as_ref()?;
-        let [_, machine] = &kept.rings;
+        let [_, machine, _] = &kept.rings;
         let mut buffer = [0; SLOT as usize];
         (machine.first()..machine.next()).rev().find_map(|number| {
             let record = machine.read(&kept.file, number, &mut buffer).ok().flatten()?;
@@ -111,7 +117,7 @@ impl History {
     /// Those that a supervisor before this one has told.
     fn find_phases(&mut self) {
         let Some(kept) = &self.kept else { return };
-        let [_, machine] = &kept.rings;
+        let [_, machine, _] = &kept.rings;
         let mut buffer = [0; SLOT as usize];
         for number in machine.first()..machine.next() {
             if let Ok(Some(record)) = machine.read(&kept.file, number, &mut buffer)
@@ -134,15 +140,16 @@ impl Kept {
         };
         let (containers, one) = slots(0, OF_CONTAINERS)?;
         let (machine, other) = slots(OF_CONTAINERS * SLOT, OF_MACHINE)?;
-        Ok(Self { file, rings: [containers, machine], order: one.max(other) })
+        let (refusals, third) = slots((OF_CONTAINERS + OF_MACHINE) * SLOT, OF_REFUSALS)?;
+        Ok(Self { file, rings: [containers, machine, refusals], order: one.max(other).max(third) })
     }
 
     fn write(&mut self, at: Duration, happening: &Happening) -> Result<()> {
-        let [containers, machine] = &mut self.rings;
+        let [containers, machine, refusals] = &mut self.rings;
         let ring = match happening {
             Happening::State { .. } | Happening::End { .. } | Happening::Note { .. } => containers,
+            Happening::Refused { .. } => refusals,
             Happening::Asked { .. }
-            | Happening::Refused { .. }
             | Happening::Phase { .. }
             | Happening::Helper { .. }
             | Happening::Supervisor { .. }
@@ -161,18 +168,16 @@ impl Kept {
 
     fn next(&self, cursor: &mut Cursor) -> Next {
         let mut dropped = 0u64;
-        let mut buffers = [[0; SLOT as usize]; 2];
-        let [of_containers, of_machine] = &mut buffers;
-        let [containers, machine] = &self.rings;
-        let [at_containers, at_machine] = &mut cursor.0;
-        let one = self.find(containers, at_containers, of_containers, &mut dropped);
-        let other = self.find(machine, at_machine, of_machine, &mut dropped);
-        let (record, at) = match (one, other) {
-            (Some(one), Some(other)) if one.order < other.order => (one, at_containers),
-            (_, Some(other)) => (other, at_machine),
-            (Some(one), None) => (one, at_containers),
-            (None, None) => return Next { dropped, event: None },
-        };
+        let mut buffers = [[0; SLOT as usize]; RINGS];
+        let mut earliest: Option<(Slotted<'_>, &mut u64)> = None;
+        for ((ring, at), buffer) in self.rings.iter().zip(&mut cursor.0).zip(&mut buffers) {
+            if let Some(record) = self.find(ring, at, buffer, &mut dropped)
+                && earliest.as_ref().is_none_or(|(earlier, _)| record.order < earlier.order)
+            {
+                earliest = Some((record, at));
+            }
+        }
+        let Some((record, at)) = earliest else { return Next { dropped, event: None } };
         *at = record.number.saturating_add(1);
         Next { dropped, event: Some((record.stamp, told(&record))) }
     }
@@ -209,33 +214,17 @@ fn told(record: &Slotted<'_>) -> Event {
 
 impl Agent {
     /// A container is in another state: for people at the consoles, and for the history.
-    pub fn changed(
-        &mut self,
-        name: String,
-        from: StateKind,
-        to: StateKind,
-        cause: Option<Cause>,
-        now: Duration,
-    ) {
+    pub fn changed(&mut self, change: Change, now: Duration) {
+        let Change { from, to, cause, .. } = &change;
         let why = cause.as_ref().map_or(String::new(), |cause| format!(": {}", cause.text));
         // A cause that is told more exactly later changes nothing for who watches.
         let level = if from == to { Level::Debug } else { Level::Info };
-        say(level, &format!("{name}: {} -> {}{why}", from.word(), to.word()));
+        say(level, &format!("{}: {} -> {}{why}", change.name, from.word(), to.word()));
         if from == to {
             return;
         }
-        let status = self.core.status(&name);
-        self.rises.changed(&name, to, status.as_ref().is_some_and(|status| status.ready), now);
-        let pid = status.as_ref().filter(|_| state_word(to) == State::Running).and_then(|status| status.pid);
-        let happening = Happening::State {
-            generation: status.as_ref().map_or(0, |status| status.generation),
-            name,
-            from: state_word(from),
-            to: state_word(to),
-            cause: cause.as_ref().map(cause_word),
-            pid: pid.and_then(|pid| u32::try_from(pid).ok()),
-        };
-        self.history.keep(now, &happening);
+        self.rises.changed(&change, now);
+        self.history.keep(now, &happening(change));
     }
 
     /// Something about a container that is no other state.
@@ -266,8 +255,8 @@ impl Agent {
     }
 
     /// Of the boot, what is over and was not told.
-    pub fn keep_phases(&mut self) {
-        self.rises.keep(self.boot.complete);
+    pub fn keep_phases(&mut self, now: Duration) {
+        self.rises.keep(self.boot.complete, now);
         if self.boot.phases.len() == self.history.phases.len() {
             return;
         }
@@ -303,6 +292,18 @@ impl Agent {
             let safe = safe && self.blamed.culprit().is_none();
             self.history.keep(now, &Happening::Supervisor { starts, safe });
         }
+    }
+}
+
+fn happening(change: Change) -> Happening {
+    let pid = change.pid.filter(|_| change.to == StateKind::Running);
+    Happening::State {
+        name: change.name,
+        generation: change.generation,
+        from: state_word(change.from),
+        to: state_word(change.to),
+        cause: change.cause.as_ref().map(cause_word),
+        pid: pid.and_then(|pid| u32::try_from(pid).ok()),
     }
 }
 

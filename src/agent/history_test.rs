@@ -1,6 +1,6 @@
 //! What is kept over supervisors, what is not pushed out by what, and what readers are told of what is gone.
 
-use orlop::control::{Asker, EventKind};
+use orlop::control::{Asker, EventKind, State};
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn asked(what: &str) -> Happening {
 
 /// A machine's history, and the descriptor that PID 1 keeps of it.
 fn history() -> (History, OwnedFd) {
-    let file = RingFile::create((OF_CONTAINERS + OF_MACHINE) * SLOT).unwrap();
+    let file = RingFile::create(ALL * SLOT).unwrap();
     let fd = file.as_fd().try_clone_to_owned().unwrap();
     (History { kept: Kept::open(file, true).ok(), phases: BTreeSet::new() }, fd)
 }
@@ -79,6 +79,26 @@ fn a_storm_of_crashes_pushes_out_its_own_and_is_counted() {
     // Somebody who follows too slowly.
     let (dropped, events) = read(&history, &mut reader);
     assert_eq!((dropped, events.len() as u64), (100, OF_CONTAINERS));
+}
+
+#[test]
+fn who_asks_in_vain_pushes_out_nobody_who_acted() {
+    let (mut history, fd) = history();
+    history.keep(NOW, &asked("poweroff"));
+    let refused = Happening::Refused { by: Asker::default(), name: None, what: None, why: "no".into() };
+    for _ in 0..OF_MACHINE + OF_REFUSALS {
+        history.keep(NOW, &refused);
+    }
+    let (dropped, events) = read(&adopted(&fd), &mut Cursor::default());
+    assert_eq!((dropped, events.len() as u64), (OF_MACHINE, OF_REFUSALS + 1));
+    assert_eq!(events[0], (1, "asked by the machine: poweroff".into()));
+    // Their numbers are one row with all others.
+    history.keep(NOW, &asked("start web"));
+    let (_, events) = read(&adopted(&fd), &mut Cursor::default());
+    assert_eq!(
+        events.last().unwrap(),
+        &(OF_MACHINE + OF_REFUSALS + 2, "asked by the machine: start web".into())
+    );
 }
 
 #[test]

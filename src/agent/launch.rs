@@ -286,8 +286,7 @@ impl Agent {
     }
 
     pub fn not_registered(&mut self, cookie: u64, why: &str) {
-        let (slot, generation) = parts(cookie);
-        self.logs.not_kept(slot, generation, cookie, &mut self.ledger);
+        self.logs.not_kept(cookie, why, &mut self.ledger);
         if let Some((key, _)) = self.by_cookie(cookie) {
             // A report of the failed step may be waiting; it says more than we know.
             self.report(key);

@@ -1,5 +1,5 @@
-//! Changes to a container that runs: `Pause`, `Unpause`, `Update`. Nothing of them is remembered here:
-//! the kernel has it, for this supervisor and the next.
+//! Changes to a container that runs: `Pause`, `Unpause`, `Update`. Nothing of them is remembered here: the kernel has
+//! it, for this supervisor and the next, and the core is told of each pause.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,7 +23,7 @@ use crate::linux::{Errno, Result, cgroup};
 const FREEZE: Duration = Duration::from_secs(10);
 
 impl Agent {
-    /// Whether it stands still.
+    /// Whether it stands still, by the kernel's word. The core's, in its status, is as good and costs nothing.
     pub fn is_paused(&self, name: &str) -> bool {
         let of_it = |run: &&Run| run.name == name && !run.cleaning;
         let run = self.runs.values().find(of_it);

@@ -12,7 +12,7 @@ use orlop::log::{FromLogger, KERNEL, OWN, PipeKey, Stream, share};
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
 use super::log::{Link, RingFile};
-use super::say;
+use super::{launch, say};
 use crate::linux::kmsg::{self, Level};
 use crate::linux::{Errno, Result, seqpacket};
 
@@ -43,6 +43,8 @@ pub struct Logs {
     owed: Vec<(u64, u64, u64)>,
     /// Runs that have a socket for syslog(3), which PID 1 keeps too.
     with_syslog: BTreeSet<(u64, u64)>,
+    /// Of rings, as people call them.
+    names: BTreeMap<u64, String>,
     /// A socket whose other end nobody has, until the logger is started.
     spawned: u16,
 }
@@ -59,6 +61,7 @@ impl Logs {
             link: Link::new(ours),
             owed: Vec::new(),
             with_syslog: BTreeSet::new(),
+            names: BTreeMap::new(),
             spawned: 0,
         })
     }
@@ -122,6 +125,7 @@ impl Logs {
         kept: &mut Rings,
         ledger: &mut Ledger,
     ) {
+        self.names.insert(id, name.to_owned());
         let ring = match kept.remove(&id) {
             Some(fd) => RingFile::adopt(fd),
             None => RingFile::create(size).and_then(|ring| {
@@ -190,8 +194,12 @@ impl Logs {
         self.settle_owed(ledger);
     }
 
-    /// PID 1 did not take a run, and never will: what it keeps beside is of no use.
-    pub fn not_kept(&mut self, slot: u32, generation: u64, cookie: u64, ledger: &mut Ledger) {
+    /// PID 1 did not take that, and never will: what it keeps beside a run that it did not take is of no use.
+    pub fn not_kept(&mut self, cookie: u64, why: &str, ledger: &mut Ledger) {
+        if let Some(what) = self.kept_beside(cookie) {
+            return say(Level::Warning, &format!("{what} is lost with this supervisor: {why}"));
+        }
+        let (slot, generation) = launch::parts(cookie);
         if self.with_syslog.contains(&(u64::from(slot), generation)) {
             self.recorded(slot, generation, cookie, ledger);
         }
@@ -221,7 +229,8 @@ impl Logs {
                 FromLogger::Wake { id } => woken.push(id),
                 FromLogger::PipeClosed(_) | FromLogger::Pong { .. } => {}
                 FromLogger::Trouble { id, errno } => {
-                    say(Level::Error, &format!("log {id}: {}", Errno::from_raw(errno).desc()));
+                    let (name, why) = (self.name(id), Errno::from_raw(errno).desc());
+                    say(Level::Error, &format!("log of {name}: {why}"));
                 }
             }
         }
@@ -244,6 +253,23 @@ impl Logs {
 
     pub fn crash(&self, signal: i32) {
         self.helper.signal(signal);
+    }
+
+    /// Whose ring that is.
+    pub fn name(&self, id: u64) -> &str {
+        self.names.get(&id).map_or("nobody", String::as_str)
+    }
+
+    /// What PID 1 keeps for logs under this cookie; `None`: it is of something else.
+    fn kept_beside(&self, cookie: u64) -> Option<String> {
+        match slot_of(cookie) {
+            PLACES if is_ring(cookie) => Some(String::from("how far logs were forwarded")),
+            id if is_ring(cookie) => Some(format!("log of {}", self.name(id))),
+            _ => {
+                let (slot, _) = launch::parts(of_syslog(cookie)?);
+                Some(format!("/dev/log of {}", self.name(slot.into())))
+            }
+        }
     }
 
     /// Of a container that is its slot.
@@ -272,7 +298,29 @@ pub fn ring_cookie(id: u64) -> u64 {
     RINGS | id
 }
 
+fn is_ring(cookie: u64) -> bool {
+    cookie & RINGS > 0
+}
+
 /// The slot of a ring by its cookie.
 pub fn slot_of(cookie: u64) -> u64 {
     cookie & !RINGS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pid_1_did_not_keep_has_a_name() {
+        let mut logs = Logs::new(Duration::ZERO).unwrap();
+        logs.names.extend([(7, String::from("web")), (KERNEL, String::from("@kernel"))]);
+        let said = |cookie| logs.kept_beside(cookie);
+        assert_eq!(said(ring_cookie(7)).as_deref(), Some("log of web"));
+        assert_eq!(said(ring_cookie(KERNEL)).as_deref(), Some("log of @kernel"));
+        assert_eq!(said(ring_cookie(PLACES)).as_deref(), Some("how far logs were forwarded"));
+        let run = launch::cookie(7, 3);
+        assert_eq!(said(syslog_of(run)).as_deref(), Some("/dev/log of web"));
+        assert_eq!(said(run), None);
+    }
 }

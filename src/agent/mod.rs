@@ -31,6 +31,7 @@ mod figures;
 mod files;
 pub mod forward;
 mod forwarding;
+mod gates;
 mod helpers;
 mod history;
 mod launch;
@@ -58,6 +59,7 @@ mod store;
 mod streams;
 mod telling;
 mod tending;
+mod times;
 mod token;
 mod top;
 mod upgrade;
@@ -85,6 +87,7 @@ use consoles::Consoles;
 use control::{CallId, Server};
 use errands::Errands;
 use forwarding::Forwarding;
+use gates::Gates;
 use history::History;
 use launch::Run;
 use ledger::Ledger;
@@ -138,6 +141,7 @@ struct Agent {
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
+    gates: Gates,
     /// Who asked for the version, in the order in which PID 1 will answer.
     versions: VecDeque<CallId>,
 }
@@ -221,6 +225,7 @@ impl Agent {
             upload: None,
             upgrade: upgrade::last(),
             clock: Clock::new(),
+            gates: Gates::default(),
             versions: VecDeque::new(),
         };
         agent.boot.containers_begin();
@@ -277,38 +282,18 @@ impl Agent {
         }
         self.look_after_helpers(now);
         self.serve_streams(now);
-        self.late_errands(now);
-        self.late_sessions(now);
-        self.late_probes(now);
-        self.hear_again(now);
-        self.start_deadlines(now);
-        self.late_reload(now);
-        self.save_again(now);
-        if self.core.poll_timeout().is_some_and(|at| at <= now) {
-            self.events.push_back(Event::Tick);
-        }
+        self.times_have_come(now);
         self.settle(now);
+        self.see_gates(now);
         if self.boot.is_starting_containers() && self.core.have_come_up() {
             let next = self.boot.containers_end(now);
             self.hurry_helpers(next);
         }
         self.load_devices(now);
         self.boot.complete_if_done(now);
-        self.keep_phases();
+        self.keep_phases(now);
         self.tell_events(now);
         Ok(())
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        let starts = self.runs.values().filter_map(Run::deadline);
-        let helpers = self.logs.helper_deadline().into_iter().chain(self.consoles.deadline());
-        let devices = self.boot.devices.deadline();
-        let helpers = helpers.chain(self.saving.deadline()).chain(devices).chain(self.streams_deadline());
-        let helpers = helpers.chain(self.errands.deadline()).chain(self.sessions.deadline());
-        let deaf = self.runs.values().filter_map(|run| run.notices.as_ref()?.deadline());
-        let helpers = helpers.chain(self.probes.deadline()).chain(deaf);
-        let helpers = helpers.chain(self.reloading.deadline()).chain(self.forwarding.deadline());
-        starts.chain(helpers).chain(self.core.poll_timeout()).chain(self.server.poll_timeout()).min()
     }
 
     /// Tells the core everything and does what it asks, until nothing is left of either.
@@ -387,7 +372,7 @@ impl Agent {
             Effect::Clean { name, generation } => self.clean(&name, generation),
             Effect::Save { name } => self.save(&name),
             Effect::Forget { name } => self.forget(&name),
-            Effect::Changed { name, from, to, cause } => self.changed(name, from, to, cause, now),
+            Effect::Changed(change) => self.changed(change, now),
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }

@@ -96,6 +96,7 @@ impl Agent {
     /// Nothing is kept of it any more.
     pub fn forget(&mut self, name: &str) {
         records::forget(name);
+        self.rises.forget(name);
         self.saving.unsaved.remove(name);
         self.pay(name);
     }

@@ -69,7 +69,7 @@ impl Agent {
         // One that is named again has nothing more to say.
         for name in names.into_iter().collect::<BTreeSet<_>>() {
             let other = OTHERS.iter().find(|(other, ..)| *other == name);
-            if other.is_none() && self.core.status(&name).is_none() {
+            if other.is_none() && self.core.state(&name).is_none() {
                 return self.unknown(call, name, now);
             }
             let slot = self.slots.get(&name).copied().map(u64::from);

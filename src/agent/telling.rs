@@ -1,5 +1,6 @@
 //! `Events`: tells clients what happened, as fast as each of them takes it, and what happens when asked to follow.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orlop::control::{Events, EventsReply, Moment, When};
@@ -19,7 +20,9 @@ const LOOKS: usize = 128;
 /// A client that hears what happens.
 pub struct EventStream {
     pub call: CallId,
-    asked: Events,
+    /// None: of all.
+    names: BTreeSet<String>,
+    follow: bool,
     since: Range,
     cursor: Cursor,
     dropped: u64,
@@ -27,10 +30,12 @@ pub struct EventStream {
 
 impl Agent {
     pub fn open_events(&mut self, call: CallId, asked: Events, now: Duration) {
-        if let Some(name) = asked.names.iter().find(|name| self.core.status(name).is_none()) {
+        let Events { names, since, follow } = asked;
+        let names: BTreeSet<String> = names.into_iter().collect();
+        if let Some(name) = names.iter().find(|name| self.core.state(name).is_none()) {
             return self.unknown(call, name.clone(), now);
         }
-        let since = asked.since.as_deref().and_then(When::parse).map(|when| {
+        let since = since.as_deref().and_then(When::parse).map(|when| {
             let wall_ns = i64::try_from(time::wall().as_nanos()).unwrap_or(i64::MAX);
             match when.moment(now.as_micros() as u64, wall_ns) {
                 Moment::Boot(us) => Bound::Boot(us),
@@ -38,7 +43,7 @@ impl Agent {
             }
         });
         let since = Range { since, until: None };
-        self.told.push(EventStream { call, asked, since, cursor: Cursor::default(), dropped: 0 });
+        self.told.push(EventStream { call, names, follow, since, cursor: Cursor::default(), dropped: 0 });
     }
 
     /// Whether some client could be told more at once, or is gone.
@@ -73,7 +78,7 @@ impl Agent {
                 let event = next.event.filter(|(stamp, event)| stream.wants(*stamp, event.name.as_deref()));
                 events.extend(event.map(|(_, event)| event));
             }
-            let is_over = !stream.asked.follow && self.history.is_at_end(&stream.cursor);
+            let is_over = !stream.follow && self.history.is_at_end(&stream.cursor);
             if events.is_empty() && !is_over {
                 return true;
             }
@@ -90,8 +95,7 @@ impl Agent {
 
 impl EventStream {
     fn wants(&self, stamp: Stamp, name: Option<&str>) -> bool {
-        let names = &self.asked.names;
-        let is_about = names.is_empty() || name.is_some_and(|name| names.iter().any(|it| it == name));
+        let is_about = self.names.is_empty() || name.is_some_and(|name| self.names.contains(name));
         is_about && !self.since.is_before(stamp)
     }
 }

@@ -16,6 +16,7 @@ use super::arguments::{AuditArguments, SpecArguments};
 use super::check;
 use super::client::{Client, understand};
 use super::failure::{self, Failure};
+use super::names;
 use super::screen::{Screen, Tone};
 use super::table::{self, Cell};
 
@@ -66,14 +67,11 @@ pub(crate) fn on_machine(
             valid.map(|container| container.name).collect()
         }
     };
-    let (mut audits, mut failures) = (Vec::new(), Vec::new());
-    for name in names {
-        match one(client, &name) {
-            Ok(audit) => audits.push((name, audit)),
-            Err(failure @ (Failure::NobodyReads | Failure::Disconnected(_))) => return Err(failure),
-            Err(failure) => failures.push(failure),
-        }
-    }
+    let mut audits = Vec::new();
+    let failures = names::each(client, &names, |client, name| {
+        audits.push((name.to_owned(), one(client, name)?));
+        Ok(())
+    })?;
     show(screen, asked, audits)?;
     failure::all(failures)
 }

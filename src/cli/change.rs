@@ -8,6 +8,7 @@ use orlop::control::{Container, Empty, ListReply, Request, State, Wanted};
 use super::arguments::{ChangeArguments, KillArguments};
 use super::client::Client;
 use super::failure::{self, Failure};
+use super::names;
 use super::screen::{Screen, printable};
 
 /// Between two looks: quick enough for a person, and a thousandth of a processor for the machine.
@@ -42,23 +43,19 @@ pub(crate) fn change(
     arguments: &ChangeArguments,
 ) -> Result<(), Failure> {
     let before = if wish == Wish::Again { list(client)? } else { Vec::new() };
-    let mut failures = Vec::new();
     let mut asked = Vec::new();
-    for name in &arguments.names {
-        let name = name.clone();
+    let mut failures = names::each(client, &arguments.names, |client, name| {
+        let name = name.to_owned();
         let request = match wish {
             Wish::Up => Request::Start { name: name.clone() },
             Wish::Down => Request::Stop { name: name.clone() },
             Wish::Again => Request::Restart { name: name.clone() },
         };
-        match client.call::<Empty>(&request) {
-            Ok(Empty {}) => {
-                let started = find(&before, &name).and_then(|container| container.started_at.clone());
-                asked.push((name, started));
-            }
-            Err(failure) => failures.push(failure),
-        }
-    }
+        let Empty {} = client.call(&request)?;
+        let started = find(&before, &name).and_then(|container| container.started_at.clone());
+        asked.push((name, started));
+        Ok(())
+    })?;
     if !arguments.no_wait && !asked.is_empty() {
         failures.extend(watch(client, screen, wish, asked, arguments.timeout)?);
     }
@@ -170,14 +167,11 @@ pub(crate) fn kill(
     screen: &mut Screen<'_>,
     arguments: &KillArguments,
 ) -> Result<(), Failure> {
-    let mut failures = Vec::new();
-    for name in &arguments.names {
-        let request = Request::Kill { name: name.clone(), signal: arguments.signal };
-        match client.call::<Empty>(&request) {
-            Ok(Empty {}) => screen.line(&format!("{name}: {} sent", signal::name(arguments.signal)))?,
-            Err(failure) => failures.push(failure),
-        }
-    }
+    let failures = names::each(client, &arguments.names, |client, name| {
+        let request = Request::Kill { name: name.to_owned(), signal: arguments.signal };
+        let Empty {} = client.call(&request)?;
+        screen.line(&format!("{name}: {} sent", signal::name(arguments.signal)))
+    })?;
     failure::all(failures)
 }
 

@@ -107,7 +107,9 @@ fn boot_chart(boot: &BootReply) -> Timeline {
     let phase_end = |phase: &Phase| phase.start_us.saturating_add(phase.duration_us.unwrap_or(0));
     let times = |rise: &Rise| [rise.starting_us, rise.running_us, rise.ready_us].into_iter().flatten().max();
     let last_phase = boot.phases.iter().map(phase_end).max().unwrap_or(0);
-    let last = boot.containers.iter().filter_map(times).max().unwrap_or(0).max(last_phase);
+    // Who came up after it is none of the boot's business.
+    let containers = || boot.containers.iter().filter(|_| !boot.complete).filter_map(times).max();
+    let last = containers().unwrap_or(0).max(last_phase);
     // A little more, so that one sees what it came to.
     let end_us = last.saturating_add(last / 20).max(1);
     let mut containers: Vec<&Rise> = boot.containers.iter().collect();
@@ -146,11 +148,15 @@ fn container_row(rise: &Rise, end_us: u64) -> Row {
         since = ends.get(nth).copied().flatten();
         // A supervisor that died meanwhile may have left a gap in what is known.
         since = since.or_else(|| ends.iter().skip(nth).copied().flatten().next());
-        let until_us = since.unwrap_or(end_us).max(from_us);
+        if since.is_none() && rise.starting_us.is_none() && rise.next_us.is_some() {
+            // It waits for its time, and for nothing else.
+            break;
+        }
+        let until_us = since.unwrap_or(end_us).clamp(from_us, end_us.max(from_us));
         let lasted = seconds(until_us.saturating_sub(from_us));
         let cause = if since.is_none() { cause.as_str() } else { "" };
         let title = format!("{} {word} for {lasted}{cause}", rise.name);
-        if until_us > from_us {
+        if until_us > from_us && from_us < end_us {
             bars.push(Bar { from_us, until_us, word: colour(rise, word, since).into(), title });
         }
     }
@@ -177,8 +183,10 @@ pub(crate) fn blame(client: &mut Client, screen: &mut Screen<'_>) -> Result<(), 
         return screen.line("no containers are declared");
     }
     let mut containers: Vec<&Rise> = boot.containers.iter().collect();
-    // Those that never came up took longest.
-    containers.sort_by_key(|rise| (core::cmp::Reverse(up(rise).unwrap_or(u64::MAX)), &rise.name));
+    // Those that never came up took longest, but for those whose time has not come.
+    let is_for_later = |rise: &Rise| up(rise).is_none() && rise.next_us.is_some();
+    let took = |rise: &Rise| core::cmp::Reverse(up(rise).unwrap_or(u64::MAX));
+    containers.sort_by_key(|rise| (is_for_later(rise), took(rise), &rise.name));
     let rows = containers.iter().map(|rise| row(rise, &boot.containers)).collect();
     table::show(screen, ["NAME", "UP AFTER", "WAITED", "STARTED IN", "READY IN", "WAITED FOR"], rows)
 }
@@ -192,6 +200,7 @@ fn row(rise: &Rise, all: &[Rise]) -> [Cell; 6] {
     let between = |from: Option<u64>, to: Option<u64>| Some(seconds(to?.saturating_sub(from?)));
     let cell = |text: Option<String>| Cell::maybe(text.as_deref());
     let why = match (rise.starting_us, &rise.cause) {
+        (None, _) if rise.next_us.is_some() => String::from("its time"),
         (None, Some(cause)) if rise.running_us.is_none() => cause.clone(),
         (None | Some(_), _) => chain(rise, all),
     };

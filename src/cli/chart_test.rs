@@ -21,6 +21,7 @@ fn rise(name: &str, times: [Option<u64>; 3], depends_on: &[Edge]) -> Rise {
         starting_us,
         running_us,
         ready_us,
+        next_us: None,
         depends_on: depends_on.to_vec(),
     }
 }
@@ -112,4 +113,23 @@ fn a_circle_that_a_machine_tells_of_ends_the_chain() {
     let boot = BootReply { phases: vec![], complete: true, containers: vec![a, b] };
     let outcome = Machine::new(vec![reply(&boot)]).run("blame");
     assert!(outcome.out.contains("b (0.005 s), a (0.005 s)\n"), "{}", outcome.out);
+}
+
+#[test]
+fn who_comes_after_the_boot_does_not_stretch_it() {
+    let mut boot = booted();
+    let plain = Machine::new(vec![reply(&boot)]).run("boot --svg").out;
+    let mut late = rise("job", [Some(7_200_000), Some(7_200_010), Some(7_200_010)], &[]);
+    late.wanted_us = late.starting_us.unwrap();
+    let mut later = rise("report", [None; 3], &[]);
+    (later.next_us, later.cause) = (Some(86_400_000_000), Some("exited with code 0".into()));
+    boot.containers.extend([late, later]);
+    let out = Machine::new(vec![reply(&boot)]).run("boot --svg").out;
+    let bars = |svg: &str| svg.matches("<rect").count();
+    assert_eq!(bars(&out), bars(&plain), "nothing of them is drawn");
+    assert!(out.contains("report") && out.contains("boot complete after 0.100 s"), "{out}");
+    let blame = Machine::new(vec![reply(&boot)]).run("blame").out;
+    let lines: Vec<&str> = blame.lines().skip(1).map(str::trim_end).collect();
+    assert!(lines[0].starts_with("late") && lines[3].starts_with("job     0.010 s"), "{blame}");
+    assert!(lines[5].starts_with("report") && lines[5].ends_with("its time"), "{blame}");
 }

@@ -17,7 +17,7 @@ use crate::linux::socket;
 
 /// For each step of an exchange: more than a supervisor needs to be back after a crash, and what a
 /// person is willing to wait.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bytes of one answer, so that a server gone mad does not fill this computer's memory: over a
 /// hundred times the list of a machine with a thousand containers.
@@ -39,7 +39,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn connect(path: &Path) -> Result<Self, Failure> {
-        let connected = socket::connect(path, PATIENCE).map(UnixStream::from);
+        Self::connect_within(path, PATIENCE)
+    }
+
+    /// `time`: for a place in the machine's queue.
+    pub(crate) fn connect_within(path: &Path, time: Duration) -> Result<Self, Failure> {
+        let connected = socket::connect(path, time).map(UnixStream::from);
         let prepared = connected.and_then(|stream| {
             stream.set_write_timeout(Some(PATIENCE))?;
             stream.set_read_timeout(Some(PATIENCE))?;
@@ -72,7 +77,7 @@ impl Client {
 
     fn ask_once(&mut self, request: &Request) -> Result<Value, Failure> {
         let mut answer = Value::Null;
-        self.exchange(request, |value| {
+        self.exchange(request, Time::Limited, |value| {
             answer = value;
             Ok(())
         })?;
@@ -90,12 +95,7 @@ impl Client {
         time: Time,
         each: impl FnMut(Value) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let limit = match time {
-            Time::Limited => Some(PATIENCE),
-            Time::Unlimited => None,
-        };
-        self.stream.set_read_timeout(limit).map_err(|error| self.broken(&error))?;
-        self.exchange(request, each)
+        self.exchange(request, time, each)
     }
 
     /// Asks for the connection; what comes after the answer, and whatever of it came with that.
@@ -124,11 +124,17 @@ impl Client {
     fn exchange(
         &mut self,
         request: &Request,
+        time: Time,
         mut each: impl FnMut(Value) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         if self.is_broken {
             *self = Self::connect(&self.path)?;
         }
+        let limit = match time {
+            Time::Limited => Some(PATIENCE),
+            Time::Unlimited => None,
+        };
+        self.stream.set_read_timeout(limit).map_err(|error| self.broken(&error))?;
         self.is_broken = true;
         let sent = self.stream.write_all(&encode_call(request));
         loop {
@@ -227,6 +233,22 @@ mod tests {
     use super::*;
     use orlop::control::{Error, encode_error};
     use std::os::unix::net::UnixListener;
+
+    use crate::cli::testing::{Machine, done};
+
+    #[test]
+    fn who_waits_without_an_end_does_so_on_every_connection_and_others_do_not() {
+        let machine = Machine::new(vec![b"{".to_vec(), done(), done()]);
+        let mut client = Client::connect(&machine.path).unwrap();
+        let mut stream = || {
+            let told = client.stream(&Request::List, Time::Unlimited, |_| Ok(()));
+            (told, client.stream.read_timeout().unwrap())
+        };
+        assert!(matches!(stream(), (Err(Failure::Disconnected(_)), None)));
+        assert!(matches!(stream(), (Ok(()), None)));
+        client.ask(&Request::List).unwrap();
+        assert_eq!(client.stream.read_timeout().unwrap(), Some(PATIENCE));
+    }
 
     #[test]
     fn a_machine_that_refuses_at_once_is_heard_although_nothing_can_be_sent() {

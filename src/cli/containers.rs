@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::arguments::StatusArguments;
 use super::client::{Client, understand};
-use super::failure::Failure;
+use super::failure::{self, Failure};
+use super::names;
 use super::screen::{Screen, Tone, printable};
 use super::table::{self, Cell};
 use super::units;
@@ -68,7 +69,17 @@ pub(crate) fn status(
     screen: &mut Screen<'_>,
     arguments: &StatusArguments,
 ) -> Result<(), Failure> {
-    let answer = client.ask(&Request::Status { name: arguments.name.clone() })?;
+    let names = core::slice::from_ref(&arguments.name);
+    failure::all(names::each(client, names, |client, name| one(client, screen, arguments, name))?)
+}
+
+fn one(
+    client: &mut Client,
+    screen: &mut Screen<'_>,
+    arguments: &StatusArguments,
+    name: &str,
+) -> Result<(), Failure> {
+    let answer = client.ask(&Request::Status { name: name.to_owned() })?;
     if arguments.json.json {
         return screen.json(&flat(answer));
     }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::arguments::EventsArguments;
 use super::client::{Client, Time, understand};
 use super::failure::Failure;
+use super::names;
 use super::screen::{Screen, Tone, printable};
 
 /// Before a machine whose supervisor is gone is asked again, and how long it is asked.
@@ -22,7 +23,20 @@ pub(crate) fn events(
     screen: &mut Screen<'_>,
     arguments: &EventsArguments,
 ) -> Result<(), Failure> {
-    let (names, since, follow) = (arguments.names.clone(), arguments.since.clone(), arguments.follow);
+    let Err(failure) = of(client, screen, arguments, &arguments.names) else { return Ok(()) };
+    match names::instances(client, &failure, &arguments.names) {
+        Some(names) => of(client, screen, arguments, &names),
+        None => Err(failure),
+    }
+}
+
+fn of(
+    client: &mut Client,
+    screen: &mut Screen<'_>,
+    arguments: &EventsArguments,
+    names: &[String],
+) -> Result<(), Failure> {
+    let (names, since, follow) = (names.to_vec(), arguments.since.clone(), arguments.follow);
     let time = if follow { Time::Unlimited } else { Time::Limited };
     let request = Request::Events(Events { names, since, follow });
     let mut show = Show { json: arguments.json, seen: 0, width: 0 };

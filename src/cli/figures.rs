@@ -8,6 +8,7 @@ use orlop::control::{Figures, Pressure, Request, StatsReply, Task, TopReply};
 use super::arguments::StatsArguments;
 use super::client::{Client, understand};
 use super::failure::Failure;
+use super::names;
 use super::screen::{Screen, Tone};
 use super::table::{self, Cell};
 use super::units;
@@ -24,7 +25,20 @@ pub(crate) fn stats(
     screen: &mut Screen<'_>,
     arguments: &StatsArguments,
 ) -> Result<(), Failure> {
-    let request = Request::Stats { names: arguments.names.clone() };
+    let Err(failure) = of(client, screen, arguments, &arguments.names) else { return Ok(()) };
+    match names::instances(client, &failure, &arguments.names) {
+        Some(names) => of(client, screen, arguments, &names),
+        None => Err(failure),
+    }
+}
+
+fn of(
+    client: &mut Client,
+    screen: &mut Screen<'_>,
+    arguments: &StatsArguments,
+    names: &[String],
+) -> Result<(), Failure> {
+    let request = Request::Stats { names: names.to_vec() };
     if arguments.json.json {
         let answer = client.ask(&request)?;
         return screen.json(&answer);

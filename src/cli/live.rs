@@ -1,10 +1,13 @@
 //! `pause`, `resume NAME`, `update`: changes to containers that go on running.
 
+use std::collections::BTreeMap;
+
 use orlop::control::{Empty, Request};
 
 use super::arguments::UpdateArguments;
 use super::client::Client;
 use super::failure::{self, Failure};
+use super::names;
 use super::screen::{Screen, printable};
 
 pub(crate) fn pause(client: &mut Client, screen: &mut Screen<'_>, names: &[String]) -> Result<(), Failure> {
@@ -22,13 +25,10 @@ fn each(
     request: fn(String) -> Request,
     done: &str,
 ) -> Result<(), Failure> {
-    let mut failures = Vec::new();
-    for name in names {
-        match client.call::<Empty>(&request(name.clone())) {
-            Ok(Empty {}) => screen.line(&printable(&format!("{name}: {done}")))?,
-            Err(failure) => failures.push(failure),
-        }
-    }
+    let failures = names::each(client, names, |client, name| {
+        let Empty {} = client.call(&request(name.to_owned()))?;
+        screen.line(&printable(&format!("{name}: {done}")))
+    })?;
     failure::all(failures)
 }
 
@@ -37,8 +37,11 @@ pub(crate) fn update(
     screen: &mut Screen<'_>,
     arguments: &UpdateArguments,
 ) -> Result<(), Failure> {
-    let limits = arguments.limits.iter().cloned().collect();
-    let Empty {} = client.call(&Request::Update { name: arguments.name.clone(), limits })?;
+    let limits: BTreeMap<String, String> = arguments.limits.iter().cloned().collect();
     let pairs: Vec<String> = arguments.limits.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    screen.line(&printable(&format!("{}: {} until the next start", arguments.name, pairs.join(" "))))
+    let failures = names::each(client, core::slice::from_ref(&arguments.name), |client, name| {
+        let Empty {} = client.call(&Request::Update { name: name.to_owned(), limits: limits.clone() })?;
+        screen.line(&printable(&format!("{name}: {} until the next start", pairs.join(" "))))
+    })?;
+    failure::all(failures)
 }

@@ -7,26 +7,40 @@ mod lines;
 #[cfg(test)]
 mod test;
 
+use std::borrow::Cow;
+
 use orlop::control::{DropReason, Dropped, Entry, Logs, LogsReply, Request, Stream};
+use orlop::log::{Gone, split_priority};
 use serde_json::Value;
 
 use super::arguments::LogsArguments;
 use super::client::{Client, Time, understand};
 use super::failure::Failure;
+use super::names;
 use super::screen::{Screen, printable};
 use super::units;
 use lines::{Line, Lines, Names};
-
-/// Bytes of `<191>`, and as many digits as anybody writes.
-const MAX_PRIORITY: usize = 6;
 
 pub(crate) fn logs(
     client: &mut Client,
     screen: &mut Screen<'_>,
     arguments: &LogsArguments,
 ) -> Result<(), Failure> {
+    let Err(failure) = of(client, screen, arguments, &arguments.names) else { return Ok(()) };
+    match names::instances(client, &failure, &arguments.names) {
+        Some(names) => of(client, screen, arguments, &names),
+        None => Err(failure),
+    }
+}
+
+fn of(
+    client: &mut Client,
+    screen: &mut Screen<'_>,
+    arguments: &LogsArguments,
+    names: &[String],
+) -> Result<(), Failure> {
     let asked = Logs {
-        names: arguments.names.clone(),
+        names: names.to_vec(),
         all: arguments.all,
         lines: arguments.lines,
         follow: arguments.follow,
@@ -34,7 +48,7 @@ pub(crate) fn logs(
         until: arguments.until.clone(),
     };
     let time = if asked.follow { Time::Unlimited } else { Time::Limited };
-    let mut show = Show::new(arguments);
+    let mut show = Show::new(arguments, names);
     let shown = client.stream(&Request::Logs(asked), time, |mut answer| {
         if arguments.json && arguments.grep.is_none() {
             // Also the words of later versions.
@@ -74,15 +88,15 @@ enum Form {
 }
 
 impl Show {
-    fn new(arguments: &LogsArguments) -> Self {
+    fn new(arguments: &LogsArguments, names: &[String]) -> Self {
         let wanted = arguments.grep.as_ref().map(|text| text.as_bytes().to_vec());
-        let (name, time) = (arguments.names.len() != 1 || arguments.all, arguments.timestamps);
+        let (name, time) = (names.len() != 1 || arguments.all, arguments.timestamps);
         let form = match (arguments.json, name || time || wanted.is_some()) {
             (true, _) => Form::Json,
             (false, true) => Form::Lines { name, time },
             (false, false) => Form::Exact,
         };
-        Self { form, wanted, lines: Lines::new(Names::new(&arguments.names)) }
+        Self { form, wanted, lines: Lines::new(Names::new(names)) }
     }
 
     fn entry(&mut self, screen: &mut Screen<'_>, entry: &Entry) -> Result<(), Failure> {
@@ -99,7 +113,10 @@ impl Show {
             Failure::Failed(printable(&format!("the machine sent damaged output of `{name}`")))
         })?;
         if self.form == Form::Exact {
-            return write(screen, &bytes, entry.stream);
+            return match entry.stream {
+                Some(Stream::Syslog) => write_line(screen, &message(&entry.name, &bytes)),
+                Some(Stream::Stdout | Stream::Stderr) | None => Ok(screen.out.write_all(&bytes)?),
+            };
         }
         for line in self.lines.add(entry, &bytes) {
             self.line(screen, &line)?;
@@ -120,16 +137,22 @@ impl Show {
         }
         match self.form {
             Form::Json => Self::object(screen, &line.entry()),
-            Form::Lines { name, time } => {
-                self.lines.names.head(screen, line, (name, time))?;
-                write(screen, &line.bytes, line.stream)?;
-                if !line.bytes.ends_with(b"\n") && line.stream != Some(Stream::Syslog) {
-                    screen.out.write_all(b"\n")?;
-                }
-                Ok(())
+            Form::Exact | Form::Lines { .. } if line.stream == Some(Stream::Syslog) => {
+                // Each with a head of its own: else what stands behind a newline could be anybody's.
+                let text = message(&line.name, &line.bytes);
+                let mut pieces = text.split_inclusive(|byte| *byte == b'\n');
+                let first = pieces.next().unwrap_or_default();
+                std::iter::once(first).chain(pieces).try_for_each(|piece| self.headed(screen, line, piece))
             }
-            Form::Exact => write(screen, &line.bytes, line.stream),
+            Form::Exact | Form::Lines { .. } => self.headed(screen, line, &line.bytes),
         }
+    }
+
+    fn headed(&mut self, screen: &mut Screen<'_>, line: &Line, text: &[u8]) -> Result<(), Failure> {
+        if let Form::Lines { name, time } = self.form {
+            self.lines.names.head(screen, line, (name, time))?;
+        }
+        write_line(screen, text)
     }
 
     /// One object a line.
@@ -140,24 +163,19 @@ impl Show {
     }
 }
 
-/// As it is; a message without its priority, and with an end.
-fn write(screen: &mut Screen<'_>, bytes: &[u8], stream: Option<Stream>) -> Result<(), Failure> {
-    if stream != Some(Stream::Syslog) {
-        return Ok(screen.out.write_all(bytes)?);
-    }
-    let text = without_priority(bytes);
+fn write_line(screen: &mut Screen<'_>, text: &[u8]) -> Result<(), Failure> {
     screen.out.write_all(text)?;
     if text.ends_with(b"\n") { Ok(()) } else { Ok(screen.out.write_all(b"\n")?) }
 }
 
-/// `<30>text` → `text`.
-fn without_priority(message: &[u8]) -> &[u8] {
-    let end = message.iter().take(MAX_PRIORITY).position(|byte| *byte == b'>');
-    let split = end.and_then(|end| message.split_at_checked(end));
-    match split.and_then(|(head, text)| Some((head.strip_prefix(b"<")?, text.get(1..)?))) {
-        Some((digits, text)) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => text,
-        _ => message,
+/// A message's text. What the kernel says on behalf of others, such as their names, has no power over the terminal.
+fn message<'a>(name: &str, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    let (_, text) = split_priority(bytes);
+    if !name.starts_with('@') {
+        return Cow::Borrowed(text);
     }
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    Cow::Owned(printable(&String::from_utf8_lossy(text)).into_bytes())
 }
 
 fn has(line: &[u8], wanted: &[u8]) -> bool {
@@ -165,14 +183,10 @@ fn has(line: &[u8], wanted: &[u8]) -> bool {
 }
 
 pub(crate) fn gap(name: &str, dropped: &Dropped) -> String {
-    let why = match dropped.reason {
-        DropReason::Overwritten => "newer output took its place",
-        DropReason::Refused => "it came too fast, or memory was short",
+    let Dropped { bytes, reads, .. } = *dropped;
+    let gone = match dropped.reason {
+        DropReason::Overwritten => Gone::Overwritten { bytes, reads },
+        DropReason::Refused => Gone::Refused { bytes, reads },
     };
-    let size = match dropped.bytes {
-        // Lost before anybody saw how large they were.
-        0 => format!("{} messages", dropped.reads),
-        bytes => units::bytes(bytes),
-    };
-    printable(&format!("{size} of output of `{name}` are gone: {why}"))
+    printable(&gone.text(units::bytes, &format!(" of `{name}`")))
 }

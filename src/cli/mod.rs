@@ -22,6 +22,7 @@ mod live;
 mod logs;
 mod machine;
 mod monitor;
+mod names;
 mod reload;
 mod screen;
 mod session;
@@ -136,7 +137,9 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Attach(asked) => attach::attach(connect, screen, asked),
         Command::Cp(asked) => cp::cp(connect, screen, asked),
         Command::Stats(asked) => figures::stats(&mut connect()?, screen, asked),
-        Command::Top(asked) => monitor::top(connect, screen, asked),
+        Command::Top(asked) => {
+            monitor::top(|time| Client::connect_within(&arguments.host, time), screen, asked)
+        }
         Command::Spec(asked) => audit::spec(&mut connect()?, screen, asked),
         Command::Audit(asked) if asked.config.is_empty() => audit::on_machine(&mut connect()?, screen, asked),
         Command::Audit(asked) => audit::of_configuration(screen, asked),

@@ -107,10 +107,18 @@ impl Screen<'_> {
 pub(crate) fn printable(text: &str) -> String {
     let replaced = text.chars().map(|character| match character {
         '\n' | '\t' => ' ',
-        _ if character.is_control() => '\u{fffd}',
+        _ if character.is_control() || turns(character) => '\u{fffd}',
         _ => character,
     });
     replaced.collect()
+}
+
+/// Says in which direction text is written, and so changes the order of what stands around it; or ends a line.
+fn turns(character: char) -> bool {
+    matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 #[cfg(test)]
@@ -127,5 +135,9 @@ mod tests {
     #[test]
     fn nothing_from_the_machine_moves_the_cursor() {
         assert_eq!(printable("a\nb\tc\x1b[2Jd\u{85}"), "a b c\u{fffd}[2Jd\u{fffd}");
+        // Nor puts it into another order.
+        let turned = "\u{61c}\u{200e}\u{200f}\u{2028}\u{202a}\u{202e}\u{2066}\u{2069}";
+        assert_eq!(printable(turned), "\u{fffd}".repeat(8));
+        assert_eq!(printable("שלום – 日本"), "שלום – 日本");
     }
 }

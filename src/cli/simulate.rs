@@ -42,6 +42,7 @@ pub(crate) fn run(screen: &mut Screen<'_>, arguments: &SimulateArguments) -> Res
         fails: &fails,
         seed: arguments.seed,
         time: arguments.time,
+        at_boot: arguments.at_boot,
         shutdown: arguments.shutdown,
     };
     let run = simulate(&scenario);
@@ -82,15 +83,24 @@ fn tell(screen: &mut Screen<'_>, run: &Run) -> Result<(), Failure> {
     }
     let rows = run.fates.iter().map(fate).collect();
     table::show(screen, ["NAME", "STATE", "CAME UP", "RESTARTS", "CAUSE"], rows)?;
-    let never: Vec<&str> =
-        run.fates.iter().filter(|it| it.came_up.is_none()).map(|it| it.status.name.as_str()).collect();
-    let text = match (never.is_empty(), run.fates.is_empty()) {
-        (_, true) => String::from("no containers are declared"),
+    let (later, never): (Vec<&Fate>, Vec<&Fate>) =
+        run.fates.iter().filter(|it| it.came_up.is_none()).partition(|it| it.is_for_later());
+    let names = |fates: &[&Fate]| {
+        let names: Vec<&str> = fates.iter().map(|it| it.status.name.as_str()).collect();
+        names.join(", ")
+    };
+    let text = match (never.is_empty(), run.fates.len() == later.len()) {
+        (_, true) if run.fates.is_empty() => String::from("no containers are declared"),
+        (_, true) => String::from("nothing came up"),
         (true, false) => String::from("all came up"),
-        (false, false) => format!("never came up: {}", never.join(", ")),
+        (false, false) => format!("never came up: {}", names(&never)),
     };
     let tone = if never.is_empty() { Tone::Good } else { Tone::Bad };
-    screen.line(&screen.colours.paint(tone, &printable(&text)))
+    screen.line(&screen.colours.paint(tone, &printable(&text)))?;
+    if !later.is_empty() {
+        screen.line(&printable(&format!("wait for their time: {}", names(&later))))?;
+    }
+    Ok(())
 }
 
 /// Seconds since boot, to the millisecond.
@@ -177,7 +187,7 @@ fn as_json(run: &Run, seed: u64) -> Value {
         json!({
             "name": status.name, "wanted": status.wanted.word(), "state": status.state.word(),
             "cause": status.cause, "waits_for": status.waits_for, "restarts": status.restarts,
-            "came_up_us": fate.came_up.map(micros),
+            "came_up_us": fate.came_up.map(micros), "next_start_us": status.next_start.map(micros),
         })
     });
     json!({

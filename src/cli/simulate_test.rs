@@ -71,5 +71,27 @@ fn what_cannot_be_simulated_is_wrong_usage() {
     check("--fail web=oom@20m", "error: --fail `web=oom@20m`: the simulation is over by then; --for says");
     check("--shutdown 11m", "error: --shutdown: the simulation is over by then; --for says");
     check("--for 40d", "31d is the longest");
+    check("--at boot+5s", "write 14:30[:05] (UTC), or 2026-11-21T22:46:01Z");
+    check("--at 1969-12-31T23:59:59Z", "write 14:30[:05] (UTC), or 2026-11-21T22:46:01Z");
     check("--for 10", "\"10\" needs a unit");
+}
+
+#[test]
+fn what_waits_for_its_time_has_not_failed_to_come_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jobs.toml");
+    let job = |name: &str, time: &str| {
+        format!("[container.{name}]\nimage = 'oci-archive:x.tar'\nschedule = '{time}'\n")
+    };
+    std::fs::write(&file, job("soon", "5 14 * * mon") + &job("late", "0 3 * * *")).unwrap();
+    let last = |words: &str| {
+        let outcome = run_alone(&format!("simulate {words} {}", file.display()));
+        assert_eq!((outcome.code, outcome.err.as_str()), (0, ""));
+        let lines: Vec<&str> = outcome.out.lines().collect();
+        lines[lines.len() - 2..].join("|")
+    };
+    assert_eq!(last("--at 14:00"), "all came up|wait for their time: late");
+    // A Monday too.
+    assert_eq!(last("--at 2026-11-23T14:03:00Z"), "all came up|wait for their time: late");
+    assert_eq!(last("--at 12:00"), "nothing came up|wait for their time: late, soon");
 }

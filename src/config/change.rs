@@ -73,6 +73,8 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         declared_at "" None,
         labels "labels" None,
         depends_on "depends_on" Live,
+        gates "gates" Live,
+        conflicts "conflicts" Live,
         ready_timeout "ready_timeout" Live,
         run_timeout "run_timeout" Live,
         healthcheck "healthcheck" Live,

@@ -13,18 +13,22 @@ use alloc::vec::Vec;
 
 pub(crate) fn check(report: &mut Report<'_>, map: &mut Map, table: &'static dyn Table) {
     let top = Place { file: 0, start: 0, end: 0 };
-    Checker { report, above: Vec::new() }.table(&Path::default(), top, map, table);
+    Checker { report, above: Vec::new(), template: false }.table(&Path::default(), top, map, table);
 }
 
 struct Checker<'r, 'a> {
     report: &'r mut Report<'a>,
     /// The tables that the present one stands in, outermost first.
     above: Vec<&'static dyn Table>,
+    /// Of a template only what it has is judged, key by key: the rest is in what inherits it.
+    template: bool,
 }
 
 impl Checker<'_, '_> {
     fn table(&mut self, path: &Path<'_>, at: Place, map: &mut Map, table: &'static dyn Table) {
         self.above.push(table);
+        let outside = self.template;
+        self.template |= map.template;
         let abouts = table.abouts();
         for (key, Entry { at, node }) in &mut map.entries {
             let path = path.and(Step::Key(key));
@@ -37,7 +41,8 @@ impl Checker<'_, '_> {
                 }
             }
         }
-        for about in abouts.iter().filter(|about| about.presence == Presence::Required) {
+        let is_whole = !self.template;
+        for about in abouts.iter().filter(|about| is_whole && about.presence == Presence::Required) {
             let missing = !map.has(about.name);
             map.incomplete |= map.get(about.name).is_none();
             if missing && !self.report.is_broken(at.file) {
@@ -45,7 +50,10 @@ impl Checker<'_, '_> {
                 self.report.error(at, path, Mistake::new(message).help(format!("write {}", about.example)));
             }
         }
-        self.rules(path, at, map, table);
+        if is_whole {
+            self.rules(path, at, map, table);
+        }
+        self.template = outside;
         self.above.pop();
     }
 

@@ -30,6 +30,21 @@ pub struct Dependency {
     pub required: bool,
 }
 
+/// What the machine has to be before a container starts.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gate {
+    /// An interface with a carrier has an address that others can reach.
+    NetworkOnline,
+    /// The kernel's clock is kept right by somebody (adjtimex(2)).
+    TimeSynced,
+    /// All containers that start at boot have come up, or shown that they do not.
+    BootComplete,
+    /// A file or folder of the machine.
+    Path(String),
+    /// A device's file, below /dev.
+    Device(String),
+}
+
 /// What a container is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

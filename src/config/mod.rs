@@ -11,6 +11,7 @@ mod check;
 mod depth;
 mod diagnostic;
 mod document;
+mod family;
 mod files;
 mod kernel_words;
 mod keys;
@@ -32,6 +33,7 @@ mod value;
 pub use admission::{Admission, FIRST_CONTAINER_ID, Readers};
 pub use change::{KeyChange, ReloadClass, container_changes, host_changes};
 pub use diagnostic::{Diagnostic, Mistake, Severity};
+pub use family::family;
 pub use files::{FileUse, files};
 pub use kernel_words::{KernelWords, LogLevel, kernel_words};
 pub use life::*;
@@ -41,7 +43,7 @@ pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
 pub use sysctl::{SysctlOwner, sysctl_owner};
-pub use value::cron::Cron;
+pub use value::cron::{Cron, parse as cron};
 
 use alloc::format;
 use alloc::string::String;
@@ -109,7 +111,9 @@ pub fn read(sources: &[Source]) -> Reading {
         merge::merge(&mut report, &mut tree, map);
     }
     leave_out_surplus(&mut report, &mut tree);
+    family::expand(&mut report, &mut tree);
     check::check(&mut report, &mut tree, &keys::ROOT);
+    family::forget_templates(&mut report, &tree);
     let mut config = Config::default();
     keys::ROOT.fill(&tree, &mut config);
     let declared = tree.get("container").and_then(Node::map);

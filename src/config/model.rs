@@ -3,13 +3,15 @@
 //! Every field is what the machine will do, with the default already filled in; what was typed,
 //! and where, lives only in the diagnostics. Sizes are bytes, times are [`Duration`]s.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
-use super::life::{Dependency, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable};
+use super::life::{
+    Dependency, Gate, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable,
+};
 
 /// Everything an appliance declares.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -113,6 +115,10 @@ pub struct Container {
     pub hostname: String,
     pub network_mode: NetworkMode,
     pub depends_on: BTreeMap<String, Dependency>,
+    /// All of them are open when it starts.
+    pub gates: BTreeSet<Gate>,
+    /// Never up at the same time, whoever says so.
+    pub conflicts: BTreeSet<String>,
     pub kind: Kind,
     /// `None`: it runs from boot on.
     pub timetable: Option<Timetable>,
@@ -236,7 +242,7 @@ pub struct VolumeMount {
     pub read_only: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VolumeSource {
     /// A `[volume.NAME]`.
     Named(String),

@@ -18,6 +18,9 @@ const MAX_WARNINGS: usize = MAX_DIAGNOSTICS / 2;
 /// Names of invalid containers that are kept: twice as many as may run.
 const MAX_INVALID: usize = 2 * super::MAX_CONTAINERS;
 
+/// Instances that are named where many have the same mistake.
+const SHOWN: usize = 3;
+
 /// Characters of a source line that are shown: two rows of a serial console.
 const MAX_LINE: usize = 150;
 
@@ -28,7 +31,7 @@ pub(crate) struct Report<'a> {
     sources: &'a [Source],
     /// For each source the byte at which each of its lines starts.
     lines: Vec<Vec<usize>>,
-    found: Vec<(Place, Diagnostic)>,
+    found: Vec<Found>,
     /// Why each container is invalid, also when the message itself is not shown.
     pub(crate) invalid: BTreeMap<String, Vec<String>>,
     /// Volumes with a mistake: what mounts them would not get what was meant.
@@ -38,6 +41,13 @@ pub(crate) struct Report<'a> {
     broken_files: BTreeSet<usize>,
     warnings: usize,
     hidden: usize,
+}
+
+struct Found {
+    at: Place,
+    diagnostic: Diagnostic,
+    /// Other instances of the same template, in which the same value is as wrong.
+    also: Vec<String>,
 }
 
 impl<'a> Report<'a> {
@@ -116,8 +126,9 @@ impl<'a> Report<'a> {
 
     /// All that was found, in the order of the text.
     pub(crate) fn finish(mut self) -> (Vec<Diagnostic>, BTreeMap<String, Vec<String>>) {
-        self.found.sort_by(|(a, x), (b, y)| (a, x.severity).cmp(&(b, y.severity)));
-        let mut shown: Vec<Diagnostic> = self.found.into_iter().map(|(_, diagnostic)| diagnostic).collect();
+        let order = |found: &Found| (found.at, found.diagnostic.severity);
+        self.found.sort_by_key(order);
+        let mut shown: Vec<Diagnostic> = self.found.into_iter().map(Found::told).collect();
         if let (Some(last), true) = (shown.last_mut(), self.hidden > 0) {
             last.notes.push(format!("{} more are not shown", self.hidden));
         }
@@ -125,6 +136,9 @@ impl<'a> Report<'a> {
     }
 
     fn add(&mut self, severity: Severity, at: Place, path: &Path<'_>, mistake: Mistake, notes: Vec<String>) {
+        if self.is_said(severity, at, path, &mistake) {
+            return;
+        }
         let warning = severity == Severity::Warning;
         self.warnings = self.warnings.saturating_add(usize::from(warning));
         if self.is_full() || warning && self.warnings > MAX_WARNINGS {
@@ -139,9 +153,10 @@ impl<'a> Report<'a> {
         let cut = if whole.chars().count() > MAX_LINE { column.saturating_sub(MAX_BEFORE) } else { 0 };
         let shown: String = whole.chars().skip(cut).take(MAX_LINE).collect();
         let room = shown.chars().count().saturating_sub(column.saturating_sub(cut));
-        self.found.push((
+        self.found.push(Found {
             at,
-            Diagnostic {
+            also: Vec::new(),
+            diagnostic: Diagnostic {
                 severity,
                 file: printable(self.file(at)),
                 line,
@@ -155,7 +170,26 @@ impl<'a> Report<'a> {
                 help: mistake.help.as_deref().map(printable),
                 container: path.container().map(printable),
             },
-        ));
+        });
+    }
+
+    /// Whether the same was found at the same place, in a template or in another of its instances.
+    fn is_said(&mut self, severity: Severity, at: Place, path: &Path<'_>, mistake: &Mistake) -> bool {
+        let Some(name) = path.container() else { return false };
+        let key = of_family(&printable(&path.to_string()));
+        let same = self.found.iter_mut().find(|Found { at: place, diagnostic, .. }| {
+            *place == at
+                && diagnostic.severity == severity
+                && of_family(&diagnostic.key) == key
+                && (diagnostic.container.as_deref() != Some(name)
+                    || of_family(&diagnostic.message) == of_family(&mistake.message))
+        });
+        let Some(same) = same else { return false };
+        if same.diagnostic.container.as_deref() != Some(name) && !same.also.iter().any(|other| other == name)
+        {
+            same.also.push(name.to_owned());
+        }
+        true
     }
 
     fn file(&self, at: Place) -> &'a str {
@@ -172,6 +206,30 @@ impl<'a> Report<'a> {
         let number = starts.partition_point(|start| *start <= at.start).max(1);
         (number, starts.get(number.saturating_sub(1)).copied().unwrap_or_default())
     }
+}
+
+impl Found {
+    fn told(mut self) -> Diagnostic {
+        let rest = self.also.len().saturating_sub(SHOWN);
+        let mut names: Vec<String> =
+            self.also.iter().take(SHOWN).map(|name| format!("`{}`", printable(name))).collect();
+        if rest > 0 {
+            names.push(format!("{rest} more"));
+        }
+        if !names.is_empty() {
+            self.diagnostic.notes.push(format!("the same in {}", names.join(", ")));
+        }
+        self.diagnostic
+    }
+}
+
+/// `text` with families in the place of their instances and templates.
+fn of_family(text: &str) -> String {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let mut parts = text.split('@');
+    let first = parts.next().unwrap_or_default().to_owned();
+    let whole = parts.fold(first, |whole, rest| whole + rest.trim_start_matches(part));
+    whole.replace('"', "")
 }
 
 fn line_starts(text: &str) -> Vec<usize> {

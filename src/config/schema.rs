@@ -5,7 +5,7 @@
 
 use super::keys;
 use super::shape::{About, Presence, Shape, Table, Text};
-use super::value::{size, time};
+use super::value::{name, size, time};
 use super::{Source, document, report::Report, tree};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -83,8 +83,18 @@ fn list(each: &Shape) -> Value {
     json!({ "type": "array", "items": shape(each) })
 }
 
-fn named(name: &Text, value: Value) -> Value {
-    json!({ "type": "object", "propertyNames": text(name), "additionalProperties": value })
+fn named(name: &Text, mut value: Value) -> Value {
+    let whole = match (name.pattern, value.as_object_mut()) {
+        // What a template or an instance lacks, the other one may have.
+        (name::CONTAINER, Some(table)) => table.remove("required"),
+        _ => None,
+    };
+    let mut schema = json!({ "type": "object", "propertyNames": text(name), "additionalProperties": value });
+    if let (Value::Object(map), Some(required)) = (&mut schema, whole) {
+        let whole = json!({ "type": "object", "required": required });
+        map.insert("allOf".into(), json!([{ "patternProperties": { "^[^@]*$": whole } }]));
+    }
+    schema
 }
 
 fn bounded<T: serde::Serialize>(kind: &str, has_min: bool, min: T, has_max: bool, max: T) -> Value {

@@ -49,6 +49,8 @@ pub(crate) struct Map {
     pub(crate) declared: bool,
     /// A key that must be there is missing or wrong.
     pub(crate) incomplete: bool,
+    /// Nothing is made of it but what inherits it, and what it lacks may be there.
+    pub(crate) template: bool,
 }
 
 #[derive(Debug, Clone)]

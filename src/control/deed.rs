@@ -95,8 +95,9 @@ fn of<'a>(name: &'a str, verb: &str) -> (Option<&'a str>, String) {
     (Some(name), format!("{verb} {name}"))
 }
 
-/// Nothing that begins another line, or moves a terminal's cursor.
-fn one_line(text: &str) -> String {
+/// Nothing that begins another line, or moves a terminal's cursor; what is too long for a log is cut.
+#[must_use]
+pub fn one_line(text: &str) -> String {
     let mut line = String::new();
     for (at, letter) in text.chars().enumerate() {
         match letter {

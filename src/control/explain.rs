@@ -98,6 +98,8 @@ fn next(it: &Standing) -> Option<String> {
         NextStep::Boot => "It is started when what runs already has been taken over.".to_string(),
         NextStep::Resume => "This is safe mode: it is started after `orlop resume`.".to_string(),
         NextStep::Dependencies => format!("It is started by itself as soon as {waited} allows it."),
+        NextStep::Conflict => format!("It is started by itself when {waited} is down."),
+        NextStep::Gates => "It is started by itself when the machine has that.".to_string(),
         NextStep::Turn => "It is started when it has its turn: only so many start at once.".to_string(),
         NextStep::Time => format!("Its timetable starts it{at}."),
         NextStep::Started => format!("It is given up, if it has not begun, at the latest{at}."),

@@ -90,6 +90,8 @@ fn each_next_step_is_told_with_its_time() {
         is(State::Waiting, NextStep::Dependencies),
         "It is started by itself as soon as db, cache and mail allows it.",
     );
+    check(is(State::Waiting, NextStep::Conflict), "It is started by itself when db, cache and mail is down.");
+    check(is(State::Waiting, NextStep::Gates), "It is started by itself when the machine has that.");
     check(is(State::Waiting, NextStep::Time), "Its timetable starts it at 19:05:52 UTC, in 12 s.");
     check(is(State::Waiting, NextStep::Resume), "This is safe mode: it is started after `orlop resume`.");
     check(is(State::Backoff, NextStep::Restart), "It is started again at 19:05:52 UTC, in 12 s.");

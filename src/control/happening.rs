@@ -80,23 +80,25 @@ impl Happening {
     /// Cuts the texts by so many bytes of JSON together.
     fn shorten(&mut self, excess: usize) {
         let mut left = excess;
-        let texts: [Option<&mut String>; 2] = match self {
+        // The name last: it is what the record is about, as somebody wrote it.
+        let texts: [Option<&mut String>; 3] = match self {
             Self::State { cause, .. } => {
                 if let Some(cause) = cause {
                     let was = record(cause).len();
                     *cause = Cause::new(cause.kind, core::mem::take(&mut cause.text));
                     left = left.saturating_sub(was.saturating_sub(record(cause).len()));
                 }
-                [cause.as_mut().map(|cause| &mut cause.text), None]
+                [cause.as_mut().map(|cause| &mut cause.text), None, None]
             }
-            Self::Note { note: text, .. } | Self::Asked { what: text, .. } => [Some(text), None],
-            Self::Refused { what, why, .. } => [what.as_mut(), Some(why)],
-            Self::Phase { error, .. } => [error.as_mut(), None],
+            Self::Note { note: text, .. } => [Some(text), None, None],
+            Self::Asked { what, name, .. } => [Some(what), None, name.as_mut()],
+            Self::Refused { what, why, name, .. } => [what.as_mut(), Some(why), name.as_mut()],
+            Self::Phase { error, .. } => [error.as_mut(), None, None],
             Self::End { .. }
             | Self::Helper { .. }
             | Self::Supervisor { .. }
             | Self::Shutdown { .. }
-            | Self::Other => [None, None],
+            | Self::Other => [None, None, None],
         };
         for text in texts.into_iter().flatten() {
             left = left.saturating_sub(cut(text, left));

@@ -75,9 +75,14 @@ fn what_another_release_wrote_is_read_or_is_something_else() {
 proptest! {
     /// However long a text is, and whatever stands in it: the record fits, and still says what it is about.
     #[test]
-    fn a_record_fits_into_its_place(what in "\\PC{0,600}|[\"\\\\\n\u{1}x]{0,600}", why in ".{0,300}", most in 200usize..600) {
+    fn a_record_fits_into_its_place(what in "\\PC{0,600}|[\"\\\\\n\u{1}x]{0,600}", why in ".{0,300}", name in "web|[\"\\\\x\u{1F600}]{200,300}", most in 200usize..600) {
         let by = Asker { uid: Some(1000), pid: Some(77), port: None };
-        let name = Some(String::from("web"));
+        let asked = Happening::Asked { by: by.clone(), name: Some(name.clone()), what: what.clone() };
+        let bytes = asked.encode(most);
+        prop_assert!(bytes.len() <= most);
+        let is_asked = matches!(Happening::decode(1, &bytes), Happening::Asked { .. });
+        prop_assert!(is_asked);
+        let name = Some(name);
         let refused = Happening::Refused { by, name, what: Some(what.clone()), why };
         let bytes = refused.encode(most);
         prop_assert!(bytes.len() <= most);

@@ -185,6 +185,7 @@ fn every_type_has_the_same_fields_or_words() {
         starting_us: None,
         running_us: None,
         ready_us: None,
+        next_us: None,
         depends_on: vec![],
     };
     let mut found = words!(

@@ -38,7 +38,7 @@ mod interface_test;
 
 pub use access::{Access, access, socket_mode};
 pub use call::{Call, encode_call};
-pub use deed::{Deed, changes_state};
+pub use deed::{Deed, changes_state, one_line};
 pub use error::Error;
 pub use event::{Event, EventKind, Events};
 pub use exec::Exec;

@@ -56,6 +56,8 @@ words! {
         Probe = "probe",
         Watchdog = "watchdog",
         Dependency = "dependency",
+        Conflict = "conflict",
+        Gate = "gate",
         User = "user",
         Config = "config",
         Image = "image",
@@ -84,6 +86,8 @@ words! {
         Boot = "boot",
         Resume = "resume",
         Dependencies = "dependencies",
+        Conflict = "conflict",
+        Gates = "gates",
         Turn = "turn",
         Time = "time",
         Started = "started",
@@ -201,6 +205,8 @@ pub struct Rise {
     pub starting_us: Option<u64>,
     pub running_us: Option<u64>,
     pub ready_us: Option<u64>,
+    #[serde(default)]
+    pub next_us: Option<u64>,
     pub depends_on: Vec<Edge>,
 }
 

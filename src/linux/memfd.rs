@@ -5,19 +5,21 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::stat::{Mode, fstat};
+use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::sys::uio::{pread, pwrite};
 use nix::unistd::{Whence, ftruncate, lseek};
 
 use super::{Errno, Result};
 
 /// Makes a file of `size` zeros that nobody can make larger or smaller (memfd_create(2), F_ADD_SEALS),
-/// so that no reader of it can be surprised. Memory is taken as pages are written.
+/// so that no reader of it can be surprised. Memory is taken as pages are written. Who has it to read cannot open it anew
+/// to write, unless it is its owner's: they come with all permissions.
 ///
 /// # Errors
 /// EMFILE, ENOMEM.
 pub(crate) fn create_of_size(name: &CStr, size: u64) -> Result<OwnedFd> {
     let fd = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    fchmod(&fd, Mode::S_IRUSR | Mode::S_IWUSR)?;
     ftruncate(&fd, offset(size)?)?;
     let seals = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
     fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;

@@ -79,6 +79,9 @@ pub fn set_name(name: &CStr) {
     unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) };
 }
 
+/// The kernel's overflow id: of no container's range, and of no file of the machine's.
+pub const NOBODY: u32 = 65_534;
+
 /// Sets all group ids, then all user ids. In a user namespace whose maker had no power over groups nobody has,
 /// and they stay as they are where no others are asked for.
 ///

@@ -22,6 +22,16 @@ pub fn wall() -> Duration {
     clock_gettime(ClockId::CLOCK_REALTIME).map(Duration::from).unwrap_or_default()
 }
 
+/// Whether somebody keeps the clock right (adjtimex(2), without STA_UNSYNC).
+#[must_use]
+pub fn is_synchronised() -> bool {
+    // SAFETY: All of its fields are numbers, and all zeros asks and sets nothing.
+    let mut state: libc::timex = unsafe { core::mem::zeroed() };
+    // SAFETY: The kernel fills in one such structure.
+    let state_of = unsafe { libc::adjtimex(&raw mut state) };
+    state_of >= 0 && state_of != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0
+}
+
 /// Tells when the clock is set: it is readable then, and has to be made anew (timerfd_create(2),
 /// TFD_TIMER_CANCEL_ON_SET).
 ///

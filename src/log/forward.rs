@@ -9,8 +9,8 @@ use crate::config::{Forward, Transport};
 
 /// Bytes of a packet, the most: a letter, a number and a name.
 pub const FORWARD_FRAME_MAX: usize = 300;
-/// Bytes of what the forwarder says.
-pub const FOLLOW_LEN: usize = 16;
+/// Bytes of a question.
+const FOLLOW_LEN: usize = 16;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToForwarder {
@@ -26,6 +26,22 @@ pub enum ToForwarder {
     Wake { id: u64 },
 }
 
+/// What the forwarder says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FromForwarder {
+    Follow(Follow),
+    /// A collector cannot be reached, and why; with 0 it can again.
+    Link {
+        to: Forward,
+        errno: i32,
+    },
+    /// A ring cannot be read.
+    Trouble {
+        id: u64,
+        errno: i32,
+    },
+}
+
 /// What the forwarder asks: one [`ToForwarder::Wake`], when the ring's `seq` is above `after`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Follow {
@@ -39,42 +55,21 @@ impl ToForwarder {
         let (letter, number, text) = match self {
             Self::Host(name) => (b'h', 0, name.clone()),
             Self::Places => (b'p', 0, String::new()),
-            Self::To(Forward { transport, to }) => {
-                let scheme = match transport {
-                    Transport::Udp => "udp",
-                    Transport::Tcp => "tcp",
-                };
-                (b't', 0, format!("{scheme} {to}"))
-            }
+            Self::To(to) => (b't', 0, collector(to)),
             Self::Ring { id, name } => (b'r', *id, name.clone()),
             Self::Wake { id } => (b'w', *id, String::new()),
         };
-        let mut bytes = Vec::from([letter]);
-        bytes.extend_from_slice(&number.to_le_bytes());
-        bytes.extend_from_slice(text.as_bytes());
-        bytes.truncate(FORWARD_FRAME_MAX);
-        bytes
+        packet(letter, number, &text)
     }
 
     /// `None`: one that we do not know.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (letter, rest) = bytes.split_first()?;
-        let (number, text) = rest.split_first_chunk()?;
-        let id = u64::from_le_bytes(*number);
-        let text = core::str::from_utf8(text).ok()?;
+        let (letter, id, text) = parts(bytes)?;
         Some(match letter {
             b'h' => Self::Host(text.to_string()),
             b'p' => Self::Places,
-            b't' => {
-                let (scheme, to) = text.split_once(' ')?;
-                let transport = match scheme {
-                    "udp" => Transport::Udp,
-                    "tcp" => Transport::Tcp,
-                    _ => return None,
-                };
-                Self::To(Forward { transport, to: to.parse().ok()? })
-            }
+            b't' => Self::To(collector_of(text)?),
             b'r' => Self::Ring { id, name: text.to_string() },
             b'w' => Self::Wake { id },
             _ => return None,
@@ -82,18 +77,72 @@ impl ToForwarder {
     }
 }
 
-impl Follow {
+fn packet(letter: u8, number: u64, text: &str) -> Vec<u8> {
+    let mut bytes = Vec::from([letter]);
+    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.truncate(FORWARD_FRAME_MAX);
+    bytes
+}
+
+fn parts(bytes: &[u8]) -> Option<(u8, u64, &str)> {
+    let (letter, rest) = bytes.split_first()?;
+    let (number, text) = rest.split_first_chunk()?;
+    Some((*letter, u64::from_le_bytes(*number), core::str::from_utf8(text).ok()?))
+}
+
+fn collector(Forward { transport, to }: &Forward) -> String {
+    let scheme = match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+    };
+    format!("{scheme} {to}")
+}
+
+fn collector_of(text: &str) -> Option<Forward> {
+    let (scheme, to) = text.split_once(' ')?;
+    let transport = match scheme {
+        "udp" => Transport::Udp,
+        "tcp" => Transport::Tcp,
+        _ => return None,
+    };
+    Some(Forward { transport, to: to.parse().ok()? })
+}
+
+impl FromForwarder {
     #[must_use]
-    pub fn encode(self) -> [u8; FOLLOW_LEN] {
+    pub fn encode(self) -> Vec<u8> {
+        match self {
+            Self::Follow(follow) => follow.encode().to_vec(),
+            Self::Link { to, errno } => packet(b'l', u64::from(errno.unsigned_abs()), &collector(&to)),
+            Self::Trouble { id, errno } => packet(b'e', id, &errno.to_string()),
+        }
+    }
+
+    /// `None`: one that we do not know. The first of them had no letter; no other is as long.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        if let Some(follow) = Follow::decode(bytes) {
+            return Some(Self::Follow(follow));
+        }
+        let (letter, number, text) = parts(bytes)?;
+        Some(match letter {
+            b'l' => Self::Link { to: collector_of(text)?, errno: i32::try_from(number).ok()? },
+            b'e' => Self::Trouble { id: number, errno: text.parse().ok()? },
+            _ => return None,
+        })
+    }
+}
+
+impl Follow {
+    fn encode(self) -> [u8; FOLLOW_LEN] {
         let mut bytes = [0; FOLLOW_LEN];
         let words = [self.id.to_le_bytes(), self.after.to_le_bytes()];
         bytes.iter_mut().zip(words.iter().flatten()).for_each(|(to, from)| *to = *from);
         bytes
     }
 
-    /// `None`: it is none.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; FOLLOW_LEN] = bytes.try_into().ok()?;
         let (id, after) = bytes.split_first_chunk()?;
         Some(Self { id: u64::from_le_bytes(*id), after: u64::from_le_bytes(after.try_into().ok()?) })
@@ -116,8 +165,15 @@ mod tests {
         ] {
             assert_eq!(ToForwarder::decode(&packet.encode()), Some(packet));
         }
-        let follow = Follow { id: 1 << 40, after: 3 };
-        assert_eq!(Follow::decode(&follow.encode()), Some(follow));
+        let to = Forward { transport: Transport::Tcp, to: "1.2.3.4:5".parse().unwrap() };
+        for packet in [
+            FromForwarder::Follow(Follow { id: 1 << 40, after: 3 }),
+            FromForwarder::Link { to, errno: 0 },
+            FromForwarder::Link { to, errno: 111 },
+            FromForwarder::Trouble { id: u64::MAX, errno: 84 },
+        ] {
+            assert_eq!(FromForwarder::decode(&packet.encode()), Some(packet));
+        }
     }
 
     #[test]
@@ -125,6 +181,8 @@ mod tests {
         for bytes in [&b""[..], b"h", b"q12345678", b"t12345678udp nowhere", b"t12345678quic 192.0.2.1:1"] {
             assert_eq!(ToForwarder::decode(bytes), None, "{bytes:?}");
         }
-        assert_eq!(Follow::decode(&[0; 15]), None);
+        for bytes in [&[0; 15][..], b"l12345678udp nowhere", b"e12345678x", b"q12345678"] {
+            assert_eq!(FromForwarder::decode(bytes), None, "{bytes:?}");
+        }
     }
 }

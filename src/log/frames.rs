@@ -38,7 +38,8 @@ pub enum ToLogger {
     Drain(PipeKey),
     /// The kernel's log, as the fd. The rings [`KERNEL`] and [`OWN`] come before.
     Kmsg,
-    /// One `Wake` is asked for, when the ring's `seq` is above `after`; in place of an earlier asking.
+    /// One `Wake` is asked for, when the ring's `seq` is above `after`, or below it, since the ring began anew; in place of
+    /// an earlier asking.
     Follow { id: u64, after: u64 },
     /// Answered with `Pong`: whoever does not is stopped or stuck.
     Ping { token: u64 },

@@ -32,7 +32,7 @@ mod text;
 mod model_test;
 
 pub use entry::{Stamp, Stream};
-pub use forward::{FOLLOW_LEN, FORWARD_FRAME_MAX, Follow, ToForwarder};
+pub use forward::{FORWARD_FRAME_MAX, Follow, FromForwarder, ToForwarder};
 pub use frames::{FRAME_LEN, FromLogger, KERNEL, OWN, PipeKey, ToLogger};
 pub use kmsg::{LONGEST_RECORD, Record, Speaker};
 pub use layout::{Layout, MESSAGE_MAX, MIN_MEMORY, READ_MAX};
@@ -40,7 +40,7 @@ pub use outgoing::{Kind, Outgoing, Place, Sender, UNFINISHED};
 pub use range::{Bound, Range};
 pub use rate::Bucket;
 pub use reader::{Cursor, Gone, Item, ReadError, Reader};
-pub use rfc5424::{Log, framed, message, next_sequence};
+pub use rfc5424::{Log, framed, message, next_sequence, split_priority};
 pub use ring::{Recovered, Ring, Target};
 pub use share::share;
 pub use slots::{RECORD_MAX, SLOT, Slots, Slotted};

@@ -434,6 +434,18 @@ fn the_last_line_is_kept_without_a_newline() {
 }
 
 #[test]
+fn a_message_is_one_of_the_last_lines_however_many_it_has() {
+    let mut world = World::new(MIN_MEMORY);
+    for message in [&b"<1>one\n"[..], b"<2>two\nlines\n", b"<3>three\nof\nthem"] {
+        world.ring.append(&world.file, Stamp::default(), Stream::Syslog, message, 0).unwrap();
+    }
+    for buffer in [1, 3, 100] {
+        assert_eq!(read_tail(&world, 1, buffer), b"<3>three\nof\nthem");
+        assert_eq!(read_tail(&world, 2, buffer), b"<2>two\nlines\n<3>three\nof\nthem");
+    }
+}
+
+#[test]
 fn the_last_lines_are_counted_back_from_the_end_of_the_range() {
     let mut world = World::new(MIN_MEMORY);
     for (at, line) in (1..).zip([&b"one\n"[..], b"two\nthr", b"ee\n", b"four\n"]) {

@@ -14,9 +14,14 @@ use super::Source;
 use super::entry::{Stamp, Stream};
 use super::layout::Layout;
 use super::reader::{Cursor, Gone, Item, ReadError, Reader};
+use super::rfc5424::split_priority;
 
 /// After so long a line that was begun is sent without its end: who wrote it may be dead.
-pub const UNFINISHED: Duration = Duration::from_secs(5);
+pub const UNFINISHED: Duration = Duration::from_micros(UNFINISHED_US);
+const UNFINISHED_US: u64 = 5_000_000;
+
+/// Messages made of one read, about: how many lines there are in it is the container's choice.
+const MESSAGES_AT_ONCE: usize = 32;
 
 /// How far a ring was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,7 +77,8 @@ impl Sender {
     }
 
     /// The next message; `None` when there is none before somebody writes, or [`UNFINISHED`] is over: see
-    /// [`Self::unfinished`]. `buffer` bounds what is read at once.
+    /// [`Self::unfinished`]. `buffer` bounds what is read at once; of a message that is longer only the first part has its
+    /// priority.
     ///
     /// # Errors
     /// The source's, and [`ReadError::Damaged`].
@@ -85,7 +91,12 @@ impl Sender {
             if let Some(message) = self.ready.pop_front() {
                 return Ok(Some(message));
             }
-            match self.reader.next(source, buffer)? {
+            let item = self.reader.next(source, buffer)?;
+            if self.reader.began_anew() {
+                self.begin_anew();
+            }
+            match item {
+                None if !self.ready.is_empty() => {}
                 None => return Ok(None),
                 Some(Item::Gap { stamp, gone }) => self.gap(stamp, gone),
                 Some(Item::Output { stamp, stream, bytes }) => self.take(stamp, stream, bytes),
@@ -116,14 +127,25 @@ impl Sender {
         }
     }
 
+    /// What was sent of this ring was of another time, and of what was begun then no more will come.
+    fn begin_anew(&mut self) {
+        let [out, err] = core::mem::take(&mut self.begun);
+        let begun = [(Stream::Stdout, out), (Stream::Stderr, err)];
+        let lines = begun.into_iter().filter_map(|(stream, begun)| Some((stream, begun?)));
+        self.place = Place::default();
+        let place = self.place;
+        self.ready.extend(lines.map(|(stream, Begun { stamp, text, .. })| Outgoing {
+            stamp,
+            kind: Kind::Output(stream),
+            text,
+            place,
+        }));
+    }
+
     fn gap(&mut self, stamp: Stamp, gone: Gone) {
         // What was begun goes no further than here.
         self.end_lines(u64::MAX);
-        let (bytes, reads, why) = match gone {
-            Gone::Overwritten { bytes, reads } => (bytes, reads, "newer output took its place"),
-            Gone::Refused { bytes, reads } => (bytes, reads, "it came too fast, or memory was short"),
-        };
-        let text = format!("{bytes} bytes of output in {reads} reads are gone: {why}").into_bytes();
+        let text = gone.text(|bytes| format!("{bytes} bytes"), "").into_bytes();
         self.place.from = self.reader.cursor();
         self.ready.push_back(Outgoing { stamp, kind: Kind::Gap, text, place: self.place });
     }
@@ -138,18 +160,38 @@ impl Sender {
         };
         // What was sent, when reading began again before it.
         let skip = usize::try_from(sent.saturating_sub(start.byte())).unwrap_or(usize::MAX);
-        let Some(bytes) = bytes.get(skip..).filter(|bytes| !bytes.is_empty()) else { return };
-        let mut at = skip as u64;
+        let Some(unsent) = bytes.get(skip..).filter(|bytes| !bytes.is_empty()) else { return };
         if stream == Stream::Syslog {
-            let end = self.reader.place_in_last(at.saturating_add(bytes.len() as u64));
-            return self.push(stamp, stream, bytes.to_vec(), end);
+            return self.message(stamp, bytes, unsent);
         }
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            for part in piece.chunks(self.most) {
-                let from = self.reader.place_in_last(at);
-                at = at.saturating_add(part.len() as u64);
-                self.add(stamp, stream, part, (from, self.reader.place_in_last(at)));
+        let mut at = skip as u64;
+        let most = self.most;
+        for part in unsent.split_inclusive(|byte| *byte == b'\n').flat_map(|line| line.chunks(most)) {
+            if self.ready.len() >= MESSAGES_AT_ONCE {
+                return self.reader.go_back(at);
             }
+            let from = self.reader.place_in_last(at);
+            at = at.saturating_add(part.len() as u64);
+            self.add(stamp, stream, part, (from, self.reader.place_in_last(at)));
+        }
+        // Of a line that was begun so long before this, the rest would have come by now.
+        if let Some(before) = stamp.boot_us.checked_sub(UNFINISHED_US) {
+            self.end_lines(before);
+        }
+    }
+
+    /// What was not sent of a message; each part with the priority of all of it. So the place stays at its beginning.
+    fn message(&mut self, stamp: Stamp, whole: &[u8], unsent: &[u8]) {
+        let (_, text) = split_priority(whole);
+        let priority = whole.strip_suffix(text).unwrap_or_default();
+        let (begin, end) = (self.reader.place_in_last(0), self.reader.place_in_last(whole.len() as u64));
+        let mut left = unsent.len();
+        for part in unsent.chunks(self.most) {
+            let is_first = left == whole.len();
+            left = left.saturating_sub(part.len());
+            let text = if is_first { part.to_vec() } else { [priority, part].concat() };
+            let sent = end.byte().saturating_sub(left as u64);
+            self.push(stamp, Stream::Syslog, text, sent, if left == 0 { end } else { begin });
         }
     }
 
@@ -176,17 +218,18 @@ impl Sender {
 
     fn end_line(&mut self, stream: Stream) {
         let Some(line) = self.begun_of(stream).take() else { return };
-        self.push(line.stamp, stream, line.text, line.end);
+        self.push(line.stamp, stream, line.text, line.end.byte(), line.end);
     }
 
-    fn push(&mut self, stamp: Stamp, stream: Stream, text: Vec<u8>, end: Cursor) {
+    /// With it the stream is sent up to `sent_to`, and reading begins again at `end`.
+    fn push(&mut self, stamp: Stamp, stream: Stream, text: Vec<u8>, sent_to: u64, end: Cursor) {
         let [out, err, messages] = &mut self.place.sent;
         let sent = match stream {
             Stream::Stdout => out,
             Stream::Stderr => err,
             Stream::Syslog => messages,
         };
-        *sent = end.byte();
+        *sent = sent_to;
         // Not beyond what others have begun.
         let first = self.begun.iter().flatten().map(|begun| begun.from).chain([end]);
         self.place.from = first.min_by_key(Cursor::byte).unwrap_or(end);

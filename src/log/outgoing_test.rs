@@ -50,7 +50,11 @@ impl World {
     }
 
     fn write(&mut self, stream: Stream, text: &str) {
-        self.clock += 1;
+        self.write_later(1, stream, text);
+    }
+
+    fn write_later(&mut self, boot_us: u64, stream: Stream, text: &str) {
+        self.clock += boot_us;
         let stamp = Stamp { boot_us: self.clock, wall_ns: 0 };
         self.ring.append(&self.file, stamp, stream, text.as_bytes(), 0).unwrap();
     }
@@ -102,6 +106,70 @@ fn a_long_line_is_several_messages() {
 }
 
 #[test]
+fn a_line_that_was_begun_long_before_what_is_read_now_is_ended_with_the_rest_that_it_has() {
+    let mut world = World::new();
+    world.write(Stream::Stdout, "tw");
+    world.write_later(6_000_000, Stream::Stdout, "o\nlast");
+    world.write(Stream::Stderr, "soon\n");
+    let mut sender = Sender::new(world.layout, Place::default(), 100);
+    assert_eq!(texts(&world.send(&mut sender, 4096)), ["two\n", "soon\n"]);
+    world.write_later(5_000_000, Stream::Stderr, "late\n");
+    assert_eq!(texts(&world.send(&mut sender, 4096)), ["late\n", "last"]);
+}
+
+#[test]
+fn parts_of_a_long_message_have_its_priority_wherever_it_is_cut_off() {
+    let mut world = World::new();
+    world.write(Stream::Stderr, "begun");
+    world.write(Stream::Syslog, "<11>0123456789abcdef");
+    world.write(Stream::Syslog, "<3>next");
+    let mut sender = Sender::new(world.layout, Place::default(), 8);
+    let sent = world.send(&mut sender, 4096);
+    let expected = ["<11>0123", "<11>456789ab", "<11>cdef", "<3>next"];
+    assert_eq!(texts(&sent), expected);
+    for (number, message) in sent.iter().enumerate() {
+        let mut again = Sender::new(world.layout, message.place, 8);
+        assert_eq!(texts(&world.send(&mut again, 4096)), expected[number + 1..]);
+    }
+}
+
+#[test]
+fn what_is_ready_is_bounded_whatever_a_read_holds() {
+    let mut world = World::new();
+    world.write(Stream::Stderr, "begun");
+    world.write(Stream::Stdout, &"\n".repeat(4000));
+    world.write(Stream::Stderr, " ended\n");
+    let mut sender = Sender::new(world.layout, Place::default(), 100);
+    let mut buffer = [0; 4096];
+    let mut sent = Vec::new();
+    while let Some(message) = sender.next(&world.file, &mut buffer).unwrap() {
+        sent.push(message);
+        assert!(sender.ready.len() <= MESSAGES_AT_ONCE);
+    }
+    assert_eq!(sent.len(), 4001);
+    assert_eq!(texts(&sent[4000..]), ["begun ended\n"]);
+}
+
+#[test]
+fn of_a_ring_that_begins_anew_all_is_sent() {
+    let mut world = World::new();
+    world.write(Stream::Stdout, "a long line of the time before\n");
+    world.write(Stream::Stderr, "begun");
+    let mut sender = Sender::new(world.layout, Place::default(), 100);
+    assert_eq!(texts(&world.send(&mut sender, 4096)), ["a long line of the time before\n"]);
+    let place = sender.place;
+    // Nothing of its state makes sense.
+    world.file.0.borrow_mut()[..256].fill(0xff);
+    (world.ring, _) = Ring::recover(&world.file, world.layout).unwrap();
+    world.write(Stream::Stdout, "new\n");
+    let sent = world.send(&mut sender, 4096);
+    assert_eq!(texts(&sent), ["begun", "new\n"]);
+    assert_eq!((sent[0].place, sent[1].place.sent), (Place::default(), [4, 0, 0]));
+    let mut again = Sender::new(world.layout, place, 100);
+    assert_eq!(texts(&world.send(&mut again, 4096)), ["new\n"]);
+}
+
+#[test]
 fn what_is_gone_is_told_once_also_by_who_begins_before_it() {
     let mut world = World::new();
     world.write(Stream::Stderr, "begun");
@@ -109,7 +177,7 @@ fn what_is_gone_is_told_once_also_by_who_begins_before_it() {
     world.write(Stream::Stdout, "after\n");
     let mut sender = Sender::new(world.layout, Place::default(), 100);
     let sent = world.send(&mut sender, 4096);
-    let gone = "70 bytes of output in 2 reads are gone: it came too fast, or memory was short";
+    let gone = "70 bytes of output are gone: it came too fast, or memory was short";
     assert_eq!(texts(&sent), ["begun", gone, "after\n"]);
     for (number, message) in sent.iter().enumerate() {
         let mut again = Sender::new(world.layout, message.place, 100);

@@ -1,6 +1,8 @@
 //! Reading a ring while another process writes it. Nothing is locked: what was copied counts only if
 //! the writer had not given it up by the time that the copy was done; otherwise it is told as gone.
 
+use alloc::format;
+use alloc::string::String;
 use core::sync::atomic::{Ordering, fence};
 
 use super::Source;
@@ -58,6 +60,22 @@ pub enum Gone {
     Refused { bytes: u64, reads: u64 },
 }
 
+impl Gone {
+    /// As people are told: how much, with bytes as the caller writes them, whose, and why.
+    #[must_use]
+    pub fn text(self, form: impl FnOnce(u64) -> String, whose: &str) -> String {
+        let (bytes, reads, why) = match self {
+            Self::Overwritten { bytes, reads } => (bytes, reads, "newer output took its place"),
+            Self::Refused { bytes, reads } => (bytes, reads, "it came too fast, or memory was short"),
+        };
+        match bytes {
+            // Lost before anybody saw how large they were.
+            0 => format!("{reads} messages{whose} are gone: {why}"),
+            bytes => format!("{} of output{whose} are gone: {why}", form(bytes)),
+        }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 pub enum ReadError<E> {
     Source(E),
@@ -78,12 +96,13 @@ pub struct Reader {
     /// Where the last output began.
     last: Cursor,
     seen: u64,
+    began_anew: bool,
 }
 
 impl Reader {
     #[must_use]
     pub fn new(layout: Layout, cursor: Cursor) -> Self {
-        Self { layout, cursor, last: cursor, seen: 0 }
+        Self { layout, cursor, last: cursor, seen: 0, began_anew: false }
     }
 
     /// The next output or gap; `None` at the end, for now: follow from [`Self::seen`]. Work is bounded: a few small reads and one
@@ -98,6 +117,7 @@ impl Reader {
         if beyond || state.seq < self.seen {
             // The ring began anew since this cursor was made.
             self.cursor = Cursor::default();
+            self.began_anew = true;
         }
         self.seen = state.seq;
         if let Some(gap) = self.overwritten(source, &state)? {
@@ -157,6 +177,16 @@ impl Reader {
         let byte = self.last.byte.saturating_add(byte);
         // At the end of an entry the next one begins.
         if byte >= self.cursor.byte { self.cursor } else { Cursor { byte, ..self.last } }
+    }
+
+    /// The output that came last is read once more from this byte of it on.
+    pub fn go_back(&mut self, byte: u64) {
+        self.cursor = self.place_in_last(byte);
+    }
+
+    /// Whether the ring has begun anew since this was last asked: places in it from before mean nothing any more.
+    pub fn began_anew(&mut self) -> bool {
+        core::mem::take(&mut self.began_anew)
     }
 
     /// What `Ring::seq` was when this reader last looked: to be told of what comes after it.

@@ -6,12 +6,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::entry::Stream;
+use super::frames::KERNEL;
 use super::outgoing::{Kind, Outgoing};
 
 /// Of daemons: information, warnings and errors (§6.2.1).
 const INFO: u32 = 30;
 const WARNING: u32 = 28;
 const ERROR: u32 = 27;
+/// Facility 1 with severity 0. What is below is of facility 0, the kernel's.
+const USER: u32 = 8;
 /// The greatest priority there is.
 const MOST: u32 = 191;
 /// Characters of a name (§6).
@@ -24,6 +27,8 @@ const LAST_SEQUENCE: u32 = 2_147_483_647;
 pub struct Log<'a> {
     pub host: &'a str,
     pub name: &'a str,
+    /// The number of its ring.
+    pub id: u64,
 }
 
 /// The next number, from 1 on.
@@ -40,6 +45,8 @@ pub fn message(log: Log<'_>, outgoing: &Outgoing, time: &str, sequence: u32) -> 
         Kind::Output(Stream::Stderr) => (ERROR, "stderr", line(&outgoing.text)),
         Kind::Output(Stream::Syslog) => {
             let (priority, text) = split_priority(&outgoing.text);
+            // As every syslogd has it, nobody else speaks for the kernel.
+            let priority = priority.map(|it| if it < USER && log.id != KERNEL { it | USER } else { it });
             (priority.unwrap_or(INFO), "syslog", line(without_time(text)))
         }
         Kind::Gap => (WARNING, "gone", outgoing.text.as_slice()),
@@ -74,7 +81,8 @@ fn line(text: &[u8]) -> &[u8] {
 }
 
 /// `<30>text`, as programs write it.
-fn split_priority(text: &[u8]) -> (Option<u32>, &[u8]) {
+#[must_use]
+pub fn split_priority(text: &[u8]) -> (Option<u32>, &[u8]) {
     let end = text.iter().take(5).position(|byte| *byte == b'>');
     let parts = end.and_then(|end| text.split_at_checked(end));
     let found = parts.and_then(|(head, rest)| {
@@ -102,9 +110,9 @@ fn without_time(text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Place, Stamp};
+    use crate::log::{OWN, Place, Stamp};
 
-    const LOG: Log<'_> = Log { host: "gateway-7", name: "web" };
+    const LOG: Log<'_> = Log { host: "gateway-7", name: "web", id: 7 };
 
     #[track_caller]
     fn check(kind: Kind, text: &str, expected: &str) {
@@ -124,12 +132,26 @@ mod tests {
         check(Kind::Output(Stream::Stdout), "hello\n", &(head(30, "stdout") + "hello"));
         check(Kind::Output(Stream::Stdout), "a\r\n", &(head(30, "stdout") + "a"));
         check(Kind::Output(Stream::Stderr), "", &head(27, "stderr"));
-        check(Kind::Output(Stream::Syslog), "<3>usb: gone", &(head(3, "syslog") + "usb: gone"));
+        check(Kind::Output(Stream::Syslog), "<3>usb: gone", &(head(11, "syslog") + "usb: gone"));
         let timed = "<13>Nov  2 14:05:08 cron[7]: ran\n";
         check(Kind::Output(Stream::Syslog), timed, &(head(13, "syslog") + "cron[7]: ran"));
         check(Kind::Output(Stream::Syslog), "<192>x", &(head(30, "syslog") + "<192>x"));
         check(Kind::Output(Stream::Syslog), "<>x", &(head(30, "syslog") + "<>x"));
         check(Kind::Gap, "9 bytes", &(head(28, "gone") + "9 bytes"));
+    }
+
+    #[test]
+    fn nobody_but_the_kernel_speaks_for_the_kernel() {
+        let text = b"<0>panic".to_vec();
+        let outgoing = Outgoing {
+            stamp: Stamp::default(),
+            kind: Kind::Output(Stream::Syslog),
+            text,
+            place: Place::default(),
+        };
+        for (id, expected) in [(7, &b"<8>1 "[..]), (OWN, b"<8>1 "), (KERNEL, b"<0>1 ")] {
+            assert!(message(Log { id, ..LOG }, &outgoing, "T", 1).starts_with(expected), "{id}");
+        }
     }
 
     #[test]

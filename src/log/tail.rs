@@ -109,7 +109,8 @@ impl Tail {
             Stream::Syslog => syslog,
         };
         for (offset, byte) in bytes.iter().enumerate().rev() {
-            let ends = *byte == b'\n' || !*followed;
+            // Newlines within a message end nothing.
+            let ends = !*followed || (*byte == b'\n' && stream != Stream::Syslog);
             *followed = true;
             if ends && self.lines == 0 {
                 return Some((offset as u64).saturating_add(1));

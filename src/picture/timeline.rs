@@ -80,7 +80,8 @@ impl Timeline {
             let x = chart.x(at);
             svg.line((x, TOP - 6.0), (x, bottom), "line", "");
             svg.text((x, TOP - 12.0), Anchor::Middle, "faint", &label(at));
-            at = at.saturating_add(step);
+            let Some(next) = at.checked_add(step) else { break };
+            at = next;
         }
     }
 
@@ -171,6 +172,14 @@ fn count(rows: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ruler_to_the_end_of_time_has_an_end() {
+        for end_us in [u64::MAX, u64::MAX - 1, u64::MAX / 2] {
+            let timeline = Timeline { title: String::new(), end_us, rows: Vec::new(), marks: Vec::new() };
+            assert!(timeline.svg().matches("<line").count() < 20);
+        }
+    }
 
     #[test]
     fn the_ruler_has_lines_that_people_count_in() {

@@ -1,9 +1,10 @@
 //! What the simulator needs of the core: the one that runs on machines has it, and so have the wrong ones
 //! that tests put in its place to see a promise break.
 
+use alloc::collections::BTreeSet;
 use core::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Gate};
 use crate::supervisor::{Effect, Event, Numbers, Outcome, Record, State, Status, Supervisor};
 
 pub trait Core {
@@ -16,6 +17,8 @@ pub trait Core {
     fn record(&self, name: &str) -> Option<Record>;
     fn state(&self, name: &str) -> Option<State>;
     fn status(&self, name: &str) -> Option<Status>;
+    fn awaited_gates(&self) -> BTreeSet<Gate>;
+    fn gate_waits(&self) -> u64;
 }
 
 impl Core for Supervisor {
@@ -49,5 +52,13 @@ impl Core for Supervisor {
 
     fn status(&self, name: &str) -> Option<Status> {
         self.status(name)
+    }
+
+    fn awaited_gates(&self) -> BTreeSet<Gate> {
+        self.awaited_gates()
+    }
+
+    fn gate_waits(&self) -> u64 {
+        self.gate_waits()
     }
 }

@@ -5,6 +5,8 @@
 //! `src/agent/mod.rs` does it. A new effect of the core is one arm of [`Machine::perform`], and what may go
 //! wrong with it a field of [`Play`].
 
+mod crash;
+
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
@@ -14,11 +16,12 @@ use core::time::Duration;
 use super::core::Core;
 use super::disk::Disk;
 use super::live::Live;
+use super::looks::Looks;
 use super::lot::Lot;
 use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
-use crate::config::Config;
+use crate::config::{Config, Gate};
 use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Reload, Supervisor, plan};
 
 #[derive(Debug, Clone)]
@@ -44,8 +47,12 @@ pub struct Machine<C = Supervisor> {
     pub core: C,
     /// By name; generation n takes the nth, the last one repeats.
     pub plays: BTreeMap<String, Vec<Play>>,
+    /// When each opens; one that is not named is open.
+    pub gates: BTreeMap<Gate, Duration>,
     pub log: Vec<(Duration, Entry)>,
     pub disk: Disk,
+    /// The time of a shutdown that follows at once when a reboot is asked for; `None`: whoever plays sees to it.
+    pub reboots_in: Option<Duration>,
     /// What happens at the same moment does so in the order of names, or by lot.
     pub lot: Option<Lot>,
     seed: u64,
@@ -63,6 +70,7 @@ pub struct Machine<C = Supervisor> {
     shutdown: Option<Duration>,
     /// What every new supervisor is told, once anybody was.
     clock: Option<Duration>,
+    looks: Looks,
     watch: Option<Watch>,
 }
 
@@ -75,8 +83,10 @@ impl<C: Core> Machine<C> {
             config,
             numbers: Numbers::default(),
             plays: BTreeMap::new(),
+            gates: BTreeMap::new(),
             log: Vec::new(),
             disk: Disk::default(),
+            reboots_in: None,
             lot: None,
             seed,
             turn: now,
@@ -87,6 +97,7 @@ impl<C: Core> Machine<C> {
             effects: VecDeque::new(),
             shutdown: None,
             clock: None,
+            looks: Looks::default(),
             watch: None,
         }
     }
@@ -113,6 +124,7 @@ impl<C: Core> Machine<C> {
         self.turn = self.now;
         let outcome = self.hand_over(event);
         self.settle(effects);
+        self.looks.see_who_waits(&self.core, self.now);
         outcome
     }
 
@@ -188,7 +200,8 @@ impl<C: Core> Machine<C> {
     /// The next thing that happens by itself, not after `end`. False: there is none.
     pub fn step(&mut self, end: Duration) -> bool {
         let later = self.later.iter().map(|(at, _)| *at);
-        let happens = self.live.values().filter_map(Live::next).chain(self.disk.retry_at).chain(later).min();
+        let happens = self.live.values().filter_map(Live::next).chain(self.disk.retry_at).chain(later);
+        let happens = happens.chain(self.looks.next).min();
         let next = happens.into_iter().chain(self.core.poll_timeout()).min();
         let Some(next) = next.filter(|next| *next <= end) else {
             self.now = self.now.max(end);
@@ -196,6 +209,10 @@ impl<C: Core> Machine<C> {
         };
         self.now = self.now.max(next);
         self.turn = self.now;
+        if self.looks.next.is_some_and(|at| at <= self.turn) {
+            let told = self.looks.look(&self.core, &self.gates, self.turn);
+            self.events.extend(told);
+        }
         if let Some(at) = happens.filter(|at| *at == next) {
             self.happen(at);
         }
@@ -203,6 +220,7 @@ impl<C: Core> Machine<C> {
             self.events.push_back(Event::Tick);
         }
         self.settle(usize::MAX);
+        self.looks.see_who_waits(&self.core, self.now);
         self.check();
         // A core that has its time in the past would be asked for ever.
         self.core.poll_timeout().is_none_or(|due| due > self.turn)
@@ -316,8 +334,11 @@ impl<C: Core> Machine<C> {
                 self.later.extend(answer);
             }
             Effect::Forget { name } => drop(self.disk.records.remove(&name)),
-            Effect::Changed { .. } | Effect::Noted { .. } | Effect::Over { .. } => {}
-            Effect::Reboot { .. } | Effect::ShutdownDone => {} // Whoever plays says what follows.
+            Effect::Reboot { .. } => {
+                let deadline = self.reboots_in.map(|time| self.now.saturating_add(time));
+                self.events.extend(deadline.map(|deadline| Event::Shutdown { deadline }));
+            }
+            Effect::Changed(_) | Effect::Noted { .. } | Effect::Over { .. } | Effect::ShutdownDone => {}
         }
     }
 
@@ -354,47 +375,5 @@ impl<C: Core> Machine<C> {
                 live.ledger = None;
             }
         }
-    }
-
-    /// The supervisor dies, and is gone for so long; the next one adopts what the ledger and the disk have.
-    pub fn crash(&mut self, gone: Duration, safe: Safe) {
-        self.log.push((self.now, Entry::Crashed));
-        if let Some(watch) = &mut self.watch {
-            watch.crashed();
-        }
-        self.events.clear();
-        self.effects.clear();
-        // Probes end with who asked for them; what containers say waits for the next one.
-        self.later.retain(|(_, event)| !matches!(event, Event::Probed { .. }));
-        self.disk.forget();
-        self.live.values_mut().for_each(Live::orphaned);
-        self.pass_unseen(gone);
-        self.core = C::reloaded(self.now, &self.config, self.seed, &self.numbers);
-        if safe == Safe::Yes {
-            self.tell_and_do(Event::SafeMode, usize::MAX);
-        }
-        if let Some(deadline) = self.shutdown {
-            self.tell_and_do(Event::Shutdown { deadline }, usize::MAX);
-        }
-        for record in self.disk.records.clone().into_values() {
-            let left = || self.ended.get(&record.name).copied();
-            let found = self.live.get(&record.name).map_or_else(left, Live::found);
-            self.tell_and_do(Event::Adopted { record: Box::new(record), found }, usize::MAX);
-        }
-        if let Some(at_boot) = self.clock {
-            self.tell_and_do(Event::Clock { at_boot }, usize::MAX);
-        }
-        self.tell(Event::Booted);
-    }
-
-    /// What happens meanwhile only the ledger knows.
-    fn pass_unseen(&mut self, time: Duration) {
-        let end = self.now.saturating_add(time);
-        while let Some(at) = self.live.values().filter_map(Live::next).min().filter(|at| *at <= end) {
-            for live in self.live.values_mut().filter(|live| live.next() == Some(at)) {
-                live.happen(at);
-            }
-        }
-        self.now = end;
     }
 }

@@ -17,6 +17,7 @@ mod core;
 mod disk;
 mod history;
 mod live;
+mod looks;
 mod lot;
 mod machine;
 mod play;

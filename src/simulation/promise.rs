@@ -21,10 +21,12 @@ pub enum Promise {
     NothingUnasked,
     StaleReportsAreIgnored,
     ReadyIsTrue,
+    GatesFirst,
+    NeverTogether,
 }
 
 impl Promise {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::StopsAreKept,
         Self::StartsAreKept,
         Self::OneGeneration,
@@ -40,6 +42,8 @@ impl Promise {
         Self::NothingUnasked,
         Self::StaleReportsAreIgnored,
         Self::ReadyIsTrue,
+        Self::GatesFirst,
+        Self::NeverTogether,
     ];
 
     pub fn text(self) -> &'static str {
@@ -59,6 +63,8 @@ impl Promise {
             Self::NothingUnasked => "nothing runs or starts that nobody wants",
             Self::StaleReportsAreIgnored => "a report about another generation changes nothing",
             Self::ReadyIsTrue => "what is called ready or healthy has shown it",
+            Self::GatesFirst => "nothing starts while the machine is not what it waits for",
+            Self::NeverTogether => "two that are in conflict are never up together",
         }
     }
 }

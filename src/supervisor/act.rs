@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::Supervisor;
 use super::cause::Cause;
-use super::event::Effect;
+use super::event::{Change, Effect};
 use super::state::{StateKind, Step};
 use super::unit::Unit;
 
@@ -57,7 +57,15 @@ impl Unit {
         // Why it was down says nothing about one on its way up.
         let is_up = matches!(to, StateKind::Starting | StateKind::Running);
         let cause = cause.filter(|_| !is_up);
-        Some(Effect::Changed { name: self.name.clone(), from, to, cause })
+        Some(Effect::Changed(Change {
+            name: self.name.clone(),
+            generation: self.generation,
+            from,
+            to,
+            cause,
+            pid: self.process.map(|process| process.pid),
+            ready: self.is_ready(),
+        }))
     }
 
     /// Before the record says that it is over: whoever reads that one has been told.

@@ -35,7 +35,11 @@ impl Supervisor {
                 let text = cause.text.clone();
                 Outcome::Refused(Refusal::Invalid { name: name.into(), text })
             }
-            Some(_) | None => react(unit, moment),
+            Some(_) | None => {
+                let outcome = react(unit, moment);
+                self.stop_opponents(now, name);
+                outcome
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub enum CauseKind {
     Probe,
     Watchdog,
     Dependency { name: String },
+    Conflict { name: String },
+    Gate,
     User,
     Config,
     Image,
@@ -45,6 +47,8 @@ impl CauseKind {
             Self::Probe => "probe",
             Self::Watchdog => "watchdog",
             Self::Dependency { .. } => "dependency",
+            Self::Conflict { .. } => "conflict",
+            Self::Gate => "gate",
             Self::User => "user",
             Self::Config => "config",
             Self::Image => "image",
@@ -94,6 +98,15 @@ impl Cause {
         }
     }
 
+    pub(super) fn conflict(name: &str, text: String) -> Self {
+        Self { kind: CauseKind::Conflict { name: name.to_string() }, text }
+    }
+
+    /// `shut`: the gates that are, for people.
+    pub(super) fn gate(shut: &str) -> Self {
+        Self { kind: CauseKind::Gate, text: format!("waits for {shut}") }
+    }
+
     /// It goes down because `name` did.
     pub(super) fn went_with(name: &str, end: Option<Exit>) -> Self {
         Self {
@@ -130,6 +143,12 @@ impl Cause {
     /// `end`: how it ended after it was asked to, if there was anything to end.
     pub(super) fn stopped_by_person(end: Option<Exit>) -> Self {
         Self { kind: CauseKind::User, text: and_then("was stopped by a person", end) }
+    }
+
+    /// A person wanted `name`, which it cannot be up together with.
+    pub(super) fn made_way(name: &str, end: Option<Exit>) -> Self {
+        let text = and_then(&format!("was stopped because {name} was started"), end);
+        Self::conflict(name, text)
     }
 
     pub(super) fn restarted_by_person(end: Option<Exit>) -> Self {
@@ -232,9 +251,10 @@ impl From<Cause> for Form {
             CauseKind::Start { step, object, errno } => {
                 (form.step, form.object, form.errno) = (Some(step), Some(object), Some(errno));
             }
-            CauseKind::Dependency { name } => form.name = Some(name),
+            CauseKind::Dependency { name } | CauseKind::Conflict { name } => form.name = Some(name),
             CauseKind::Oom { shortage } => form.shortage = Some(shortage),
-            CauseKind::Probe
+            CauseKind::Gate
+            | CauseKind::Probe
             | CauseKind::Watchdog
             | CauseKind::User
             | CauseKind::Config
@@ -261,6 +281,8 @@ impl From<Form> for Cause {
                 errno: form.errno.unwrap_or_default(),
             },
             ("dependency", ..) => CauseKind::Dependency { name: form.name.unwrap_or_default() },
+            ("conflict", ..) => CauseKind::Conflict { name: form.name.unwrap_or_default() },
+            ("gate", ..) => CauseKind::Gate,
             ("probe", ..) => CauseKind::Probe,
             ("watchdog", ..) => CauseKind::Watchdog,
             ("user", ..) => CauseKind::User,

@@ -16,6 +16,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -27,7 +28,7 @@ use super::record::Record;
 use super::reload::Reload;
 use super::state::StateKind;
 use super::up::{Health, Notice, Probed};
-use crate::config::{HealthCheck, Probe};
+use crate::config::{Gate, HealthCheck, Probe};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -47,6 +48,11 @@ pub enum Event {
     /// How late it was when the machine booted (time since 1970), as the clock has it; whenever it is set.
     Clock {
         at_boot: Duration,
+    },
+
+    /// Of [`awaited_gates`](super::Supervisor::awaited_gates) those that are open, at one look.
+    Gates {
+        open: Vec<Gate>,
     },
 
     // A person.
@@ -179,7 +185,7 @@ pub enum Effect {
     /// Nothing declares it, and nothing is left of it: what was kept of it is of no use any more.
     Forget { name: String },
     /// Tell people.
-    Changed { name: String, from: StateKind, to: StateKind, cause: Option<Cause> },
+    Changed(Change),
     /// Tell people of one that runs.
     Noted { name: String, note: Note },
     /// Nothing of this generation is left: keep how it ended, for whoever asks. Told again after a supervisor's death.
@@ -188,6 +194,19 @@ pub enum Effect {
     Reboot { name: String },
     /// Everything is down, or the deadline has come.
     ShutdownDone,
+}
+
+/// A container is in another state; or, where it is the same one, the cause is told more exactly. All of it as it was
+/// then: when it is told to people, more may have happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub name: String,
+    pub generation: u64,
+    pub from: StateKind,
+    pub to: StateKind,
+    pub cause: Option<Cause>,
+    pub pid: Option<i32>,
+    pub ready: bool,
 }
 
 /// News of a running container.

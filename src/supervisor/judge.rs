@@ -68,7 +68,10 @@ impl Unit {
             return cause.clone();
         }
         match (why, &self.end) {
-            (Why::Stop, _) => Cause::stopped_by_person(self.exit()),
+            (Why::Stop, _) => self.made_way.as_deref().map_or_else(
+                || Cause::stopped_by_person(self.exit()),
+                |name| Cause::made_way(name, self.exit()),
+            ),
             (Why::Reload, _) => Cause::reloaded(self.exit()),
             (Why::Again, _) => Cause::restarted_by_person(self.exit()),
             (Why::Shutdown, _) => Cause::shutdown(self.exit()),

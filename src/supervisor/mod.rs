@@ -27,6 +27,7 @@ mod cause;
 mod ending;
 mod event;
 mod facts;
+mod gates;
 mod governor;
 mod judge;
 mod next;
@@ -48,17 +49,17 @@ mod well;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, Gate};
 
 pub use cause::{Cause, CauseKind};
 pub use ending::Ending;
-pub use event::{Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, Shortage, StartFailure};
+pub use event::{Change, Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, Shortage, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
 pub use next::Next;
 pub use notice::{MAX_NOTICE, notices};
@@ -93,6 +94,12 @@ pub struct Supervisor {
     governor: Governor,
     /// The time of day when the machine booted, as the clock has it.
     at_boot: Duration,
+    /// All have come up once, or shown that they do not.
+    boot_complete: bool,
+    /// As of the last look.
+    open_gates: BTreeSet<Gate>,
+    /// Times that one began to wait for its gates.
+    gate_waits: u64,
     effects: VecDeque<Effect>,
     /// When to look again, as of the last event: nothing else changes it.
     timeout: Option<Duration>,
@@ -115,6 +122,7 @@ impl Supervisor {
             units.insert(Unit::new(name, Spec::unreadable(), Some(cause), now));
         }
         order::oneshots_first(&mut units);
+        gates::make_mutual(&mut units);
         let names = |unit: &Unit| unit.spec.dependencies().map(String::from).collect();
         let edges = |unit: &Unit| (unit.name.clone(), names(unit));
         let (mut order, cyclic) = order::sort(&units.values().map(edges).collect());
@@ -140,6 +148,9 @@ impl Supervisor {
             shutdown: None,
             governor,
             at_boot: Duration::ZERO,
+            boot_complete: false,
+            open_gates: BTreeSet::new(),
+            gate_waits: 0,
             effects: VecDeque::new(),
             // Nothing has a time before it is booted.
             timeout: None,
@@ -180,6 +191,7 @@ impl Supervisor {
                 Outcome::Done
             }
             Event::Resume => Outcome::Ignored("this is not safe mode"),
+            Event::Gates { open } => self.gates_are_open(open),
             Event::Clock { at_boot } => self.clock(now, at_boot),
             Event::Shutdown { deadline } => self.shut_down(now, deadline),
             Event::Tick => Outcome::Done,

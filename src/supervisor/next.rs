@@ -19,6 +19,10 @@ pub enum Next {
     Resume,
     /// The containers in `waits_for`.
     Dependencies,
+    /// Those in `waits_for` go down: it cannot be up together with them.
+    Conflict,
+    /// What the machine has to have.
+    Gates,
     /// Its turn among those that start.
     Turn,
     /// The next of its times.
@@ -46,6 +50,8 @@ impl Next {
             Self::Boot => "boot",
             Self::Resume => "resume",
             Self::Dependencies => "dependencies",
+            Self::Conflict => "conflict",
+            Self::Gates => "gates",
             Self::Turn => "turn",
             Self::Time => "time",
             Self::Started => "started",
@@ -66,6 +72,8 @@ impl State {
                 Wait::Boot => (Next::Boot, None),
                 Wait::Resume => (Next::Resume, None),
                 Wait::Dependencies => (Next::Dependencies, None),
+                Wait::Conflict => (Next::Conflict, None),
+                Wait::Gates => (Next::Gates, None),
                 Wait::Turn => (Next::Turn, None),
                 Wait::Time(until) => (Next::Time, Some(until)),
             },

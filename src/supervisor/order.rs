@@ -48,10 +48,12 @@ pub(super) fn sort(depends_on: &BTreeMap<String, Vec<String>>) -> (Vec<String>, 
 }
 
 /// At boot oneshots come before services: adds to each service those that do not depend on it themselves. Their
-/// first end is waited for, whatever it is.
+/// first end is waited for, whatever it is. One that waits for the machine, or for a time, holds nobody up.
 pub(super) fn oneshots_first(units: &mut Units) {
     let oneshots = units.values();
-    let oneshots = oneshots.filter(|unit| unit.spec.kind == Kind::Oneshot && unit.spec.timetable.is_none());
+    let oneshots = oneshots.filter(|unit| {
+        unit.spec.kind == Kind::Oneshot && unit.spec.timetable.is_none() && unit.spec.gates.is_empty()
+    });
     let oneshots: Vec<(String, BTreeSet<String>)> = oneshots
         .map(|unit| (unit.name.clone(), below(units, unit).iter().map(|unit| unit.name.clone()).collect()))
         .collect();

@@ -85,6 +85,7 @@ impl Supervisor {
         }
         self.number(&numbers);
         self.reorder();
+        self.look_anew();
         self.begin_timetables(now);
         Outcome::Done
     }

@@ -30,12 +30,16 @@ impl Supervisor {
             let expired = self.expire(now);
             let replaced = self.replace(now);
             let followed = self.follow(now);
-            let released = self.release(now);
+            // Who stops first is known when nobody follows any more.
+            let released = !replaced && !followed && self.release(now);
             if !expired && !replaced && !followed && !released {
                 break;
             }
         }
         self.start_waiting(now);
+        if self.completes_boot() {
+            self.start_waiting(now);
+        }
         self.ask_probes(now);
     }
 
@@ -165,11 +169,20 @@ impl Supervisor {
         let chosen = queue.into_iter().take(places).take_while(|_| self.governor.take(now));
         let chosen: Vec<String> = chosen.map(|(_, _, name)| name.to_string()).collect();
         for (name, state) in others {
+            if matches!(state, State::Waiting { on: Wait::Gates, .. }) {
+                self.gate_waits = self.gate_waits.wrapping_add(1);
+            }
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.state = state;
+                // Before it waits for this again, it may be otherwise.
+                unit.found_open &= matches!(state, State::Waiting { on: Wait::Turn, .. });
             }
         }
         for name in chosen {
+            // One that was chosen before it may be in its way.
+            if self.units.get(&name).is_none_or(|unit| self.opponents(unit).next().is_some()) {
+                continue;
+            }
             if let Some(unit) = self.units.get_mut(&name) {
                 unit.begin(now);
                 unit.made = self.number;
@@ -185,8 +198,13 @@ impl Supervisor {
             (By::Boot | By::Policy | By::Schedule, _) if self.safe => return Some(Wait::Resume),
             (By::Boot | By::Policy | By::Schedule | By::Person, _) => {}
         }
-        let mut unsatisfied = order::unsatisfied(&self.units, unit);
-        unsatisfied.next().map(|_| Wait::Dependencies)
+        if order::unsatisfied(&self.units, unit).next().is_some() {
+            return Some(Wait::Dependencies);
+        }
+        if self.opponents(unit).next().is_some() {
+            return Some(Wait::Conflict);
+        }
+        self.is_gated(unit).then_some(Wait::Gates)
     }
 
     fn in_flight(&self) -> usize {
@@ -197,7 +215,11 @@ impl Supervisor {
     pub(super) fn turn_timeout(&self) -> Option<Duration> {
         let waits = |unit: &Unit| match unit.state {
             State::Waiting { on: Wait::Turn, .. } => true,
-            State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Time(_), .. }
+            State::Waiting {
+                on:
+                    Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Conflict | Wait::Gates | Wait::Time(_),
+                ..
+            }
             | State::Starting { .. }
             | State::Running { .. }
             | State::Stopping { .. }
@@ -257,7 +279,8 @@ impl Unit {
         self.started_at = None;
         self.process = None;
         self.ready_early = false;
-        self.followed = None;
+        (self.followed, self.made_way) = (None, None);
+        self.found_open = false;
         self.timed = self.spec.timetable.is_some();
         self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }

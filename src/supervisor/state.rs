@@ -94,6 +94,10 @@ pub enum Wait {
     Resume,
     /// The containers in `waits_for`.
     Dependencies,
+    /// The containers in `waits_for`, which it is in conflict with.
+    Conflict,
+    /// The machine: `Gates`, for which it is looked at until then.
+    Gates,
     /// The governor of starts.
     Turn,
     /// The next of its times.
@@ -194,7 +198,10 @@ impl State {
             Self::Stuck { retry, .. } => *retry,
             Self::Running { up, .. } => up.deadline(),
             Self::Waiting { on: Wait::Time(until), .. } => Some(*until),
-            Self::Waiting { on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Turn, .. }
+            Self::Waiting {
+                on: Wait::Boot | Wait::Resume | Wait::Dependencies | Wait::Conflict | Wait::Gates | Wait::Turn,
+                ..
+            }
             | Self::Exited
             | Self::Failed
             | Self::Invalid => None,

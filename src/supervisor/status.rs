@@ -31,6 +31,8 @@ pub struct Status {
     /// What it says of itself, as STATUS= of sd_notify(3).
     pub says: Option<String>,
     /// Of the main process, while there is one.
+    /// Running, and standing still.
+    pub paused: bool,
     pub pid: Option<i32>,
     /// 0: never started.
     pub generation: u64,
@@ -66,6 +68,7 @@ impl Supervisor {
             health: unit.health(),
             report: unit.report.clone().filter(|_| unit.state.kind() == StateKind::Running),
             says: unit.says.clone().filter(|_| unit.state.kind() == StateKind::Running),
+            paused: unit.up().is_some_and(|up| up.paused),
             pid: unit.process.map(|process| process.pid),
             generation: unit.generation,
             restarts: unit.restarts,
@@ -99,7 +102,7 @@ impl Supervisor {
     pub fn have_come_up(&self) -> bool {
         self.units.values().all(|unit| match unit.state {
             State::Starting { .. } => false,
-            State::Waiting { on: Wait::Time(_), .. } => true,
+            State::Waiting { on: Wait::Time(_) | Wait::Conflict | Wait::Gates, .. } => true,
             State::Waiting { .. } => order::unsatisfied(&self.units, unit).next().is_some(),
             State::Running { .. }
             | State::Stopping { .. }
@@ -118,6 +121,8 @@ impl Supervisor {
                 let first = order::unsatisfied(&self.units, unit).next();
                 first.map(|edge| order::dependency_cause(&self.units, edge))
             }
+            State::Waiting { on: Wait::Conflict, .. } => self.conflict_cause(unit),
+            State::Waiting { on: Wait::Gates, .. } => Some(self.gate_cause(unit)),
             State::Waiting { on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_), .. }
             | State::Starting { .. }
             | State::Running { .. }
@@ -132,7 +137,10 @@ impl Supervisor {
 
     fn waits_for(&self, unit: &Unit) -> Vec<String> {
         match unit.state {
-            State::Waiting { on: Wait::Time(_), .. } => Vec::new(),
+            State::Waiting { on: Wait::Time(_) | Wait::Gates, .. } => Vec::new(),
+            State::Waiting { on: Wait::Conflict, .. } => {
+                self.opponents(unit).map(|other| other.name.clone()).collect()
+            }
             State::Waiting { .. } => {
                 order::unsatisfied(&self.units, unit).map(|edge| edge.name.clone()).collect()
             }

@@ -1,7 +1,7 @@
 //! One container as the supervisor knows it: what the configuration says, and all that happened.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,7 +9,7 @@ use core::time::Duration;
 use serde_json::Value;
 
 use crate::config::{
-    Condition, Container, DEFAULT_READY_TIMEOUT, HealthCheck, Kind, Readiness, Restart, RestartPolicy,
+    Condition, Container, DEFAULT_READY_TIMEOUT, Gate, HealthCheck, Kind, Readiness, Restart, RestartPolicy,
     RestartRule, Timetable,
 };
 
@@ -30,6 +30,9 @@ const SIGTERM: i32 = 15;
 #[derive(Debug, Clone)]
 pub(super) struct Spec {
     pub(super) depends_on: Vec<Edge>,
+    pub(super) gates: BTreeSet<Gate>,
+    /// Of both sides.
+    pub(super) conflicts: BTreeSet<String>,
     pub(super) kind: Kind,
     pub(super) timetable: Option<Timetable>,
     pub(super) run_timeout: Option<Duration>,
@@ -101,6 +104,10 @@ pub(super) struct Unit {
     pub(super) completed: bool,
     /// It has come to an end since boot, a good or a bad one.
     pub(super) concluded: bool,
+    /// It found its gates open, and has not started since.
+    pub(super) found_open: bool,
+    /// Whom a person started in its place.
+    pub(super) made_way: Option<String>,
     /// Whom it followed down.
     pub(super) followed: Option<String>,
     /// How this generation ended.
@@ -178,6 +185,8 @@ impl Spec {
         });
         Self {
             depends_on: depends_on.collect(),
+            gates: container.gates.clone(),
+            conflicts: container.conflicts.clone(),
             kind: container.kind,
             timetable: container.timetable,
             run_timeout: container.run_timeout,
@@ -197,6 +206,8 @@ impl Spec {
     pub(super) fn unreadable() -> Self {
         Self {
             depends_on: Vec::new(),
+            gates: BTreeSet::new(),
+            conflicts: BTreeSet::new(),
             kind: Kind::Service,
             timetable: None,
             run_timeout: None,
@@ -254,6 +265,8 @@ impl Unit {
             ran: false,
             completed: false,
             concluded: false,
+            found_open: false,
+            made_way: None,
             followed: None,
             end: None,
             streak: 0,

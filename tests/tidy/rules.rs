@@ -24,7 +24,7 @@ const ACT: &[(&str, &[&str], &[&str])] = &[
     ("copy", &["image"], &["linux"]),
     ("agent", EVERY_DECIDING_ROOM, &["linux", "engine", "copy"]),
     ("oci", EVERY_DECIDING_ROOM, &["linux", "engine"]),
-    ("cli", &["control", "config", "container", "simulation", "picture"], &["linux", "copy"]),
+    ("cli", &["control", "config", "container", "log", "simulation", "picture"], &["linux", "copy"]),
 ];
 
 const EVERY_DECIDING_ROOM: &[&str] =

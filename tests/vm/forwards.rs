@@ -2,8 +2,10 @@
 
 use std::io::{BufReader, Read};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use orlop_vm::Publish;
 use serde_json::json;
 
@@ -11,6 +13,8 @@ use crate::common::{container, world};
 
 /// Lines of each run.
 const LINES: usize = 100;
+
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn logs_reach_a_collector_whatever_dies() {
@@ -22,6 +26,7 @@ fn logs_reach_a_collector_whatever_dies() {
          [host.network.outside]\nmatch = {{ driver = \"virtio_net\" }}\naddresses = [\"10.0.2.15/24\"]\n\
          gateway = \"10.0.2.2\"\n[host.log]\nforward = [{{ to = \"tcp://10.0.2.2:{port}\" }}]\n{}",
         container("web", &format!("write {} line", LINES * 16), "restart = \"no\"")
+            + &container("client", "sleep", "gates = [\"network-online\"]")
     );
     let publish = "0:80".parse::<Publish>().unwrap();
     let machine = world(&config).options(|options| options.publish = vec![publish]).boot();
@@ -36,6 +41,7 @@ fn logs_reach_a_collector_whatever_dies() {
         count += lines(&collector.until(|message| message.ends_with(&last)));
     }
     assert_eq!(count, LINES);
+    machine.wait("client", "running");
 
     machine.crash("forward", "SIGKILL");
     let run = || {
@@ -61,6 +67,15 @@ fn logs_reach_a_collector_whatever_dies() {
     run();
     let later = collector.until(|message| message.ends_with(&last));
     assert_eq!(lines(&later), LINES);
+
+    // One that is gone is said, once; and that it is back.
+    drop((collector, listener));
+    let down = format!("forward: tcp://10.0.2.2:{port}: ");
+    machine.logged("@orlop", &down);
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let _collector = Collector::accept(&listener);
+    let said = machine.logged("@orlop", &format!("{down}works again"));
+    assert_eq!(said.matches(&down).count(), 2, "{said}");
     machine.power_off();
 }
 
@@ -68,8 +83,10 @@ struct Collector(BufReader<TcpStream>);
 
 impl Collector {
     fn accept(listener: &TcpListener) -> Self {
+        let mut fds = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut fds, PollTimeout::try_from(SOON).unwrap()), Ok(1), "it did not connect");
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
         Self(BufReader::new(stream))
     }
 

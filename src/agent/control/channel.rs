@@ -52,7 +52,6 @@ pub(super) struct Channel {
 struct InHand {
     number: u64,
     kind: Kind,
-    access: Access,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,17 +250,12 @@ impl Channel {
     }
 
     /// The frame that was taken is a request that wants an answer.
-    pub(super) fn hold(&mut self, number: u64, kind: Kind, access: Access) {
-        self.in_hand = Some(InHand { number, kind, access });
+    pub(super) fn hold(&mut self, number: u64, kind: Kind) {
+        self.in_hand = Some(InHand { number, kind });
     }
 
     pub(super) fn become_known(&mut self) {
         self.is_known = true;
-    }
-
-    /// Whether a change that was asked for waits for its answer.
-    pub(super) fn is_changing(&self) -> bool {
-        self.in_hand.is_some_and(|call| call.access == Access::Change)
     }
 
     pub(super) fn is_streaming(&self) -> bool {

@@ -178,3 +178,26 @@ fn a_change_that_fails_is_told_with_who_asked_and_a_question_is_not() {
     bench.run();
     assert!(bench.failed.is_empty());
 }
+
+#[test]
+fn what_came_of_a_change_is_told_although_nobody_waits_for_it() {
+    let mut bench = Bench::new();
+    let mut leaving = bench.connect();
+    bench.send(&mut leaving, &resume());
+    drop(leaving);
+    let mut client = bench.connect();
+    bench.send(&mut client, b"{\"method\":\"org.orlop.Control.Resume\",\"oneway\":true}\0");
+    let error = Error::NotNow { reason: "later".into() };
+    assert_eq!(bench.calls.len(), 2);
+    for (call, _) in std::mem::take(&mut bench.calls) {
+        bench.server.fail(bench.now, call, &error);
+        bench.run();
+        let told = std::mem::take(&mut bench.failed);
+        assert!(matches!(&told[..], [(Peer::Process(who), it)] if who.uid == 0 && *it == error), "{told:?}");
+        // Once.
+        bench.server.fail(bench.now, call, &error);
+        bench.run();
+        assert!(bench.failed.is_empty());
+    }
+    check(&mut client, "");
+}

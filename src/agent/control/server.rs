@@ -24,6 +24,9 @@ const MESSAGES: usize = 64;
 /// Bytes of answers that count as one more message: a list of hundreds is as much work as many small ones.
 const AS_ONE: usize = 8 << 10;
 
+/// Changes that are remembered until it is known what came of them: more than can be under way at once.
+const CHANGES: usize = 256;
+
 /// The control server. See the room's page for how it is driven.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -40,6 +43,8 @@ pub(crate) struct Server {
     served: u64,
     /// Messages that may still be looked at before the next [`Server::work`].
     budget: usize,
+    /// Who asked for each change that is not answered, also of those who want no answer or are gone.
+    changes: BTreeMap<u64, Peer>,
     /// What is to be told, the oldest first.
     pub(super) news: VecDeque<Event>,
     /// No connection is let in before this.
@@ -72,6 +77,7 @@ impl Server {
             next_number: 0,
             served: LISTENER,
             budget: MESSAGES,
+            changes: BTreeMap::new(),
             news: VecDeque::new(),
             accept_at: None,
             now: Duration::ZERO,
@@ -141,19 +147,19 @@ impl Server {
 
     /// The answer of a call that failed.
     pub(crate) fn fail(&mut self, now: Duration, call: CallId, error: &Error) {
-        if self.is_changing(call) {
-            let peer = self.peer(call.client).cloned();
-            self.news.extend(peer.map(|peer| Event::Failed(peer, error.clone())));
-        }
+        let peer = self.changes.remove(&call.number);
+        self.news.extend(peer.map(|peer| Event::Failed(peer, error.clone())));
         self.finish(now, call, &encode_error(error));
     }
 
-    /// The answer of a call as a message that is whole already.
+    /// The answer of a call as a message that is whole already. It is looked into only for a change, of which the
+    /// answer is short: others may be large, and made of what containers wrote.
     pub(crate) fn reply_message(&mut self, now: Duration, call: CallId, message: &[u8]) {
         let text = message.strip_suffix(b"\0").unwrap_or(message);
-        match Reply::parse(text).map(Reply::into_result) {
-            Ok(Err(error)) if self.is_changing(call) => self.fail(now, call, &error),
-            Ok(_) | Err(_) => self.finish(now, call, message),
+        let is_change = self.changes.contains_key(&call.number);
+        match is_change.then(|| Reply::parse(text).map(Reply::into_result)) {
+            Some(Ok(Err(error))) => self.fail(now, call, &error),
+            Some(Ok(Ok(_)) | Err(_)) | None => self.finish(now, call, message),
         }
     }
 
@@ -176,6 +182,7 @@ impl Server {
             self.close(token);
             return None;
         }
+        self.changes.remove(&call.number);
         self.interests.remove(&token);
         let channel = self.channels.remove(&token)?;
         // It can only fail for a descriptor that is not watched.
@@ -196,6 +203,7 @@ impl Server {
     }
 
     /// Who a client is, while it is there.
+    #[cfg(test)]
     pub(crate) fn peer(&self, client: ClientId) -> Option<&Peer> {
         let channel = self.channels.get(&client.token)?;
         (channel.id(client.token) == client).then(|| channel.peer())
@@ -209,16 +217,12 @@ impl Server {
 
     fn finish(&mut self, now: Duration, call: CallId, message: &[u8]) {
         self.now = now;
+        self.changes.remove(&call.number);
         self.budget = self.budget.saturating_sub(message.len() / AS_ONE);
         if let Some(channel) = self.holder(call) {
             channel.finish(message, now);
             self.settle(call.client.token);
         }
-    }
-
-    fn is_changing(&self, call: CallId) -> bool {
-        let channel = self.channels.get(&call.client.token).filter(|channel| channel.holds(call));
-        channel.is_some_and(Channel::is_changing)
     }
 
     fn holder(&mut self, call: CallId) -> Option<&mut Channel> {
@@ -281,10 +285,17 @@ impl Server {
                 self.next_number = self.next_number.wrapping_add(1);
                 let call = CallId { client: channel.id(token), number: self.next_number };
                 if answer == Answer::Wanted {
-                    channel.hold(call.number, kind(&request), request.access());
+                    channel.hold(call.number, kind(&request));
                 }
                 channel.become_known();
-                Some(Event::Call(call, request, channel.peer().clone()))
+                let peer = channel.peer().clone();
+                if request.access() == Access::Change {
+                    self.changes.insert(call.number, peer.clone());
+                    while self.changes.len() > CHANGES {
+                        self.changes.pop_first();
+                    }
+                }
+                Some(Event::Call(call, request, peer))
             }
         }
     }

@@ -1,13 +1,14 @@
 //! The forwarder's loop: packets from the supervisor, links to collectors. One wait, bounded work after it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::log::{FORWARD_FRAME_MAX, Follow, ToForwarder};
+use orlop::log::{FORWARD_FRAME_MAX, ToForwarder};
 
 use super::destination::Destination;
-use super::places::Places;
+use super::places::{self, Places};
+use super::talk::Talk;
 use crate::agent::log::RingFile;
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::{Errno, Result, seqpacket, time};
@@ -38,8 +39,7 @@ pub(super) struct Forwarder {
     rings: Rings,
     places: Option<Places>,
     destinations: Vec<Destination>,
-    /// What is still to be asked for: of each ring from where on.
-    unsent: BTreeMap<u64, u64>,
+    talk: Talk,
 }
 
 impl Forwarder {
@@ -52,7 +52,7 @@ impl Forwarder {
             rings: Rings::default(),
             places: None,
             destinations: Vec::new(),
-            unsent: BTreeMap::new(),
+            talk: Talk::default(),
         })
     }
 
@@ -80,15 +80,10 @@ impl Forwarder {
                 destination.woken(events, &self.rings, places, now);
             }
         }
-        let mut follows = Vec::new();
         if let Some(places) = &mut self.places {
             for destination in &mut self.destinations {
-                destination.work((&self.rings, places), &self.epoll, now, &mut follows);
+                destination.work((&self.rings, places), &self.epoll, now, &mut self.talk);
             }
-        }
-        for Follow { id, after } in follows {
-            // One wake serves all: it comes for who has seen least.
-            self.unsent.entry(id).and_modify(|known| *known = after.min(*known)).or_insert(after);
         }
         self.ask()?;
         Ok(Turn::Again)
@@ -106,7 +101,9 @@ impl Forwarder {
             match (ToForwarder::decode(packet.get(..size).unwrap_or_default()), fd) {
                 (Some(ToForwarder::Host(host)), _) => self.rings.host = host,
                 (Some(ToForwarder::Places), Some(fd)) if self.places.is_none() => {
-                    self.places = Some(Places::adopt(fd)?);
+                    // Without those that others keep, this one's own do: a death costs more, and that is all.
+                    let places = Places::adopt(fd).or_else(|_| Places::adopt(places::memory()?))?;
+                    self.places = Some(places);
                 }
                 (Some(ToForwarder::To(to)), _) if !self.destinations.iter().any(|known| known.is(&to)) => {
                     let token = self.destinations.len() as u64 + 1;
@@ -139,20 +136,11 @@ impl Forwarder {
     }
 
     fn ask(&mut self) -> Result<()> {
-        let waited = !self.unsent.is_empty();
-        let mut sent = BTreeSet::new();
-        for (id, after) in &self.unsent {
-            let follow = Follow { id: *id, after: *after };
-            match seqpacket::send(self.control.as_fd(), &follow.encode(), &[]) {
-                Ok(()) => sent.insert(*id),
-                Err(_) => break,
-            };
+        if self.talk.is_empty() {
+            return Ok(());
         }
-        self.unsent.retain(|id, _| !sent.contains(id));
-        if waited {
-            let more = if self.unsent.is_empty() { Interest::empty() } else { Interest::EPOLLOUT };
-            self.epoll.change(self.control.as_fd(), Interest::EPOLLIN | more, CONTROL)?;
-        }
-        Ok(())
+        self.talk.flush(self.control.as_fd());
+        let more = if self.talk.is_empty() { Interest::empty() } else { Interest::EPOLLOUT };
+        self.epoll.change(self.control.as_fd(), Interest::EPOLLIN | more, CONTROL)
     }
 }

@@ -8,9 +8,13 @@
 mod destination;
 mod forwarder;
 mod link;
+mod on_its_way;
 mod places;
+mod talk;
 #[cfg(test)]
 mod test;
+#[cfg(test)]
+mod test_world;
 
 use std::os::fd::OwnedFd;
 
@@ -31,14 +35,16 @@ pub(crate) fn run() -> i32 {
     i32::from(served.is_err())
 }
 
-/// Gives up all power: what it reads comes as descriptors, and to connect it needs none.
+/// Gives up all power, and to be root, whose files and sockets are open to it without any: what it reads comes as
+/// descriptors, and to connect it needs none.
 fn confine() -> Result<OwnedFd> {
     process::set_name(c"orlop-forward");
     let control = fd::inherited(CONTROL_FD)?;
     fd::close_from(CONTROL_FD + 1);
     process::no_new_privileges()?;
-    process::not_dumpable()?;
     capability::bound(0)?;
+    process::become_user(process::NOBODY, process::NOBODY, &[])?;
     capability::set(0, 0, 0)?;
+    process::not_dumpable()?;
     Ok(control)
 }

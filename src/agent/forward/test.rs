@@ -1,136 +1,19 @@
 //! Promises of forwarding, with the role as a real process and collectors that are sockets of the test.
 
-use std::io::{BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::fs::{OpenOptions, Permissions};
+use std::io::ErrorKind;
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use orlop::config::{Forward, Transport};
-use orlop::log::{FOLLOW_LEN, Follow, Ring, Stamp, Stream, ToForwarder};
+use orlop::log::{FromForwarder, Stream};
 
-use super::memory;
+use super::test_world::{Collector, SOON, World, datagrams, listener, message_of, text};
 use crate::agent::log::RingFile;
 use crate::linux::forked::Forked;
 use crate::linux::{fd, memfd, seqpacket};
-
-const SOON: Duration = Duration::from_secs(20);
-const ID: u64 = 7;
-
-/// A log, a forwarder, and what outlives it.
-struct World {
-    control: OwnedFd,
-    forwarder: Option<Forked>,
-    to: Forward,
-    others: Vec<Forward>,
-    places: OwnedFd,
-    file: RingFile,
-    ring: Ring,
-    clock: u64,
-}
-
-impl World {
-    fn new(transport: Transport, to: SocketAddr) -> Self {
-        Self::with(transport, to, Vec::new(), 64 << 10)
-    }
-
-    fn with(transport: Transport, to: SocketAddr, others: Vec<Forward>, memory_of_ring: u64) -> Self {
-        let file = RingFile::create(memory_of_ring).unwrap();
-        let (ring, _) = Ring::recover(&file, file.layout()).unwrap();
-        let (control, _) = seqpacket::pair().unwrap();
-        let (to, places) = (Forward { transport, to }, memory().unwrap());
-        let mut world = Self { control, forwarder: None, to, others, places, file, ring, clock: 0 };
-        world.start();
-        world
-    }
-
-    /// One more, after the one before is dead, as the supervisor would.
-    fn start(&mut self) {
-        let (ours, theirs) = seqpacket::pair().unwrap();
-        self.control = ours;
-        self.forwarder = Some(Forked::run(|| {
-            fd::install(theirs.as_fd(), 3).unwrap();
-            super::run()
-        }));
-        let send = |packet: ToForwarder, fds: &[_]| {
-            seqpacket::send(self.control.as_fd(), &packet.encode(), fds).unwrap();
-        };
-        send(ToForwarder::Host("deck".into()), &[]);
-        send(ToForwarder::Places, &[self.places.as_fd()]);
-        for to in self.others.iter().chain([&self.to]) {
-            send(ToForwarder::To(*to), &[]);
-        }
-        let ring = memfd::read_only(self.file.as_fd()).unwrap();
-        send(ToForwarder::Ring { id: ID, name: "web".into() }, &[ring.as_fd()]);
-    }
-
-    fn kill(&mut self) {
-        self.forwarder.take().unwrap().kill();
-    }
-
-    fn write(&mut self, stream: Stream, text: &str) {
-        self.clock += 1;
-        let stamp = Stamp { boot_us: self.clock, wall_ns: 1_763_764_400_000_000_000 };
-        self.ring.append(&self.file, stamp, stream, text.as_bytes(), 0).unwrap();
-    }
-
-    /// Waits until it has seen all, and tells it that there is more.
-    fn wake(&mut self, after: impl FnOnce(&mut Self)) {
-        let mut bytes = [0; FOLLOW_LEN];
-        loop {
-            let (size, _) = seqpacket::receive_blocking(self.control.as_fd(), &mut bytes).unwrap();
-            let follow = Follow::decode(&bytes[..size]).unwrap();
-            assert_eq!(follow.id, ID);
-            if follow.after == self.ring.seq() {
-                break;
-            }
-        }
-        after(self);
-        let wake = ToForwarder::Wake { id: ID }.encode();
-        seqpacket::send(self.control.as_fd(), &wake, &[]).unwrap();
-    }
-}
-
-/// A collector's end of a stream.
-struct Collector(BufReader<TcpStream>);
-
-impl Collector {
-    fn accept(listener: &TcpListener) -> Self {
-        let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(SOON)).unwrap();
-        Self(BufReader::new(stream))
-    }
-
-    /// The next message, by its length.
-    fn message(&mut self) -> String {
-        let mut length = String::new();
-        loop {
-            let mut byte = [0];
-            self.0.read_exact(&mut byte).unwrap();
-            match byte[0] {
-                b' ' => break,
-                digit => length.push(char::from(digit)),
-            }
-        }
-        let mut message = vec![0; length.parse().unwrap()];
-        self.0.read_exact(&mut message).unwrap();
-        String::from_utf8(message).unwrap()
-    }
-
-    /// Its text alone.
-    fn text(&mut self) -> String {
-        text(&self.message())
-    }
-}
-
-fn text(message: &str) -> String {
-    message.split_once("] ").unwrap().1.to_owned()
-}
-
-fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
 
 #[test]
 fn each_line_is_a_message_of_rfc_5424_framed_by_its_length() {
@@ -166,29 +49,17 @@ fn a_forwarder_that_is_killed_is_followed_by_one_that_goes_on() {
     // What has arrived is written down at the next look.
     world.wake(|world| world.write(Stream::Stdout, "third\n"));
     assert_eq!(collector.text(), "third");
-    while places_sent(&world) < 6 {
-        std::hint::spin_loop();
-    }
+    world.until_arrived(6);
     world.kill();
     world.write(Stream::Stdout, "fourth\n");
     world.start();
     let mut collector = Collector::accept(&listener);
-    let mut texts = vec![collector.text()];
-    while texts.last().unwrap() != "fourth" {
-        texts.push(collector.text());
-    }
+    let texts = collector.texts("fourth");
     // What was not known to have arrived comes again, and nothing is missing.
     let all = ["first", "second", "third", "fourth"];
     assert!(all.ends_with(&texts.iter().map(String::as_str).collect::<Vec<_>>()), "{texts:?}");
     assert!(texts.len() < all.len(), "it began at the beginning");
     world.kill();
-}
-
-/// Bytes of the standard output that are known to have arrived.
-fn places_sent(world: &World) -> u64 {
-    let mut word = [0; 8];
-    memfd::read_exact_at(world.places.as_fd(), 7 * 8, &mut word).unwrap();
-    u64::from_le_bytes(word)
 }
 
 #[test]
@@ -223,20 +94,16 @@ fn a_link_that_was_cut_loses_only_what_the_ring_has_dropped_and_says_how_much() 
     // Of the first that is there a part may be gone.
     assert!((first * 1000..first * 1000 + 1000).contains(&gone), "{gone} bytes, {first} lines");
     assert!(first > 100, "the ring holds no more");
+    let told = world.tells();
+    assert!(matches!(told, FromForwarder::Link { to, errno: 1.. } if to.to == address), "{told:?}");
     world.kill();
 }
 
 #[test]
 fn datagrams_are_messages_and_what_is_refused_is_sent_again() {
-    let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
-    collector.set_read_timeout(Some(SOON)).unwrap();
-    let address = collector.local_addr().unwrap();
+    let (collector, address) = datagrams();
     let mut world = World::new(Transport::Udp, address);
-    let mut buffer = [0; 4096];
-    let mut hear = |collector: &UdpSocket| {
-        let size = collector.recv(&mut buffer).unwrap();
-        text(std::str::from_utf8(&buffer[..size]).unwrap())
-    };
+    let hear = |collector: &UdpSocket| text(&message_of(collector));
     world.wake(|world| world.write(Stream::Stdout, "one\ntwo\n"));
     assert_eq!([hear(&collector), hear(&collector)], ["one", "two"]);
     drop(collector);
@@ -256,23 +123,18 @@ fn datagrams_are_messages_and_what_is_refused_is_sent_again() {
 #[test]
 fn a_collector_that_does_not_read_delays_no_other() {
     let (listener, address) = listener();
-    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
-    other.set_read_timeout(Some(SOON)).unwrap();
-    let others = vec![Forward { transport: Transport::Udp, to: other.local_addr().unwrap() }];
+    let (other, to) = datagrams();
+    let others = vec![Forward { transport: Transport::Udp, to }];
     let mut world = World::with(Transport::Tcp, address, others, 16 << 20);
-    let _asleep = listener.accept().unwrap();
+    let _asleep = Collector::accept(&listener);
     // More than a socket takes: each line, after which the other one is heard.
     for number in 0..400 {
         world.wake(|world| {
             world.write(Stream::Syslog, &"x".repeat(15_000));
             world.write(Stream::Stdout, &format!("line {number}\n"));
         });
-        let mut buffer = vec![0; 20_000];
         let wanted = format!("line {number}");
-        while {
-            let size = other.recv(&mut buffer).unwrap();
-            text(std::str::from_utf8(&buffer[..size]).unwrap()) != wanted
-        } {}
+        while text(&message_of(&other)) != wanted {}
     }
     world.kill();
 }
@@ -284,7 +146,12 @@ fn a_forwarder_has_no_power_and_cannot_write_what_it_sends() {
     let _collector = Collector::accept(&listener);
     let forwarder = world.forwarder.as_ref().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{}/status", forwarder.pid())).unwrap();
-    for line in ["CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"] {
+    for line in [
+        "Uid:\t65534\t65534\t65534\t65534",
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000",
+        "NoNewPrivs:\t1",
+    ] {
         assert!(status.contains(line), "{status}");
     }
     let flags = std::fs::read_dir(format!("/proc/{}/fdinfo", forwarder.pid())).unwrap();
@@ -297,5 +164,84 @@ fn a_forwarder_has_no_power_and_cannot_write_what_it_sends() {
         is_ring
     });
     assert_eq!(rings.count(), 1);
+    world.kill();
+}
+
+#[test]
+fn a_forwarder_opens_nothing_that_is_roots() {
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let path = folder.path().join("control.sock");
+    let _listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let (ours, theirs) = seqpacket::pair().unwrap();
+    let confined = Forked::run(|| {
+        fd::install(theirs.as_fd(), 3).unwrap();
+        let control = super::confine().unwrap();
+        let (_, [ring, ..]) = seqpacket::receive_blocking(control.as_fd(), &mut [0; 1]).unwrap();
+        let refused = |kind: std::io::Error| kind.kind() == ErrorKind::PermissionDenied;
+        let ring = ring.unwrap();
+        let name = format!("/proc/self/fd/{}", ring.as_raw_fd());
+        let ring = OpenOptions::new().write(true).open(name).is_err_and(refused);
+        let control = UnixStream::connect(&path).is_err_and(refused);
+        i32::from(!ring) | i32::from(!control) << 1
+    });
+    let file = RingFile::create(64 << 10).unwrap();
+    let ring = memfd::read_only(file.as_fd()).unwrap();
+    seqpacket::send(ours.as_fd(), b"r", &[ring.as_fd()]).unwrap();
+    assert_eq!(confined.wait(), 0);
+}
+
+#[test]
+fn lines_are_whole_however_far_behind_it_is() {
+    let (listener, address) = listener();
+    let mut world = World::new(Transport::Tcp, address);
+    let mut collector = Collector::accept(&listener);
+    let lines: Vec<String> = (0..400).map(|number| format!("{number:0100}")).collect();
+    world.wake(|world| {
+        // Half a line is in the next read.
+        let text = lines.join("\n") + "\n";
+        text.as_bytes()
+            .chunks(997)
+            .for_each(|chunk| world.write(Stream::Stdout, str::from_utf8(chunk).unwrap()));
+    });
+    assert_eq!(collector.texts(&lines[399]), lines);
+    // The rest may still come.
+    world.wake(|world| world.write_now(Stream::Stdout, "begun, "));
+    world.wake(|world| world.write_now(Stream::Stdout, "ended\n"));
+    assert_eq!(collector.text(), "begun, ended");
+    world.kill();
+}
+
+#[test]
+fn parts_of_a_long_message_have_its_priority_and_the_size_of_a_datagram() {
+    let (collector, address) = datagrams();
+    let mut world = World::new(Transport::Udp, address);
+    let long = "x".repeat(15_000);
+    world.wake(|world| world.write(Stream::Syslog, &format!("<11>{long}")));
+    let mut heard = String::new();
+    while heard.len() < long.len() {
+        let message = message_of(&collector);
+        assert!(message.starts_with("<11>1 ") && message.len() <= 2048, "{message}");
+        heard += &text(&message);
+    }
+    assert_eq!(heard, long);
+    world.kill();
+}
+
+#[test]
+fn another_ring_in_the_place_of_one_is_sent_from_its_beginning() {
+    let (listener, address) = listener();
+    let mut world = World::new(Transport::Tcp, address);
+    let mut collector = Collector::accept(&listener);
+    world.wake(|world| world.write(Stream::Stdout, "of the one before\n"));
+    assert_eq!(collector.text(), "of the one before");
+    world.until_arrived(18);
+    world.kill();
+    world.another_ring();
+    world.write(Stream::Stdout, "first\nsecond\n");
+    world.start();
+    let mut collector = Collector::accept(&listener);
+    assert_eq!(collector.texts("second"), ["first", "second"]);
     world.kill();
 }

@@ -105,7 +105,8 @@ impl Container {
     /// Whether the one who follows is to be woken now; says so once.
     pub(super) fn take_wake(&mut self) -> bool {
         let seq = self.ring.as_ref().map(Ring::seq);
-        let due = self.follow.zip(seq).is_some_and(|(after, seq)| seq > after);
+        // Less: it began anew.
+        let due = self.follow.zip(seq).is_some_and(|(after, seq)| seq != after);
         if due {
             self.follow = None;
         }

@@ -82,7 +82,7 @@ impl KernelLog {
                 let ring = rings.get_mut(&id).ok_or((id, Errno::ENOENT))?;
                 ring.enter(stamp, message, mark).map_err(|errno| (id, errno))
             };
-            if record.sequence > next && next > 0 {
+            if record.sequence > next {
                 // Whose they were, nobody knows.
                 let reads = record.sequence.saturating_sub(next);
                 enter(KERNEL, Message::Lost { bytes: 0, reads }, record.sequence)?;
@@ -95,5 +95,38 @@ impl KernelLog {
             enter(id, Message::Kept(&record.message), next)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orlop::log::{Cursor, Gone, Item, Reader};
+
+    use super::*;
+    use crate::agent::log::RingFile;
+    use crate::linux::{memfd, seqpacket};
+
+    #[test]
+    fn what_the_kernel_lost_before_it_was_first_read_is_counted() {
+        let (kmsg, ours) = seqpacket::pair().unwrap();
+        for record in [&b"6,5,1,-;five\n"[..], b"6,6,1,-;six\n", b"6,9,1,-;nine\n"] {
+            seqpacket::send(ours.as_fd(), record, &[]).unwrap();
+        }
+        let file = RingFile::create(64 << 10).unwrap();
+        let shown = RingFile::adopt(memfd::read_only(file.as_fd()).unwrap()).unwrap();
+        let mut ring = Container::new(file);
+        ring.recover().unwrap();
+        KernelLog::new(kmsg).read(&mut BTreeMap::from([(KERNEL, ring)]), Stamp::default()).unwrap();
+
+        let mut reader = Reader::new(shown.layout(), Cursor::default());
+        let (mut told, mut buffer) = (Vec::new(), [0; 100]);
+        while let Some(item) = reader.next(&shown, &mut buffer).unwrap() {
+            told.push(match item {
+                Item::Output { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
+                Item::Gap { gone: Gone::Refused { reads, .. }, .. } => format!("-{reads}"),
+                Item::Gap { gone, .. } => format!("{gone:?}"),
+            });
+        }
+        assert_eq!(told, ["-5", "<6>five", "<6>six", "-2", "<6>nine"]);
     }
 }

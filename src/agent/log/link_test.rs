@@ -38,6 +38,13 @@ fn wakes_once_and_only_who_asked() {
 }
 
 #[test]
+fn who_has_seen_more_than_there_is_knows_a_ring_of_another_time() {
+    let mut world = World::new(256 << 10, None);
+    world.link.follow(ID, 1_000);
+    world.hear(FromLogger::Wake { id: ID });
+}
+
+#[test]
 fn a_new_logger_knows_who_follows() {
     let mut world = World::new(256 << 10, None);
     let output = world.pipe(Stream::Stdout);

@@ -223,6 +223,16 @@ impl Logger {
         if let Some(errno) = failed {
             self.try_again(id, errno);
         }
+        self.close_empty(id);
+    }
+
+    /// Those that were over before they were watched: an empty one never says anything.
+    fn close_empty(&mut self, id: u64) {
+        let over = self.pipes.iter().filter(|(_, pipe)| pipe.key.id == id && pipe.is_over);
+        let over: Vec<u64> = over.map(|(token, _)| *token).collect();
+        for token in over {
+            self.read_messages(token, now());
+        }
     }
 
     /// It is closed when it is found empty.
@@ -243,7 +253,7 @@ impl Logger {
                 self.drop_pipes(|known| *known == key);
                 self.tell(FromLogger::PipeClosed(key));
             }
-            Ok(Left::Nothing | Left::Perhaps) => {}
+            Ok(Left::Nothing | Left::Something) => {}
             Err(errno) => return self.trouble(key.id, errno),
         }
         self.wake(key.id);

@@ -22,7 +22,8 @@ const BYTES: u64 = (1 << 40) - 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Left {
     Nothing,
-    Perhaps,
+    /// The socket stays readable.
+    Something,
 }
 
 /// How much of a run's messages was entered, and perhaps not taken out.
@@ -67,16 +68,16 @@ pub(super) fn read(
     stamp: Stamp,
 ) -> Result<Left> {
     let mut entered = entered(container, key);
-    let mut left = Left::Perhaps;
     let mut messages = 0;
     let mut buffer = vec![0; MESSAGE_MAX];
-    while messages < MESSAGES_PER_WAKE {
-        let size = match peek::look(socket, &mut buffer) {
-            Ok(size) => size,
-            Err(Errno::EAGAIN) => {
-                left = Left::Nothing;
-                break;
-            }
+    let left = loop {
+        let has_time = messages < MESSAGES_PER_WAKE;
+        // Without room nothing is looked at, but whether there is more.
+        let room = if has_time { buffer.as_mut_slice() } else { &mut [] };
+        let size = match peek::look(socket, room) {
+            Ok(size) if has_time => size,
+            Ok(_) => break Left::Something,
+            Err(Errno::EAGAIN) => break Left::Nothing,
             Err(errno) => return Err(errno),
         };
         let message = buffer.get(..size.min(MESSAGE_MAX)).unwrap_or_default();
@@ -91,7 +92,7 @@ pub(super) fn read(
         }
         // A longer one goes on with the next look; in the midst of it nothing may be taken out.
         messages = if size > MESSAGE_MAX { messages } else { messages.saturating_add(1) };
-    }
+    };
     take_out(socket, entered)?;
     if entered > 0 {
         container.set_mark(whose(key))?;

@@ -4,9 +4,13 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use orlop::log::{FromLogger, Stream};
 
+use super::RingFile;
 use super::test_world::{SOON, World, key};
+use crate::linux::Errno;
 use crate::linux::forked::Forked;
 
 /// A process that sends numbered messages of changing size, each when there is room for it.
@@ -139,4 +143,51 @@ fn a_socket_of_messages_that_is_over_is_read_to_its_end_by_the_next_logger() {
     assert_eq!(world.read(), [(Stream::Syslog, b"<30>last words".to_vec())]);
     // An idle one does not wake, an empty message changes nothing.
     assert!(!world.link.has_pipes(super::test_world::ID, 1));
+}
+
+#[test]
+fn a_socket_that_is_over_is_closed_also_when_it_held_what_is_read_at_once() {
+    // Where a socket may hold so many: a network of this thread's own.
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+    std::fs::write("/proc/sys/net/unix/max_dgram_qlen", "100").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let mut world = World::new(256 << 10, None);
+    world.link.ping(1);
+    world.hear(FromLogger::Pong { token: 1 });
+    world.logger.as_ref().unwrap().stop();
+    world.messages(&path);
+    let socket = UnixDatagram::unbound().unwrap();
+    socket.connect(&path).unwrap();
+    for _ in 0..32 {
+        socket.send(b"<30>one").unwrap();
+    }
+    world.link.drain(key(Stream::Syslog));
+    world.logger.as_ref().unwrap().go_on();
+    world.hear(FromLogger::PipeClosed(key(Stream::Syslog)));
+    assert_eq!(world.read().iter().map(|(_, bytes)| bytes.len()).sum::<usize>(), 32 * 7);
+}
+
+#[test]
+fn a_socket_that_is_over_while_its_ring_cannot_be_written_is_closed_once_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::new(256 << 10, None);
+    world.link.add_ring(super::test_world::ID, unwritable(), None);
+    world.messages(&folder.path().join("log"));
+    let output = world.pipe(Stream::Stdout);
+    nix::unistd::write(&output, b"waits").unwrap();
+    let id = super::test_world::ID;
+    world.hear(FromLogger::Trouble { id, errno: Errno::EPERM as i32 });
+    world.link.drain(key(Stream::Syslog));
+    world.link.add_ring(id, RingFile::create(256 << 10).unwrap(), None);
+    world.hear(FromLogger::PipeClosed(key(Stream::Syslog)));
+}
+
+fn unwritable() -> RingFile {
+    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+    let file = memfd_create(c"sealed", flags).unwrap();
+    nix::unistd::ftruncate(&file, 256 << 10).unwrap();
+    let seals = SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_WRITE;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals)).unwrap();
+    RingFile::adopt(file).unwrap()
 }

@@ -27,9 +27,6 @@ const CONTAINER_FD: c_int = 4;
 /// capabilities(7): CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH.
 const POWER: u64 = 1 << 1 | 1 << 2;
 
-/// The kernel's overflow id, nobody's.
-const NOBODY: u32 = 65_534;
-
 /// Has a question asked, in `cgroup`, of the container whose main process is `main`; the process that asks.
 ///
 /// # Errors
@@ -134,7 +131,7 @@ fn enter_network() -> Result<()> {
     let container = container()?;
     namespace::join_those_of(container.as_fd(), namespace::NETWORK)?;
     drop(container);
-    process::become_user(NOBODY, NOBODY, &[])?;
+    process::become_user(process::NOBODY, process::NOBODY, &[])?;
     give_up(0)
 }
 

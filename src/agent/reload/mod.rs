@@ -188,6 +188,9 @@ impl Agent {
             self.events.push_back(Event::Resume);
         }
         let numbers = self.reloading.current.numbers();
+        for name in config.containers.keys().filter(|name| !self.config.containers.contains_key(*name)) {
+            self.rises.declared(name, now);
+        }
         self.slots = files::load_slots(&config);
         self.config = config.clone();
         self.logs.follow_config(&self.config, &self.slots, &mut self.ledger);

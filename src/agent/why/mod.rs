@@ -208,6 +208,8 @@ fn next_word(next: Next) -> control::NextStep {
         Next::Boot => control::NextStep::Boot,
         Next::Resume => control::NextStep::Resume,
         Next::Dependencies => control::NextStep::Dependencies,
+        Next::Conflict => control::NextStep::Conflict,
+        Next::Gates => control::NextStep::Gates,
         Next::Turn => control::NextStep::Turn,
         Next::Time => control::NextStep::Time,
         Next::Started => control::NextStep::Started,

@@ -15,7 +15,7 @@ pub(crate) struct Json {
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
-    /// The container
+    /// The container; what stands before an `@` is all of its instances
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) json: Json,
@@ -86,7 +86,7 @@ pub(crate) struct EventsArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ChangeArguments {
-    /// The containers
+    /// Containers; what stands before an `@` is all of its instances
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
     /// Return as soon as the machine has taken the request
@@ -105,7 +105,7 @@ pub(crate) struct ChangeArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct KillArguments {
-    /// The containers
+    /// Containers; what stands before an `@` is all of its instances
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
     /// A name (TERM, SIGTERM, RTMIN+3) or a number
@@ -203,7 +203,7 @@ pub(crate) struct AuditArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct NamesArguments {
-    /// The containers
+    /// Containers; what stands before an `@` is all of its instances
     #[arg(value_name = "NAME", required = true)]
     pub(crate) names: Vec<String>,
 }
@@ -222,7 +222,7 @@ pub(crate) struct StatsArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct UpdateArguments {
-    /// The container
+    /// The container; what stands before an `@` is all of its instances
     pub(crate) name: String,
     /// Limits as in the configuration: memory=128M, cpus=0.5, pids=64, …
     #[arg(value_name = "KEY=VALUE", required = true, value_parser = pair)]

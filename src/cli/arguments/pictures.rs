@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use orlop::control::When;
 
 use super::Json;
 
@@ -34,6 +35,9 @@ pub(crate) struct SimulateArguments {
     /// How much time passes, from the boot on
     #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = simulated)]
     pub(crate) time: Duration,
+    /// How late it is at boot, in UTC: 14:30 (of a Monday), 2026-11-21T22:46:01Z
+    #[arg(long = "at", value_name = "TIME", default_value = "00:00", value_parser = late)]
+    pub(crate) at_boot: Duration,
     /// When the machine is asked to power off
     #[arg(long, value_name = "TIME", value_parser = simulated)]
     pub(crate) shutdown: Option<Duration>,
@@ -68,6 +72,22 @@ pub(crate) struct BootArguments {
     pub(crate) svg: bool,
     #[command(flatten)]
     pub(crate) json: Json,
+}
+
+/// A Monday's midnight, in January: 2001-01-01, since 1970.
+const MONDAY: i64 = 978_307_200 * BILLION;
+const BILLION: i64 = 1_000_000_000;
+
+fn late(text: &str) -> Result<Duration, String> {
+    let nanos = match When::parse(text) {
+        Some(When::At(nanos)) => Some(nanos),
+        Some(When::TimeOfDay(nanos)) => Some(MONDAY.saturating_add(nanos)),
+        Some(When::Ago(_) | When::SinceBoot(_)) | None => None,
+    };
+    let nanos = nanos.and_then(|nanos| u64::try_from(nanos).ok());
+    nanos
+        .map(Duration::from_nanos)
+        .ok_or_else(|| "write 14:30[:05] (UTC), or 2026-11-21T22:46:01Z".to_owned())
 }
 
 /// The longest that can be simulated: a month.

@@ -21,12 +21,22 @@ fn asked(names: &[&str]) -> LogsArguments {
 
 #[track_caller]
 fn check_of(arguments: &LogsArguments, colours: Colours, entries: &[(&str, &[u8])], expected: &str) {
+    check_stream(arguments, colours, (Stream::Stderr, entries), expected);
+}
+
+#[track_caller]
+fn check_stream(
+    arguments: &LogsArguments,
+    colours: Colours,
+    (stream, entries): (Stream, &[(&str, &[u8])]),
+    expected: &str,
+) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut screen =
         Screen { out: &mut out, err: &mut err, colours, width: None, progress: Progress::Hidden };
-    let mut show = Show::new(arguments);
+    let mut show = Show::new(arguments, &arguments.names);
     for (name, bytes) in entries {
-        let entry = Entry::output(name, Stream::Stderr, 7, String::from("T"), bytes);
+        let entry = Entry::output(name, stream, 7, String::from("T"), bytes);
         show.entry(&mut screen, &entry).unwrap();
     }
     show.finish(&mut screen).unwrap();
@@ -106,24 +116,12 @@ fn only_lines_that_have_the_text_are_shown_whole_and_unchanged() {
 fn a_message_is_a_line_without_its_priority_and_json_has_it_whole() {
     #[track_caller]
     fn check(line: LogsArguments, expected: &str) {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut screen = Screen {
-            out: &mut out,
-            err: &mut err,
-            colours: Colours::Off,
-            width: None,
-            progress: Progress::Hidden,
-        };
-        let mut show = Show::new(&line);
-        for bytes in [&b"<30>app[7]: one"[..], b"<4>two\n", b"<x>three", b"<1234>four", b""] {
-            let entry = Entry::output("a", Stream::Syslog, 7, String::from("T"), bytes);
-            show.entry(&mut screen, &entry).unwrap();
-        }
-        show.finish(&mut screen).unwrap();
-        assert_eq!(String::from_utf8_lossy(&out), expected);
+        let messages = [&b"<30>app[7]: one"[..], b"<4>two\n", b"<x>three", b"<1234>four", b""];
+        let entries = messages.map(|bytes| ("a", bytes));
+        check_stream(&line, Colours::Off, (Stream::Syslog, &entries), expected);
     }
-    check(asked(&["a"]), "app[7]: one\ntwo\n<x>three\nfour\n\n");
-    check(asked(&["a", "b"]), "a | app[7]: one\na | two\na | <x>three\na | four\na | \n");
+    check(asked(&["a"]), "app[7]: one\ntwo\n<x>three\n<1234>four\n\n");
+    check(asked(&["a", "b"]), "a | app[7]: one\na | two\na | <x>three\na | <1234>four\na | \n");
     let json = LogsArguments { json: true, grep: Some("one".into()), ..asked(&["a"]) };
     let object =
         "\"stream\":\"syslog\",\"boot_us\":7,\"time\":\"T\",\"text\":\"<30>app[7]: one\",\"data\":null";
@@ -131,8 +129,25 @@ fn a_message_is_a_line_without_its_priority_and_json_has_it_whole() {
 }
 
 #[test]
+fn a_message_cannot_look_like_anothers_and_the_kernels_moves_no_cursor() {
+    let entries: [(&str, &[u8]); 2] =
+        [("a", b"<30>one\n@kernel | two"), ("@kernel", b"<6>\x1b[2Jx\n@orlop | y\xff\n")];
+    let kernel = "\u{fffd}[2Jx @orlop | y\u{fffd}\n";
+    let check = |names: &[&str], entries: &[(&str, &[u8])], expected: &str| {
+        check_stream(&asked(names), Colours::Off, (Stream::Syslog, entries), expected);
+    };
+    check(
+        &["a", "@kernel"],
+        &entries,
+        &format!("a       | one\na       | @kernel | two\n@kernel | {kernel}"),
+    );
+    check(&["@kernel"], &entries[1..], kernel);
+    check(&["a"], &entries[..1], "one\n@kernel | two\n");
+}
+
+#[test]
 fn what_was_lost_unseen_is_counted_in_messages() {
     let dropped = Dropped { reason: DropReason::Refused, bytes: 0, reads: 3 };
-    let expected = "3 messages of output of `@kernel` are gone: it came too fast, or memory was short";
+    let expected = "3 messages of `@kernel` are gone: it came too fast, or memory was short";
     assert_eq!(gap("@kernel", &dropped), expected);
 }

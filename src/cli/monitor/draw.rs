@@ -126,7 +126,8 @@ fn head(model: &Model, columns: usize, colours: Colours) -> String {
     let states = State::ALL.iter().map(|state| (count(*state), state.as_str()));
     let states: Vec<String> =
         states.filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    let cpu: f64 = rows.iter().filter_map(|row| row.cpu).sum();
+    // A sum of nothing is -0.
+    let cpu = rows.iter().filter_map(|row| row.cpu).fold(0.0, |sum, cpu| sum + cpu);
     let memory = rows.iter().filter_map(|row| row.figures.as_ref()?.memory_bytes).sum();
     let order = if model.is_reversed { ", reversed" } else { "" };
     let text = format!(

@@ -101,3 +101,9 @@ fn a_pipe_gets_the_table_once_and_whole() {
     assert!(lines[0].starts_with("NAME   STATE") && lines[0].contains("MEM IO"), "{}", lines[0]);
     assert!(!lines[0].contains("MINUTE") && lines[1].starts_with("db     running"), "{lines:#?}");
 }
+
+#[test]
+fn nothing_that_runs_uses_nothing() {
+    let mut model = Model::new(Sort::Cpu);
+    assert!(drawn(&mut model, 3, 80).starts_with("0 containers: ; 0.0% CPU, 0 B; by cpu"));
+}

@@ -17,7 +17,7 @@ use orlop::control::{ListReply, Logs, LogsReply, Reply, Request, StatsReply};
 use serde_json::Value;
 
 use super::arguments::TopArguments;
-use super::client::{Client, understand};
+use super::client::{self, Client, understand};
 use super::failure::Failure;
 use super::screen::Screen;
 use super::{figures, session};
@@ -34,9 +34,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Lines of a log to begin with.
 const LINES: u64 = 200;
 
-/// The other screen, without a cursor; and back to what was there.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+/// For a connection, once the terminal is ours: nobody is heard meanwhile.
+const CONNECT: Duration = Duration::from_millis(100);
+
+/// The other screen, without a cursor, and cut where a line is too wide for it, since letters may be wider than they
+/// were thought; and back to what was there.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// By name, for the command line.
 pub(crate) fn sort(text: &str) -> Result<String, String> {
@@ -46,23 +50,23 @@ pub(crate) fn sort(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn top(
-    connect: impl Fn() -> Result<Client, Failure>,
+    connect: impl Fn(Duration) -> Result<Client, Failure>,
     screen: &mut Screen<'_>,
     arguments: &TopArguments,
 ) -> Result<(), Failure> {
     if let Some(name) = &arguments.name {
-        return figures::top(&mut connect()?, screen, name, arguments.json.json);
+        return figures::top(&mut connect(client::PATIENCE)?, screen, name, arguments.json.json);
     }
     let sort = Sort::of_word(&arguments.sort).unwrap_or(Sort::Cpu);
     let input = std::io::stdin();
     let is_terminal = screen.width.is_some() && terminal::size(input.as_fd()).is_some();
     if arguments.json.json {
-        as_json(&mut connect()?, screen)
+        as_json(&mut connect(client::PATIENCE)?, screen)
     } else if is_terminal {
         let size = || session::size().map_or((24, 80), |(rows, columns)| (rows.into(), columns.into()));
         Live::new(connect, sort)?.run(screen, input.as_fd(), &size)
     } else {
-        once(&mut connect()?, screen, sort)
+        once(&mut connect(client::PATIENCE)?, screen, sort)
     }
 }
 
@@ -141,7 +145,7 @@ struct Live<C> {
     next: Instant,
 }
 
-impl<C: Fn() -> Result<Client, Failure>> Live<C> {
+impl<C: Fn(Duration) -> Result<Client, Failure>> Live<C> {
     fn new(connect: C, sort: Sort) -> Result<Self, Failure> {
         let wanted = [libc::SIGWINCH, libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
         let signals = signal::block_and_read(&wanted).map_err(failed)?;
@@ -164,7 +168,7 @@ impl<C: Fn() -> Result<Client, Failure>> Live<C> {
         size: &dyn Fn() -> (usize, usize),
     ) -> Result<(), Failure> {
         // A machine that cannot be reached at all is an error on the usual screen.
-        self.questions = Some(Link::open((self.connect)()?, Request::List)?);
+        self.questions = Some(Link::open((self.connect)(client::PATIENCE)?, Request::List)?);
         let colours = screen.colours;
         let mut full = Full::enter(screen, input)?;
         loop {
@@ -212,10 +216,12 @@ impl<C: Fn() -> Result<Client, Failure>> Live<C> {
     fn look(&mut self) {
         self.next = Instant::now() + PAUSE;
         let outcome = match &mut self.questions {
-            None => (self.connect)().and_then(|client| Link::open(client, Request::List)).map(|link| {
-                self.questions = Some(link);
-                self.asked = Instant::now();
-            }),
+            None => {
+                (self.connect)(CONNECT).and_then(|client| Link::open(client, Request::List)).map(|link| {
+                    self.questions = Some(link);
+                    self.asked = Instant::now();
+                })
+            }
             Some(link) if link.is_idle() => {
                 self.asked = Instant::now();
                 link.ask(Request::List).and_then(|()| link.ask(Request::Stats { names: Vec::new() }))
@@ -270,7 +276,7 @@ impl<C: Fn() -> Result<Client, Failure>> Live<C> {
         self.log = None;
         let Some(name) = self.model.log_of().map(str::to_owned) else { return };
         let logs = Logs { names: vec![name.clone()], lines: Some(LINES), follow: true, ..Logs::default() };
-        match (self.connect)().and_then(|client| Link::open(client, Request::Logs(logs))) {
+        match (self.connect)(CONNECT).and_then(|client| Link::open(client, Request::Logs(logs))) {
             Ok(link) => {
                 self.log = Some(link);
                 self.model.pane = Some(pane::Pane::new(name));

@@ -72,7 +72,7 @@ fn a_person_looks_at_all_at_one_log_and_leaves() {
         progress: Progress::Hidden,
     };
     let opened = std::cell::Cell::new(0);
-    let connect = || {
+    let connect = |_| {
         opened.set(opened.get() + 1);
         Client::connect(if opened.get() == 1 { &questions.path } else { &logs.path })
     };
@@ -95,7 +95,7 @@ fn a_machine_that_goes_away_is_told_of_and_can_be_left() {
         width: Some(80),
         progress: Progress::Hidden,
     };
-    let connect = || Client::connect(&machine.path);
+    let connect = |_| Client::connect(&machine.path);
     Live::new(connect, Sort::Cpu).unwrap().run(&mut screen, terminal.as_fd(), &|| (10, 80)).unwrap();
     assert!(person.shown.ends_with(LEAVE));
 }
@@ -115,4 +115,33 @@ web   running  yes           2  3m 12s  50.0%  5.0 MiB      -   5242          - 
     let outcome = crate::cli::testing::run_alone("top --sort size");
     assert_eq!(outcome.code, 2);
     assert!(outcome.err.contains("write one of: name, state, cpu"), "{}", outcome.err);
+}
+
+#[test]
+fn a_machine_that_takes_no_connection_does_not_hold_up_the_keys() {
+    let machine = Machine::new(vec![list()]);
+    let (keyboard, terminal) = terminal();
+    let mut person = Person { keyboard, shown: String::new(), plan: vec![("no place", b"q")] };
+    let mut err = Vec::new();
+    let mut screen = Screen {
+        out: &mut person,
+        err: &mut err,
+        colours: Colours::Off,
+        width: Some(80),
+        progress: Progress::Hidden,
+    };
+    let times = std::cell::RefCell::new(Vec::new());
+    let connect = |time| {
+        times.borrow_mut().push(time);
+        let is_first = times.borrow().len() == 1;
+        if is_first { Client::connect(&machine.path) } else { Err(Failure::Disconnected("no place".into())) }
+    };
+    Live::new(connect, Sort::Cpu).unwrap().run(&mut screen, terminal.as_fd(), &|| (10, 80)).unwrap();
+    // Before the terminal is ours a person can interrupt it.
+    let (first, others) =
+        times.borrow().split_first().map(|(first, others)| (*first, others.to_vec())).unwrap();
+    assert!(
+        first == client::PATIENCE && !others.is_empty() && others.iter().all(|time| *time == CONNECT),
+        "{others:?}"
+    );
 }

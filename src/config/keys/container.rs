@@ -10,8 +10,10 @@ use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node};
 use super::super::value::{path, signal};
 use super::kinds::{self, size_from, time_from};
-use super::{depends, devices, health, host, limits, mounts, process, restart, rules, schedule, security};
-use alloc::collections::BTreeMap;
+use super::{
+    depends, devices, gates, health, host, limits, mounts, process, restart, rules, schedule, security,
+};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -131,7 +133,7 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
             "hostname",
             Shape::Text(&kinds::HOSTNAME),
             "hostname = \"db\"",
-            "The host name that the program sees. Without it: the container's name.",
+            "The host name that the program sees. Without it: the container's name, with `-` for `@`.",
             |node, container: &mut Container| {
                 container.hostname = node.text().map_or_else(String::new, ToString::to_string);
             },
@@ -154,13 +156,25 @@ pub(crate) static CONTAINER: Keys<Container> = Keys {
         )
         .default("\"none\""),
         Key::new(
+            "replicas",
+            Shape::Integer { min: 0, max: kinds::MOST_REPLICAS },
+            "replicas = 4",
+            "How many of it there are: `web@1` to `web@4`, made of this table, in which `%i` is each one's number. \
+             Also in a template.",
+            // Who is read here has been made of it already.
+            |_, _| {},
+        ),
+        Key::new(
             "depends_on",
             depends::DEPENDS_ON,
             "depends_on = [\"db\"]",
             "Containers that start first and stop last: a list, which waits until each is ready, \
-             `{ db = \"healthy\" }`, or `{ db = { condition = \"healthy\", restart = true } }`.",
+             `{ db = \"healthy\" }`, or `{ db = { condition = \"healthy\", restart = true } }`. The name of what has \
+             instances is all of them.",
             depends::take,
         ),
+        gates::GATES,
+        gates::CONFLICTS,
         health::TYPE,
         schedule::SCHEDULE,
         schedule::EVERY,
@@ -317,9 +331,11 @@ impl Container {
             volumes: Vec::new(),
             tmpfs: Vec::new(),
             read_only: false,
-            hostname: name.to_string(),
+            hostname: name.replace('@', "-"),
             network_mode: NetworkMode::None,
             depends_on: BTreeMap::new(),
+            gates: BTreeSet::new(),
+            conflicts: BTreeSet::new(),
             kind: Kind::Service,
             timetable: None,
             run_timeout: None,

@@ -59,8 +59,8 @@ static DEPENDENCY: Keys<Dependency> = Keys {
 
 /// A list of names, or a table with a condition for each.
 pub(crate) const DEPENDS_ON: Shape = Shape::Any(&[
-    Shape::List(&Shape::Text(&kinds::NAME)),
-    Shape::Map { name: &kinds::NAME, value: &Shape::Any(&[CONDITION, Shape::Table(&DEPENDENCY)]) },
+    Shape::List(&Shape::Text(&kinds::OTHER)),
+    Shape::Map { name: &kinds::OTHER, value: &Shape::Any(&[CONDITION, Shape::Table(&DEPENDENCY)]) },
 ]);
 
 const PLAIN: Dependency = Dependency { condition: Condition::Started, restart: false, required: true };

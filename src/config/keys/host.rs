@@ -159,8 +159,21 @@ static CONTROL: Keys<Admission> = Keys {
         refused("mode", "the socket's mode follows from group and read_only"),
         refused("ports", "write control_ports = false in [host]"),
     ],
-    rules: &[],
+    rules: &[nobody],
 };
+
+/// Whoever has no number that the machine knows has this one for it, in every user namespace: it is no one's.
+const NOBODY: u32 = 65_534;
+
+fn nobody(control: &Map, problems: &mut Vec<Problem>) {
+    let is_nobody = |node: &Node| node.number() == Some(NOBODY);
+    for key in ["group", "read_only"] {
+        if control.get(key).is_some_and(|node| is_nobody(node) || node.each().iter().any(is_nobody)) {
+            let mistake = Mistake::new("65534 stands for everybody who has no number on the machine");
+            problems.push(Problem::error(key, mistake.help("choose another number")));
+        }
+    }
+}
 
 static DNS: Keys<Dns> = Keys {
     what: "[host.dns]",

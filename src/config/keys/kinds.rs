@@ -4,7 +4,7 @@ use super::super::diagnostic::Mistake;
 use super::super::shape::{Shape, Text};
 use super::super::tree::Node;
 use super::super::value::{
-    address, capability, cpuset, device, environment, forward, mount, name, path, rlimit,
+    address, capability, cpuset, device, environment, forward, gate, mount, name, path, rlimit,
 };
 use super::super::value::{signal, size, time, user, words};
 use alloc::format;
@@ -12,12 +12,17 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
+/// As many as containers.
+pub(crate) const MOST_REPLICAS: i64 = super::super::MAX_CONTAINERS as i64;
+
 const fn text(what: &'static str, pattern: &'static str, check: fn(&str) -> Result<(), Mistake>) -> Text {
     Text { what, pattern, check }
 }
 
 pub(crate) static ANY: Text = text("a string", "", |_| Ok(()));
 pub(crate) static NAME: Text = text("a name", name::THING, name::thing);
+pub(crate) static CONTAINER: Text = text("a container's name", name::CONTAINER, name::container);
+pub(crate) static OTHER: Text = text("a container's name", name::OTHER, name::other);
 pub(crate) static HOSTNAME: Text = text("a host name", name::HOSTNAME, name::hostname);
 pub(crate) static DOMAIN: Text = text("a domain name", "", name::domain);
 pub(crate) static MODULE: Text = text("a kernel module's name", "^[A-Za-z0-9_-]+$", name::module);
@@ -77,6 +82,7 @@ pub(crate) static DEVICE_TARGET: Text =
     text("a path below /dev", "^/dev/.", |text| device::target(text).map(drop));
 pub(crate) static DEVICE_ACCESS: Text =
     text("letters of \"rwm\"", "^[rwm]{1,3}$", |text| device::access(text).map(drop));
+pub(crate) static GATE: Text = text("a gate", gate::PATTERN, |text| gate::gate(text).map(drop));
 pub(crate) static RLIMIT: Text = text("a resource limit's name", rlimit::PATTERN, rlimit::check);
 pub(crate) static CPUSET: Text = text("a list of CPUs like \"0-1,4\"", cpuset::PATTERN, cpuset::check);
 pub(crate) static DEVICE: Text = text("a device like \"/dev/vda\"", "^/dev/.", |text| {

@@ -3,6 +3,7 @@
 mod container;
 mod depends;
 mod devices;
+mod gates;
 mod health;
 mod host;
 mod kinds;
@@ -34,7 +35,7 @@ pub(crate) static ROOT: Keys<Config> = Keys {
         ),
         Key::new(
             "container",
-            Shape::Map { name: &kinds::NAME, value: &Shape::Table(&container::CONTAINER) },
+            Shape::Map { name: &kinds::CONTAINER, value: &Shape::Table(&container::CONTAINER) },
             "[container.db]",
             "What runs: one table a container.",
             take_containers,
@@ -53,7 +54,7 @@ pub(crate) static ROOT: Keys<Config> = Keys {
 
 fn take_containers(node: &Node, config: &mut Config) {
     for (name, entry) in node.map().into_iter().flat_map(|map| &map.entries) {
-        let Some(map) = entry.node.map() else { continue };
+        let Some(map) = entry.node.map().filter(|map| !map.template) else { continue };
         let mut container = Container::named(name);
         container::CONTAINER.fill(map, &mut container);
         config.containers.insert(name.to_string(), container);

@@ -1,6 +1,7 @@
 //! Dependencies: on containers that exist, and not in a circle.
 
 use super::super::diagnostic::{Mistake, Severity};
+use super::super::family::family;
 use super::super::life::{Condition, Dependency, Kind, Restart, Test};
 use super::super::model::{Config, Container};
 use super::super::nearest::nearest;
@@ -33,7 +34,8 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &Config) {
             }
             let mistake =
                 Mistake::new(format!("`{name}` depends on `{on}`, and there is no container of this name"));
-            let help = match nearest(on, known.iter().copied().filter(|known| known != name)) {
+            let others = || known.iter().copied().filter(|known| known != name);
+            let help = match nearest(on, others().chain(others().filter_map(family))) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("declare [container.{on}], or leave it out"),
             };

@@ -1,5 +1,6 @@
 //! What must hold between tables: names that are used and names that exist.
 
+mod conflicts;
 mod cycle;
 mod depends;
 mod mounts;
@@ -8,11 +9,12 @@ mod totals;
 
 use super::model::Config;
 use super::report::Report;
-use super::tree::{Map, Node, Path, Place};
+use super::tree::{Entry, Map, Node, Path, Place};
 
 /// `tree` is what `config` was taken from. What is wrong in the host's part is taken out of `config`.
 pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
     depends::check(report, tree, config);
+    conflicts::check(report, tree, config);
     mounts::check(report, tree, config);
     network::check(report, tree, config);
     totals::check(report, tree, config);
@@ -23,8 +25,12 @@ fn place(tree: &Map, path: &Path<'_>) -> Place {
     Node::locate(tree, path).map_or(Place { file: 0, start: 0, end: 0 }, |node| node.at)
 }
 
-/// The names of a table of tables, right or wrong.
+/// The names of a table of tables, right or wrong; no templates.
 fn names<'t>(tree: &'t Map, table: &str) -> impl Iterator<Item = &'t str> {
     let map = tree.get(table).and_then(Node::map);
-    map.into_iter().flat_map(|map| map.entries.keys().map(|name| name.as_str()))
+    let real = |entry: &Entry| !entry.node.map().is_some_and(|map| map.template);
+    map.into_iter()
+        .flat_map(|map| map.entries.iter())
+        .filter(move |(_, entry)| real(entry))
+        .map(|(name, _)| name.as_str())
 }

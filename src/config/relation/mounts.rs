@@ -7,6 +7,7 @@ use super::super::report::Report;
 use super::super::tree::{Map, Node, Path, Step, Value};
 use super::super::value::mount;
 use super::{names, place};
+use alloc::collections::BTreeMap;
 use alloc::format;
 
 pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
@@ -31,6 +32,30 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
                     .help(help)
             };
             report.error(place(tree, &path), &path, mistake);
+        }
+    }
+    one_place_for_all(report, tree, config);
+}
+
+/// One table says for all instances what they mount: that they write to one place may not be what was meant.
+fn one_place_for_all(report: &mut Report<'_>, tree: &Map, config: &Config) {
+    let mut first: BTreeMap<(&str, &VolumeSource), &str> = BTreeMap::new();
+    for (name, container) in &config.containers {
+        let Some(family) = super::super::family(name) else { continue };
+        for (index, mount) in container.volumes.iter().enumerate() {
+            if mount.read_only || mount.source == VolumeSource::Anonymous {
+                continue;
+            }
+            let taken = *first.entry((family, &mount.source)).or_insert(name);
+            if taken == name {
+                continue;
+            }
+            let (VolumeSource::Named(what) | VolumeSource::Bind(what)) = &mount.source else { continue };
+            let list = Path::keys(&["container", name, "volumes"]);
+            let path = list.and(Step::Item(index));
+            let mistake = Mistake::new(format!("`{taken}` and `{name}` both write to `{what}`"));
+            let help = format!("`{what}-%i` is another one for each; `:ro` is for what they only read");
+            report.warning(place(tree, &path), &path, mistake.help(help));
         }
     }
 }

@@ -52,7 +52,11 @@ const DAY: u64 = 86_400;
 /// A leap day on a certain weekday comes at least once in 40 years.
 const MOST_DAYS: u64 = 40 * 366;
 
-pub(crate) fn parse(text: &str) -> Result<Cron, Mistake> {
+/// Five fields, or a word for them like `@daily`.
+///
+/// # Errors
+/// What is wrong with it, and what can be written.
+pub fn parse(text: &str) -> Result<Cron, Mistake> {
     let written = SHORT.into_iter().find(|(short, _)| *short == text).map_or(text, |(_, long)| long);
     let words: Vec<&str> = written.split_whitespace().collect();
     let [minute, hour, day, month, weekday] = words.as_slice() else {

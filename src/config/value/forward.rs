@@ -4,6 +4,7 @@ use super::super::diagnostic::Mistake;
 use super::super::model::{Forward, Transport};
 use super::address;
 use alloc::format;
+use core::fmt;
 use core::net::SocketAddr;
 
 /// Names are not looked up: a machine's first words must not wait for a name server.
@@ -31,8 +32,21 @@ pub(crate) fn destination(text: &str) -> Result<Forward, Mistake> {
     Ok(Forward { transport, to })
 }
 
+/// As it is written.
+impl fmt::Display for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        };
+        write!(f, "{scheme}://{}", self.to)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
@@ -40,6 +54,7 @@ mod tests {
         let forward = |transport, to: &str| Forward { transport, to: to.parse().unwrap() };
         assert_eq!(destination("udp://192.0.2.1:514"), Ok(forward(Transport::Udp, "192.0.2.1:514")));
         let v6 = forward(Transport::Tcp, "[2001:db8::1]:601");
+        assert_eq!(v6.to_string(), "tcp://[2001:db8::1]:601");
         assert_eq!(destination("tcp://[2001:db8::1]:601"), Ok(v6));
         for text in [
             "192.0.2.1:514",

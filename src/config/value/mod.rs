@@ -9,6 +9,7 @@ pub(crate) mod end;
 pub(crate) mod environment;
 pub(crate) mod fits;
 pub(crate) mod forward;
+pub(crate) mod gate;
 pub(crate) mod image;
 pub(crate) mod mount;
 pub(crate) mod name;

@@ -14,6 +14,8 @@ const MAX_INTERFACE: usize = 15;
 
 /// As JSON Schema has them.
 pub(crate) const THING: &str = "^[a-z0-9][a-z0-9_.-]{0,62}$";
+pub(crate) const CONTAINER: &str = "^[a-z0-9][a-z0-9_.-]{0,62}(@([a-z0-9][a-z0-9_.-]{0,60})?)?$";
+pub(crate) const OTHER: &str = "^[a-z0-9][a-z0-9_.-]{0,62}(@[a-z0-9][a-z0-9_.-]{0,60})?$";
 pub(crate) const HOSTNAME: &str = "^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$";
 pub(crate) const SYSCTL: &str = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$";
 
@@ -31,6 +33,33 @@ pub(crate) fn thing(name: &str) -> Result<(), Mistake> {
         return Err(mistake.help(format!("write `{lower}`: {rule}")));
     }
     Err(mistake.help(rule))
+}
+
+/// What a table of containers is called: a container, an instance (`worker@a`), or a template (`worker@`).
+pub(crate) fn container(name: &str) -> Result<(), Mistake> {
+    let Some((family, instance)) = name.split_once('@') else { return thing(name) };
+    thing(family)?;
+    if !instance.is_empty() {
+        thing(instance)?;
+    }
+    if name.len() > MAX_LABEL {
+        let mistake = Mistake::new(format!("`{name}` is too long for a name"));
+        return Err(
+            mistake.help(format!("at most {MAX_LABEL} characters, the `@` and what follows included"))
+        );
+    }
+    Ok(())
+}
+
+/// A container, or all instances of a template.
+pub(crate) fn other(name: &str) -> Result<(), Mistake> {
+    if let Some(family) = name.strip_suffix('@').filter(|family| thing(family).is_ok()) {
+        let mistake = Mistake::new(format!("`{name}` is a template, and runs nothing"));
+        return Err(
+            mistake.help(format!("write `{family}` for all that is made of it, or name one: `{family}@a`"))
+        );
+    }
+    container(name)
 }
 
 pub(crate) fn hostname(name: &str) -> Result<(), Mistake> {
@@ -135,6 +164,13 @@ mod tests {
     fn knows_each_kind_of_name() {
         let long = "a".repeat(64);
         check(thing, &["db", "web-1", "a.b_c", "0"], &["", "Db", "-a", ".a", "a b", "a/b", "é", &long]);
+        let instances = ["db", "web@1", "worker@eth0.7", "worker@"];
+        check(
+            container,
+            &instances,
+            &["@", "@a", "w@@", "w@a@b", "w@A", "w@-", "w@.", "W@a", &format!("w@{}", &long[..62])],
+        );
+        check(other, &["db", "web@1"], &["worker@", "@", "w@A"]);
         check(hostname, &["gateway-7", "a.example.org", "A1"], &["", "-a", "a-", "a..b", "a_b", &long]);
         check(domain, &["example.org", "lan", "example.org."], &["", ".", "a b", "a..b"]);
         check(module, &["virtio_net", "snd-hda"], &["", "a.ko", "a/b", "a b=1"]);

@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use super::{Act, Ask, History, NAMES, UnitPlan};
 use crate::config::{
-    Condition, Dependency, Exhausted, HealthCheck, OnFailure, Probe, Readiness, Restart, RestartPolicy, Test,
+    Condition, Dependency, EndPattern, Exhausted, HealthCheck, Kind, Missed, OnFailure, Overlap, Probe,
+    Readiness, Restart, RestartPolicy, RestartRule, Sentence, Test, Timetable, When, cron,
 };
 use crate::simulation::disk::Saves;
 use crate::simulation::lot::Lot;
@@ -29,25 +30,63 @@ impl History {
     pub fn draw(seed: u64) -> Self {
         // Seeds come in a row: one step apart their numbers would be the same, one place further.
         let mut lot = Lot::new(Lot::new(seed).number());
+        let begin = if lot.once_in(4) { s(700) } else { s(1) };
+        let at_boot = clock(&mut lot);
         let units = (0..=lot.place(NAMES.len())).map(|_| unit(&mut lot)).collect();
         let acts = (0..lot.place(MOST_ACTS)).map(|_| act(&mut lot)).collect();
         let last = if lot.below(5) < 3 { shutdown(&mut lot) } else { Act::Pass(s(0)) };
-        Self { seed: lot.number(), units, acts, last }
+        Self { seed: lot.number(), begin, at_boot, units, acts, last }
     }
 }
 
 fn unit(lot: &mut Lot) -> UnitPlan {
+    let timetable = if lot.once_in(5) { timetable(lot) } else { None };
+    let oneshot = timetable.is_some() || lot.once_in(8);
     UnitPlan {
         depends_on: if lot.once_in(2) { 0 } else { u8::try_from(lot.below(256)).unwrap_or(0) },
         edge: edge(lot),
+        conflicts: if lot.once_in(4) { u8::try_from(lot.below(256)).unwrap_or(0) } else { 0 },
+        gate: lot.once_in(6).then(|| lot.one_of(s(0), &[s(2), s(30), NEVER])),
         ready: lot.one_of(Readiness::Started, &[Readiness::Started, Readiness::Notify, Readiness::Healthy]),
         check: lot.once_in(3).then(|| check(lot)),
         watchdog: lot.once_in(8).then_some(s(15)),
+        kind: if oneshot { Kind::Oneshot } else { Kind::Service },
+        timetable,
+        run_timeout: lot.once_in(8).then(|| lot.one_of(s(1), &[s(30)])),
         restart: lot.one_of(Restart::No, &[Restart::Always, Restart::OnFailure, Restart::UnlessStopped]),
+        rules: if lot.once_in(5) { (0..=lot.place(2)).map(|_| rule(lot)).collect() } else { Vec::new() },
         policy: policy(lot),
         grace: lot.one_of(s(0), &[s(1), s(20)]),
         plays: (0..=lot.place(MOST_PLAYS)).map(|_| play(lot)).collect(),
     }
+}
+
+/// A time of day at boot, at most a minute before one that somebody may wait for; or what a clock says that was never
+/// set.
+fn clock(lot: &mut Lot) -> Duration {
+    const DAY: Duration = s(1_795_305_600);
+    let late = lot.time(s(0), s(600));
+    if lot.once_in(8) { late } else { DAY.saturating_add(late) }
+}
+
+fn timetable(lot: &mut Lot) -> Option<Timetable> {
+    let when = match lot.below(4) {
+        0 => When::Clock(cron("* * * * *").ok()?),
+        1 => When::Clock(cron("*/5 * * * *").ok()?),
+        2 => When::Every(s(60)),
+        _ => When::Every(s(7)),
+    };
+    let (missed, overlap) =
+        (lot.one_of(Missed::Skip, &[Missed::Run]), lot.one_of(Overlap::Skip, &[Overlap::Queue]));
+    Some(Timetable { when, jitter: lot.one_of(s(0), &[s(0), s(20)]), missed, overlap })
+}
+
+fn rule(lot: &mut Lot) -> RestartRule {
+    let others =
+        [EndPattern::Signal(15), EndPattern::Oom, EndPattern::Probe, EndPattern::Watchdog, EndPattern::Start];
+    let on = lot.one_of(EndPattern::Codes(0, 1), &others);
+    let then = lot.one_of(Sentence::Restart, &[Sentence::Success, Sentence::Fail, Sentence::Reboot]);
+    RestartRule { on: Vec::from([on]), then }
 }
 
 /// As a configuration may have it: who follows another one down needs it, and needs it up.
@@ -99,7 +138,7 @@ fn policy(lot: &mut Lot) -> RestartPolicy {
         max_attempts: lot.one_of(None, &[None, None, None, Some(1), Some(2), Some(3), Some(4)]),
         window: lot.one_of(None, &[Some(s(5)), Some(s(60))]),
         healthy_after: lot.one_of(s(2), &[s(60)]),
-        then: lot.one_of(Exhausted::Hold, &[Exhausted::Fail]),
+        then: lot.one_of(Exhausted::Hold, &[Exhausted::Fail, Exhausted::Reboot]),
     }
 }
 
@@ -140,7 +179,7 @@ fn delivery(lot: &mut Lot) -> Delivery {
 fn act(lot: &mut Lot) -> Act {
     let unit = |lot: &mut Lot| lot.place(NAMES.len());
     let gone = |lot: &mut Lot| lot.one_of(ms(0), &[ms(0), ms(3), ms(200), s(8)]);
-    match lot.below(28) {
+    match lot.below(29) {
         0..=4 => Act::Pass(lot.one_of(ms(0), &[ms(1), ms(5), ms(60), s(1), s(4), s(25)])),
         5..=8 => Act::Pass(lot.time(s(0), s(30))),
         9..=16 => Act::Ask(ask(lot), unit(lot)),
@@ -150,6 +189,7 @@ fn act(lot: &mut Lot) -> Act {
         23 => Act::Resume,
         24 => Act::SlowDisk(lot.one_of(ms(0), &[ms(0), ms(2), ms(300), s(3)])),
         25..=26 => Act::Disk(lot.one_of(Saves::Work, &[Saves::Work, Saves::InPlace, Saves::Lost])),
+        27 => Act::Clock { at_boot: clock(lot) },
         _ => shutdown(lot),
     }
 }
@@ -200,9 +240,14 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
         found.push(unit(|it| it.plays.clear()));
         found.push(unit(|it| it.policy = RestartPolicy::default()));
         found.push(unit(|it| it.depends_on = 0));
+        found.push(unit(|it| it.conflicts = 0));
+        found.push(unit(|it| it.gate = None));
         found.push(unit(|it| it.check = None));
         found.push(unit(|it| it.ready = Readiness::Started));
         found.push(unit(|it| it.watchdog = None));
+        found.push(unit(|it| (it.kind, it.timetable) = (Kind::Service, None)));
+        found.push(unit(|it| it.run_timeout = None));
+        found.push(unit(|it| it.rules.clear()));
         found.push(unit(|it| it.edge.restart = false));
         found.push(unit(|it| it.restart = Restart::No));
         found.push(unit(|it| it.plays.iter_mut().for_each(plainer)));
@@ -244,7 +289,12 @@ fn shorter(act: &mut Act) {
         Act::Pass(time) if *time < ms(1) => *time = ms(0),
         Act::Pass(time) => *time /= 2,
         Act::AskAndDie(_, _, _, gone) | Act::Crash(gone, _) => *gone = ms(0),
-        Act::Ask(..) | Act::Stale { .. } | Act::Resume | Act::Shutdown(..) | Act::Disk(_) => {}
+        Act::Ask(..)
+        | Act::Stale { .. }
+        | Act::Resume
+        | Act::Shutdown(..)
+        | Act::Disk(_)
+        | Act::Clock { .. } => {}
         Act::SlowDisk(time) => *time = (*time).min(ms(2)),
     }
 }

@@ -19,21 +19,24 @@ use super::lot::Lot;
 use super::machine::{Machine, Safe};
 use super::play::{Play, failure};
 use super::promise::{Breach, Promise};
-use crate::config::{Config, Container, Dependency, HealthCheck, Readiness, Restart, RestartPolicy};
+use crate::config::{
+    Config, Container, Dependency, Gate, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule,
+    Timetable,
+};
 use crate::supervisor::{Event, Exit, Fault, Notice, Outcome, Probed};
 
 use shrink::shrink;
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-/// When it begins: nothing starts at the very first moment of a machine.
-const BEGIN: Duration = Duration::from_secs(1);
-
 /// Long enough for the longest chain of grace periods, and for a few of the longest pauses.
 const QUIET: Duration = Duration::from_secs(150);
 
 /// Of those that say themselves when they are ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time of the shutdown that follows when a container asks for a reboot.
+const REBOOT: Duration = Duration::from_secs(30);
 
 /// A core that is told so often within one act does not come to rest.
 const MOST_TURNS: u32 = 10_000;
@@ -42,6 +45,9 @@ const MOST_TURNS: u32 = 10_000;
 pub struct History {
     /// Of what happens at one moment, and of the core.
     seed: u64,
+    /// When it begins: nothing starts at the very first moment of a machine. And the time of day at boot.
+    begin: Duration,
+    at_boot: Duration,
     units: Vec<UnitPlan>,
     acts: Vec<Act>,
     last: Act,
@@ -52,10 +58,18 @@ struct UnitPlan {
     /// One bit for each earlier container, and how it depends on all of them.
     depends_on: u8,
     edge: Dependency,
+    /// One bit for each earlier container; nothing that is depended on.
+    conflicts: u8,
+    /// When its gate opens.
+    gate: Option<Duration>,
     ready: Readiness,
     check: Option<HealthCheck>,
     watchdog: Option<Duration>,
+    kind: Kind,
+    timetable: Option<Timetable>,
+    run_timeout: Option<Duration>,
     restart: Restart,
+    rules: Vec<RestartRule>,
     policy: RestartPolicy,
     grace: Duration,
     plays: Vec<Play>,
@@ -78,6 +92,10 @@ enum Act {
     Shutdown(Duration, usize),
     Disk(Saves),
     SlowDisk(Duration),
+    /// The clock is set.
+    Clock {
+        at_boot: Duration,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -115,6 +133,7 @@ impl History {
     /// What happens, and the first promise that is broken by it.
     pub fn live<C: Core>(&self, blank: &Container) -> Result<(), Breach> {
         let mut machine = self.machine::<C>(blank);
+        machine.tell_and_do(Event::Clock { at_boot: self.at_boot }, usize::MAX);
         machine.tell(Event::Booted);
         kept(&machine)?;
         for act in &self.acts {
@@ -130,11 +149,13 @@ impl History {
     }
 
     fn machine<C: Core>(&self, blank: &Container) -> Machine<C> {
-        let mut machine = Machine::new(BEGIN, self.config(blank), self.seed);
+        let mut machine = Machine::new(self.begin, self.config(blank), self.seed);
+        machine.reboots_in = Some(REBOOT);
         machine.lot = Some(Lot::new(self.seed));
         machine.watch();
         for (unit, name) in self.units.iter().zip(NAMES) {
             machine.plays.insert(name.to_string(), unit.plays.clone());
+            machine.gates.extend(unit.gate.map(|opens| (gate(name), opens)));
         }
         machine
     }
@@ -150,11 +171,20 @@ impl History {
             container.ready_timeout = READY_TIMEOUT;
             container.healthcheck = unit.check.clone().unwrap_or_default();
             container.watchdog = unit.watchdog;
+            (container.kind, container.timetable) = (unit.kind, unit.timetable);
+            container.run_timeout = unit.run_timeout;
+            container.restart_rules = unit.rules.clone();
             for (bit, dependency) in NAMES.iter().enumerate().take(config.containers.len()) {
                 if unit.depends_on & (1 << bit) != 0 {
                     container.depends_on.insert(dependency.to_string(), unit.edge);
                 }
             }
+            for (bit, other) in NAMES.iter().enumerate().take(config.containers.len()) {
+                if unit.conflicts & (1 << bit) != 0 && unit.depends_on == 0 {
+                    container.conflicts.insert(other.to_string());
+                }
+            }
+            container.gates.extend(unit.gate.map(|_| gate(name)));
             config.containers.insert(name.to_string(), container);
         }
         config
@@ -187,9 +217,14 @@ impl History {
             }
             Act::Disk(saves) => machine.disk.saves = saves,
             Act::SlowDisk(time) => machine.disk.slow = time,
+            Act::Clock { at_boot } => drop(machine.tell(Event::Clock { at_boot })),
         }
         kept(machine)
     }
+}
+
+fn gate(name: &str) -> Gate {
+    Gate::Path(format!("/run/{name}"))
 }
 
 fn kept<C: Core>(machine: &Machine<C>) -> Result<(), Breach> {
@@ -273,7 +308,9 @@ impl fmt::Display for History {
             let above: Vec<&str> = above.map(|(_, name)| *name).take_while(|it| *it < name).collect();
             writeln!(f, "{name}: depends_on {above:?}, restart {:?}, grace {:?}", unit.restart, unit.grace)?;
             writeln!(f, "    {:?} {:?} {:?} {:?}", unit.edge, unit.ready, unit.check, unit.watchdog)?;
-            writeln!(f, "    {:?}", unit.policy)?;
+            writeln!(f, "    conflicts {:b}, gate {:?}", unit.conflicts, unit.gate)?;
+            writeln!(f, "    {:?} {:?} {:?}", unit.kind, unit.timetable, unit.run_timeout)?;
+            writeln!(f, "    {:?} {:?}", unit.policy, unit.rules)?;
             for play in &unit.plays {
                 writeln!(f, "    {play:?}")?;
             }
@@ -281,6 +318,6 @@ impl fmt::Display for History {
         for act in self.acts.iter().chain([&self.last]) {
             writeln!(f, "{act:?}")?;
         }
-        write!(f, "(lot {})", self.seed)
+        write!(f, "(lot {}, from {:?} on, {:?} at boot)", self.seed, self.begin, self.at_boot)
     }
 }

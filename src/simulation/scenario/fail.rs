@@ -23,7 +23,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::config::{Config, nearest, signal, time};
+use crate::config::{Config, family, nearest, signal, time};
 use crate::supervisor::Exit;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,8 @@ fn known(name: &str, config: &Config) -> Result<(), (String, String)> {
         return Err((why, "`orlop check` says why".to_string()));
     }
     let names = || config.containers.keys().map(String::as_str);
-    let help = match nearest(name, names()) {
+    let instance = names().find(|known| family(known) == Some(name));
+    let help = match instance.or_else(|| nearest(name, names())) {
         Some(near) => format!("did you mean `{near}`?"),
         None if config.containers.is_empty() => "the configuration declares none".to_string(),
         None => format!("there are {}", list(&names().collect::<Vec<_>>())),

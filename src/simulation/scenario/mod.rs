@@ -16,7 +16,7 @@ use super::machine::{Entry, Machine};
 use super::play::{NEVER, Play};
 use super::promise::Breach;
 use crate::config::{Condition, Config, Container, Dependency, Kind, Readiness};
-use crate::supervisor::{Cause, Effect, Event, Exit, Fault, Note, Notice, StateKind, Status};
+use crate::supervisor::{Cause, Change, Effect, Event, Exit, Fault, Note, Notice, StateKind, Status};
 
 pub use fail::{BadFail, Fail, What, When};
 
@@ -35,8 +35,9 @@ pub struct Scenario<'a> {
     pub config: &'a Config,
     pub fails: &'a [Fail],
     pub seed: u64,
-    /// From the boot on.
+    /// From the boot on, and how late it is then, since 1970.
     pub time: Duration,
+    pub at_boot: Duration,
     /// When the machine is asked to power off.
     pub shutdown: Option<Duration>,
 }
@@ -46,7 +47,7 @@ pub struct Scenario<'a> {
 pub struct Run {
     pub news: Vec<News>,
     pub fates: Vec<Fate>,
-    /// Earlier than asked for, if there was too much to tell.
+    /// Earlier than asked for, if there was too much to tell, or the machine has ended.
     pub end: Duration,
     pub cut: bool,
     /// Orlop itself did what it must not.
@@ -94,13 +95,22 @@ pub struct Fate {
     pub came_up: Option<Duration>,
 }
 
+impl Fate {
+    /// It runs at times, and the first is still to come.
+    pub fn is_for_later(&self) -> bool {
+        let waits = self.status.state == StateKind::Waiting && self.status.next_start.is_some();
+        waits && self.came_up.is_none()
+    }
+}
+
 /// Plays it from the boot on.
 pub fn simulate(scenario: &Scenario<'_>) -> Run {
     let mut machine: Machine = Machine::new(Duration::ZERO, scenario.config.clone(), scenario.seed);
     machine.lot = Some(Lot::new(scenario.seed));
     machine.plays = plays(scenario);
     machine.watch();
-    let mut tale = Tale { machine, news: Vec::new(), end: scenario.time };
+    let mut tale = Tale { machine, news: Vec::new(), end: scenario.time, is_ending: false };
+    tale.machine.tell_and_do(Event::Clock { at_boot: scenario.at_boot }, usize::MAX);
     tale.machine.tell(Event::Booted);
     let mut blows: Vec<(Duration, &Fail)> =
         scenario.fails.iter().filter_map(|fail| Some((fail.at()?, fail))).collect();
@@ -122,14 +132,20 @@ pub fn simulate(scenario: &Scenario<'_>) -> Run {
 struct Tale {
     machine: Machine,
     news: Vec<News>,
+    /// Nothing is played after it.
     end: Duration,
+    /// A shutdown was asked for: as on a machine another one changes nothing.
+    is_ending: bool,
 }
 
 impl Tale {
     fn pass(&mut self, until: Duration) {
         self.note();
         let until = until.min(self.end);
-        while self.news.len() < MOST_NEWS && self.machine.breach().is_none() && self.machine.step(until) {
+        while self.news.len() < MOST_NEWS && self.machine.breach().is_none() {
+            if !self.machine.step(until.min(self.end)) {
+                break;
+            }
             self.note();
         }
     }
@@ -158,6 +174,9 @@ impl Tale {
     }
 
     fn end_machine(&mut self, at: Duration, by: Option<String>) {
+        if core::mem::replace(&mut self.is_ending, true) {
+            return;
+        }
         let deadline = at.saturating_add(self.machine.config.host.poweroff_timeout);
         self.news.push(News { at, what: Happening::ShutdownAsked { by, deadline } });
         self.machine.tell(Event::Shutdown { deadline });
@@ -170,7 +189,7 @@ impl Tale {
         for (at, entry) in core::mem::take(&mut self.machine.log) {
             let what = match entry {
                 // A cause that is told more exactly later changes nothing for who watches.
-                Entry::Asked(Effect::Changed { name, from, to, cause }) if from != to => {
+                Entry::Asked(Effect::Changed(Change { name, from, to, cause, .. })) if from != to => {
                     Happening::Changed { name, from, to, cause }
                 }
                 Entry::Asked(Effect::Noted { name, note }) => {
@@ -185,7 +204,10 @@ impl Tale {
                     reboot = reboot.or(Some((at, name)));
                     continue;
                 }
-                Entry::Asked(Effect::ShutdownDone) => Happening::ShutdownDone,
+                Entry::Asked(Effect::ShutdownDone) => {
+                    self.end = self.end.min(at);
+                    Happening::ShutdownDone
+                }
                 Entry::Asked(_) | Entry::Told(..) | Entry::Crashed => continue,
             };
             self.news.push(News { at, what });
@@ -196,7 +218,7 @@ impl Tale {
     }
 
     fn run(self) -> Run {
-        let Self { machine, news, end } = self;
+        let Self { machine, news, end, .. } = self;
         let mut came_up: BTreeMap<&str, Duration> = BTreeMap::new();
         for told in &news {
             if let Happening::Changed { name, to: StateKind::Running, .. } = &told.what {
@@ -224,12 +246,13 @@ fn plays(scenario: &Scenario<'_>) -> BTreeMap<String, Vec<Play>> {
         dependents.any(|container| container.depends_on.get(name).is_some_and(waits))
     };
     for (name, container) in &scenario.config.containers {
-        let usual = Play { start: lot.time(START.0, START.1), ..usual(container, completes(name)) };
+        let start = lot.time(START.0, START.1);
+        let usual = Play { start, ..usual(container, completes(name)) };
         let (mut first, mut others) = (usual.clone(), usual);
         for fail in scenario.fails.iter().filter(|fail| fail.name == *name) {
-            fail.spoil(&mut first);
+            fail.spoil(&mut first, start);
             if fail.when != When::Boot {
-                fail.spoil(&mut others);
+                fail.spoil(&mut others, start);
             }
         }
         plays.insert(name.to_string(), Vec::from([first, others]));
@@ -249,13 +272,23 @@ fn usual(container: &Container, completes: bool) -> Play {
 }
 
 impl Fail {
-    fn spoil(&self, play: &mut Play) {
+    /// Of what contradicts what was said before, this counts: one that cannot be started does not end, and one that
+    /// ends was started. `start`: how long that takes if nothing is said of it.
+    fn spoil(&self, play: &mut Play, start: Duration) {
         let after = match self.when {
             When::Boot | When::Start => Duration::ZERO,
             When::Run(time) => time,
             When::Stop => return self.spoil_stop(play),
             When::At(_) => return,
         };
+        // A slow start may fail as well.
+        if !matches!(self.what, What::Slow(_)) {
+            play.fails = None;
+        }
+        play.unusable = false;
+        if play.start == NEVER {
+            play.start = start;
+        }
         match self.what {
             What::Exit(_) | What::Signal(_) | What::Oom => {
                 let exit = self.what.exit();
@@ -273,11 +306,12 @@ impl Fail {
     }
 
     fn spoil_stop(&self, play: &mut Play) {
-        match self.what {
-            What::Hang => play.obeys = None,
-            What::Slow(time) => play.obeys = Some(time),
-            What::Unkillable => (play.obeys, play.dies) = (None, None),
-            What::Exit(_) | What::Signal(_) | What::Oom | What::Fail | What::Image | What::Unready => {}
-        }
+        let usual = Play::default();
+        (play.obeys, play.dies) = match self.what {
+            What::Hang => (None, usual.dies),
+            What::Slow(time) => (Some(time), usual.dies),
+            What::Unkillable => (None, None),
+            What::Exit(_) | What::Signal(_) | What::Oom | What::Fail | What::Image | What::Unready => return,
+        };
     }
 }

@@ -50,11 +50,16 @@ fn a_failure_is_read_or_the_error_says_what_can_be_written() {
     bad("web=unready@30s", "`unready` cannot happen at `30s`; it can at boot, start");
 }
 
+/// A minute in which nothing goes wrong.
+fn scenario(config: &Config) -> Scenario<'_> {
+    Scenario { config, fails: &[], seed: 1, time: s(60), at_boot: Duration::ZERO, shutdown: None }
+}
+
 /// At the end: each container's state, how often it was started again, and why it is so.
 fn fates(fails: &[&str], shutdown: Option<Duration>) -> Vec<String> {
     let config = shop();
     let fails: Vec<Fail> = fails.iter().map(|text| Fail::parse(text, &config).unwrap()).collect();
-    let run = simulate(&Scenario { config: &config, fails: &fails, seed: 1, time: s(60), shutdown });
+    let run = simulate(&Scenario { fails: &fails, shutdown, ..scenario(&config) });
     assert_eq!(run.breach, None);
     let fate = |fate: &Fate| {
         let status = &fate.status;
@@ -98,8 +103,7 @@ fn what_is_declared_of_health_and_readiness_is_played() {
     );
     let check = |fails: &[&str], expected: [&str; 4]| {
         let fails: Vec<Fail> = fails.iter().map(|text| Fail::parse(text, &config).unwrap()).collect();
-        let run =
-            simulate(&Scenario { config: &config, fails: &fails, seed: 1, time: s(100), shutdown: None });
+        let run = simulate(&Scenario { fails: &fails, time: s(100), ..scenario(&config) });
         assert_eq!(run.breach, None);
         let fate =
             |it: &Fate| format!("{} {} {}", it.status.name, it.status.state.word(), it.status.restarts);
@@ -128,7 +132,7 @@ fn a_shutdown_shows_who_does_not_stop() {
 fn a_blow_at_what_does_not_run_is_told() {
     let config = shop();
     let fails = [Fail::parse("db=exit:0@5s", &config).unwrap(), Fail::parse("db=oom@6s", &config).unwrap()];
-    let run = simulate(&Scenario { config: &config, fails: &fails, seed: 1, time: s(60), shutdown: None });
+    let run = simulate(&Scenario { fails: &fails, ..scenario(&config) });
     let missed = News { at: s(6), what: Happening::Missed { name: "db".into(), fail: "db=oom@6s".into() } };
     assert!(run.news.contains(&missed), "{:#?}", run.news);
 }
@@ -140,7 +144,77 @@ fn a_loop_that_nobody_would_read_is_cut_off() {
     (policy.delay, policy.max_delay) = (ms(0), ms(0));
     let fails = [Fail::parse("cache=exit:1@start", &config).unwrap()];
     let time = s(31 * 86_400);
-    let run = simulate(&Scenario { config: &config, fails: &fails, seed: 1, time, shutdown: None });
+    let run = simulate(&Scenario { fails: &fails, time, ..scenario(&config) });
     assert!(run.cut && run.end < time);
     assert!((MOST_NEWS..MOST_NEWS + 10).contains(&run.news.len()));
+}
+
+#[test]
+fn every_example_keeps_its_promises_for_a_day() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config/examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let config = read(&[Source { path: path.display().to_string(), text }]).config;
+        let scenario = Scenario { time: s(86_400), ..scenario(&config) };
+        assert_eq!(simulate(&scenario).breach, None, "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen > 5, "{seen}");
+}
+
+#[test]
+fn a_machine_ends_once_and_nothing_is_played_after_it() {
+    let config =
+        declared("[container.a]\nrestart = 'always'\nrestart_rules = [{ on = 3, then = 'reboot' }]\n");
+    let fails = ["a=exit:3@650s", "a=exit:3@800s"].map(|text| Fail::parse(text, &config).unwrap());
+    let run = |shutdown, fails: &[Fail]| {
+        let run = simulate(&Scenario { fails, time: s(900), shutdown, ..scenario(&config) });
+        assert_eq!(run.breach, None);
+        let ends = run.news.iter().filter_map(|news| match &news.what {
+            Happening::ShutdownAsked { by, .. } => Some((news.at.as_secs(), by.clone())),
+            _ => None,
+        });
+        assert_eq!(
+            run.news.last().map(|news| (&news.what, news.at)),
+            Some((&Happening::ShutdownDone, run.end))
+        );
+        (ends.collect::<Vec<_>>(), run.end.as_secs())
+    };
+    let for_a = |at| vec![(at, Some("a".to_string()))];
+    assert_eq!(run(Some(s(700)), &fails), (for_a(650), 650));
+    assert_eq!(run(None, &fails[1..]), (for_a(800), 800));
+    assert_eq!(run(Some(s(10)), &fails), (vec![(10, None)], 10));
+}
+
+#[test]
+fn of_failures_that_contradict_each_other_the_last_counts() {
+    let check = |fails: &[&str], expected: &str| {
+        let all = fates(fails, None);
+        let found = all.iter().find(|fate| fate.starts_with("db")).unwrap();
+        assert!(found.contains(expected), "{fails:?}: {found}");
+    };
+    check(&["db=fail@start", "db=exit:3@start"], "code 3");
+    check(&["db=exit:3@start", "db=fail@start"], "exec");
+    check(&["db=image@start", "db=exit:3@start"], "code 3");
+    check(&["db=hang@start", "db=exit:3@start"], "code 3");
+    check(&["db=fail@start", "db=hang@start"], "longer than 30 s");
+    check(&["db=hang@start", "db=slow:1s@start", "db=exit:3@run:1s"], "code 3");
+    check(&["db=fail@start", "db=slow:1s@start"], "exec");
+}
+
+#[test]
+fn times_of_a_clock_are_those_from_the_boot_on() {
+    let config = declared("[container.job]\nschedule = '30 2 * * *'\n");
+    let check = |at_boot, expected: Option<u64>| {
+        let run = simulate(&Scenario { time: s(3600), at_boot, ..scenario(&config) });
+        assert_eq!(run.fates[0].came_up.map(|at| at.as_secs()), expected);
+    };
+    check(s(0), None);
+    check(s(2 * 3600), Some(1800));
+    check(s(1_795_305_600 + 2 * 3600 + 25 * 60), Some(300));
 }

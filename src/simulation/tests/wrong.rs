@@ -1,9 +1,9 @@
 //! Every promise can be broken: for each there is a core that does so, and histories find it out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::*;
-use crate::config::Restart;
+use crate::config::{Gate, Restart};
 
 /// What is wrong with a core: what it hears, asks for and is built of is not what it should be.
 trait Flaw {
@@ -75,6 +75,14 @@ impl<F: Flaw> Core for Wrong<F> {
     fn status(&self, name: &str) -> Option<Status> {
         self.core.status(name)
     }
+
+    fn awaited_gates(&self) -> BTreeSet<Gate> {
+        self.core.awaited_gates()
+    }
+
+    fn gate_waits(&self) -> u64 {
+        self.core.gate_waits()
+    }
 }
 
 /// More than any of these takes.
@@ -144,6 +152,49 @@ flaws! {
     a_core_that_wakes_for_nothing: Awaited {
         fn wakes(due: Option<Duration>) -> Option<Duration> {
             due.map(|_| Duration::ZERO)
+        }
+    }
+
+    a_core_that_knows_no_times_to_run_at: EndsAreJudged {
+        fn declares(container: &mut Container) {
+            container.timetable = None;
+        }
+    }
+
+    a_core_that_runs_before_the_time: NothingUnasked {
+        fn hears(core: &Supervisor, event: Event) -> Vec<Event> {
+            let waits = |name: &str| matches!(core.state(name), Some(State::Waiting { on: Wait::Time(_), .. }));
+            match event {
+                Event::Tick if waits("a") => vec![Event::Start { name: "a".into() }, event],
+                event => vec![event],
+            }
+        }
+    }
+
+    a_core_that_lets_run_for_too_long: Awaited {
+        fn declares(container: &mut Container) {
+            container.run_timeout = None;
+        }
+    }
+
+    a_core_that_lets_run_for_too_short_a_time: NothingUnasked {
+        fn declares(container: &mut Container) {
+            container.run_timeout = container.run_timeout.map(|time| time / 2);
+        }
+    }
+
+    a_core_that_knows_no_oneshots: DependenciesFirst {
+        fn declares(container: &mut Container) {
+            container.kind = crate::config::Kind::Service;
+        }
+    }
+
+    a_core_that_reboots_unasked: NothingUnasked {
+        fn asks(effect: Effect) -> Vec<Effect> {
+            match effect {
+                Effect::Clean { ref name, .. } => vec![Effect::Reboot { name: name.clone() }, effect],
+                effect => vec![effect],
+            }
         }
     }
 
@@ -230,6 +281,18 @@ flaws! {
     a_core_that_calls_ready_what_only_runs: ReadyIsTrue {
         fn declares(container: &mut Container) {
             container.ready = crate::config::Readiness::Started;
+        }
+    }
+
+    a_core_that_takes_every_gate_for_open: GatesFirst {
+        fn declares(container: &mut Container) {
+            container.gates.clear();
+        }
+    }
+
+    a_core_that_knows_no_conflict: NeverTogether {
+        fn declares(container: &mut Container) {
+            container.conflicts.clear();
         }
     }
 

@@ -34,6 +34,7 @@ impl Watch {
             (Outcome::Ignored(why), Event::Start { name } | Event::Restart { name }) => {
                 let up = self.shadows.get(name).is_some_and(|it| it.there && it.end.is_none());
                 self.must(up, Promise::StartsAreKept, view.now, || format!("{name}: {why}"));
+                self.opponents_stopped(name);
             }
             (Outcome::Ignored(_) | Outcome::Refused(_), _) => {}
         }
@@ -63,11 +64,12 @@ impl Watch {
                 let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
                 self.adopted(record, *found, ready);
             }
-            Event::Start { name } | Event::Restart { name } => self.of(name, |shadow| {
-                shadow.word = shadow.there.then_some(Word::Again);
-                (shadow.unusable, shadow.start_owed) = (false, true);
-                shadow.wanted = Wanted::Up;
-            }),
+            Event::Start { name } | Event::Restart { name } => self.started(name),
+            Event::Gates { open } => {
+                for shadow in self.shadows.values_mut() {
+                    shadow.open |= shadow.gates.iter().all(|gate| open.contains(gate));
+                }
+            }
             Event::Stop { name } => self.stopped(name),
             Event::ImageInvalid { name, .. } | Event::Quarantine { name, .. } => self.of(name, |shadow| {
                 shadow.unusable = true;
@@ -79,6 +81,7 @@ impl Watch {
             Event::Started { name, .. } => {
                 let shutting_down = self.shutdown.is_some();
                 self.of(name, |shadow| {
+                    shadow.runs_since = Some(view.now);
                     // Otherwise it is being killed already.
                     let welcome = shadow.word.is_none() && shadow.end.is_none();
                     shadow.up = welcome && shadow.certain && !shutting_down;
@@ -112,8 +115,9 @@ impl Watch {
             | Event::Kill { .. }
             // What follows from one has its own histories, beside the core.
             | Event::Reload(_)
-            | Event::Clock { .. }
             | Event::Tick => {}
+            // Times are found anew.
+            Event::Clock { .. } => self.shadows.values_mut().for_each(|shadow| shadow.due = None),
         }
     }
 
@@ -123,9 +127,29 @@ impl Watch {
         else {
             return;
         };
-        if view.core.status(name).is_some_and(|status| status.ready) {
-            self.of(name, |shadow| shadow.ran = true);
+        let ready = view.core.status(name).is_some_and(|status| status.ready);
+        // In the same moment its time may have run out: it was ready nevertheless.
+        let ran = view.core.record(name).is_some_and(|record| record.ran);
+        self.of(name, |shadow| shadow.ran |= ready || ran && shadow.has_shown_itself());
+    }
+
+    /// A person wants `name` up: what is in conflict with it is not wanted.
+    fn opponents_stopped(&mut self, name: &str) {
+        let opponents = self.shadows.get(name).map(|shadow| shadow.conflicts.clone()).unwrap_or_default();
+        for other in opponents {
+            if self.shadows.get(&other).is_some_and(|shadow| shadow.wanted == Wanted::Up) {
+                self.stopped(&other);
+            }
         }
+    }
+
+    fn started(&mut self, name: &str) {
+        self.of(name, |shadow| {
+            shadow.word = shadow.there.then_some(Word::Again);
+            (shadow.unusable, shadow.start_owed) = (false, true);
+            shadow.wanted = Wanted::Up;
+        });
+        self.opponents_stopped(name);
     }
 
     fn stopped(&mut self, name: &str) {
@@ -160,12 +184,12 @@ impl Watch {
                 self.must(over, Promise::OneGeneration, view.now, || format!("{name} is emptied alive"));
             }
             Effect::Probe { name, generation, .. } => self.check_address(view.now, name, *generation),
+            Effect::Reboot { name } => self.check_reboot(view, name),
             Effect::Save { .. }
             | Effect::Forget { .. }
-            | Effect::Over { .. }
-            | Effect::Changed { .. }
+            | Effect::Changed(_)
             | Effect::Noted { .. }
-            | Effect::Reboot { .. } => {}
+            | Effect::Over { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());
@@ -179,17 +203,22 @@ impl Watch {
     fn check_start<C: Core>(&mut self, view: &View<'_, C>, name: &str, generation: u64) {
         let Some(shadow) = self.shadows.get(name) else { return };
         let asked = self.shutdown.is_none() && (!self.safe || shadow.start_owed) && !shadow.unusable;
+        let asked = asked && !shadow.is_early(view.now);
         let later = generation > shadow.generation;
         let alone = !shadow.there && !view.live.contains_key(name);
         let mut edges = shadow.depends_on.iter();
         let unmet = edges.find(|(on, edge)| !is_met(view, &self.shadows, on, edge));
         let said = format!("{name}, generation {generation}, {unmet:?}: {shadow:?}");
         let met = unmet.is_none();
+        let is_there = |other: &String| self.shadows.get(other).is_some_and(|it| it.there);
+        let (open, apart) = (shadow.open, !shadow.conflicts.iter().any(is_there));
         let said = |of: Promise| (of, said.clone());
         for (kept, (promise, text)) in [
             (asked, said(Promise::NothingUnasked)),
             (later && alone, said(Promise::OneGeneration)),
             (met, said(Promise::DependenciesFirst)),
+            (open, said(Promise::GatesFirst)),
+            (apart, said(Promise::NeverTogether)),
         ] {
             self.must(kept, promise, view.now, || text);
         }
@@ -198,8 +227,18 @@ impl Watch {
             (shadow.there, shadow.certain, shadow.signalled) = (true, true, false);
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
+            shadow.open = shadow.gates.is_empty();
+            (shadow.runs_since, shadow.due) = (None, None);
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
         });
+    }
+
+    /// Somebody declares it, and it is not the answer to a machine that has just come up.
+    fn check_reboot<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
+        const SHORTEST_UPTIME: Duration = Duration::from_secs(600);
+        let declared = self.shadows.get(name).is_some_and(|it| it.reboots && it.wanted == Wanted::Up);
+        let may = declared && !self.safe && self.shutdown.is_none() && view.now >= SHORTEST_UPTIME;
+        self.must(may, Promise::NothingUnasked, view.now, || format!("a reboot for {name}"));
     }
 
     fn check_address(&mut self, now: Duration, name: &str, generation: u64) {
@@ -219,7 +258,7 @@ impl Watch {
         let is_up = |name: &str| view.kind(name) == Some(StateKind::Running);
         let lost = shadow.depends_on.iter().any(|(on, edge)| edge.restart && edge.required && !is_up(on));
         let late = kill && !shadow.up && view.now.saturating_sub(shadow.started_at) >= START_DEADLINE;
-        let may = late || shadow.may_be_stopped(lost);
+        let may = late || shadow.may_be_stopped(view.now, lost);
         self.must(may, Promise::NothingUnasked, view.now, || format!("{name} is stopped"));
         self.of(name, |shadow| {
             shadow.own = true;
@@ -263,6 +302,7 @@ impl Watch {
         shadow.completed &= !failed;
         let policy = &shadow.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
+        let scheduled = shadow.scheduled;
         let allowed: &[StateKind] = match (word, end, shadow.restart) {
             _ if shadow.unusable => &[Invalid],
             _ if self.shutdown.is_some() => &[Exited, Failed],
@@ -270,6 +310,11 @@ impl Watch {
             (Some(Word::Again), ..) => &[Waiting, Starting],
             (None, None, _) => return,
             _ if unclear => return,
+            // The next time may have come already.
+            (None, Some(Ending::Clean), _) | (None, Some(Ending::Failure), Restart::No) if scheduled => {
+                &[Waiting, Starting]
+            }
+            (None, Some(Ending::Failure), _) if scheduled => &[Backoff, Waiting, Starting],
             (None, Some(Ending::Clean), Restart::No | Restart::OnFailure) => &[Exited],
             (None, Some(Ending::Failure), Restart::No) => &[Failed],
             (None, Some(Ending::Failure), _) if may_fail => &[Backoff, Waiting, Starting, Failed],
@@ -300,6 +345,8 @@ impl Watch {
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
             // Only one whose record says so was ever made.
             (shadow.end, shadow.generation) = (None, 0);
+            shadow.open = shadow.gates.is_empty();
+            (shadow.runs_since, shadow.due) = (None, None);
         }
     }
 

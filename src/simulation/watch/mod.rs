@@ -5,6 +5,7 @@
 //! core's own words are looked at only where people would look: in its status. After every turn each state
 //! has to be one that somebody will end.
 
+mod edges;
 mod follow;
 mod shadow;
 
@@ -19,6 +20,7 @@ use super::promise::{Breach, Promise};
 use crate::config::{Config, Dependency};
 use crate::supervisor::{Phase, State, StateKind, Status, Wait, Wanted};
 
+use edges::Edges;
 use shadow::Shadow;
 
 /// What there is to see.
@@ -67,8 +69,8 @@ impl<C: Core> View<'_, C> {
 
 impl Watch {
     pub(super) fn new(config: &Config) -> Self {
-        let containers = config.containers.iter();
-        let shadows = containers.map(|(name, it)| (name.clone(), Shadow::new(config, name, it)));
+        let (containers, edges) = (config.containers.iter(), Edges::new(config));
+        let shadows = containers.map(|(name, it)| (name.clone(), Shadow::new(it, &edges, name)));
         Self { shadows: shadows.collect(), booted: false, safe: false, shutdown: None, breach: None }
     }
 
@@ -90,9 +92,11 @@ impl Watch {
             if let (Some(state), Some(status)) = (view.core.state(name), view.core.status(name)) {
                 self.check_awaited(view, &shadows, state, &status);
                 self.check_words(view, shadow, &status);
+                self.check_run(view, shadow, state);
             }
         }
         self.shadows = shadows;
+        self.note_times(view);
         self.check_shutdown(view);
         let due = view.core.poll_timeout();
         let ahead = due.is_none_or(|due| due > view.now);
@@ -121,6 +125,11 @@ impl Watch {
             State::Waiting { on: Wait::Dependencies, .. } => {
                 !waits_for.is_empty() && !waits_for.iter().any(meets)
             }
+            State::Waiting { on: Wait::Conflict, .. } => {
+                !waits_for.is_empty()
+                    && waits_for.iter().all(|name| !view.kind(name).is_none_or(StateKind::is_down))
+            }
+            State::Waiting { on: Wait::Gates, .. } => shadows.get(name).is_some_and(Shadow::is_gated),
             State::Waiting { on: Wait::Turn, .. } => {
                 due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
             }
@@ -166,6 +175,24 @@ impl Watch {
         }
     }
 
+    /// Nothing runs longer than it may, unless nothing is done about what runs.
+    fn check_run<C: Core>(&mut self, view: &View<'_, C>, shadow: &Shadow, state: State) {
+        let State::Running { up, .. } = state else { return };
+        let acts = shadow.certain && !self.safe && !up.paused;
+        let kept = !acts || !shadow.has_run_out(view.now);
+        self.must(kept, Promise::Awaited, view.now, || format!("it runs for too long: {state:?} {shadow:?}"));
+    }
+
+    /// What the core has told of the times that are waited for.
+    fn note_times<C: Core>(&mut self, view: &View<'_, C>) {
+        for (name, shadow) in &mut self.shadows {
+            shadow.due = match view.core.state(name) {
+                Some(State::Waiting { on: Wait::Time(due), .. }) => Some(due),
+                _ => None,
+            };
+        }
+    }
+
     fn check_shutdown<C: Core>(&mut self, view: &View<'_, C>) {
         let Some(shutdown) = self.shutdown.filter(|it| !it.done) else { return };
         let down = |name: &String| view.kind(name).is_none_or(StateKind::is_down);
@@ -182,7 +209,8 @@ impl Watch {
         let shadows = core::mem::take(&mut self.shadows);
         for (name, shadow) in &shadows {
             let Some(status) = view.core.status(name) else { continue };
-            let given_up = status.state == StateKind::Stuck || !status.waits_for.is_empty();
+            let given_up =
+                status.state == StateKind::Stuck || !status.waits_for.is_empty() || shadow.is_gated();
             // One on its way down has a time of its own, which was checked.
             let going = status.state == StateKind::Stopping;
             let stopped = status.wanted == Wanted::Up || status.state.is_down() || given_up || going;

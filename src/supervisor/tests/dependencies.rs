@@ -174,6 +174,27 @@ fn went_down_with(name: &str, world: &World) -> bool {
     world.news(name).contains(&"stopping -> waiting: waits for db, which has not started yet".into())
 }
 
+#[test]
+fn in_a_row_of_those_that_follow_the_last_goes_down_first() {
+    let text = "
+        [container.a]
+        run_timeout = '10s'
+        [container.b]
+        depends_on = { a = { condition = 'started', restart = true } }
+        [container.c]
+        depends_on = { b = { condition = 'started', restart = true } }
+    ";
+    let mut world = World::new(declared(text)).booted();
+    world.run_for(s(15));
+    let signals = world.asked().filter_map(|(at, effect)| match effect {
+        Effect::Signal { name, .. } => Some((at, name.as_str())),
+        _ => None,
+    });
+    let signals: Vec<(Duration, &str)> = signals.collect();
+    let [(third, "c"), (second, "b"), (first, "a")] = signals[..] else { panic!("{signals:?}") };
+    assert!(third < second && second < first, "each when the one before is gone: {signals:?}");
+}
+
 const FOLLOWS: &str = "
     [container.db]
     restart = 'always'

@@ -244,12 +244,15 @@ fn who_is_paused_is_not_asked_and_need_not_give_signs_of_life() {
     let alive = (1..50).map(|n| (s(8 * n), Notice::Alive)).collect();
     let mut world = World::new(declared(text)).play("a", &[Play { says: alive, ..Play::default() }]).booted();
     world.run_for(s(1));
+    assert!(!world.status("a").paused);
     world.tell(Event::Paused { name: "a".into(), paused: true });
+    assert!(world.status("a").paused);
     let asked = probes(&world, "a").len();
     world.later_is_lost_until(s(200));
     world.run_until(s(200));
     assert_eq!((probes(&world, "a").len(), world.status("a").state), (asked, StateKind::Running));
     world.tell(Event::Paused { name: "a".into(), paused: false });
+    assert!(!world.status("a").paused);
     world.run_for(s(60));
     assert!(probes(&world, "a").len() > asked + 8);
     assert_eq!(world.status("a").state, StateKind::Running);

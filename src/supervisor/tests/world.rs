@@ -104,7 +104,7 @@ impl World {
                 Effect::Reboot { name } => format!("reboot for {name}"),
                 Effect::Probe { name, .. } => format!("probe {name}"),
                 Effect::Forget { name } => format!("forget {name}"),
-                Effect::Save { .. } | Effect::Changed { .. } | Effect::Noted { .. } | Effect::Over { .. } => {
+                Effect::Save { .. } | Effect::Changed(_) | Effect::Noted { .. } | Effect::Over { .. } => {
                     return None;
                 }
             };
@@ -116,7 +116,7 @@ impl World {
     /// What people were told about `name`.
     pub(crate) fn news(&self, name: &str) -> Vec<String> {
         let news = self.asked().filter_map(|(_, effect)| match effect {
-            Effect::Changed { name: about, from, to, cause } if about == name => {
+            Effect::Changed(Change { name: about, from, to, cause, .. }) if about == name => {
                 let cause = cause.as_ref().map_or("", |cause| &cause.text);
                 Some(format!("{} -> {}: {cause}", from.word(), to.word()))
             }

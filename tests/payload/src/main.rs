@@ -49,6 +49,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   messages PATH COUNT PAUSE TEXT
                         numbered ones, each with a priority, to a socket of datagrams or a file, with
                         milliseconds between them
+  keep-clock            says to the kernel that the clock is kept right
   copy                  its input, until that ends
   terminal              its size, and the lines typed there, until `exit CODE`
   serve PORT            answers HTTP, with the status in /tmp/status if there is one
@@ -142,6 +143,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["try-host", paths @ ..] => attempt::everything(paths),
         ["write", bytes, pattern] => output::write(Some(number(bytes)?), pattern),
         ["write-forever", pattern @ ..] => output::write(None, &pattern.join(" ")),
+        ["keep-clock"] => process::keep_clock(),
         ["copy"] => talk::copy(),
         ["terminal"] => talk::terminal(),
         ["partial", text] => output::partial(text),

@@ -1,0 +1,220 @@
+//! A forwarder as a real process, the log that it sends, and a collector.
+
+use std::io::{BufReader, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use orlop::config::{Forward, Transport};
+use orlop::log::{FORWARD_FRAME_MAX, FromForwarder, Ring, Stamp, Stream, ToForwarder};
+
+use super::memory;
+use crate::agent::log::RingFile;
+use crate::linux::forked::Forked;
+use crate::linux::{fd, memfd, seqpacket, time};
+
+pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(super) const ID: u64 = 7;
+
+/// A log, a forwarder, and what outlives it.
+pub(super) struct World {
+    pub(super) control: OwnedFd,
+    pub(super) forwarder: Option<Forked>,
+    to: Forward,
+    others: Vec<Forward>,
+    pub(super) places: OwnedFd,
+    pub(super) file: RingFile,
+    ring: Ring,
+    clock: u64,
+    /// What it told beside questions.
+    told: Vec<FromForwarder>,
+}
+
+impl World {
+    pub(super) fn new(transport: Transport, to: SocketAddr) -> Self {
+        Self::with(transport, to, Vec::new(), 64 << 10)
+    }
+
+    pub(super) fn with(
+        transport: Transport,
+        to: SocketAddr,
+        others: Vec<Forward>,
+        memory_of_ring: u64,
+    ) -> Self {
+        let (file, ring) = ring(memory_of_ring);
+        let (control, _) = seqpacket::pair().unwrap();
+        let (to, places) = (Forward { transport, to }, memory().unwrap());
+        let told = Vec::new();
+        let mut world = Self { control, forwarder: None, to, others, places, file, ring, clock: 0, told };
+        world.start();
+        world
+    }
+
+    /// One more, after the one before is dead, as the supervisor would.
+    pub(super) fn start(&mut self) {
+        let (ours, theirs) = seqpacket::pair().unwrap();
+        self.control = ours;
+        self.forwarder = Some(Forked::run(|| {
+            fd::install(theirs.as_fd(), 3).unwrap();
+            super::run()
+        }));
+        let send = |packet: ToForwarder, fds: &[_]| {
+            seqpacket::send(self.control.as_fd(), &packet.encode(), fds).unwrap();
+        };
+        send(ToForwarder::Host("deck".into()), &[]);
+        send(ToForwarder::Places, &[self.places.as_fd()]);
+        for to in self.others.iter().chain([&self.to]) {
+            send(ToForwarder::To(*to), &[]);
+        }
+        let ring = memfd::read_only(self.file.as_fd()).unwrap();
+        send(ToForwarder::Ring { id: ID, name: "web".into() }, &[ring.as_fd()]);
+    }
+
+    pub(super) fn kill(&mut self) {
+        self.forwarder.take().unwrap().kill();
+    }
+
+    /// Another one in the place of its ring.
+    pub(super) fn another_ring(&mut self) {
+        (self.file, self.ring) = ring(64 << 10);
+    }
+
+    /// As if it had been read right after the boot.
+    pub(super) fn write(&mut self, stream: Stream, text: &str) {
+        self.clock += 1;
+        self.write_at(self.clock, stream, text);
+    }
+
+    pub(super) fn write_now(&mut self, stream: Stream, text: &str) {
+        let now = u64::try_from(time::since_boot().as_micros()).unwrap();
+        self.write_at(now, stream, text);
+    }
+
+    fn write_at(&mut self, boot_us: u64, stream: Stream, text: &str) {
+        let stamp = Stamp { boot_us, wall_ns: 1_763_764_400_000_000_000 };
+        self.ring.append(&self.file, stamp, stream, text.as_bytes(), 0).unwrap();
+    }
+
+    /// Waits until it has seen all, and tells it that there is more.
+    pub(super) fn wake(&mut self, after: impl FnOnce(&mut Self)) {
+        loop {
+            match self.hear() {
+                FromForwarder::Follow(follow) => {
+                    assert_eq!(follow.id, ID);
+                    if follow.after == self.ring.seq() {
+                        break;
+                    }
+                }
+                other => self.told.push(other),
+            }
+        }
+        after(self);
+        let wake = ToForwarder::Wake { id: ID }.encode();
+        seqpacket::send(self.control.as_fd(), &wake, &[]).unwrap();
+    }
+
+    /// The first thing that it told beside questions.
+    pub(super) fn tells(&mut self) -> FromForwarder {
+        while self.told.is_empty() {
+            let heard = self.hear();
+            self.told.extend((!matches!(heard, FromForwarder::Follow(_))).then_some(heard));
+        }
+        self.told.remove(0)
+    }
+
+    fn hear(&self) -> FromForwarder {
+        readable(self.control.as_fd());
+        let mut bytes = [0; FORWARD_FRAME_MAX];
+        let (size, _) = seqpacket::receive(self.control.as_fd(), &mut bytes).unwrap();
+        FromForwarder::decode(&bytes[..size]).unwrap()
+    }
+
+    /// Waits until it is known that so many bytes of the standard output have arrived.
+    pub(super) fn until_arrived(&self, bytes: u64) {
+        let begun = Instant::now();
+        let mut word = [0; 8];
+        while u64::from_le_bytes(word) < bytes {
+            assert!(begun.elapsed() < SOON, "{word:?}");
+            memfd::read_exact_at(self.places.as_fd(), 8 * 8, &mut word).unwrap();
+        }
+    }
+}
+
+fn ring(memory: u64) -> (RingFile, Ring) {
+    let file = RingFile::create(memory).unwrap();
+    let (ring, _) = Ring::recover(&file, file.layout()).unwrap();
+    (file, ring)
+}
+
+fn readable(fd: impl AsFd) {
+    let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
+    assert_eq!(poll(&mut fds, PollTimeout::try_from(SOON).unwrap()), Ok(1));
+}
+
+/// A collector's end of a stream.
+pub(super) struct Collector(BufReader<TcpStream>);
+
+impl Collector {
+    pub(super) fn accept(listener: &TcpListener) -> Self {
+        readable(listener);
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// The next message, by its length.
+    pub(super) fn message(&mut self) -> String {
+        let mut length = String::new();
+        loop {
+            let mut byte = [0];
+            self.0.read_exact(&mut byte).unwrap();
+            match byte[0] {
+                b' ' => break,
+                digit => length.push(char::from(digit)),
+            }
+        }
+        let mut message = vec![0; length.parse().unwrap()];
+        self.0.read_exact(&mut message).unwrap();
+        String::from_utf8(message).unwrap()
+    }
+
+    /// Its text alone.
+    pub(super) fn text(&mut self) -> String {
+        text(&self.message())
+    }
+
+    /// Texts up to that one.
+    pub(super) fn texts(&mut self, last: &str) -> Vec<String> {
+        let mut texts = vec![self.text()];
+        while texts.last().unwrap() != last {
+            texts.push(self.text());
+        }
+        texts
+    }
+}
+
+pub(super) fn text(message: &str) -> String {
+    message.split_once("] ").unwrap().1.to_owned()
+}
+
+pub(super) fn listener() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// A collector of datagrams.
+pub(super) fn datagrams() -> (UdpSocket, SocketAddr) {
+    let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
+    collector.set_read_timeout(Some(SOON)).unwrap();
+    let address = collector.local_addr().unwrap();
+    (collector, address)
+}
+
+/// Its next datagram.
+pub(super) fn message_of(collector: &UdpSocket) -> String {
+    let mut buffer = vec![0; 20_000];
+    let size = collector.recv(&mut buffer).unwrap();
+    String::from_utf8(buffer[..size].to_vec()).unwrap()
+}
