@@ -223,6 +223,7 @@ impl Agent {
         if from == to {
             return;
         }
+        self.watch_remains(&change, now);
         self.rises.changed(&change, now);
         self.history.keep(now, &happening(change));
     }

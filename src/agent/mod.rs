@@ -49,6 +49,7 @@ mod probes;
 mod records;
 pub mod relay;
 mod reload;
+mod remains;
 mod rises;
 mod saving;
 mod sent;

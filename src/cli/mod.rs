@@ -46,6 +46,8 @@ mod reload_test;
 mod simulate_test;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod why_test;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -165,6 +165,22 @@ fn end(end: &ExitRecord) -> String {
     format!("  {}, start {}:{ran} it {how}{used}", clock(&end.time), end.generation)
 }
 
+/// What a stuck container hangs on, for its cause: the first processes of all that are left.
+#[must_use]
+pub fn hang(remains: &[Remaining]) -> String {
+    const TOLD: usize = 3;
+    let one = |it: &Remaining| {
+        let place = it.waits_in.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
+        format!("process {} ({}, state {}){place}", it.pid, it.command, it.state)
+    };
+    let told: Vec<String> = remains.iter().take(TOLD).map(one).collect();
+    let more = match remains.len().saturating_sub(TOLD) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    format!("left are {}{more}", told.join(", "))
+}
+
 fn remaining(it: &Remaining) -> String {
     let place = it.waits_in.as_ref().map(|place| format!(" in {place}")).unwrap_or_default();
     let stack = if it.stack.is_empty() { String::new() } else { format!(": {}", it.stack.join(" < ")) };

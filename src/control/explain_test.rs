@@ -76,6 +76,23 @@ fn each_state_says_what_it_is_since_when_and_why() {
 }
 
 #[test]
+fn what_a_stuck_container_hangs_on_is_told_in_one_line() {
+    let process = |pid, waits_in: Option<&str>| Remaining {
+        pid,
+        command: "cat".into(),
+        state: "D".into(),
+        waits_in: waits_in.map(String::from),
+        stack: Vec::new(),
+    };
+    assert_eq!(hang(&[process(7, Some("pipe_read"))]), "left are process 7 (cat, state D) in pipe_read");
+    let many: Vec<_> = (1..=5).map(|pid| process(pid, None)).collect();
+    assert_eq!(
+        hang(&many),
+        "left are process 1 (cat, state D), process 2 (cat, state D), process 3 (cat, state D), and 2 more"
+    );
+}
+
+#[test]
 fn each_next_step_is_told_with_its_time() {
     let check = |it: Standing, expected: &str| {
         let it = Standing {

@@ -43,7 +43,7 @@ pub use error::Error;
 pub use event::{Event, EventKind, Events};
 pub use exec::Exec;
 pub use exit_record::{EXIT_RECORD_VERSION, ExitRecord};
-pub use explain::why;
+pub use explain::{hang, why};
 pub use explain_machine::{why_boot, why_shutdown};
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};

@@ -135,6 +135,13 @@ pub enum Event {
         text: String,
     },
 
+    /// What is left of a stuck one, and where it hangs.
+    Hangs {
+        name: String,
+        generation: u64,
+        text: String,
+    },
+
     /// `Effect::Signal` could not be done. A main process that is gone already is no failure.
     SignalFailed {
         name: String,

@@ -234,6 +234,9 @@ impl Supervisor {
             Event::CleanFailed { name, generation, text } => {
                 self.about(now, &name, generation, |unit, at| unit.clean_failed(at.now, text))
             }
+            Event::Hangs { name, generation, text } => {
+                self.about(now, &name, generation, |unit, _| unit.hangs(&text))
+            }
             Event::SignalFailed { name, generation } => {
                 self.about(now, &name, generation, Unit::signal_failed)
             }

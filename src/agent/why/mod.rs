@@ -133,7 +133,7 @@ impl Agent {
             restarts_asked: u64::from(status.restarts_asked),
             failures: u64::from(status.failures),
             budget_spent: status.held,
-            remains: Vec::new(),
+            remains: self.errands.remains.get(&status.name).cloned().unwrap_or_default(),
         }
     }
 

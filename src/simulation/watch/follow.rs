@@ -110,6 +110,7 @@ impl Watch {
             Event::Paused { .. }
             | Event::Created { .. }
             | Event::CleanFailed { .. }
+            | Event::Hangs { .. }
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }

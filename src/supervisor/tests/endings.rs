@@ -66,3 +66,24 @@ fn the_beginning_of_a_state_outlives_a_supervisor() {
     assert!(world.status("web").since > s(60), "another state has another beginning");
     assert_eq!(world.status("web").next, Next::Person);
 }
+
+#[test]
+fn what_is_stuck_says_what_it_hangs_on() {
+    let mut world = world(&[Play { dies: None, obeys: None, ..Play::default() }]);
+    world.run_for(s(5));
+    let hangs = |generation| {
+        let text = String::from("left are process 7 (cat, state D) in pipe_read");
+        Event::Hangs { name: "web".into(), generation, text }
+    };
+    assert!(matches!(world.tell(hangs(1)), Outcome::Ignored(_)), "it is not stuck");
+    world.tell(Event::Stop { name: "web".into() });
+    world.run_for(s(30));
+    assert_eq!(world.state("web"), StateKind::Stuck);
+    assert!(matches!(world.tell(hangs(9)), Outcome::Ignored(_)), "of another generation");
+    assert_eq!(world.tell(hangs(1)), Outcome::Done);
+    let expected = "was killed and is not gone: left are process 7 (cat, state D) in pipe_read";
+    assert_eq!(world.cause("web"), expected);
+    world.crash();
+    world.run_for(s(30));
+    assert_eq!(world.state("web"), StateKind::Stuck);
+}
