@@ -186,7 +186,7 @@ impl Agent {
         let (name, generation) = (record.name.clone(), record.generation);
         let cookie = cookie(slot, generation);
         let cgroups = Cgroups::open(&name).ok();
-        let oom = cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
+        let oom = cgroups.as_ref().and_then(Cgroups::shortage);
         let mut stage = Stage::Over;
         let was_starting = record.state == "starting";
         let entry = entries.remove(&cookie);

@@ -8,7 +8,7 @@ use orlop::control::{
     self, BootReply, Details, Empty, Error, ListReply, PowerAction, Request, StatusReply, VersionReply,
 };
 use orlop::ledger::{Action, Frame};
-use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, StateKind, Status};
+use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, Shortage, StateKind, Status};
 
 use super::control::{CallId, Event as ControlEvent};
 use super::copying::Way;
@@ -85,6 +85,9 @@ impl Agent {
                 let reply = BootReply { phases, complete, containers: self.rises() };
                 self.server.reply(now, call, &reply);
             }
+            Request::Why { name } => self.tell_why(call, name, now),
+            Request::WhyBoot => self.tell_why_boot(call, now),
+            Request::WhyShutdown => self.tell_why_shutdown(call, now),
             // Answered when PID 1 has said how many orphans there were.
             Request::Version => {
                 self.versions.push_back(call);
@@ -187,18 +190,10 @@ impl Agent {
         control::Container {
             name: status.name.clone(),
             group: status.group.clone(),
-            wanted: match status.wanted {
-                supervisor::Wanted::Up => control::Wanted::Up,
-                supervisor::Wanted::Down => control::Wanted::Down,
-            },
+            wanted: wanted_word(status.wanted),
             state: state_word(status.state),
             ready: status.ready,
-            health: match status.health {
-                supervisor::Health::None => control::Health::None,
-                supervisor::Health::Starting => control::Health::Starting,
-                supervisor::Health::Healthy => control::Health::Healthy,
-                supervisor::Health::Unhealthy => control::Health::Unhealthy,
-            },
+            health: health_word(status.health),
             pid: status.pid.and_then(|pid| u32::try_from(pid).ok()),
             restarts: u64::from(status.restarts),
             cause: status.cause.as_ref().map(cause_word),
@@ -272,6 +267,22 @@ impl Agent {
     }
 }
 
+pub fn wanted_word(wanted: supervisor::Wanted) -> control::Wanted {
+    match wanted {
+        supervisor::Wanted::Up => control::Wanted::Up,
+        supervisor::Wanted::Down => control::Wanted::Down,
+    }
+}
+
+pub fn health_word(health: supervisor::Health) -> control::Health {
+    match health {
+        supervisor::Health::None => control::Health::None,
+        supervisor::Health::Starting => control::Health::Starting,
+        supervisor::Health::Healthy => control::Health::Healthy,
+        supervisor::Health::Unhealthy => control::Health::Unhealthy,
+    }
+}
+
 pub fn state_word(state: StateKind) -> control::State {
     match state {
         StateKind::Waiting => control::State::Waiting,
@@ -294,7 +305,14 @@ pub fn cause_word(cause: &supervisor::Cause) -> control::Cause {
             signal: Some(orlop::config::signal::name(*signal)),
             ..base(control::CauseKind::Signal)
         },
-        CauseKind::Oom => base(control::CauseKind::Oom),
+        CauseKind::Oom { shortage: Shortage::Own { limit } } => control::Cause {
+            scope: Some(control::OomScope::Container),
+            limit_bytes: *limit,
+            ..base(control::CauseKind::Oom)
+        },
+        CauseKind::Oom { shortage: Shortage::Machine } => {
+            control::Cause { scope: Some(control::OomScope::Machine), ..base(control::CauseKind::Oom) }
+        }
         CauseKind::Start { step, object, errno } => control::Cause {
             step: Some(step.clone()),
             object: Some(object.clone()),

@@ -4,6 +4,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::container::{Confinement, Place, Refused, Setting, When, devices, settings};
+use orlop::supervisor::Shortage;
 
 use super::compile::Known;
 use crate::engine::{Failure, limits};
@@ -102,12 +103,16 @@ impl Cgroups {
         cgroup::reread(self.events.as_fd()).is_ok_and(|text| cgroup::keyed(&text, "frozen") == Some(1))
     }
 
-    /// Whether the kernel has killed a process of this generation for want of memory.
-    pub fn has_oom_kill(&self) -> bool {
-        cgroup::read(self.outer.as_fd(), "memory.events")
-            .ok()
-            .and_then(|text| cgroup::keyed(&text, "oom_kill"))
-            .is_some_and(|count| count > 0)
+    /// Whose memory ran out, if the kernel has killed in this generation for want of it. Kills are counted where
+    /// the victim was, and in `oom` where the limit was: here, if it was of this cgroup or of one in it.
+    pub fn shortage(&self) -> Option<Shortage> {
+        let events = cgroup::read(self.outer.as_fd(), "memory.events").ok()?;
+        let has = |key: &str| cgroup::keyed(&events, key).is_some_and(|count| count > 0);
+        if !has("oom_kill") {
+            return None;
+        }
+        let limit = || cgroup::read(self.outer.as_fd(), "memory.max").ok()?.trim().parse().ok();
+        Some(if has("oom") { Shortage::Own { limit: limit() } } else { Shortage::Machine })
     }
 
     /// Kills everything in there.
@@ -168,6 +173,26 @@ pub fn write(
         }
     }
     Ok(())
+}
+
+/// What a generation has used; a figure that the kernel does not have is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    pub memory_peak_bytes: Option<u64>,
+    pub cpu_us: Option<u64>,
+    pub processes_peak: Option<u64>,
+}
+
+/// What all that was in a container's cgroups has used, as long as they are there.
+pub fn usage(name: &str) -> Usage {
+    let Ok(outer) = cgroup::open_path(&path(name)) else { return Usage::default() };
+    let read = |file: &str| cgroup::read(outer.as_fd(), file).ok();
+    let number = |file: &str| read(file).and_then(|text| text.trim().parse().ok());
+    Usage {
+        memory_peak_bytes: number("memory.peak"),
+        cpu_us: read("cpu.stat").and_then(|text| cgroup::keyed(&text, "usage_usec")),
+        processes_peak: number("pids.peak"),
+    }
 }
 
 /// Removes a container's empty cgroups, also what an earlier release or the container made there.

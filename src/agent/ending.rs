@@ -94,6 +94,7 @@ impl Agent {
 
     fn remove(&mut self, name: &str, generation: u64) {
         let name = name.to_owned();
+        self.saving.ends.used(&name, generation, cgroups::usage(&name));
         self.events.push_back(match cgroups::remove(&name) {
             Ok(()) => Event::Emptied { name, generation },
             Err(errno) => Event::CleanFailed { name, generation, text: format!("rmdir: {}", errno.desc()) },

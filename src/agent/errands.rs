@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::{Access, Error, encode_error, encode_reply};
+use orlop::control::{Access, Error, Remaining, encode_error, encode_reply};
 use orlop::supervisor::Event;
 
 use super::control::CallId;
@@ -39,6 +39,8 @@ pub type Answer = core::result::Result<Vec<u8>, Error>;
 pub struct Errands {
     running: BTreeMap<u32, Errand>,
     next: u32,
+    /// Of stuck containers.
+    pub remains: BTreeMap<String, Vec<Remaining>>,
 }
 
 struct Errand {
@@ -59,6 +61,8 @@ enum After {
     Pause(String),
     /// Limits of a reload are in force, as far as they can be.
     Limits,
+    /// What this generation of a stuck container hangs on is known.
+    Remains(String, u64),
 }
 
 impl Errands {
@@ -93,6 +97,17 @@ impl Agent {
     /// As [`Agent::errand`], of one that writes the limits of a reload.
     pub fn errand_of_limits(&mut self, call: Option<CallId>, now: Duration, work: impl FnOnce() -> Answer) {
         self.send_errand(call, After::Limits, now, work);
+    }
+
+    /// As [`Agent::errand`], of one that looks up what a stuck container hangs on.
+    pub fn errand_of_remains(
+        &mut self,
+        name: String,
+        generation: u64,
+        now: Duration,
+        work: impl FnOnce() -> Answer,
+    ) {
+        self.send_errand(None, After::Remains(name, generation), now, work);
     }
 
     fn send_errand(
@@ -176,6 +191,7 @@ impl Agent {
                 self.events.push_back(Event::Paused { name, paused });
             }
             After::Limits => self.limits_written(),
+            After::Remains(name, generation) => self.remains_found(name, *generation, &errand.bytes),
         }
         Some(errand)
     }

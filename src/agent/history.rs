@@ -103,6 +103,17 @@ impl History {
         kept.rings.iter().zip(cursor.0).all(|(ring, at)| at >= ring.next())
     }
 
+    /// The last of the machine's own, not of containers', that is wanted; as many reads as are kept at most.
+    pub fn last(&self, wanted: impl Fn(&Happening) -> bool) -> Option<Event> {
+        let kept = self.kept.as_ref()?;
+        let [_, machine, _] = &kept.rings;
+        let mut buffer = [0; SLOT as usize];
+        (machine.first()..machine.next()).rev().find_map(|number| {
+            let record = machine.read(&kept.file, number, &mut buffer).ok().flatten()?;
+            wanted(&Happening::decode(record.version, record.bytes)).then(|| told(&record))
+        })
+    }
+
     /// Those that a supervisor before this one has told.
     fn find_phases(&mut self) {
         let Some(kept) = &self.kept else { return };
@@ -212,6 +223,7 @@ impl Agent {
         if from == to {
             return;
         }
+        self.watch_remains(&change, now);
         self.rises.changed(&change, now);
         self.history.keep(now, &happening(change));
     }

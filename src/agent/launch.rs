@@ -313,8 +313,8 @@ impl Agent {
             }
             stage @ (Stage::Setup { .. } | Stage::Registering { .. }) => {
                 run.stage = stage;
-                let oom = run.cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
-                let why = if oom { "it ran out of memory" } else { "it was killed" };
+                let oom = run.cgroups.as_ref().and_then(Cgroups::shortage);
+                let why = if oom.is_some() { "it ran out of memory" } else { "it was killed" };
                 self.fail(key, Failure::said("setup", why));
             }
             Stage::Running { pidfd } => run.stage = Stage::Running { pidfd },
@@ -354,7 +354,7 @@ impl Agent {
         if let Some(run) = self.runs.get_mut(&key)
             && matches!(run.stage, Stage::Running { .. })
         {
-            let oom = run.cgroups.as_ref().is_some_and(Cgroups::has_oom_kill);
+            let oom = run.cgroups.as_ref().and_then(Cgroups::shortage);
             let (name, generation) = (run.name.clone(), run.generation);
             run.stage = Stage::Over;
             let exit = exit_of(ended);

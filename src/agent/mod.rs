@@ -22,6 +22,7 @@ pub mod copier;
 mod copying;
 mod devices;
 mod ending;
+mod ends;
 mod errands;
 mod exec;
 mod failing;
@@ -48,6 +49,7 @@ mod probes;
 mod records;
 pub mod relay;
 mod reload;
+mod remains;
 mod rises;
 mod saving;
 mod sent;
@@ -63,6 +65,7 @@ mod times;
 mod token;
 mod top;
 mod upgrade;
+mod why;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
@@ -379,6 +382,7 @@ impl Agent {
             Effect::Probe { name, generation, number, probe, timeout } => {
                 self.probe(Asked { name, generation, number }, &probe, timeout, now);
             }
+            Effect::Over { name, ending } => self.keep_ending(&name, *ending),
             Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::Listen { name } => self.listen(&name),

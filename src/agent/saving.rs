@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::ends::Ends;
 use super::records::{self, Place};
 use super::{Agent, say};
 use crate::linux::kmsg::Level;
@@ -19,6 +20,7 @@ pub struct Saving {
     /// Ends that no record says yet.
     owed: Vec<Owed>,
     retry_at: Option<Duration>,
+    pub ends: Ends,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

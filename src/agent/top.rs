@@ -46,7 +46,7 @@ pub fn top(name: &str, main: Option<i32>) -> Answer {
 }
 
 /// Cgroups with processes, each with its path below the container's own.
-fn groups(outer: OwnedFd) -> Vec<(String, Vec<i32>)> {
+pub fn groups(outer: OwnedFd) -> Vec<(String, Vec<i32>)> {
     let mut found = Vec::new();
     let mut waiting = VecDeque::from([(String::new(), outer)]);
     let mut seen = 0;
@@ -125,7 +125,7 @@ fn ticks_a_second() -> u64 {
 }
 
 /// The first bytes of a file of a process.
-fn proc(pid: i32, file: &str, limit: usize) -> Result<Vec<u8>> {
+pub fn proc(pid: i32, file: &str, limit: usize) -> Result<Vec<u8>> {
     let fd = fs::open_regular(&format!("/proc/{pid}/{file}"))?;
     let mut bytes = vec![0; limit];
     let mut size = 0;

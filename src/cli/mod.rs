@@ -31,6 +31,7 @@ mod simulate;
 mod table;
 mod units;
 mod upgrade;
+mod why;
 
 #[cfg(test)]
 mod chart_test;
@@ -46,6 +47,8 @@ mod reload_test;
 mod simulate_test;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod why_test;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -129,6 +132,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
             chart::graph_of_machine(&mut connect()?, screen, asked)
         }
         Command::Graph(asked) => chart::graph_of_configuration(screen, asked),
+        Command::Why(asked) => why::why(&mut connect()?, screen, asked),
         Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),

@@ -42,6 +42,21 @@ impl Stat {
     }
 }
 
+/// The function that /proc/PID/wchan names; `None`: it does not sleep, or the kernel does not say.
+#[must_use]
+pub fn place(wchan: &str) -> Option<&str> {
+    Some(wchan.trim()).filter(|name| !name.is_empty() && *name != "0")
+}
+
+/// The functions of /proc/PID/stack, the innermost first: of `[<0>] pipe_read+0x3f1/0x6b0 [module]` the name.
+pub fn frames(stack: &str) -> impl Iterator<Item = &str> {
+    stack.lines().filter_map(|line| {
+        let (_, frame) = line.split_once("] ")?;
+        let name = frame.split(['+', ' ']).next()?;
+        Some(name).filter(|name| !name.is_empty())
+    })
+}
+
 /// The effective user and the innermost pid of /proc/PID/status; what has no line is `None`.
 #[must_use]
 pub fn identity(status: &str) -> (Option<u32>, Option<u32>) {
@@ -81,6 +96,18 @@ mod tests {
 
     const TAIL: &str =
         "S 1 1 1 0 -1 4194560 161 0 0 0 12 30 0 0 20 0 3 0 777 2109440 99 18446744073709551615 1 1 0";
+
+    #[test]
+    fn where_a_process_sleeps_is_read_from_what_the_kernel_says() {
+        assert_eq!(
+            ["pipe_read", "request_wait_answer\n", "0", ""].map(place),
+            [Some("pipe_read"), Some("request_wait_answer"), None, None]
+        );
+        let stack = "[<0>] request_wait_answer+0x1b/0x260 [fuse]\n[<0>] __fuse_simple_request+0x1/0x2\n[<0>] vfs_statx\nodd\n[<0>] \n";
+        let found: Vec<_> = frames(stack).collect();
+        assert_eq!(found, ["request_wait_answer", "__fuse_simple_request", "vfs_statx"]);
+        assert_eq!(frames("").count(), 0);
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

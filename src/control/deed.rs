@@ -40,6 +40,9 @@ impl Request {
             Self::Stats { .. } => (None, "stats".into()),
             Self::Top { name } => of(name, "top"),
             Self::Boot => (None, "boot".into()),
+            Self::Why { name } => of(name, "why"),
+            Self::WhyBoot => (None, "why boot".into()),
+            Self::WhyShutdown => (None, "why shutdown".into()),
             Self::Version => (None, "version".into()),
             Self::Spec { name, bundle: None } => of(name, "spec"),
             Self::Spec { name, bundle: Some(path) } => (Some(name), format!("bundle of {name} at {path}")),
@@ -79,6 +82,13 @@ impl Request {
             Self::UpgradeCommit => (None, "upgrade now".into()),
         }
     }
+}
+
+/// Whether a deed, as its text says, is one that changes the state of its container.
+#[must_use]
+pub fn changes_state(text: &str) -> bool {
+    let verbs = ["start ", "stop ", "restart ", "kill ", "pause ", "unpause ", "update "];
+    verbs.iter().any(|verb| text.starts_with(verb))
 }
 
 fn of<'a>(name: &'a str, verb: &str) -> (Option<&'a str>, String) {

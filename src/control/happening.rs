@@ -107,7 +107,7 @@ impl Happening {
 }
 
 /// Cuts a text from its end until it has `excess` bytes less as JSON, or none left; by how many it has.
-fn cut(text: &mut String, excess: usize) -> usize {
+pub(super) fn cut(text: &mut String, excess: usize) -> usize {
     const MARK: char = '…';
     if excess == 0 {
         return 0;
@@ -121,7 +121,7 @@ fn cut(text: &mut String, excess: usize) -> usize {
     gone.saturating_sub(MARK.len_utf8())
 }
 
-fn record<T: Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn record<T: Serialize>(value: &T) -> Vec<u8> {
     let value = serde_json::to_value(value).map(without_null).unwrap_or(Value::Null);
     serde_json::to_vec(&value).unwrap_or_default()
 }

@@ -87,6 +87,18 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         upgrade: None,
     };
     let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
+    let why = WhyReply { text: vec![], standings: vec![], asked: None, ends: vec![], log: vec![] };
+    let why_shutdown =
+        WhyShutdownReply { text: vec![], action: None, within_ms: None, asked: None, remaining: vec![] };
+    let why_boot = WhyBootReply {
+        text: vec![],
+        complete: true,
+        safe: false,
+        supervisor_starts: 1,
+        phases: vec![],
+        missing: vec![],
+        crashes: vec![],
+    };
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![] };
@@ -119,6 +131,9 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Rollback, keys(&reload)),
         (Request::Config, keys(&config)),
         (Request::Boot, keys(&BootReply { phases: vec![], complete: true, containers: vec![] })),
+        (Request::Why { name: name() }, keys(&why)),
+        (Request::WhyBoot, keys(&why_boot)),
+        (Request::WhyShutdown, keys(&why_shutdown)),
         (Request::Version, keys(&version)),
         (Request::Power { action: PowerAction::Poweroff }, empty()),
         (Request::Resume, empty()),
@@ -187,7 +202,30 @@ fn every_type_has_the_same_fields_or_words() {
         PowerAction,
         Process
     );
-    found.extend(words!(PlanAction, ReloadClass));
+    found.extend(words!(PlanAction, ReloadClass, NextStep, OomScope));
+    let remaining =
+        Remaining { pid: 1, command: String::new(), state: String::new(), waits_in: None, stack: vec![] };
+    let standing = Standing {
+        name: String::new(),
+        wanted: Wanted::Up,
+        state: State::Running,
+        since: String::new(),
+        for_ms: 0,
+        ready: true,
+        health: Health::None,
+        health_report: None,
+        cause: None,
+        waits_for: vec![],
+        next: NextStep::Nothing,
+        next_at: None,
+        next_in_ms: None,
+        restart: None,
+        restarts: 0,
+        restarts_asked: 0,
+        failures: 0,
+        budget_spent: false,
+        remains: vec![],
+    };
     let key = PlanKey { key: String::new(), class: ReloadClass::Live };
     let planned = PlanContainer {
         name: String::new(),
@@ -207,6 +245,10 @@ fn every_type_has_the_same_fields_or_words() {
         text: String::new(),
     };
     found.extend([
+        ("Crash", keys(&Crash { name: String::new(), lines: vec![] })),
+        ("ExitRecord", keys(&ExitRecord::default())),
+        ("Remaining", keys(&remaining)),
+        ("Standing", keys(&standing)),
         ("ConfigFile", keys(&ConfigFile { path: String::new(), text: String::new() })),
         ("ConfigMistake", keys(&mistake)),
         ("PlanContainer", keys(&planned)),

@@ -12,6 +12,9 @@ mod deed;
 mod error;
 mod event;
 mod exec;
+mod exit_record;
+mod explain;
+mod explain_machine;
 mod figures;
 mod frame;
 mod happening;
@@ -25,6 +28,7 @@ pub mod session;
 pub mod stream;
 mod time;
 mod when;
+mod why;
 mod words;
 
 #[cfg(test)]
@@ -34,10 +38,13 @@ mod interface_test;
 
 pub use access::{Access, access, socket_mode};
 pub use call::{Call, encode_call};
-pub use deed::{Deed, one_line};
+pub use deed::{Deed, changes_state, one_line};
 pub use error::Error;
 pub use event::{Event, EventKind, Events};
 pub use exec::Exec;
+pub use exit_record::{EXIT_RECORD_VERSION, ExitRecord};
+pub use explain::{hang, why};
+pub use explain_machine::{why_boot, why_shutdown};
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
 pub use happening::{Asker, HAPPENING_VERSION, Happening};
@@ -53,9 +60,10 @@ pub use reply::{
 pub use request::Request;
 pub use time::rfc3339;
 pub use when::{Moment, WHEN_HELP, When};
+pub use why::{Crash, Remaining, Standing, WhyBootReply, WhyReply, WhyShutdownReply};
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, Health, LogLevel, Phase,
-    PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream, Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, Health, LogLevel, NextStep,
+    OomScope, Phase, PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

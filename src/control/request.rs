@@ -84,6 +84,12 @@ pub enum Request {
     Config,
     #[serde(rename = "org.orlop.Control.Boot")]
     Boot,
+    #[serde(rename = "org.orlop.Control.Why")]
+    Why { name: String },
+    #[serde(rename = "org.orlop.Control.WhyBoot")]
+    WhyBoot,
+    #[serde(rename = "org.orlop.Control.WhyShutdown")]
+    WhyShutdown,
     #[serde(rename = "org.orlop.Control.Version")]
     Version,
     #[serde(rename = "org.orlop.Control.Power")]
@@ -156,6 +162,9 @@ impl Request {
             | Self::Stats { .. }
             | Self::Top { .. }
             | Self::Boot
+            | Self::Why { .. }
+            | Self::WhyBoot
+            | Self::WhyShutdown
             | Self::LogLevel { level: None }
             | Self::Version => Access::Read,
             // These tell the environment, where passwords are.
@@ -248,6 +257,9 @@ impl Request {
             "Rollback" => Self::Rollback,
             "Config" => Self::Config,
             "Boot" => Self::Boot,
+            "Why" => Self::Why { name: parameters.take("name")? },
+            "WhyBoot" => Self::WhyBoot,
+            "WhyShutdown" => Self::WhyShutdown,
             "Version" => Self::Version,
             "Power" => Self::Power { action: parameters.take("action")? },
             "Resume" => Self::Resume,

@@ -77,6 +77,28 @@ words! {
         Recreate = "recreate",
         Reboot = "reboot",
     }
+    /// Whose memory ran out.
+    OomScope { Container = "container", Machine = "machine" }
+    /// What happens to a container next, by itself.
+    NextStep {
+        Nothing = "nothing",
+        Person = "person",
+        Declaration = "declaration",
+        Boot = "boot",
+        Resume = "resume",
+        Dependencies = "dependencies",
+        Conflict = "conflict",
+        Gates = "gates",
+        Connection = "connection",
+        Turn = "turn",
+        Time = "time",
+        Started = "started",
+        Restart = "restart",
+        Dependents = "dependents",
+        Kill = "kill",
+        Gone = "gone",
+        Retry = "retry",
+    }
     /// How much Orlop says.
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
@@ -94,13 +116,29 @@ pub struct Cause {
     pub object: Option<String>,
     pub errno: Option<String>,
     pub name: Option<String>,
+    /// Neither of a machine that does not tell them yet.
+    #[serde(default)]
+    pub scope: Option<OomScope>,
+    #[serde(default)]
+    pub limit_bytes: Option<u64>,
 }
 
 impl Cause {
     /// A cause that has no more to say than its text.
     #[must_use]
     pub fn new(kind: CauseKind, text: String) -> Self {
-        Self { kind, text, code: None, signal: None, step: None, object: None, errno: None, name: None }
+        Self {
+            kind,
+            text,
+            code: None,
+            signal: None,
+            step: None,
+            object: None,
+            errno: None,
+            name: None,
+            scope: None,
+            limit_bytes: None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::play::{Delivery, NEVER, Play, failure};
-use crate::supervisor::{Event, Exit, Fault, Found, Notice, Probed};
+use crate::supervisor::{Event, Exit, Fault, Found, Notice, Probed, Shortage};
 
 const SIGKILL: i32 = 9;
 
@@ -133,6 +133,7 @@ impl Live {
                 (Stage::Dead, Event::StartFailed { name, generation, failure })
             }
             Stage::Alive { exit, oom, .. } => {
+                let oom = oom.then_some(Shortage::Own { limit: None });
                 self.ledger = Some(Found::Ended { exit, oom, at });
                 (Stage::Dead, Event::Ended { name, generation, exit, oom, at })
             }

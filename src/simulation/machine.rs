@@ -306,7 +306,7 @@ impl<C: Core> Machine<C> {
                 let deadline = self.reboots_in.map(|time| self.now.saturating_add(time));
                 self.events.extend(deadline.map(|deadline| Event::Shutdown { deadline }));
             }
-            Effect::Changed(_) | Effect::Noted { .. } | Effect::ShutdownDone => {}
+            Effect::Changed(_) | Effect::Noted { .. } | Effect::Over { .. } | Effect::ShutdownDone => {}
         }
     }
 

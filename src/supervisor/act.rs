@@ -5,6 +5,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Supervisor;
 use super::cause::Cause;
@@ -14,14 +15,16 @@ use super::unit::Unit;
 
 impl Supervisor {
     pub(super) fn act(&mut self) {
+        let now = self.now;
         let busy = self.units.values().filter(|unit| unit.has_something_to_say());
         let mut busy: Vec<(usize, String)> = busy.map(|unit| (unit.rank, unit.name.clone())).collect();
         busy.sort_unstable();
         for (_, name) in busy.iter().rev() {
             let cause = self.units.get(name).and_then(|unit| self.cause_of(unit));
             if let Some(unit) = self.units.get_mut(name) {
-                self.effects.extend(unit.news(cause));
+                self.effects.extend(unit.news(now, cause));
                 self.effects.extend(unit.notes());
+                self.effects.extend(unit.over_to_keep());
                 self.effects.extend(unit.save());
                 self.effects.extend(unit.ask());
                 self.effects.extend(unit.probe_to_ask());
@@ -43,13 +46,16 @@ impl Unit {
         self.adopted && (self.dirty || waits || listens || self.is_due().is_some() || self.has_notes())
     }
 
-    fn news(&mut self, cause: Option<Cause>) -> Option<Effect> {
-        let now = (self.state.kind(), cause);
-        if self.told == now {
+    fn news(&mut self, now: Duration, cause: Option<Cause>) -> Option<Effect> {
+        let news = (self.state.kind(), cause);
+        if self.told == news {
             return None;
         }
-        let (to, cause) = now.clone();
-        let (from, _) = core::mem::replace(&mut self.told, now);
+        let (to, cause) = news.clone();
+        let (from, _) = core::mem::replace(&mut self.told, news);
+        if from != to {
+            self.since_state = now;
+        }
         // Why it was down says nothing about one on its way up.
         let is_up = matches!(to, StateKind::Starting | StateKind::Running);
         let cause = cause.filter(|_| !is_up);
@@ -62,6 +68,12 @@ impl Unit {
             pid: self.process.map(|process| process.pid),
             ready: self.is_ready(),
         }))
+    }
+
+    /// Before the record says that it is over: whoever reads that one has been told.
+    fn over_to_keep(&mut self) -> Option<Effect> {
+        let ending = self.over.take()?;
+        Some(Effect::Over { name: self.name.clone(), ending })
     }
 
     fn reboot_to_ask(&mut self) -> Option<Effect> {

@@ -131,6 +131,7 @@ impl Unit {
         self.made = record.made;
         self.timed = record.timed;
         self.wanted = record.wanted;
+        self.since_state = record.state_since_us.map_or(self.since_state, Duration::from_micros);
         self.image_stop_signal = record.image_stop_signal;
         self.started_at = record.started_at_us.map(Duration::from_micros);
         self.ran = record.ran;

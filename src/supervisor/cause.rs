@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Exit, StartFailure};
+use super::event::{Exit, Shortage, StartFailure};
 use crate::config::signal;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct Cause {
 pub enum CauseKind {
     Exit { code: i32 },
     Signal { signal: i32 },
-    Oom,
+    Oom { shortage: Shortage },
     Start { step: String, object: String, errno: i32 },
     Probe,
     Watchdog,
@@ -43,7 +43,7 @@ impl CauseKind {
         match self {
             Self::Exit { .. } => "exit",
             Self::Signal { .. } => "signal",
-            Self::Oom => "oom",
+            Self::Oom { .. } => "oom",
             Self::Start { .. } => "start",
             Self::Probe => "probe",
             Self::Watchdog => "watchdog",
@@ -69,8 +69,15 @@ impl Cause {
         Self { kind, text: exit_text(exit) }
     }
 
-    pub(super) fn oom() -> Self {
-        Self { kind: CauseKind::Oom, text: "ran out of memory and was killed".to_string() }
+    pub(super) fn oom(shortage: Shortage) -> Self {
+        let text = match shortage {
+            Shortage::Own { limit: Some(limit) } => {
+                format!("ran out of memory (its limit of {}) and was killed", size(limit))
+            }
+            Shortage::Own { limit: None } => "ran out of memory and was killed".to_string(),
+            Shortage::Machine => "was killed because the machine ran out of memory".to_string(),
+        };
+        Self { kind: CauseKind::Oom { shortage }, text }
     }
 
     pub(super) fn start(failure: &StartFailure) -> Self {
@@ -212,6 +219,15 @@ fn exit_text(exit: Exit) -> String {
     }
 }
 
+/// Bytes as limits are written: `32 MiB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        _ if bytes.is_multiple_of(1 << 30) => format!("{} GiB", bytes >> 30),
+        _ if bytes.is_multiple_of(1 << 20) => format!("{} MiB", bytes >> 20),
+        _ => format!("{} KiB", bytes >> 10),
+    }
+}
+
 /// Seconds as people write them, without a fraction that says nothing: `30 s`, `0.5 s`.
 pub(super) fn seconds(time: Duration) -> String {
     let (whole, tenths) = (time.as_secs(), time.subsec_millis() / 100);
@@ -236,6 +252,8 @@ struct Form {
     errno: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shortage: Option<Shortage>,
 }
 
 impl From<Cause> for Form {
@@ -250,8 +268,8 @@ impl From<Cause> for Form {
             CauseKind::Dependency { name } | CauseKind::Conflict { name } | CauseKind::Group { name } => {
                 form.name = Some(name);
             }
+            CauseKind::Oom { shortage } => form.shortage = Some(shortage),
             CauseKind::Gate
-            | CauseKind::Oom
             | CauseKind::Probe
             | CauseKind::Watchdog
             | CauseKind::User
@@ -270,7 +288,9 @@ impl From<Form> for Cause {
         let kind = match (form.kind.as_str(), form.code, form.signal) {
             ("exit", Some(code), _) => CauseKind::Exit { code },
             ("signal", _, Some(signal)) => CauseKind::Signal { signal },
-            ("oom", ..) => CauseKind::Oom,
+            ("oom", ..) => {
+                CauseKind::Oom { shortage: form.shortage.unwrap_or(Shortage::Own { limit: None }) }
+            }
             ("start", ..) => CauseKind::Start {
                 step: form.step.unwrap_or_default(),
                 object: form.object.unwrap_or_default(),

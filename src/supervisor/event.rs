@@ -23,6 +23,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::cause::Cause;
+use super::ending::Ending;
 use super::record::Record;
 use super::reload::Reload;
 use super::state::StateKind;
@@ -123,12 +124,12 @@ pub enum Event {
         paused: bool,
     },
 
-    /// The main process is reaped. `oom`: `memory.events` counted a kill in this generation.
+    /// The main process is reaped. `oom`: the kernel has killed in this generation for want of memory.
     Ended {
         name: String,
         generation: u64,
         exit: Exit,
-        oom: bool,
+        oom: Option<Shortage>,
         at: Duration,
     },
 
@@ -138,6 +139,13 @@ pub enum Event {
         generation: u64,
     },
     CleanFailed {
+        name: String,
+        generation: u64,
+        text: String,
+    },
+
+    /// What is left of a stuck one, and where it hangs.
+    Hangs {
         name: String,
         generation: u64,
         text: String,
@@ -199,6 +207,8 @@ pub enum Effect {
     Changed(Change),
     /// Tell people of one that runs.
     Noted { name: String, note: Note },
+    /// Nothing of this generation is left: keep how it ended, for whoever asks. Told again after a supervisor's death.
+    Over { name: String, ending: Box<Ending> },
     /// What became of it is declared to be a reason to reboot. `Event::Shutdown` follows.
     Reboot { name: String },
     /// Everything is down, or the deadline has come.
@@ -295,6 +305,16 @@ pub enum Exit {
     Signal(i32),
 }
 
+/// Whose memory ran out, when the kernel killed for want of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shortage {
+    /// The container's, by a limit of its own or of a group in it; `limit`: bytes of its own, where it has one.
+    Own { limit: Option<u64> },
+    /// The machine's, or what all containers may have together.
+    Machine,
+}
+
 /// Why a start failed: which step, on what, with which errno (0: none) and its text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartFailure {
@@ -324,7 +344,7 @@ pub enum Found {
     },
     Ended {
         exit: Exit,
-        oom: bool,
+        oom: Option<Shortage>,
         at: Duration,
     },
     /// Its process ended at the barrier: the program never ran.

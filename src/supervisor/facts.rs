@@ -245,6 +245,25 @@ impl Unit {
         Outcome::Done
     }
 
+    /// It is known what of it is left; what is not stuck any more needs no explanation.
+    pub(super) fn hangs(&mut self, text: &str) -> Outcome {
+        match self.state {
+            State::Stuck { .. } => {
+                self.cause = Some(Cause::stuck(text));
+                self.dirty = true;
+                Outcome::Done
+            }
+            State::Waiting { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Failed
+            | State::Invalid => Outcome::Ignored("it is not stuck"),
+        }
+    }
+
     fn stick(&mut self, now: Duration, on: Remains, why: Why, text: &str) -> Outcome {
         self.cause = Some(Cause::stuck(text));
         self.goes(State::Stuck { on, retry: Some(now.saturating_add(RETRY)), why })

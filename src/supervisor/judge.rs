@@ -1,5 +1,6 @@
 //! What follows an end: decided when nothing of the old generation is left, and only then.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::config::{EndPattern, Exhausted, Restart, Sentence, StartBy};
@@ -37,7 +38,9 @@ impl Unit {
     /// Its cgroup is empty and gone.
     pub(super) fn conclude(&mut self, why: Why, court: Court) {
         self.process = None;
-        self.cause = Some(self.cause_of_end(why));
+        let ending = self.ending(why, court.now);
+        self.cause = Some(ending.cause.clone());
+        self.over = Some(Box::new(ending));
         if let Some(cause) = self.invalid.clone().filter(|_| !self.undeclared) {
             self.cause = Some(cause);
             return self.set(State::Invalid);
@@ -88,7 +91,7 @@ impl Unit {
             (Why::GroupFailed, _) => Cause::group_failed(self.group_name(), self.exit()),
             (Why::Itself, Some(End::NotStarted { failure, .. })) => Cause::start(failure),
             (Why::Itself, Some(End::Exited { exit: Exit::Code(0), .. })) => Cause::exit(Exit::Code(0)),
-            (Why::Itself, Some(End::Exited { oom: true, .. })) => Cause::oom(),
+            (Why::Itself, Some(End::Exited { oom: Some(shortage), .. })) => Cause::oom(*shortage),
             (Why::Itself, Some(End::Exited { exit, .. })) => Cause::exit(*exit),
             (Why::Itself, Some(End::Unseen { .. }) | None) => Cause::unseen_end(),
         }
@@ -166,7 +169,7 @@ impl Unit {
                 (first..=last).contains(&code)
             }
             (EndPattern::Signal(wanted), Some(CauseKind::Signal { signal })) => wanted == signal,
-            (EndPattern::Oom, Some(CauseKind::Oom))
+            (EndPattern::Oom, Some(CauseKind::Oom { .. }))
             | (EndPattern::Probe, Some(CauseKind::Probe))
             | (EndPattern::Watchdog, Some(CauseKind::Watchdog))
             | (EndPattern::Start, Some(CauseKind::Start { .. })) => true,

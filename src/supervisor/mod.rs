@@ -24,6 +24,7 @@ mod adopt;
 mod asked;
 mod backoff;
 mod cause;
+mod ending;
 mod event;
 mod facts;
 mod gates;
@@ -31,6 +32,7 @@ mod governor;
 mod groups;
 mod judge;
 mod listen;
+mod next;
 mod notice;
 mod order;
 mod plan;
@@ -58,8 +60,10 @@ use core::time::Duration;
 use crate::config::{Config, Gate, Group};
 
 pub use cause::{Cause, CauseKind};
-pub use event::{Change, Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, StartFailure};
+pub use ending::Ending;
+pub use event::{Change, Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, Shortage, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
+pub use next::Next;
 pub use notice::{MAX_NOTICE, notices};
 pub use plan::{Action, Plan, Planned, plan};
 pub use record::{EndRecord, Record, RecordError};
@@ -236,6 +240,9 @@ impl Supervisor {
             }
             Event::CleanFailed { name, generation, text } => {
                 self.about(now, &name, generation, |unit, at| unit.clean_failed(at.now, text))
+            }
+            Event::Hangs { name, generation, text } => {
+                self.about(now, &name, generation, |unit, _| unit.hangs(&text))
             }
             Event::SignalFailed { name, generation } => {
                 self.about(now, &name, generation, Unit::signal_failed)

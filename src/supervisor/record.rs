@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cause::Cause;
-use super::event::{Exit, StartFailure};
+use super::event::{Exit, Shortage, StartFailure};
 use super::state::{Phase, Remains, State, Wanted, Why};
 use super::unit::{End, Unit};
 use super::up::Health;
@@ -36,6 +36,9 @@ pub struct Record {
     pub wanted: Wanted,
     /// The word of its state; one that is not known is as good as none.
     pub state: String,
+    /// Since when it is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_since_us: Option<u64>,
     /// How far a stop has come, and why it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
@@ -104,6 +107,8 @@ pub struct EndRecord {
     #[serde(default)]
     pub oom: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortage: Option<Shortage>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<StartFailure>,
 }
 
@@ -154,6 +159,7 @@ impl Record {
             timed: unit.timed,
             wanted: unit.wanted,
             state: unit.state.kind().word().to_string(),
+            state_since_us: Some(micros(unit.since_state)),
             phase: phase.map(str::to_string),
             why: why.map(|why| why.word().to_string()),
             until_us: unit.state.deadline().map(micros),
@@ -191,18 +197,20 @@ impl Record {
 
 impl EndRecord {
     fn of(end: &End) -> Self {
-        let (at, exit, oom, failure) = match end {
+        let (at, exit, shortage, failure) = match end {
             End::Exited { exit, oom, at } => (at, Some(*exit), *oom, None),
-            End::NotStarted { failure, at } => (at, None, false, Some(failure.clone())),
-            End::Unseen { at } => (at, None, false, None),
+            End::NotStarted { failure, at } => (at, None, None, Some(failure.clone())),
+            End::Unseen { at } => (at, None, None, None),
         };
-        Self { at_us: micros(*at), exit, oom, failure }
+        Self { at_us: micros(*at), exit, oom: shortage.is_some(), shortage, failure }
     }
 
     pub(super) fn end(self) -> End {
         let at = Duration::from_micros(self.at_us);
+        // Of a release that did not ask whose it was.
+        let oom = self.shortage.or(self.oom.then_some(Shortage::Own { limit: None }));
         match (self.exit, self.failure) {
-            (Some(exit), _) => End::Exited { exit, oom: self.oom, at },
+            (Some(exit), _) => End::Exited { exit, oom, at },
             (None, Some(failure)) => End::NotStarted { failure, at },
             (None, None) => End::Unseen { at },
         }

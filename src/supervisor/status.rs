@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::Supervisor;
 use super::cause::Cause;
 use super::event::Exit;
+use super::next::Next;
 use super::order;
 use super::state::{Phase, State, StateKind, Wait, Wanted};
 use super::unit::Unit;
@@ -22,6 +23,8 @@ pub struct Status {
     pub group: Option<String>,
     pub wanted: Wanted,
     pub state: StateKind,
+    /// It is in this state.
+    pub since: Duration,
     pub ready: bool,
     pub health: Health,
     /// What the last probe that failed said.
@@ -47,15 +50,24 @@ pub struct Status {
     pub listens: bool,
     /// The containers that must come up before it starts, or go down before it stops.
     pub waits_for: Vec<String>,
+    /// What follows by itself, and by when.
+    pub next: Next,
+    pub next_at: Option<Duration>,
+    /// Since its last healthy run, or a person's word.
+    pub failures: u32,
+    /// Of these the budget is spent.
+    pub held: bool,
 }
 
 impl Supervisor {
     pub(super) fn status_of(&self, unit: &Unit) -> Status {
+        let (next, next_at) = unit.state.next();
         Status {
             name: unit.name.clone(),
             group: unit.spec.group.as_ref().map(|group| group.name.clone()),
             wanted: unit.wanted,
             state: unit.state.kind(),
+            since: unit.since_state,
             ready: unit.is_ready(),
             health: unit.health(),
             report: unit.report.clone().filter(|_| unit.state.kind() == StateKind::Running),
@@ -84,6 +96,10 @@ impl Supervisor {
             }),
             listens: unit.listens(),
             waits_for: self.waits_for(unit),
+            next,
+            next_at,
+            failures: unit.failures.count,
+            held: unit.held,
         }
     }
 

@@ -15,7 +15,8 @@ use crate::config::{
 
 use super::backoff::Failures;
 use super::cause::{Cause, CauseKind};
-use super::event::{Exit, Outcome, StartFailure};
+use super::ending::Ending;
+use super::event::{Exit, Outcome, Shortage, StartFailure};
 use super::groups::Alarm;
 use super::state::{By, Phase, State, StateKind, Step, Wait, Wanted, Why};
 use super::up::{Check, Health};
@@ -87,6 +88,8 @@ pub(super) struct Unit {
     pub(super) invalid: Option<Cause>,
     pub(super) wanted: Wanted,
     pub(super) state: State,
+    /// Since when it is in a state of this word.
+    pub(super) since_state: Duration,
     /// The last generation that was started; 0: none yet.
     pub(super) generation: u64,
     pub(super) process: Option<Process>,
@@ -132,6 +135,8 @@ pub(super) struct Unit {
     pub(super) restarts_asked: u32,
     /// Fields of its record that are not ours: a later release's, or the agent's.
     pub(super) rest: BTreeMap<String, Value>,
+    /// How the last generation ended, until it is told.
+    pub(super) over: Option<Box<Ending>>,
     /// Its end is one that the machine is rebooted for.
     pub(super) asks_reboot: bool,
     /// What the agent was last asked to do, and what people were last told.
@@ -158,7 +163,7 @@ pub(super) struct Process {
 pub(super) enum End {
     Exited {
         exit: Exit,
-        oom: bool,
+        oom: Option<Shortage>,
         at: Duration,
     },
     NotStarted {
@@ -263,6 +268,7 @@ impl Unit {
             invalid,
             wanted: Wanted::Up,
             state,
+            since_state: now,
             generation: 0,
             process: None,
             image_stop_signal: None,
@@ -288,6 +294,7 @@ impl Unit {
             restarts: 0,
             restarts_asked: 0,
             rest: BTreeMap::new(),
+            over: None,
             asks_reboot: false,
             acted: None,
             told_up: (false, Health::None),

@@ -4,6 +4,7 @@ mod debug;
 mod options;
 mod pictures;
 mod reload;
+mod why;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use options::{
 };
 pub(crate) use pictures::{BootArguments, GraphArguments, SimulateArguments};
 pub(crate) use reload::{ConfigCommand, PlanArguments, ReloadArguments};
+pub(crate) use why::WhyArguments;
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
 #[derive(Debug, Parser)]
@@ -297,6 +299,10 @@ Examples:
 
 An arrow leads from a container to what it depends on, and says what that has to be.")]
     Graph(GraphArguments),
+
+    /// Tell why a container is in its state, why the boot was as it was, or why the machine goes down
+    #[command(after_help = why::WHY)]
+    Why(WhyArguments),
 
     /// Show which Orlop the machine runs, and for how long
     #[command(after_help = "\

@@ -310,7 +310,7 @@ fn stale_event(name: String, generation: u64, what: u64, at: Duration) -> Event 
     match what {
         0 => Event::Started { name, generation, pid: 1, pidfd_inode: 1, stop_signal: None, check: None },
         1 => Event::StartFailed { name, generation, failure: failure(Fault::Permanent) },
-        2 => Event::Ended { name, generation, exit: Exit::Code(1), oom: false, at },
+        2 => Event::Ended { name, generation, exit: Exit::Code(1), oom: None, at },
         3 => Event::Emptied { name, generation },
         4 => Event::CleanFailed { name, generation, text },
         5 => Event::KillFailed { name, generation, text },

@@ -107,6 +107,7 @@ impl Watch {
             Event::Paused { .. }
             | Event::Created { .. }
             | Event::CleanFailed { .. }
+            | Event::Hangs { .. }
             | Event::SignalFailed { .. }
             | Event::KillFailed { .. }
             | Event::Kill { .. }
@@ -200,7 +201,7 @@ impl Watch {
             Effect::Listen { name } => self.of(name, |shadow| shadow.listened = true),
             Effect::Forget { name } => self.forgotten(name),
             Effect::Reboot { name } => self.check_reboot(view, name),
-            Effect::Save { .. } | Effect::Changed(_) | Effect::Noted { .. } => {}
+            Effect::Save { .. } | Effect::Changed(_) | Effect::Noted { .. } | Effect::Over { .. } => {}
             Effect::ShutdownDone => {
                 let once = self.shutdown.is_some_and(|shutdown| !shutdown.done);
                 self.must(once, Promise::NothingUnasked, view.now, || "a shutdown is done".into());

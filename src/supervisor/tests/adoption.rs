@@ -72,7 +72,7 @@ fn a_budget_is_not_refilled_by_a_new_supervisor() {
 #[test]
 fn an_end_in_between_is_judged_like_any_other() {
     let (exit, at) = (Exit::Code(3), s(50));
-    let mut sup = adopted(running_record(), Some(Found::Ended { exit, oom: false, at }));
+    let mut sup = adopted(running_record(), Some(Found::Ended { exit, oom: None, at }));
     let status = sup.status("web").unwrap();
     assert_eq!(status.state, StateKind::Stopping);
     assert_eq!(status.cause.unwrap().text, "exited with code 3");
@@ -120,7 +120,7 @@ fn one_before_its_barrier_never_ran() {
     let mut record = running_record();
     (record.state, record.pid) = ("starting".into(), None);
     let mut sup = adopted(record.clone(), Some(Found::Alive { pid: 9, pidfd_inode: 9 }));
-    let end = |at| Event::Ended { name: "web".into(), generation: 1, exit: Exit::Code(1), oom: false, at };
+    let end = |at| Event::Ended { name: "web".into(), generation: 1, exit: Exit::Code(1), oom: None, at };
     sup.handle(s(100), Event::Booted);
     let effects: Vec<Effect> = core::iter::from_fn(|| sup.poll_effect()).collect();
     let kill = Effect::KillCgroup { name: "web".into(), generation: 1 };
@@ -143,7 +143,7 @@ fn history_counts_after_adoption() {
     record.well_since_us = record.started_at_us;
     let pause = |record: &Record| {
         let (exit, at) = (Exit::Code(3), s(100));
-        let mut sup = adopted(record.clone(), Some(Found::Ended { exit, oom: false, at }));
+        let mut sup = adopted(record.clone(), Some(Found::Ended { exit, oom: None, at }));
         sup.handle(s(100), Event::Booted);
         sup.handle(s(100), Event::Emptied { name: "web".into(), generation: 1 });
         let status = sup.status("web").unwrap();
@@ -218,7 +218,7 @@ fn what_nobody_wants_and_has_ended_stays_down() {
     let mut record = running_record();
     record.wanted = Wanted::Down;
     let (exit, at) = (Exit::Code(3), s(50));
-    let mut sup = adopted(record, Some(Found::Ended { exit, oom: false, at }));
+    let mut sup = adopted(record, Some(Found::Ended { exit, oom: None, at }));
     sup.handle(s(100), Event::Booted);
     sup.handle(s(100), Event::Emptied { name: "web".into(), generation: 1 });
     assert_eq!(sup.status("web").unwrap().state, StateKind::Failed);

@@ -4,6 +4,7 @@ mod adoption;
 mod connections;
 pub(super) mod declared;
 mod dependencies;
+mod endings;
 mod gates;
 mod governor;
 mod groups;

@@ -76,7 +76,7 @@ fn one_that_survives_the_kill_is_stuck_and_still_awaited() {
     world.run_until(s(60));
     assert_eq!(world.state("web"), StateKind::Stuck);
     let (name, exit) = (web(), Exit::Signal(9));
-    world.tell(Event::Ended { name, generation: 1, exit, oom: false, at: s(60) });
+    world.tell(Event::Ended { name, generation: 1, exit, oom: None, at: s(60) });
     world.run_until(s(61));
     assert_eq!(world.state("web"), StateKind::Exited);
 }

@@ -48,7 +48,7 @@ fn what_can_be_changed_live_is() {
     let generation = world.status("web").generation;
     let exit = Exit::Code(0);
     let at = world.now;
-    world.tell(Event::Ended { name: "web".into(), generation, exit, oom: false, at });
+    world.tell(Event::Ended { name: "web".into(), generation, exit, oom: None, at });
     world.tell(Event::Emptied { name: "web".into(), generation });
     assert_eq!(world.state("web"), StateKind::Backoff);
 }

@@ -271,7 +271,7 @@ fn a_report_about_another_generation_changes_nothing() {
                 check: None,
             },
             Event::StartFailed { name: name(), generation, failure: failure(Fault::Permanent) },
-            Event::Ended { name: name(), generation, exit, oom: false, at },
+            Event::Ended { name: name(), generation, exit, oom: None, at },
             Event::Emptied { name: name(), generation },
             Event::CleanFailed { name: name(), generation, text: "no".into() },
             Event::KillFailed { name: name(), generation, text: "no".into() },

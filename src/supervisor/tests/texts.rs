@@ -18,7 +18,12 @@ fn causes_read_as_sentences_about_the_container() {
     check(Cause::exit(Exit::Signal(34)), "signal", "was killed by SIGRTMIN");
     check(Cause::exit(Exit::Signal(40)), "signal", "was killed by SIGRTMIN+6");
     check(Cause::exit(Exit::Signal(0)), "signal", "was killed by signal 0");
-    check(Cause::oom(), "oom", "ran out of memory and was killed");
+    let own = |limit| Cause::oom(Shortage::Own { limit });
+    check(own(None), "oom", "ran out of memory and was killed");
+    check(own(Some(32 << 20)), "oom", "ran out of memory (its limit of 32 MiB) and was killed");
+    check(own(Some(3 << 30)), "oom", "ran out of memory (its limit of 3 GiB) and was killed");
+    check(own(Some(100 << 10)), "oom", "ran out of memory (its limit of 100 KiB) and was killed");
+    check(Cause::oom(Shortage::Machine), "oom", "was killed because the machine ran out of memory");
     check(
         Cause::start(&failure(Fault::Permanent)),
         "start",
@@ -58,6 +63,12 @@ fn a_cause_is_written_flat() {
         assert_eq!(serde_json::to_string(&cause).unwrap(), expected);
     };
     check(Cause::exit(Exit::Code(1)), r#"{"kind":"exit","text":"exited with code 1","code":1}"#);
+    check(
+        Cause::oom(Shortage::Own { limit: Some(4096) }),
+        r#"{"kind":"oom","text":"ran out of memory (its limit of 4 KiB) and was killed","shortage":{"own":{"limit":4096}}}"#,
+    );
+    let older = r#"{"kind":"oom","text":"ran out of memory and was killed"}"#;
+    assert_eq!(serde_json::from_str::<Cause>(older).unwrap(), Cause::oom(Shortage::Own { limit: None }));
     check(
         Cause::start(&failure(Fault::Permanent)),
         r#"{"kind":"start","text":"could not be started: exec /app: No such file or directory","step":"exec","object":"/app","errno":2}"#,

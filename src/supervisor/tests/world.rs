@@ -104,7 +104,11 @@ impl World {
                 Effect::Reboot { name } => format!("reboot for {name}"),
                 Effect::Probe { name, .. } => format!("probe {name}"),
                 Effect::Forget { name } => format!("forget {name}"),
-                Effect::Listen { .. } | Effect::Save { .. } | Effect::Changed(_) | Effect::Noted { .. } => {
+                Effect::Listen { .. }
+                | Effect::Save { .. }
+                | Effect::Changed(_)
+                | Effect::Noted { .. }
+                | Effect::Over { .. } => {
                     return None;
                 }
             };
