@@ -80,11 +80,7 @@ impl Agent {
             Request::ConfirmReload => self.confirm_reload(call, now),
             Request::Rollback => self.roll_back(call, now),
             Request::Config => self.tell_config(call, now),
-            Request::Boot => {
-                let (phases, complete) = (self.boot.phase_words(), self.boot.complete);
-                let reply = BootReply { phases, complete, containers: self.rises() };
-                self.server.reply(now, call, &reply);
-            }
+            Request::Boot => self.tell_boot(call, now),
             Request::Why { name } => self.tell_why(call, name, now),
             Request::WhyBoot => self.tell_why_boot(call, now),
             Request::WhyShutdown => self.tell_why_shutdown(call, now),
@@ -116,6 +112,11 @@ impl Agent {
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
             Request::UpgradeCommit => self.upgrade_commit(call, now),
         }
+    }
+
+    fn tell_boot(&mut self, call: CallId, now: Duration) {
+        let (phases, complete) = (self.boot.phase_words(), self.boot.complete);
+        self.server.reply(now, call, &BootReply { phases, complete, containers: self.rises() });
     }
 
     fn tell_status(&mut self, call: CallId, name: String, now: Duration) {

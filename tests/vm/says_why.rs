@@ -19,7 +19,7 @@ fn says_why() {
         + &container("app", "sleep", "depends_on = [\"db\"]\nrestart = \"no\"")
         + &container("web", "sleep", "depends_on = [\"app\"]")
         + &container("stubborn", "ignore-term", "stop_grace_period = \"30s\"")
-        + &container("missing", "sleep", "entrypoint = [\"/missing\"]\nrestart = \"no\"");
+        + "[container.missing]\nimage = \"dir:payload\"\nentrypoint = [\"/missing\"]\nrestart = \"no\"\n";
     let machine = world(&config).boot();
     machine.wait("db", "failed");
     machine.wait("missing", "failed");
