@@ -48,10 +48,7 @@ impl Agent {
 
     fn answer(&mut self, call: CallId, request: Request, now: Duration) {
         match request {
-            Request::List => {
-                let containers = self.core.statuses().map(|status| self.container(&status, now)).collect();
-                self.server.reply(now, call, &ListReply { containers });
-            }
+            Request::List => self.list(call, now),
             Request::Status { name } => self.tell_status(call, name, now),
             Request::Logs(asked) => self.open_stream(call, asked, now),
             Request::Events(asked) => self.open_events(call, asked, now),
@@ -80,11 +77,7 @@ impl Agent {
             Request::ConfirmReload => self.confirm_reload(call, now),
             Request::Rollback => self.roll_back(call, now),
             Request::Config => self.tell_config(call, now),
-            Request::Boot => {
-                let (phases, complete) = (self.boot.phase_words(), self.boot.complete);
-                let reply = BootReply { phases, complete, containers: self.rises() };
-                self.server.reply(now, call, &reply);
-            }
+            Request::Boot => self.tell_boot(call, now),
             Request::Why { name } => self.tell_why(call, name, now),
             Request::WhyBoot => self.tell_why_boot(call, now),
             Request::WhyShutdown => self.tell_why_shutdown(call, now),
@@ -116,6 +109,16 @@ impl Agent {
             Request::UpgradeChunk { data } => self.upgrade_chunk(call, &data, now),
             Request::UpgradeCommit => self.upgrade_commit(call, now),
         }
+    }
+
+    fn tell_boot(&mut self, call: CallId, now: Duration) {
+        let (phases, complete) = (self.boot.phase_words(), self.boot.complete);
+        self.server.reply(now, call, &BootReply { phases, complete, containers: self.rises() });
+    }
+
+    fn list(&mut self, call: CallId, now: Duration) {
+        let containers = self.core.statuses().map(|status| self.container(&status, now)).collect();
+        self.server.reply(now, call, &ListReply { containers });
     }
 
     fn tell_status(&mut self, call: CallId, name: String, now: Duration) {

@@ -107,12 +107,7 @@ impl Cgroups {
     /// the victim was, and in `oom` where the limit was: here, if it was of this cgroup or of one in it.
     pub fn shortage(&self) -> Option<Shortage> {
         let events = cgroup::read(self.outer.as_fd(), "memory.events").ok()?;
-        let has = |key: &str| cgroup::keyed(&events, key).is_some_and(|count| count > 0);
-        if !has("oom_kill") {
-            return None;
-        }
-        let limit = || cgroup::read(self.outer.as_fd(), "memory.max").ok()?.trim().parse().ok();
-        Some(if has("oom") { Shortage::Own { limit: limit() } } else { Shortage::Machine })
+        shortage(&events, || cgroup::read(self.outer.as_fd(), "memory.max").ok()?.trim().parse().ok())
     }
 
     /// Kills everything in there.
@@ -173,6 +168,16 @@ pub fn write(
         }
     }
     Ok(())
+}
+
+/// By the container's memory.events.
+fn shortage(events: &str, limit: impl FnOnce() -> Option<u64>) -> Option<Shortage> {
+    let has = |key: &str| cgroup::keyed(events, key).is_some_and(|count| count > 0);
+    match (has("oom_kill"), has("oom")) {
+        (false, _) => None,
+        (true, true) => Some(Shortage::Own { limit: limit() }),
+        (true, false) => Some(Shortage::Machine),
+    }
 }
 
 /// What a generation has used; a figure that the kernel does not have is none.
@@ -238,6 +243,19 @@ mod tests {
             let expected = opens.len() * 10 + denied.len();
             assert_eq!(usize::try_from(child.wait()).unwrap(), expected, "{opens:?}, and not {denied:?}");
         });
+    }
+
+    #[test]
+    fn a_kill_without_a_limit_that_was_reached_is_the_machines() {
+        let check = |oom: u64, kills: u64, expected| {
+            let events = format!("low 0\nhigh 3\nmax 9\noom {oom}\noom_kill {kills}\noom_group_kill 1\n");
+            assert_eq!(shortage(&events, || Some(4096)), expected, "{events}");
+        };
+        check(0, 0, None);
+        check(2, 0, None);
+        check(1, 1, Some(Shortage::Own { limit: Some(4096) }));
+        check(0, 3, Some(Shortage::Machine));
+        assert_eq!(shortage("oom_kill 1", || None), Some(Shortage::Machine));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::stat::{Mode, fstat};
 use orlop::control::{EXIT_RECORD_VERSION, ExitRecord};
-use orlop::log::{SLOT, Slots, Source, Stamp, Store};
+use orlop::log::{RECORD_MAX, SLOT, Slots, Slotted, Source, Stamp, Store};
 use orlop::supervisor::{Ending, Exit};
 
 use super::answer::cause_word;
@@ -61,9 +61,13 @@ fn all(page: &Page) -> Vec<ExitRecord> {
     let mut buffer = [0; SLOT as usize];
     for number in slots.first()..slots.next() {
         let slot = slots.read(page, number, &mut buffer).ok().flatten();
-        ends.extend(slot.and_then(|slot| ExitRecord::decode(&slot)));
+        ends.extend(slot.and_then(|slot| read(&slot)));
     }
     ends
+}
+
+fn read(slot: &Slotted<'_>) -> Option<ExitRecord> {
+    ExitRecord::decode(slot.version, slot.bytes, slot.stamp.wall_ns)
 }
 
 fn path(name: &str) -> String {
@@ -103,17 +107,14 @@ fn keep(path: &str, record: &ExitRecord) -> Result<()> {
     let (mut slots, order) = Slots::recover(&page, 0, KEPT)?;
     let mut buffer = [0; SLOT as usize];
     let last = slots.read(&page, slots.next().saturating_sub(1), &mut buffer)?;
-    if last
-        .and_then(|last| ExitRecord::decode(&last))
-        .is_some_and(|last| last.generation == record.generation)
-    {
+    if last.and_then(|last| read(&last)).is_some_and(|last| last.generation == record.generation) {
         return Ok(());
     }
     let since = time::since_boot().saturating_sub(std::time::Duration::from_micros(record.ended_us));
     let wall = time::wall().saturating_sub(since);
     let stamp =
         Stamp { boot_us: record.ended_us, wall_ns: i64::try_from(wall.as_nanos()).unwrap_or(i64::MAX) };
-    slots.write(&page, order.saturating_add(1), stamp, EXIT_RECORD_VERSION, &record.encode())
+    slots.write(&page, order.saturating_add(1), stamp, EXIT_RECORD_VERSION, &record.encode(RECORD_MAX))
 }
 
 struct Page(OwnedFd);
@@ -144,7 +145,7 @@ impl Store for Page {
 mod tests {
     use super::*;
 
-    fn read(path: &str) -> Vec<(u64, Option<u64>)> {
+    fn kept(path: &str) -> Vec<(u64, Option<u64>)> {
         let page = Page(fs::open(path, OFlag::O_RDONLY, Mode::empty()).unwrap());
         all(&page).into_iter().map(|it| (it.generation, it.cpu_us)).collect()
     }
@@ -158,11 +159,11 @@ mod tests {
         keep(path, &end(1, Some(7))).unwrap();
         // Who died after it had written it has told what the next one does not know.
         keep(path, &end(1, None)).unwrap();
-        assert_eq!(read(path), [(1, Some(7))]);
+        assert_eq!(kept(path), [(1, Some(7))]);
         for generation in 2..=20 {
             keep(path, &end(generation, Some(generation))).unwrap();
         }
-        assert_eq!(read(path), (13..=20).map(|it| (it, Some(it))).collect::<Vec<_>>());
+        assert_eq!(kept(path), (13..=20).map(|it| (it, Some(it))).collect::<Vec<_>>());
         assert_eq!(std::fs::metadata(path).unwrap().len(), 4096);
     }
 

@@ -61,7 +61,7 @@ fn ps_as_json_is_a_list_with_every_field_also_those_of_later_versions() {
     let expected = serde_json::json!([{
         "name": "web", "wanted": "up", "state": "running", "ready": true, "health": "none", "pid": 77,
         "restarts": 2, "cause": null, "image": "oci-archive:images/web.tar", "started_at": TIME,
-        "next_start": null, "exit_code": null, "uptime_ms": 192_000, "paused": false, "listens": false
+        "next_start": null, "exit_code": null, "uptime_ms": 192_000, "paused": false, "listens": false, "group": null
     }]);
     assert_eq!(found, expected);
     let later = reply(&serde_json::json!({ "containers": [{ "state": "paused", "mood": 1 }] }));

@@ -1,6 +1,6 @@
 //! How a container's last generations ended, as it is kept and as clients are told.
 //!
-//! Kept as JSON without what is null, in a slot of [`crate::log::Slots`]: what does not fit is cut from the texts.
+//! Kept as JSON without what is null, in a slot of so many bytes: what does not fit is cut from the text.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::happening::{cut, record};
 use super::{Cause, rfc3339};
-use crate::log::{RECORD_MAX, Slotted};
 
 /// Of the form in which it is kept.
 pub const EXIT_RECORD_VERSION: u16 = 1;
@@ -32,33 +31,31 @@ pub struct ExitRecord {
 }
 
 impl ExitRecord {
-    /// What fits in a slot.
+    /// At most `most` bytes: the text is cut for it.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self, most: usize) -> Vec<u8> {
         let mut kept = Self { time: String::new(), ..self.clone() };
         let bytes = record(&kept);
-        if bytes.len() <= RECORD_MAX {
+        if bytes.len() <= most {
             return bytes;
         }
         if let Some(cause) = &mut kept.cause {
             // The text names it too.
             cause.object = None;
         }
-        let excess = record(&kept).len().saturating_sub(RECORD_MAX);
+        let excess = record(&kept).len().saturating_sub(most);
         if let Some(cause) = &mut kept.cause {
             cut(&mut cause.text, excess);
         }
         let bytes = record(&kept);
-        if bytes.len() <= RECORD_MAX { bytes } else { record(&Self { cause: None, ..kept }) }
+        if bytes.len() <= most { bytes } else { record(&Self { cause: None, ..kept }) }
     }
 
-    /// `None`: nothing that this release can read.
+    /// `None`: nothing that this release can read. `wall_ns`: the time of the end, since 1970.
     #[must_use]
-    pub fn decode(slot: &Slotted<'_>) -> Option<Self> {
-        let kept: Self =
-            serde_json::from_slice(slot.bytes).ok().filter(|_| slot.version == EXIT_RECORD_VERSION)?;
-        let wall = slot.stamp.wall_ns;
-        let time = rfc3339(wall.div_euclid(1_000_000_000), wall.rem_euclid(1_000_000_000) as u32);
+    pub fn decode(version: u16, bytes: &[u8], wall_ns: i64) -> Option<Self> {
+        let kept: Self = serde_json::from_slice(bytes).ok().filter(|_| version == EXIT_RECORD_VERSION)?;
+        let time = rfc3339(wall_ns.div_euclid(1_000_000_000), wall_ns.rem_euclid(1_000_000_000) as u32);
         Some(Self { time, ..kept })
     }
 }
@@ -67,17 +64,17 @@ impl ExitRecord {
 mod tests {
     use super::*;
     use crate::control::CauseKind;
-    use crate::log::Stamp;
+
+    const MOST: usize = 476;
 
     #[track_caller]
     fn check(kept: &ExitRecord, expected: &ExitRecord) {
-        let bytes = kept.encode();
-        assert!(bytes.len() <= RECORD_MAX, "{}", bytes.len());
-        let stamp = Stamp { boot_us: 7, wall_ns: 1_000_000_000 };
-        let slot = Slotted { number: 1, order: 1, stamp, version: EXIT_RECORD_VERSION, bytes: &bytes };
+        let bytes = kept.encode(MOST);
+        assert!(bytes.len() <= MOST, "{}", bytes.len());
         let time = "1970-01-01T00:00:01.000000Z".into();
-        assert_eq!(ExitRecord::decode(&slot), Some(ExitRecord { time, ..expected.clone() }));
-        assert_eq!(ExitRecord::decode(&Slotted { version: 2, ..slot }), None);
+        let decode = |version| ExitRecord::decode(version, &bytes, 1_000_000_000);
+        assert_eq!(decode(EXIT_RECORD_VERSION), Some(ExitRecord { time, ..expected.clone() }));
+        assert_eq!(decode(2), None);
     }
 
     #[test]
@@ -106,8 +103,8 @@ mod tests {
         // Letters that JSON writes longer than they are.
         let text = "\u{1b}".repeat(5000);
         let long = ExitRecord { cause: Some(Cause { text: text.clone(), ..cause.clone() }), ..whole.clone() };
-        let bytes = long.encode();
-        assert!(bytes.len() <= RECORD_MAX && bytes.len() > RECORD_MAX - 16, "{}", bytes.len());
+        let bytes = long.encode(MOST);
+        assert!(bytes.len() <= MOST && bytes.len() > MOST - 16, "{}", bytes.len());
         let read: ExitRecord = serde_json::from_slice(&bytes).unwrap();
         let kept = read.cause.unwrap();
         assert!(text.starts_with(kept.text.trim_end_matches('…')) && kept.text.ends_with('…'));

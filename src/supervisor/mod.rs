@@ -181,20 +181,19 @@ impl Supervisor {
         self.effects.pop_front()
     }
 
+    fn become_safe(&mut self, safe: bool) -> Outcome {
+        self.safe = safe;
+        Outcome::Done
+    }
+
     fn react(&mut self, now: Duration, event: Event) -> Outcome {
         match event {
             Event::Adopted { record, found } => self.adopt(now, *record, found),
             Event::Booted if self.booted => Outcome::Ignored("adoption was over already"),
             Event::Booted => self.end_adoption(now),
             Event::Reload(reload) => self.reload(now, reload),
-            Event::SafeMode => {
-                self.safe = true;
-                Outcome::Done
-            }
-            Event::Resume if self.safe => {
-                self.safe = false;
-                Outcome::Done
-            }
+            Event::SafeMode => self.become_safe(true),
+            Event::Resume if self.safe => self.become_safe(false),
             Event::Resume => Outcome::Ignored("this is not safe mode"),
             Event::Gates { open } => self.gates_are_open(open),
             Event::Clock { at_boot } => self.clock(now, at_boot),

@@ -44,7 +44,6 @@ mod memory_hog_is_killed_alone;
 mod network_modes;
 mod nothing_is_inherited;
 mod opens_as_declared;
-mod out_of_memory_says_whose;
 mod pauses_and_goes_on;
 mod power;
 mod profiles_confine;

@@ -16,6 +16,8 @@ fn memory_hog_is_killed_alone() {
     let before = machine.wait("neighbour", "running");
     let hog = machine.wait("hog", "failed");
     assert_eq!(hog["cause"]["kind"], "oom", "{hog}");
+    let whose = (&hog["cause"]["scope"], &hog["cause"]["limit_bytes"]);
+    assert_eq!(whose, (&"container".into(), &(24 << 20).into()));
     assert_eq!(hog["cause"]["text"], "ran out of memory (its limit of 24 MiB) and was killed");
     assert_eq!(machine.logged("hog", "16 MB"), "16 MB\n");
     // With all that is in its container, or without its parent: as the configuration says.

@@ -16,10 +16,10 @@ fn says_why() {
         "restart = \"always\"\nrestart_policy = { delay = \"100ms\", max_attempts = 3, then = \"fail\" }";
     let config = "[host]\nfault_injection = true\n".to_owned()
         + &container("db", "each cat /etc/group , exit 3", policy)
-        + &container("app", "sleep", "depends_on = [\"db\"]\nrestart = \"no\"")
+        + &container("app", "sleep", "depends_on = { db = \"completed\" }\nrestart = \"no\"")
         + &container("web", "sleep", "depends_on = [\"app\"]")
         + &container("stubborn", "ignore-term", "stop_grace_period = \"30s\"")
-        + &container("missing", "sleep", "entrypoint = [\"/missing\"]\nrestart = \"no\"");
+        + "[container.missing]\nimage = \"dir:payload\"\nentrypoint = [\"/missing\"]\nrestart = \"no\"\n";
     let machine = world(&config).boot();
     machine.wait("db", "failed");
     machine.wait("missing", "failed");
@@ -44,7 +44,7 @@ fn the_chain_leads_to_the_root(machine: &Booted) {
     let text = text(&why);
     for part in [
         "web is waiting, since ",
-        ": it waits for app, which is waiting.",
+        ": it waits for app, which has not started yet.",
         "It is started by itself as soon as app allows it.",
         "app is waiting, since ",
         ": it waits for db, which exited with code 3.",

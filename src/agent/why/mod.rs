@@ -16,9 +16,9 @@ use orlop::ledger::Action;
 use orlop::log::{Item, Reader, Step, Tail, clean_line};
 use orlop::supervisor::{Next, StateKind, Status, Wanted};
 
-use super::answer::{cause_word, health_word, state_word, wanted_word};
-use super::control::CallId;
-use super::{Agent, ends};
+use crate::agent::answer::{cause_word, health_word, state_word, wanted_word};
+use crate::agent::control::CallId;
+use crate::agent::{Agent, ends};
 
 /// Containers in one answer.
 const STANDINGS: usize = 32;
