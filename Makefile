@@ -10,7 +10,7 @@ PREFIX ?= /usr/local
 .DEFAULT_GOAL := help
 # What is below shares cargo's lock and the machine's two emulators: one after the other.
 .NOTPARALLEL:
-.PHONY: help setup build install images demo run test engines soak soak-kills soak-steps soak-escapes soak-logger soak-orphans soak-histories soak-properties \
+.PHONY: help setup build install images demo run test engines soak soak-kills soak-steps soak-faults soak-escapes soak-logger soak-orphans soak-histories soak-hours soak-chaos soak-properties \
 	soak-fuzz soak-deny bench fuzz deny advisories doc clean
 
 help: ## this list
@@ -46,13 +46,16 @@ test: setup images ## format, lints, and every test, the ones in virtual machine
 engines: setup ## the OCI runtime under other people's tests, podman, containerd and Docker (hours without KVM)
 	@scripts/engines
 
-soak: soak-kills soak-steps soak-escapes soak-logger soak-orphans soak-histories soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
+soak: soak-kills soak-steps soak-faults soak-escapes soak-logger soak-orphans soak-histories soak-hours soak-chaos soak-properties soak-fuzz soak-deny ## all parts of the soak (N=, SEED=)
 
 soak-kills: setup images ## … the supervisor killed 10,000 times under load
 	@scripts/soak kills
 
 soak-steps: setup images ## … the supervisor dies between every two steps, 1,000 times
 	@scripts/soak steps
+
+soak-faults: setup images ## … each system call of ours fails once with each of six errnos (hours)
+	@scripts/soak faults
 
 soak-escapes: setup images ## … a mount target exchanged for a link while containers start, for a minute
 	@scripts/soak escapes
@@ -65,6 +68,12 @@ soak-orphans: setup images ## … 200,000 orphans reaped
 
 soak-histories: setup ## … ten million random histories of the supervisor's core
 	@scripts/soak histories
+
+soak-hours: setup ## … a hundred thousand random hours of it
+	@scripts/soak hours
+
+soak-chaos: setup images ## … ten minutes in which everything happens to one machine
+	@scripts/soak chaos
 
 soak-properties: setup ## … every other property, 100,000 inputs each
 	@scripts/soak properties

@@ -58,6 +58,7 @@ fn facts() -> Facts {
         files: "/run/orlop/containers/NAME".into(),
         dev: "/run/orlop/dev".into(),
         volumes: "/run/orlop/volumes".into(),
+        pods: "/run/orlop/pods".into(),
         volume_sizes: [("data".into(), 1 << 20)].into(),
         ..Facts::default()
     }

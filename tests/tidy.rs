@@ -74,6 +74,11 @@ fn unsafe_stays_behind_one_door() {
 }
 
 #[test]
+fn nobody_falls_into_what_is_known() {
+    keep(rules::no_traps);
+}
+
+#[test]
 fn every_file_says_what_it_is() {
     keep(rules::says_what_it_is);
 }

@@ -91,10 +91,16 @@ impl Bench {
 
 /// Boots it, `task` being the witness's, in which time is counted by instructions.
 pub(crate) fn boot(machine: &Path, task: &str, init: &str) -> Result<Machine> {
+    boot_in(machine, task, init, 512 << 20)
+}
+
+/// With so many bytes of memory.
+pub(crate) fn boot_in(machine: &Path, task: &str, init: &str, memory: u64) -> Result<Machine> {
     let mut options = Options::new(machine);
     options.accelerator = Accelerator::InstructionCount;
-    options.memory = 512 << 20;
-    options.deadline = Duration::from_secs(600);
+    options.memory = memory;
+    // By the clock of a computer that may have other work.
+    options.deadline = Duration::from_secs(1800);
     options.kernel_words = vec![format!("rdinit=/witness -- witness {task} then {init}")];
     Ok(Machine::boot(&options)?)
 }
@@ -116,8 +122,13 @@ pub(crate) fn number_after(text: &str, words: &str) -> Option<u64> {
 
 /// The stamps of one word that a container has written, in their order.
 pub(crate) fn stamps(machine: &Machine, container: &str, word: &str) -> Result<Vec<u64>> {
+    stamps_of(machine, &[container], word)
+}
+
+/// Those of several.
+pub(crate) fn stamps_of(machine: &Machine, containers: &[&str], word: &str) -> Result<Vec<u64>> {
     let mut text = String::new();
-    let parameters = json!({ "names": [container], "lines": null, "follow": false });
+    let parameters = json!({ "names": containers, "lines": null, "follow": false });
     machine.stream("Logs", parameters, |answer| {
         let entries = answer.get("entries").and_then(Value::as_array);
         for entry in entries.into_iter().flatten() {

@@ -5,15 +5,18 @@
 //! told by the program that stands between the kernel and the init, `tests/payload/src/witness.rs`.
 
 mod boot;
+mod closing;
 mod control;
 mod guest;
 mod host;
 mod memory;
+mod output;
 mod reaping;
 mod runtimes;
 mod sizes;
 mod smallest;
 mod start;
+mod supervision;
 mod table;
 
 use std::process::ExitCode;
@@ -26,7 +29,7 @@ type Result<T> = std::result::Result<T, Error>;
 
 type Section = (&'static str, fn(&Bench, &mut Table) -> Result<()>);
 
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 14] = [
     ("boot", boot::section),
     ("start", start::section),
     ("runtimes", runtimes::section),
@@ -34,6 +37,12 @@ const SECTIONS: [Section; 8] = [
     ("memory", memory::section),
     ("reaping", reaping::section),
     ("control", control::section),
+    ("storm", control::storm),
+    ("orphans", control::orphans),
+    ("supervision", supervision::crashes),
+    ("many", supervision::many),
+    ("output", output::section),
+    ("closing", closing::section),
     ("sizes", sizes::section),
 ];
 

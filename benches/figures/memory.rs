@@ -1,5 +1,7 @@
-//! What Orlop itself keeps in memory, with few and with many containers that sleep, how often it
-//! wakes up for nothing, and what it spends on output.
+//! What Orlop itself keeps in memory, with few and with many containers that sleep, and how often it
+//! wakes up for nothing.
+
+use orlop_vm::Machine;
 
 use crate::Result;
 use crate::guest::{BUSYBOX, Bench, SYSTEMD, boot, container};
@@ -7,24 +9,22 @@ use crate::table::Table;
 
 const FEW: usize = 3;
 const MANY: usize = 100;
-/// Enough for the rest of the logger's life not to count.
-const OUTPUT: u64 = 64 << 20;
 
 #[derive(Clone, Copy)]
-struct Figures {
+pub(crate) struct Figures {
     /// KiB of proportional set size.
-    proportional: u64,
+    pub(crate) proportional: u64,
     /// KiB.
     anonymous: u64,
     /// Nanoseconds on the processor.
-    ran: u64,
+    pub(crate) ran: u64,
     /// In a minute.
-    wakes: u64,
+    pub(crate) wakes: u64,
 }
 
-struct Process {
-    name: String,
-    figures: Figures,
+pub(crate) struct Process {
+    pub(crate) name: String,
+    pub(crate) figures: Figures,
 }
 
 pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
@@ -68,29 +68,10 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
     for (name, processes) in &peers {
         table.row(&format!("{name}, 1 container"), sum(processes, |it| it.wakes));
     }
-    output(bench, table)
-}
-
-/// What the logger takes beyond what it takes anyway.
-fn output(bench: &Bench, table: &mut Table) -> Result<()> {
-    const TEXT: &str = "a line of the length that lines of programs often have, with a number before it";
-    let bytes = OUTPUT.to_string();
-    let machines =
-        [container("quiet", &["sleep"], ""), container("loud", &["write", &bytes, TEXT], "restart = \"no\"")];
-    let mut took = Vec::new();
-    for (number, toml) in machines.iter().enumerate() {
-        let processes = ours(look(&bench.machine(&format!("output-{number}"), toml)?, "/init")?);
-        let logger: Vec<_> = processes.into_iter().filter(|process| process.name.contains("log")).collect();
-        took.push(sum(&logger, |it| it.ran));
-    }
-    let [quiet, loud] = took.as_slice() else { return Ok(()) };
-    table.begin("log path: guest s of the logger for a GiB of output, 64 KiB a write");
-    let gibibytes = OUTPUT as f64 / f64::from(1 << 30);
-    table.number("orlop log (wanted: 1.2)", loud.saturating_sub(*quiet) as f64 / 1e9 / gibibytes);
     Ok(())
 }
 
-fn sum(processes: &[Process], field: fn(&Figures) -> u64) -> u64 {
+pub(crate) fn sum(processes: &[Process], field: fn(&Figures) -> u64) -> u64 {
     processes.iter().map(|process| field(&process.figures)).sum()
 }
 
@@ -99,13 +80,17 @@ fn row(table: &mut Table, name: &str, processes: &[Process]) {
     table.row(name, format!("{proportional} {anonymous:>6}"));
 }
 
-fn ours(mut processes: Vec<Process>) -> Vec<Process> {
+pub(crate) fn ours(mut processes: Vec<Process>) -> Vec<Process> {
     processes.retain(|process| process.name == "init" || process.name.starts_with("orlop"));
     processes
 }
 
-fn look(machine: &std::path::Path, init: &str) -> Result<Vec<Process>> {
-    let machine = boot(machine, "memory", init)?;
+pub(crate) fn look(machine: &std::path::Path, init: &str) -> Result<Vec<Process>> {
+    seen(&boot(machine, "memory", init)?)
+}
+
+/// What the witness has seen of a machine that it was to look at.
+pub(crate) fn seen(machine: &Machine) -> Result<Vec<Process>> {
     machine.wait_for_console("witness: done")?;
     let console = machine.console();
     let process = |line: &str| {

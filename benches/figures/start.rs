@@ -1,4 +1,4 @@
-//! Starts of containers on a machine that is up: in a chain, and after a crash.
+//! Starts of containers on a machine that is up: in a chain, and all at once.
 
 use std::path::Path;
 
@@ -8,11 +8,8 @@ use crate::table::{Table, median};
 
 /// As many links as make a middle worth naming.
 const CHAIN: usize = 12;
-const CRASHES: u64 = 12;
 /// Started at once, none waits for another.
 const MANY: usize = 100;
-/// Before a start that follows a crash: the shortest that a configuration may have, in ms.
-const PAUSE: u32 = 10;
 
 pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
     let mut toml = container("one0", &["stamp-and-stay"], "");
@@ -20,23 +17,9 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
         let more = format!("depends_on = [\"one{}\"]", number - 1);
         toml += &container(&format!("one{number}"), &["stamp-and-stay"], &more);
     }
-    // It lives long enough to count as healthy, so that every pause is the first.
-    let restart =
-        format!("restart = \"always\"\nrestart_policy = {{ delay = \"{PAUSE}ms\", healthy_after = \"1s\" }}");
-    let crash = container("crash", &["stamps", "1500"], &restart);
-    let (chain, crash) = (bench.machine("chain", &toml)?, bench.machine("crash", &crash)?);
+    let chain = bench.machine("chain", &toml)?;
 
     let one_by_one = beside_the_limit(&chain, CHAIN)?;
-
-    let machine = boot(&crash, "", "/init")?;
-    let many = |container: &serde_json::Value| {
-        container.get("restarts").and_then(serde_json::Value::as_u64) >= Some(CRASHES)
-    };
-    machine.wait_until("crash", "to be started again and again", many)?;
-    let (firsts, lasts) = (stamps(&machine, "crash", "first")?, stamps(&machine, "crash", "last")?);
-    drop(machine);
-    let pairs = lasts.iter().zip(firsts.iter().skip(1));
-    let restarts = pairs.map(|(last, first)| milliseconds(first.saturating_sub(*last))).collect();
 
     let toml: String =
         (0..MANY).map(|number| container(&format!("one{number}"), &["stamp-and-stay"], "")).collect();
@@ -70,10 +53,6 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
         table.row(&format!("orlop: {what}"), format!("{ours:.2}, {:.2} x", ours / limit));
         table.number("    limit: its system calls and nothing else (wanted: 1.3 x)", *limit);
     }
-    table.number(
-        "orlop: a crash to its replacement, with the pause of 10 ms",
-        median(restarts).unwrap_or(f64::NAN),
-    );
     table.number("crun run from a shell (no user namespace, no overlay)", median(crun).unwrap_or(f64::NAN));
     table.begin("what was tried, guest µs each");
     for (what, nanoseconds) in tried {

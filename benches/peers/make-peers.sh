@@ -3,6 +3,8 @@
 #   busybox.cpio   a busybox script mounts what must be mounted and runs crun
 #   systemd.cpio   systemd and journald; a unit runs crun
 #   runtimes.cpio  crun, runc, bubblewrap, `orlop oci` and the limit run one bundle in turn
+#   supervisors.cpio  services that crash or stay, below s6, runit, supervisord and systemd (see supervisors.sh)
+#   loggers.cpio   much output, into s6-log (see loggers.sh)
 #   reaper.cpio    the payload: for inits that only stamp, or only reap; and the limit of a machine's containers
 # The container in each is the payload, with the specification that `crun spec` writes. Packages
 # are fetched once.
@@ -20,7 +22,6 @@ suite=bookworm
 export LC_ALL=C TZ=UTC
 umask 022
 mkdir -p "$out"
-stamp=$(sha256sum "$here/make-peers.sh" | cut -d' ' -f1)
 
 mirror() {
     apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
@@ -30,6 +31,7 @@ mirror() {
 # tree NAME PACKAGES: their files, without what only a person reads.
 tree() {
     name=$1 packages=$2
+    stamp="$suite $packages"
     if [ "$(cat "$out/$name.stamp" 2>/dev/null || true)" != "$stamp" ]; then
         codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
         mmdebstrap --quiet --variant=extract --include="$packages" \
@@ -66,6 +68,19 @@ PATCH
     )
 }
 
+# without_logins NAME: systemd with what it needs to be told, and none of those that nobody wants here; a getty
+# waits for udev.
+without_logins() {
+    units=$out/$1/etc/systemd/system
+    mkdir -p "$units"
+    for unit in systemd-logind.service getty.target systemd-networkd.service systemd-timesyncd.service; do
+        ln -sf /dev/null "$units/$unit"
+    done
+    echo 0123456789abcdef0123456789abcdef >"$out/$1/etc/machine-id"
+    echo 'root:x:0:0:root:/root:/bin/sh' >"$out/$1/etc/passwd"
+    echo 'root:x:0:' >"$out/$1/etc/group"
+}
+
 # pack NAME: as an initramfs that begins with the witness.
 pack() {
     cp "$payload" "$out/$1/witness"
@@ -85,6 +100,9 @@ for alive in 12 100; do
     printf 'sleep 60\njoin /proc/1/ns/mnt\nspawn /limit /run/orlop/layers /machine.bpf %d /payload stamp-and-stay\n' \
         "$alive" >"$out/reaper/limit-$alive"
 done
+printf '%s\n' 'sleep 60' 'join /proc/1/ns/mnt' 'write /dev/kmsg <0>it is asked for' \
+    'run /run/answer /witness ask /run/orlop/control.sock {"method":"org.orlop.Control.Power","parameters":{"action":"poweroff"}}' \
+    'sleep 100' >"$out/reaper/power-off"
 pack reaper
 
 tree busybox busybox-static,crun
@@ -203,11 +221,8 @@ StandardOutput=tty
 TTYPath=/dev/console
 UNIT
 ln -sf ../web.service "$wants/web.service"
-# Logins, which nobody wants here, and a getty that waits for udev.
-for unit in systemd-logind.service getty.target systemd-networkd.service systemd-timesyncd.service; do
-    ln -sf /dev/null "$out/systemd/etc/systemd/system/$unit"
-done
-echo 0123456789abcdef0123456789abcdef >"$out/systemd/etc/machine-id"
-echo 'root:x:0:0:root:/root:/bin/sh' >"$out/systemd/etc/passwd"
-echo 'root:x:0:' >"$out/systemd/etc/group"
+without_logins systemd
 pack systemd
+
+. "$here/supervisors.sh"
+. "$here/loggers.sh"

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::launch::{CONSOLE_FD, MONITOR_FD};
-use crate::options::{Accelerator, Options};
+use crate::options::{Accelerator, Options, Reset};
 use crate::ports::{PORTS, socket_path};
 
 /// What the options do not say: where this start's sockets are.
@@ -24,7 +24,10 @@ const EMULATED_CPU: &str = "max,cx16=off,la57=off";
 /// Never `Auto`: that is decided before.
 pub(crate) fn arguments(options: &Options, accelerator: Accelerator, wiring: &Wiring<'_>) -> Vec<OsString> {
     let mut line = Line(Vec::new());
-    line.flags(&["-nodefaults", "-no-user-config", "-no-reboot"]);
+    line.flags(&["-nodefaults", "-no-user-config"]);
+    if options.reset == Reset::Ends {
+        line.flags(&["-no-reboot"]);
+    }
     // The HPET stays on: without it guests' clocks ran fast. No microvm machine: it has neither
     // HPET nor PM timer, and on a busy host its kernel cannot calibrate a clock and hangs.
     line.pair("-machine", "q35,hpet=on");

@@ -43,6 +43,6 @@ pub use client::Client;
 pub use end::End;
 pub use error::{Error, Result};
 pub use machine::Machine;
-pub use options::{Accelerator, ConsoleCopy, Options, Publish, parse_memory};
+pub use options::{Accelerator, ConsoleCopy, Options, Publish, Reset, parse_memory};
 pub use relay::ControlSocket;
 pub use test_machine::{Built, TestMachine};

@@ -35,6 +35,15 @@ pub struct Publish {
     pub guest: u16,
 }
 
+/// What follows when the guest resets the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reset {
+    /// That was its end.
+    Ends,
+    /// It boots again, with what its memory holds.
+    Boots,
+}
+
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Holds `vmlinuz`, `initrd.img` and `cmdline`.
@@ -45,6 +54,7 @@ pub struct Options {
     pub publish: Vec<Publish>,
     /// A raw image, seen as the first virtio disk.
     pub disk: Option<PathBuf>,
+    pub reset: Reset,
     /// Appended to `cmdline`.
     pub kernel_words: Vec<String>,
     pub accelerator: Accelerator,
@@ -62,6 +72,7 @@ impl Options {
             cpus: 1,
             publish: Vec::new(),
             disk: None,
+            reset: Reset::Ends,
             kernel_words: Vec::new(),
             accelerator: Accelerator::Auto,
             console: ConsoleCopy::None,

@@ -8,7 +8,7 @@ use orlop::ledger::{Child, Ended, Frame, Kind};
 use orlop::supervisor::{Event, Found, Record};
 
 use super::blame::Handling;
-use super::cgroups::Cgroups;
+use super::cgroups::{self, Cgroups};
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::exit_of;
 use super::ledger::{Fds, Table};
@@ -18,7 +18,7 @@ use super::sockets;
 use super::stdio::{Ends, Input};
 use super::{Agent, records, say};
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, pidfd};
+use crate::linux::{Errno, pidfd, process};
 
 struct Entry {
     name: String,
@@ -30,8 +30,9 @@ struct Entry {
 impl Agent {
     pub fn adopt(&mut self, table: Table, now: Duration) {
         self.adopt_mode(table.safe);
+        self.adopt_watchdog();
         if let Some((action, deadline_us)) = table.power {
-            self.shut_down(action, Duration::from_micros(deadline_us), now);
+            self.go_on_shutting_down(action, Duration::from_micros(deadline_us), now);
         }
         if let Some((code, status)) = table.upgrade_failed {
             self.upgrade_failed(code, status);
@@ -78,7 +79,11 @@ impl Agent {
         }
         self.adopt_notices(said);
         self.open_sockets();
+        self.leave_pods();
         self.adopt_paused();
+        for run in self.runs.values() {
+            self.sessions.left_in(run.name.clone(), now);
+        }
         self.tell_clock();
         self.events.push_back(Event::Booted);
     }
@@ -141,8 +146,14 @@ impl Agent {
     }
 
     fn adopt_containers(&mut self, mut entries: BTreeMap<u64, Entry>, now: Duration) {
+        cgroups::forget_aside();
         let mut recorded = BTreeSet::new();
-        for (name, text) in records::read_all() {
+        let records = records::read_all().unwrap_or_else(|errno| {
+            say(Level::Error, &format!("{}: {}", records::DIRECTORY, errno.desc()));
+            // The next supervisor tries again: to this one all that runs would have no record, and be killed.
+            process::exit_now(1)
+        });
+        for (name, text) in records {
             let deadly = self.blamed.is_too_often(Handling::Adopt, &name);
             self.handling(Handling::Adopt, &name, |agent| {
                 let text = if deadly { Err("supervisors died of it".to_owned()) } else { text.map_err(desc) };

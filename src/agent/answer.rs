@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orlop::container::arguments;
-use orlop::control::{
-    self, BootReply, Details, Empty, Error, ListReply, PowerAction, Request, StatusReply, VersionReply,
-};
-use orlop::ledger::{Action, Frame};
+use orlop::control::{self, BootReply, Details, Empty, Error, ListReply, Request, StatusReply, VersionReply};
+use orlop::ledger::Frame;
 use orlop::supervisor::{self, CauseKind, Event, Outcome, Refusal, Shortage, StateKind, Status};
 
-use super::control::{CallId, Event as ControlEvent};
+use super::control::{CallId, Event as ControlEvent, Peer};
 use super::copying::Way;
 use super::{Agent, cgroups, figures, say, top};
 use crate::linux::kmsg::Level;
@@ -31,7 +29,7 @@ impl Agent {
             match event {
                 ControlEvent::Call(call, request, peer) => {
                     self.say_asked(&peer, &request, now);
-                    self.answer(call, request, now);
+                    self.answer(call, request, &peer, now);
                 }
                 ControlEvent::Denied(peer, request) => self.say_denied(&peer, request.as_ref(), now),
                 ControlEvent::Failed(peer, error) => self.say_failed(&peer, &error, now),
@@ -40,13 +38,13 @@ impl Agent {
                     self.told.retain(|stream| stream.call.client != client);
                     self.forget_upload(client);
                     self.forget_sent(client);
-                    self.forget_session(client);
+                    self.forget_sessions_of(client);
                 }
             }
         }
     }
 
-    fn answer(&mut self, call: CallId, request: Request, now: Duration) {
+    fn answer(&mut self, call: CallId, request: Request, peer: &Peer, now: Duration) {
         match request {
             Request::List => self.list(call, now),
             Request::Status { name } => self.tell_status(call, name, now),
@@ -55,6 +53,7 @@ impl Agent {
             Request::Start { name } => self.person(call, Event::Start { name }, now),
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
             Request::Restart { name } => self.person(call, Event::Restart { name }, now),
+            Request::Replace { name } => self.replace(call, name, now),
             Request::Kill { name, signal } => self.person(call, Event::Kill { name, signal }, now),
             Request::Exec(exec) => self.exec(call, &exec, now),
             Request::Attach { name, stdin } => self.attach(call, &name, stdin, now),
@@ -75,7 +74,9 @@ impl Agent {
                 self.reload((call, sent), confirm_ms.map(Duration::from_millis), base, now);
             }
             Request::ConfirmReload => self.confirm_reload(call, now),
-            Request::Rollback => self.roll_back(call, now),
+            Request::Rollback { number } => self.roll_back(call, number, now),
+            Request::ConfigHistory => self.tell_history(call, now),
+            Request::ConfigDrift => self.tell_drift(call, now),
             Request::Config => self.tell_config(call, now),
             Request::Boot => self.tell_boot(call, now),
             Request::Why { name } => self.tell_why(call, name, now),
@@ -86,15 +87,8 @@ impl Agent {
                 self.versions.push_back(call);
                 self.ledger.send(Frame::Count);
             }
-            Request::Power { action } => {
-                self.server.reply(now, call, &Empty {});
-                let action = match action {
-                    PowerAction::Poweroff => Action::PowerOff,
-                    PowerAction::Reboot => Action::Reboot,
-                };
-                let deadline = now.saturating_add(self.config.host.poweroff_timeout);
-                self.shut_down(action, deadline, now);
-            }
+            Request::Power { action } => self.asked_to_end(call, action, peer, now),
+            Request::Shutdown => self.tell_shutdown(call, now),
             Request::Resume => {
                 self.blamed.resume();
                 self.ledger.send(Frame::Resume);

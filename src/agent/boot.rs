@@ -18,7 +18,7 @@ use super::{apparmor, modules, network, records, say};
 use crate::engine;
 use crate::linux::kmsg::Level;
 use crate::linux::mount::Attributes;
-use crate::linux::{Errno, cgroup, fs, mount, node, sysctl, time};
+use crate::linux::{Errno, cgroup, fs, insist, mount, node, sysctl, time};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
@@ -66,7 +66,7 @@ struct KeptPhases {
 impl Boot {
     /// Prepares the machine, or finds it prepared, and reads the configuration.
     pub fn begin(table: &Table, now: Duration) -> (Self, Config, Kept) {
-        let words = config::kernel_words(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default());
+        let words = config::kernel_words(&fs::read_text("/proc/cmdline").unwrap_or_default());
         for warning in &words.warnings {
             say(Level::Warning, warning);
         }
@@ -207,8 +207,7 @@ impl Boot {
 }
 
 fn kept(path: &str) -> Option<Vec<Phase>> {
-    let fd = fs::open_regular(path).ok()?;
-    let kept: KeptPhases = serde_json::from_slice(&fs::read_regular(fd.as_fd(), 64 << 10).ok()?).ok()?;
+    let kept: KeptPhases = serde_json::from_slice(&fs::read_whole(path, 64 << 10).ok()?).ok()?;
     Some(kept.phases.into_iter().map(Phase::of_word).collect())
 }
 
@@ -247,17 +246,23 @@ fn text(errno: Errno) -> String {
 }
 
 fn directories() -> Result<(), String> {
-    for path in ["/run/orlop", records::DIRECTORY, engine::LAYERS, engine::DEVICES, engine::SCRATCH, VOLUMES]
-    {
-        fs::make_directory(path, 0o755).map_err(|errno| format!("{path}: {}", errno.desc()))?;
+    for path in [
+        "/run/orlop",
+        records::DIRECTORY,
+        engine::LAYERS,
+        engine::DEVICES,
+        engine::SCRATCH,
+        engine::PODS,
+        VOLUMES,
+    ] {
+        insist(|| fs::make_directory(path, 0o755)).map_err(|errno| format!("{path}: {}", errno.desc()))?;
     }
     // What runs here is nobody's to write, not even by way of /proc/PID/exe. Under another init the root
     // is not ours alone.
     if nix::unistd::getppid().as_raw() != 1 {
         return Ok(());
     }
-    let root = fs::open_directory("/");
-    root.and_then(|root| mount::restrict_one(root.as_fd(), Attributes::READ_ONLY))
+    insist(|| mount::restrict_one(fs::open_directory("/")?.as_fd(), Attributes::READ_ONLY))
         .map_err(|errno| format!("/: {}", errno.desc()))
 }
 
@@ -282,13 +287,14 @@ fn devices() -> Result<(), String> {
         let name = name.to_owned();
         move |errno: Errno| format!("{name}: {}", errno.desc())
     };
-    let memory = mount::Filesystem::open(c"tmpfs").map_err(fail("tmpfs"))?;
-    memory.set("mode", "0755").map_err(fail("tmpfs"))?.set("size", "64k").map_err(fail("tmpfs"))?;
-    let mounted =
-        memory.mount(mount::Attributes::NO_SUID.and(mount::Attributes::NO_EXEC)).map_err(fail("tmpfs"))?;
-    let target = fs::open_directory(engine::DEVICES).map_err(fail(engine::DEVICES))?;
-
-    mount::attach(mounted.as_fd(), target.as_fd()).map_err(fail(engine::DEVICES))?;
+    let make = || {
+        let memory = mount::Filesystem::open(c"tmpfs")?;
+        let attributes = mount::Attributes::NO_SUID.and(mount::Attributes::NO_EXEC);
+        memory.set("mode", "0755")?.set("size", "64k")?.mount(attributes)
+    };
+    let mounted = insist(make).map_err(fail("tmpfs"))?;
+    insist(|| mount::attach(mounted.as_fd(), fs::open_directory(engine::DEVICES)?.as_fd()))
+        .map_err(fail(engine::DEVICES))?;
     node::fill_dev(engine::DEVICES).map_err(fail(engine::DEVICES))
 }
 
@@ -300,8 +306,9 @@ fn reserve(total: u64) -> Result<(), String> {
     const OURS: u64 = 12 << 20;
 
     let write = |path: &str, file: &str, value: u64| {
-        let group = cgroup::open_path(path).map_err(|errno| format!("{path}: {}", errno.desc()))?;
-        cgroup::write(group.as_fd(), file, &value.to_string())
+        let group =
+            insist(|| cgroup::open_path(path)).map_err(|errno| format!("{path}: {}", errno.desc()))?;
+        insist(|| cgroup::write(group.as_fd(), file, &value.to_string()))
             .map_err(|errno| format!("{path}/{file}: {}", errno.desc()))
     };
     write("orlop", "memory.min", OURS)?;
@@ -309,9 +316,15 @@ fn reserve(total: u64) -> Result<(), String> {
 }
 
 fn configure_network(config: &Config) -> Result<(), String> {
-    let outcomes = network::configure(config, &network::Places::default());
-    let failures: Vec<String> =
-        outcomes.iter().filter(|outcome| outcome.is_failure()).map(ToString::to_string).collect();
+    let configure = || -> Vec<String> {
+        let outcomes = network::configure(config, &network::Places::default());
+        outcomes.iter().filter(|outcome| outcome.is_failure()).map(ToString::to_string).collect()
+    };
+    let mut failures = configure();
+    if !failures.is_empty() {
+        // Only what is missing is done then: for what failed for the moment alone.
+        failures = configure();
+    }
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
 }
 
@@ -329,7 +342,7 @@ fn sysctls(config: &Config) -> Result<(), String> {
 
 /// MemTotal of /proc/meminfo, bytes.
 fn memory_total() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let text = fs::read_text("/proc/meminfo").unwrap_or_default();
     let kib = text
         .lines()
         .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());

@@ -65,7 +65,7 @@ impl Agent {
         match read_power_press(fd.as_fd()) {
             Ok(true) => {
                 say(Level::Info, "the power button was pressed");
-                self.shut_down(Action::PowerOff, now.saturating_add(self.config.host.poweroff_timeout), now);
+                self.shut_down(Action::PowerOff, "the power button", Duration::MAX, now);
             }
             Ok(false) => {}
             Err(error) => {

@@ -11,13 +11,30 @@ use crate::engine::{Failure, limits};
 use crate::linux::cgroup::Origin;
 use crate::linux::{Errno, Result, cgroup};
 
-const PARENT: &str = "containers";
+pub const PARENT: &str = "containers";
+/// In the name of a cgroup for what is left of one that was replaced, and of no container's.
+const ASIDE: char = '~';
 /// For its processes; the root of its cgroup namespace.
-const MAIN: &str = "main";
+pub const MAIN: &str = "main";
 
 /// The cgroup of a container that holds its limits and its figures.
 pub fn path(name: &str) -> String {
     format!("{PARENT}/{name}")
+}
+
+/// Where that goes that is left of a generation.
+pub fn aside(name: &str, generation: u64) -> String {
+    format!("{name}{ASIDE}{generation}")
+}
+
+/// Those that are empty by now.
+pub fn forget_aside() {
+    let Ok(parent) = cgroup::open_path(PARENT) else { return };
+    let parent = parent.as_fd();
+    for name in cgroup::below(parent).unwrap_or_default().iter().filter(|name| name.contains(ASIDE)) {
+        // Of the others something is left still.
+        let _ = cgroup::remove(parent, name);
+    }
 }
 
 pub struct Cgroups {
@@ -206,7 +223,11 @@ pub fn usage(name: &str) -> Usage {
 /// EBUSY while something lives there.
 pub fn remove(name: &str) -> Result<()> {
     let parent = cgroup::open_path(PARENT)?;
-    let Ok(outer) = cgroup::open_path(&format!("{PARENT}/{name}")) else { return Ok(()) };
+    let outer = match cgroup::open_path(&path(name)) {
+        Err(Errno::ENOENT) => return Ok(()),
+        // One that cannot be opened is there all the same.
+        opened => opened?,
+    };
     // The one that is always there first: the kernel refuses what is not empty.
     cgroup::remove_tree(outer.as_fd(), MAIN)?;
     match cgroup::remove_tree(parent.as_fd(), name) {

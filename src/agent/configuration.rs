@@ -5,7 +5,7 @@
 //! rename before anything is done about it. Nothing of it outlives the boot: there is no disk to keep it on.
 
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::path::Path;
 
 use orlop::config::Source;
 use orlop::control::ConfigFile;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{records, say};
 use crate::linux::kmsg::Level;
-use crate::linux::{Result, fs};
+use crate::linux::{Errno, Result, directory, fs};
 
 const PATH: &str = "/run/orlop/config.json";
 /// Two configurations of the largest size, each character escaped.
@@ -37,6 +37,23 @@ pub struct Kept {
     /// Containers whose limits are still to be written while they run.
     #[serde(default)]
     pub unwritten: Vec<String>,
+    #[serde(default)]
+    pub origin: Origin,
+}
+
+/// When a configuration came into force, by what, and what it changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Origin {
+    /// Since boot.
+    pub at_us: u64,
+    pub by: String,
+    pub changes: Vec<String>,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self { at_us: 0, by: "boot".into(), changes: Vec::new() }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,12 +86,14 @@ pub fn sources(files: &[ConfigFile]) -> Vec<Source> {
 
 /// The one that an earlier supervisor kept, else the folder's; the number of files that cannot be read.
 pub fn kept_or_folder(folder: &str) -> (Kept, usize) {
-    let kept = fs::open_regular(PATH).and_then(|fd| fs::read_regular(fd.as_fd(), LIMIT));
-    match kept.map(|bytes| serde_json::from_slice::<Kept>(&bytes)) {
+    match fs::read_whole(PATH, LIMIT).map(|bytes| serde_json::from_slice::<Kept>(&bytes)) {
         Ok(Ok(kept)) => return (kept, 0),
         Ok(Err(error)) => say(Level::Error, &format!("{PATH}: {error}; the configuration is {folder} again")),
         // There was no reload since boot.
-        Err(_) => {}
+        Err(Errno::ENOENT) => {}
+        Err(errno) => {
+            say(Level::Error, &format!("{PATH}: {}; the configuration is {folder} again", errno.desc()))
+        }
     }
     let (files, errors) = read_folder(folder);
     for error in &errors {
@@ -86,21 +105,21 @@ pub fn kept_or_folder(folder: &str) -> (Kept, usize) {
 /// Every `*.toml` of a folder, in the order of their names, and what cannot be read.
 pub fn read_folder(folder: &str) -> (Vec<ConfigFile>, Vec<String>) {
     let (mut files, mut errors) = (Vec::new(), Vec::new());
-    match std::fs::read_dir(folder) {
-        Err(error) => errors.push(format!("{folder}: {error}")),
-        Ok(entries) => {
-            for path in entries.flatten().map(|entry| entry.path()) {
-                if path.extension().is_none_or(|extension| extension != "toml") {
+    match directory::names(folder) {
+        Err(errno) => errors.push(format!("{folder}: {}", errno.desc())),
+        Ok(names) => {
+            for name in names {
+                if Path::new(&name).extension().is_none_or(|extension| extension != "toml") {
                     continue;
                 }
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                match std::fs::read_to_string(&path) {
-                    Ok(text) => files.push(ConfigFile { path: name, text }),
-                    Err(error) => errors.push(format!("{name}: {error}")),
+                let bytes = fs::read_whole(&format!("{folder}/{name}"), LIMIT);
+                match bytes.map(String::from_utf8) {
+                    Ok(Ok(text)) => files.push(ConfigFile { path: name, text }),
+                    Ok(Err(error)) => errors.push(format!("{name}: {error}")),
+                    Err(errno) => errors.push(format!("{name}: {}", errno.desc())),
                 }
             }
         }
     }
-    files.sort_by(|one, other| one.path.cmp(&other.path));
     (files, errors)
 }

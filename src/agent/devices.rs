@@ -137,5 +137,6 @@ impl Agent {
             false => self.boot.ended(phase),
         }
         self.watch_buttons();
+        self.watchdog_loaded();
     }
 }

@@ -86,10 +86,26 @@ impl Agent {
             return;
         }
         let (name, generation) = (run.name.clone(), run.generation);
-        if let Some(run) = self.runs.remove(&key) {
-            self.forget_notices(&run);
-        }
+        self.forget_run(key);
         self.remove(&name, generation);
+    }
+
+    /// Nothing of it is there any more, or nothing that the next one would meet.
+    pub fn forget_run(&mut self, key: u32) {
+        let Some(run) = self.runs.remove(&key) else { return };
+        self.forget_notices(&run);
+        let container = self.config.containers.get(&run.name);
+        if let Some(group) = container.and_then(|it| it.pod.as_ref()).map(|pod| pod.group.clone()) {
+            self.leave_pod(&group);
+        }
+    }
+
+    /// An earlier supervisor's, of which only the end was left: it would be taken for the one that starts.
+    pub fn forget_earlier_runs(&mut self, name: &str) {
+        let earlier = self.runs.iter().filter(|(_, run)| run.name == name).map(|(key, _)| *key);
+        for key in earlier.collect::<Vec<u32>>() {
+            self.forget_run(key);
+        }
     }
 
     fn remove(&mut self, name: &str, generation: u64) {

@@ -63,9 +63,17 @@ enum After {
     Limits,
     /// What this generation of a stuck container hangs on is known.
     Remains(String, u64),
+    /// What is left of it is set aside, if the answer says so.
+    Aside(String, u64),
 }
 
 impl Errands {
+    /// Whether what is left of this container is being set aside.
+    pub fn replaces(&self, name: &str) -> bool {
+        let of_it = |errand: &Errand| matches!(&errand.after, After::Aside(of, _) if of == name);
+        self.running.values().any(of_it)
+    }
+
     fn has_room(&self, access: Access) -> core::result::Result<(), u64> {
         let readers = self.running.values().filter(|errand| errand.access == Access::Read).count();
         room(self.running.len(), readers, access)
@@ -108,6 +116,17 @@ impl Agent {
         work: impl FnOnce() -> Answer,
     ) {
         self.send_errand(None, After::Remains(name, generation), now, work);
+    }
+
+    /// As [`Agent::errand`], of one that sets aside what is left of a stuck container.
+    pub fn errand_of_aside(
+        &mut self,
+        call: CallId,
+        (name, generation): (String, u64),
+        now: Duration,
+        work: impl FnOnce() -> Answer,
+    ) {
+        self.send_errand(Some(call), After::Aside(name, generation), now, work);
     }
 
     fn send_errand(
@@ -191,6 +210,7 @@ impl Agent {
                 self.events.push_back(Event::Paused { name, paused });
             }
             After::Limits => self.limits_written(),
+            After::Aside(name, generation) => self.set_aside(name, *generation, &errand.bytes),
             After::Remains(name, generation) => self.remains_found(name, *generation, &errand.bytes),
         }
         Some(errand)

@@ -56,7 +56,7 @@ impl Agent {
         };
         let slot = self.slots.get(name).copied().unwrap_or_default();
         let image = store::find(&container.image).map_err(|reason| Failure::said("image", reason))?;
-        let machine = Machine { config: &self.config, boot: &self.boot };
+        let machine = Machine { config: &self.config, boot: &self.boot, slots: &self.slots };
         let (spec, names) = machine.spec(container, &image, slot)?;
         let mut process = spec.process.clone().unwrap_or_default();
         process.args.clone_from(&asked.command);
@@ -106,12 +106,7 @@ impl Agent {
     /// A cgroup of its own, within the limits of the container. Empty ones of others go meanwhile.
     pub fn entrance(&self, name: &str, cookie: u64) -> Result<OwnedFd> {
         let outer = cgroup::open_path(&cgroups::path(name))?;
-        for old in cgroup::below(outer.as_fd())?.iter().filter(|group| group.starts_with("exec-")) {
-            if !self.sessions.has_group(name, old) {
-                // EBUSY: something was left behind there, and lives on.
-                let _ = cgroup::remove(outer.as_fd(), old);
-            }
-        }
+        self.sessions.sweep(name);
         cgroup::make(outer.as_fd(), &sessions::group(cookie))
     }
 }

@@ -7,14 +7,12 @@ use orlop::supervisor::{Event, Fault, StartFailure};
 
 use super::{Agent, say};
 use crate::engine::Failure;
-use crate::linux::Errno;
 use crate::linux::kmsg::Level;
+use crate::linux::{Errno, insist};
 
 /// Short of something that others use too: not the container's fault.
 pub fn fault(errno: i32) -> Fault {
-    let transient =
-        [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE, Errno::EIO, Errno::EBUSY, Errno::ENOSPC];
-    if transient.iter().any(|known| *known as i32 == errno) { Fault::Transient } else { Fault::Permanent }
+    if insist::passes(Errno::from_raw(errno)) { Fault::Transient } else { Fault::Permanent }
 }
 
 /// The supervisor died between the barrier and the program: nobody's failure.
@@ -39,7 +37,7 @@ impl Agent {
     /// What became of a container is declared to be a reason.
     pub fn reboot_for(&mut self, name: &str, now: Duration) {
         say(Level::Warning, &format!("{name}: the machine reboots for it, as declared"));
-        self.shut_down(Action::Reboot, now.saturating_add(self.config.host.poweroff_timeout), now);
+        self.shut_down(Action::Reboot, &format!("what became of {name}"), Duration::MAX, now);
     }
 
     pub fn start_failed(&mut self, name: &str, generation: u64, failure: Failure) {

@@ -1,10 +1,10 @@
 //! Small files that the supervisor writes: what containers find in /etc, and the id slots.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use orlop::config::{self, Config, Container, NetworkMode};
+use orlop::config::{self, Config, Container, NetworkMode, Pod};
 use orlop::container::seccomp::{Seccomp, read_profile};
 use orlop::container::{assign_ids, capabilities};
 
@@ -26,7 +26,7 @@ pub fn load_slots(config: &Config) -> BTreeMap<String, u32> {
         .ok()
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
-    let slots = assign_ids(config.containers.keys().map(String::as_str), &taken);
+    let slots = give_slots(config, &taken);
     if slots != taken {
         let text = serde_json::to_string(&slots).unwrap_or_default();
         if let Err(errno) = records::write_file(SLOTS, &text) {
@@ -34,6 +34,14 @@ pub fn load_slots(config: &Config) -> BTreeMap<String, u32> {
         }
     }
     slots
+}
+
+/// A slot for each container, and one for each group that shares namespaces.
+pub fn give_slots(config: &Config, taken: &BTreeMap<String, u32>) -> BTreeMap<String, u32> {
+    let pods = config.containers.values().filter_map(|container| container.pod.as_ref());
+    let pods: BTreeSet<String> = pods.map(Pod::owner_of_ids).collect();
+    let names = config.containers.keys().chain(&pods);
+    assign_ids(names.map(String::as_str), taken)
 }
 
 /// hosts, hostname and resolv.conf of a container. One that runs has those before for as long as it does.
@@ -54,7 +62,10 @@ pub fn write_etc(container: &Container, directory: &str, no_servers: bool) -> Re
     }
     records::write_anew(&format!("{directory}/hostname"), &format!("{name}\n"))?;
     let machine = match container.network_mode {
-        NetworkMode::Host if !no_servers => std::fs::read_to_string(boot::RESOLV_CONF).unwrap_or_default(),
+        NetworkMode::Host if !no_servers => match fs::read_text(boot::RESOLV_CONF) {
+            Err(Errno::ENOENT) => String::new(),
+            read => read?,
+        },
         NetworkMode::Host | NetworkMode::None => String::new(),
     };
     records::write_anew(&format!("{directory}/resolv.conf"), &machine)

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::{Event, HAPPENING_VERSION, Happening, PowerAction, rfc3339};
+use orlop::control::{Event, HAPPENING_VERSION, Happening, rfc3339};
 use orlop::ledger::{Action, Child, Ended, Kind, Label};
 use orlop::log::{RECORD_MAX, SLOT, Slots, Slotted, Stamp};
 use orlop::supervisor::{Change, Exit, Note, StateKind};
@@ -16,6 +16,7 @@ use orlop::supervisor::{Change, Exit, Note, StateKind};
 use super::answer::{cause_word, state_word};
 use super::ledger::{Ledger, exit_of};
 use super::log::RingFile;
+use super::power::word;
 use super::{Agent, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Result, time};
@@ -274,12 +275,8 @@ impl Agent {
     }
 
     pub fn keep_shutdown(&mut self, action: Action, deadline: Duration, now: Duration) {
-        let action = match action {
-            Action::PowerOff => PowerAction::Poweroff,
-            Action::Reboot => PowerAction::Reboot,
-        };
         let within_us = deadline.saturating_sub(now).as_micros() as u64;
-        self.history.keep(now, &Happening::Shutdown { action, within_us });
+        self.history.keep(now, &Happening::Shutdown { action: word(action), within_us });
     }
 
     /// `safe`: as PID 1 means it, which is not so when it is known which container it is for.

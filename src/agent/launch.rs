@@ -109,13 +109,17 @@ impl Agent {
             let failure = Failure::new("record", records::directory(name), errno);
             return self.start_failed(name, generation, failure);
         }
-        let Some(container) = self.config.containers.get(name) else { return };
+        let Some(container) = self.config.containers.get(name) else {
+            let failure = Failure::said("configuration", "it is not declared any more");
+            return self.start_failed(name, generation, failure);
+        };
         let image = match self.compiled.images.find(&container.image) {
             Ok(image) => image,
             Err(reason) => {
                 return self.events.push_back(Event::ImageInvalid { name: name.into(), reason });
             }
         };
+        self.forget_earlier_runs(name);
         if let Err(failure) = self.try_launch(name, generation, &image, now) {
             self.start_failed(name, generation, failure);
         }
@@ -130,7 +134,7 @@ impl Agent {
     ) -> Result<(), Failure> {
         let Some(container) = self.config.containers.get(name) else { return Ok(()) };
         let slot = self.slots.get(name).copied().unwrap_or_default();
-        let machine = Machine { config: &self.config, boot: &self.boot };
+        let machine = Machine { config: &self.config, boot: &self.boot, slots: &self.slots };
         let known = machine.look_up(container, image, slot, &mut self.compiled.programs)?;
         let (cgroups, entrance) = Cgroups::make(name, &known, &mut self.compiled.filters)?;
         let (stdio, ends) = Ends::open(container)?;
@@ -158,9 +162,7 @@ impl Agent {
         let starting = starting.map_err(|errno| Failure::new("clone", "setup", errno))?;
         let key = self.next_run;
         self.next_run = self.next_run.wrapping_add(1);
-        self.epoll
-            .add(starting.report.as_fd(), NEWS, Token::Report(key).number())
-            .map_err(|errno| Failure::new("epoll", "report", errno))?;
+        let watched = self.epoll.add(starting.report.as_fd(), NEWS, Token::Report(key).number());
         let stage = Stage::Setup { starting, until: now.saturating_add(START), ends, made: None };
         let run = Run {
             name: name.into(),
@@ -177,6 +179,11 @@ impl Agent {
             starting_until: None,
         };
         self.runs.insert(key, run);
+        if let Err(errno) = watched {
+            // Setup lives, and is waited for as any other.
+            self.fail(key, Failure::new("epoll", "report", errno));
+            return Ok(());
+        }
         self.look_away(name);
         self.watch_notices(key);
         self.step();
@@ -209,7 +216,7 @@ impl Agent {
                     return self.handling(Handling::Started, &name, |agent| agent.report_closed(key));
                 }
                 Err(Errno::EAGAIN) => return,
-                Err(errno) => return self.fail(key, Failure::new("report", "", errno)),
+                Err(errno) => return self.fail(key, Failure::new("report", "setup", errno)),
             }
         }
     }
@@ -279,7 +286,7 @@ impl Agent {
                 if let Err(errno) = sent
                     && errno != Errno::EPIPE
                 {
-                    self.fail(key, Failure::new("barrier", "", errno));
+                    self.fail(key, Failure::new("barrier", "setup", errno));
                 }
             }
             other @ (Stage::Setup { .. } | Stage::Executing { .. } | Stage::Running { .. } | Stage::Over) => {

@@ -14,6 +14,9 @@ const LEDGER_FD: i32 = 3;
 /// The fds of an entry, in the order of its kind.
 pub type Fds = seqpacket::Fds;
 
+/// Heard from PID 1 in one turn: however many have ended, who asks something has an answer between them.
+pub const FRAMES_PER_WAKE: usize = 32;
+
 /// What PID 1 told a supervisor that had just started.
 #[derive(Debug)]
 pub struct Table {
@@ -129,6 +132,12 @@ impl Ledger {
     /// Sends a frame, or keeps it until PID 1 has read.
     pub fn send(&mut self, frame: Frame) {
         self.unsent.push_back((frame, Vec::new()));
+        self.flush();
+    }
+
+    /// The same, of a frame that hands something over.
+    pub fn send_with(&mut self, frame: Frame, fd: OwnedFd) {
+        self.unsent.push_back((frame, vec![fd]));
         self.flush();
     }
 

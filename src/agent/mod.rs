@@ -43,6 +43,7 @@ mod logs;
 mod modules;
 mod network;
 mod notices;
+mod pods;
 mod power;
 pub mod probe;
 mod probes;
@@ -65,6 +66,7 @@ mod times;
 mod token;
 mod top;
 mod upgrade;
+mod watchdog;
 mod why;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -73,7 +75,7 @@ use std::time::Duration;
 
 use orlop::config::Config;
 use orlop::control::Upgrade;
-use orlop::ledger::{Action, Frame};
+use orlop::ledger::Frame;
 use orlop::supervisor::{Effect, Event, Outcome, Supervisor};
 
 use crate::linux::epoll::{Epoll, Interest};
@@ -92,8 +94,9 @@ use forwarding::Forwarding;
 use gates::Gates;
 use history::History;
 use launch::Run;
-use ledger::Ledger;
+use ledger::{FRAMES_PER_WAKE, Ledger};
 use logs::Logs;
+use power::Ending;
 use probes::{Asked, Probes};
 use reload::Reloading;
 use rises::Rises;
@@ -122,7 +125,7 @@ struct Agent {
     slots: BTreeMap<String, u32>,
     /// What is still to be told to the core, in order.
     events: VecDeque<Event>,
-    power: Option<(Action, Duration)>,
+    power: Option<Ending>,
     blamed: Blame,
     /// Steps until it dies, as it was told, and of which signal.
     dies_after: Option<(u32, i32)>,
@@ -316,18 +319,21 @@ impl Agent {
     }
 
     fn tell(&mut self, event: Event, now: Duration) {
-        let told = event.clone();
+        // Said to who wants to know it, and then only.
+        let told = kmsg::is_said(Level::Debug).then(|| format!("{event:?}"));
         match self.core.handle(now, event) {
             Outcome::Done => {}
-            Outcome::Ignored(reason) => say(Level::Debug, &format!("{told:?}: ignored: {reason}")),
+            Outcome::Ignored(reason) => {
+                told.iter().for_each(|told| say(Level::Debug, &format!("{told}: ignored: {reason}")));
+            }
             Outcome::Refused(refusal) => say(Level::Warning, &refusal.to_string()),
         }
     }
 
-    /// Reads what PID 1 has to say.
+    /// Reads what PID 1 has to say, a portion of it.
     fn hear(&mut self, now: Duration) {
         self.ledger.flush();
-        loop {
+        for _ in 0..FRAMES_PER_WAKE {
             let frame = match self.ledger.receive() {
                 Ok(frame) => frame,
                 Err(Errno::EBADMSG) => continue,
@@ -345,11 +351,10 @@ impl Agent {
                 Frame::Refused { cookie } => self.not_registered(cookie, "the table of children is full"),
                 Frame::Ended { cookie, ended } => self.ended(cookie, ended),
                 // By a signal: PID 1 does not know how long the configuration gives.
-                Frame::Power { action, .. } => {
-                    self.shut_down(action, now.saturating_add(self.config.host.poweroff_timeout), now);
-                }
+                Frame::Power { action, .. } => self.shut_down(action, power::SIGNAL, Duration::MAX, now),
                 Frame::UpgradeFailed { code, status } => self.upgrade_failed(code, status),
                 Frame::Counted { orphans } => self.counted(orphans, now),
+                Frame::Ping => self.ledger.send(Frame::Alive),
                 Frame::Hello { .. }
                 | Frame::Welcome { .. }
                 | Frame::Phase(_)
@@ -360,6 +365,7 @@ impl Agent {
                 | Frame::Alive
                 | Frame::PowerDone
                 | Frame::Upgrade
+                | Frame::Watchdog { .. }
                 | Frame::Resume
                 | Frame::Count
                 | Frame::Unknown { .. } => {}
@@ -386,7 +392,7 @@ impl Agent {
             Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::Listen { name } => self.listen(&name),
-            Effect::ShutdownDone => self.ledger.send(Frame::PowerDone),
+            Effect::ShutdownDone => self.shutdown_done(),
         }
     }
 }

@@ -1,17 +1,18 @@
 //! Loads the kernel modules that the machine needs, dependencies first: some before the first
 //! container, the others later in a process of their own.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use orlop::config::Config;
 use orlop::image::module_turns::turns;
-use orlop::image::modules::{Deps, NEEDED};
+use orlop::image::modules::{Deps, NEEDED, parameters};
 
 use crate::linux::clone::{Cloned, Parent, clone3};
 use crate::linux::module::load_module;
-use crate::linux::{Errno, Result, fd, process, seqpacket, signal};
+use crate::linux::{Errno, Result, fd, fs, process, seqpacket, signal};
 
 /// Where the process that loads finds the way back to us.
 const REPORT_FD: i32 = 3;
@@ -85,14 +86,20 @@ impl Loading {
 fn load(needed: &[&str], optional: &[&str], added: &[String]) -> core::result::Result<(), String> {
     let release = nix::sys::utsname::uname().map_err(|errno| errno.desc().to_owned())?;
     let directory = format!("/lib/modules/{}", release.release().to_string_lossy());
-    let read = |name: &str| std::fs::read_to_string(format!("{directory}/{name}")).unwrap_or_default();
-    let deps = Deps::parse(&read("modules.dep"), &read("modules.builtin"));
+    let read = |name: &str| match fs::read_text(&format!("{directory}/{name}")) {
+        // A kernel without modules.
+        Err(Errno::ENOENT) => Ok(String::new()),
+        read => read.map_err(|errno| format!("{directory}/{name}: {}", errno.desc())),
+    };
+    let deps = Deps::parse(&read("modules.dep")?, &read("modules.builtin")?);
     let optional = optional.iter().copied().filter(|name| deps.knows(name));
     let wanted = needed.iter().copied().chain(optional).chain(added.iter().map(String::as_str));
     let (order, unknown) = deps.order_of_what_there_is(wanted);
     let mut failed: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    let words = std::fs::read_to_string("/proc/cmdline").unwrap_or_default();
     for path in order {
-        match load_module(&Path::new(&directory).join(path), c"") {
+        let parameters = CString::new(parameters(&words, path)).unwrap_or_default();
+        match load_module(&Path::new(&directory).join(path), &parameters) {
             Ok(_) => {}
             Err(error) if error.is_no_device() => {}
             Err(error) => failed.push(error.to_string()),

@@ -25,8 +25,9 @@ use crate::linux::{Errno, Result, cgroup, fd, memfd, wait};
 const LIMITS: [(&str, &str); 2] = [("pids.max", "64"), ("memory.max", "134217728")];
 /// Of what it says the last so much is kept.
 const OUTPUT: usize = 512;
-/// From a kill to the next look at who was killed.
+/// From a kill to the next look at who was killed; twice as long each time, and this at most.
 const REAP: Duration = Duration::from_millis(50);
+const LONGEST_REAP: Duration = Duration::from_secs(1);
 /// The name of its cgroup, but for its number.
 const GROUP: &str = "probe-";
 
@@ -42,9 +43,9 @@ pub struct Asked {
 pub struct Probes {
     running: BTreeMap<u32, Running>,
     next: u32,
-    /// Killed, and not reaped yet: looked at again then.
-    dying: Vec<OwnedFd>,
-    reap_at: Option<Duration>,
+    /// Killed, and not reaped yet, each with its container: looked at again then, and after which pause.
+    dying: Vec<(String, OwnedFd)>,
+    reap_at: Option<(Duration, Duration)>,
 }
 
 struct Running {
@@ -73,18 +74,34 @@ enum Stage {
 
 impl Probes {
     pub fn deadline(&self) -> Option<Duration> {
-        self.running.values().map(|running| running.until).chain(self.reap_at).min()
+        self.running.values().map(|running| running.until).chain(self.reap_at.map(|(at, _)| at)).min()
     }
 
-    /// Our children, who end in milliseconds.
+    /// Our children, who end in milliseconds, unless the kernel holds them.
     fn reap(&mut self, now: Duration) {
-        self.dying.retain(|pidfd| matches!(wait::reap_one(pidfd.as_fd()), Ok(None)));
-        self.reap_at = (!self.dying.is_empty()).then(|| now.saturating_add(REAP));
+        self.dying.retain(|(_, pidfd)| matches!(wait::reap_one(pidfd.as_fd()), Ok(None)));
+        let pause = match self.reap_at {
+            Some((at, _)) if at > now && !self.dying.is_empty() => return,
+            Some((_, pause)) => pause.saturating_mul(2).min(LONGEST_REAP),
+            None => REAP,
+        };
+        self.reap_at = (!self.dying.is_empty()).then(|| (now.saturating_add(pause), pause));
+    }
+
+    /// One at a time: what an earlier one takes is the container's.
+    fn is_one_left(&mut self, name: &str, now: Duration) -> bool {
+        self.reap(now);
+        self.dying.iter().any(|(of, _)| of == name)
     }
 }
 
 impl Agent {
     pub fn probe(&mut self, asked: Asked, probe: &Probe, timeout: Duration, now: Duration) {
+        if self.probes.is_one_left(&asked.name, now) {
+            // It hangs on what the container hangs on.
+            let text = "the one before it was killed, and is still there".to_owned();
+            return self.tell_probed(asked, Probed::Failed { text });
+        }
         let made = if self.is_paused(&asked.name) {
             Err(Failure::said("pause", "it is paused"))
         } else {
@@ -155,7 +172,7 @@ impl Agent {
         let slot = self.slots.get(name).copied().unwrap_or_default();
         let image = self.compiled.images.find(&container.image);
         let image = image.map_err(|reason| Failure::said("image", reason))?;
-        let machine = Machine { config: &self.config, boot: &self.boot };
+        let machine = Machine { config: &self.config, boot: &self.boot, slots: &self.slots };
         // Planned by who is to do it: the supervisor has others to serve.
         let work = || {
             engine::may_be_killed()?;
@@ -201,8 +218,9 @@ impl Agent {
                     let _ = self.epoll.remove(report.as_fd());
                     let watched =
                         self.epoll.add(pidfd.as_fd(), Interest::EPOLLIN, Token::Probe(key).number());
-                    let made = core::mem::replace(&mut running.stage, Stage::Running { pidfd });
-                    self.probes.dying.extend(made.into_processes());
+                    let setup = core::mem::replace(&mut running.stage, Stage::Running { pidfd });
+                    let name = running.asked.name.clone();
+                    self.probes.dying.extend(setup.into_processes().map(|pidfd| (name.clone(), pidfd)));
                     if let Err(errno) = watched {
                         self.give_probe_up(key, &Failure::new("epoll", "", errno));
                     }
@@ -290,7 +308,8 @@ impl Agent {
 
     /// Its main process is not to be asked for any more.
     fn forget_probe(&mut self, running: Running) -> Asked {
-        self.probes.dying.extend(running.stage.into_processes());
+        let of = running.asked.name.clone();
+        self.probes.dying.extend(running.stage.into_processes().map(|pidfd| (of.clone(), pidfd)));
         running.asked
     }
 }

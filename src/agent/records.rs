@@ -8,7 +8,7 @@ use std::os::fd::AsFd;
 use nix::fcntl::{FallocateFlags, OFlag, renameat};
 use nix::sys::stat::Mode;
 
-use crate::linux::{Errno, Result, fs, memfd};
+use crate::linux::{Errno, Result, directory, fs, memfd};
 
 /// `/run/orlop/containers/NAME/record.json`.
 pub const DIRECTORY: &str = "/run/orlop/containers";
@@ -16,6 +16,9 @@ pub const DIRECTORY: &str = "/run/orlop/containers";
 const PAGE: usize = 4096;
 /// A record is small; anything larger is not one of ours.
 const LIMIT: usize = 256 << 10;
+
+const OURS: Mode = Mode::from_bits_truncate(0o600);
+const EVERYBODYS: Mode = Mode::from_bits_truncate(0o644);
 
 fn path(name: &str) -> String {
     format!("{DIRECTORY}/{name}/record.json")
@@ -89,13 +92,17 @@ fn overwrite(path: &str, text: &str) -> Result<()> {
     memfd::write_all_at(fd.as_fd(), 0, &over(text, old))
 }
 
-/// Writes a small file by rename.
+/// Writes a small file by rename, which is nobody's but the machine's to read: a configuration holds passwords.
 ///
 /// # Errors
 /// ENOSPC; the old file is then still there.
 pub fn write_file(path: &str, text: &str) -> Result<()> {
+    write_by_rename(path, text, OURS)
+}
+
+fn write_by_rename(path: &str, text: &str, mode: Mode) -> Result<()> {
     let new = format!("{path}.new");
-    let written = write_at(&new, text, OFlag::O_TRUNC)
+    let written = write_at(&new, text, OFlag::O_TRUNC, mode)
         .and_then(|()| renameat(nix::fcntl::AT_FDCWD, new.as_str(), nix::fcntl::AT_FDCWD, path));
     if written.is_err() {
         // It may not be there at all.
@@ -104,20 +111,21 @@ pub fn write_file(path: &str, text: &str) -> Result<()> {
     written
 }
 
-/// As [`write_file`], at once where there is none: a part of it is nothing to whoever begins again.
+/// As [`write_file`], for everybody to read, and at once where there is none: a part of it is nothing to whoever
+/// begins again.
 ///
 /// # Errors
 /// ENOENT without its directory; ENOSPC.
 pub fn write_anew(path: &str, text: &str) -> Result<()> {
-    match write_at(path, text, OFlag::O_EXCL) {
-        Err(Errno::EEXIST) => write_file(path, text),
+    match write_at(path, text, OFlag::O_EXCL, EVERYBODYS) {
+        Err(Errno::EEXIST) => write_by_rename(path, text, EVERYBODYS),
         written => written,
     }
 }
 
-fn write_at(path: &str, text: &str, how: OFlag) -> Result<()> {
+fn write_at(path: &str, text: &str, how: OFlag, mode: Mode) -> Result<()> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | how;
-    let fd = fs::open(path, flags, Mode::from_bits_truncate(0o644))?;
+    let fd = fs::open(path, flags, mode)?;
     let written = memfd::write_all_at(fd.as_fd(), 0, text.as_bytes());
     if written.is_err() {
         // A part of it takes room that others need.
@@ -127,16 +135,23 @@ fn write_at(path: &str, text: &str, how: OFlag) -> Result<()> {
 }
 
 /// Reads all records: name and text, or why it cannot be read.
-pub fn read_all() -> Vec<(String, Result<String>)> {
-    let Ok(entries) = std::fs::read_dir(DIRECTORY) else { return Vec::new() };
+///
+/// # Errors
+/// Which there are cannot be known: nobody may be taken for one without a record.
+pub fn read_all() -> Result<Vec<(String, Result<String>)>> {
     let mut records = Vec::new();
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let Ok(fd) = fs::open_regular(&path(&name)) else { continue };
-        let text = fs::read_regular(fd.as_fd(), LIMIT);
+    let names = match directory::names(DIRECTORY) {
+        Err(Errno::ENOENT) => Vec::new(),
+        names => names?,
+    };
+    for name in names {
+        let text = match fs::read_whole(&path(&name), LIMIT) {
+            Err(Errno::ENOENT) => continue,
+            read => read,
+        };
         records.push((name, text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())));
     }
-    records
+    Ok(records)
 }
 
 /// Removes what is kept of a container; what cannot be removed means nothing without its declaration.

@@ -1,15 +1,20 @@
 //! What a stuck container hangs on: its last processes, and where in the kernel they sleep. Looked up as an errand,
 //! since what /proc says of such a process can hang as it does; once, when it becomes stuck.
 
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
 use orlop::container::process::{Stat, frames, place};
 use orlop::control::{Error, Remaining, hang, read};
 use orlop::supervisor::{Change, Event, StateKind};
 use serde::{Deserialize, Serialize};
 
-use super::errands::Answer;
+use super::control::CallId;
+use super::errands::{Answer, done};
+use super::launch::Run;
 use super::{Agent, cgroups, say, top};
-use crate::linux::cgroup;
 use crate::linux::kmsg::Level;
+use crate::linux::{Errno, Result, cgroup, errno_of};
 
 /// Processes that are told, threads of each that are looked at, and functions of a stack.
 const PROCESSES: usize = 8;
@@ -17,6 +22,9 @@ const THREADS: usize = 64;
 const FRAMES: usize = 8;
 /// Bytes of a file of a process.
 const FILE: usize = 4096;
+const PROCESSES_FILE: &str = "cgroup.procs";
+/// How often its processes are looked up, to move those that others have made meanwhile.
+const ROUNDS: usize = 4;
 
 /// As it comes from the errand.
 #[derive(Serialize, Deserialize)]
@@ -26,7 +34,7 @@ struct Found {
 
 impl Agent {
     /// A container is in another state.
-    pub fn watch_remains(&mut self, change: &Change, now: std::time::Duration) {
+    pub fn watch_remains(&mut self, change: &Change, now: Duration) {
         if change.to == StateKind::Stuck {
             let (name, generation) = (change.name.clone(), change.generation);
             let of = name.clone();
@@ -50,6 +58,86 @@ impl Agent {
             Err(error) => say(Level::Error, &format!("{name}: what it hangs on: {error}")),
         }
     }
+}
+
+impl Agent {
+    /// Another one beside what is left: a person says that both may be there.
+    pub fn replace(&mut self, call: CallId, name: String, now: Duration) {
+        let Some(status) = self.core.status(&name) else { return self.unknown(call, name, now) };
+        let refusal = match status.state {
+            StateKind::Stuck if self.errands.replaces(&name) => "is being replaced",
+            StateKind::Stuck => {
+                let (of, generation) = (name.clone(), status.generation);
+                return self
+                    .errand_of_aside(call, (name, generation), now, move || move_away(&of, generation));
+            }
+            _ => "is not stuck",
+        };
+        let reason = format!("container `{name}` {refusal}");
+        self.server.fail(now, call, &Error::NotNow { reason });
+    }
+
+    /// The errand has come back. It may have been heard before that nothing is left in the cgroup, which is gone then.
+    pub fn set_aside(&mut self, name: &str, generation: u64, bytes: &[u8]) {
+        let text = bytes.strip_suffix(b"\0").unwrap_or(bytes);
+        let moved = orlop::control::Reply::parse(text).and_then(orlop::control::Reply::into_result);
+        if moved.is_err() {
+            return;
+        }
+        let of_it = |(_, run): &(&u32, &Run)| run.name == name && run.generation == generation;
+        if let Some(key) = self.runs.iter().find(of_it).map(|(key, _)| *key) {
+            if let Err(errno) = cgroups::remove(name) {
+                return say(Level::Error, &format!("{name}: rmdir: {}", errno.desc()));
+            }
+            self.forget_run(key);
+        }
+        self.events.push_back(Event::SetAside { name: name.to_owned(), generation });
+    }
+}
+
+/// All processes of a container into a cgroup that is none's, which the kernel keeps for as long as they are there. One
+/// that is at its very end cannot be moved: then all stay.
+fn move_away(name: &str, generation: u64) -> Answer {
+    let failed = |what: &str| Error::Failed { reason: format!("what is left of `{name}`: {what}") };
+    let fail = |errno: Errno| failed(errno.desc());
+    // Opened once: whatever has this name later is another one's.
+    let outer = match cgroup::open_path(&cgroups::path(name)) {
+        Err(Errno::ENOENT) => return done(),
+        opened => opened.map_err(fail)?,
+    };
+    cgroups::forget_aside();
+    let parent = cgroup::open_path(cgroups::PARENT).map_err(fail)?;
+    let aside = cgroup::make(parent.as_fd(), &cgroups::aside(name, generation)).map_err(fail)?;
+    let main = cgroup::open_below(outer.as_fd(), cgroups::MAIN).map_err(fail)?;
+    let mut moved = Vec::new();
+    let all = move_all(outer.as_fd(), aside.as_fd(), &mut moved);
+    if all == Ok(true) {
+        return done();
+    }
+    for pid in moved {
+        // It may have gone meanwhile.
+        let _ = cgroup::write(main.as_fd(), PROCESSES_FILE, &pid.to_string());
+    }
+    Err(all.map_or_else(fail, |_| failed("its processes are at their end, and cannot be moved")))
+}
+
+/// Whether nothing is left in `from`; and who was moved.
+fn move_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>, moved: &mut Vec<i32>) -> Result<bool> {
+    for _ in 0..ROUNDS {
+        if cgroup::keyed(&cgroup::read(from, "cgroup.events")?, "populated") == Some(0) {
+            return Ok(true);
+        }
+        for pid in
+            top::groups(from.try_clone_to_owned().map_err(errno_of)?).into_iter().flat_map(|(_, pids)| pids)
+        {
+            match cgroup::write(to, PROCESSES_FILE, &pid.to_string()) {
+                Ok(()) => moved.push(pid),
+                Err(Errno::ESRCH) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+    Ok(cgroup::keyed(&cgroup::read(from, "cgroup.events")?, "populated") == Some(0))
 }
 
 fn look(name: &str) -> Answer {

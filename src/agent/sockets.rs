@@ -67,9 +67,30 @@ impl Sockets {
         });
     }
 
+    /// Forgets one that a program has shut for all who have it: it is of no use to the next one.
+    fn close_shut(&mut self, name: &str, listen: &Listen, ledger: &mut Ledger) {
+        let found = self.0.iter().find(|(_, open)| open.listen == *listen).map(|(key, _)| *key);
+        let Some(key) = found.filter(|key| self.is_shut(*key)) else { return };
+        self.0.remove(&key);
+        release(key, ledger);
+        say(Level::Warning, &format!("{name}: {listen}: its program has shut it; it is opened anew"));
+    }
+
+    fn is_shut(&self, key: u32) -> bool {
+        self.0.get(&key).is_some_and(|open| listen::is_shut(open.fd.as_fd()).unwrap_or_default())
+    }
+
     /// Its key; it is opened, and kept by PID 1, if it is not.
     fn open(&mut self, name: &str, socket: &Socket, ledger: &mut Ledger) -> Result<u32> {
+        self.close_shut(name, &socket.listen, ledger);
         if let Some((key, _)) = self.0.iter().find(|(_, open)| open.listen == socket.listen) {
+            if let Listen::Unix(path) = &socket.listen {
+                // It may be declared as somebody else's now; or somebody has taken it away.
+                match listen::give(Path::new(path), socket.mode, socket.owner) {
+                    Ok(()) | Err(Errno::ENOENT) => {}
+                    Err(errno) => return Err(errno),
+                }
+            }
             return Ok(*key);
         }
         let fd = match &socket.listen {
@@ -161,10 +182,13 @@ impl Agent {
         }
     }
 
-    /// Somebody waits: the program will take him.
+    /// Somebody waits, and the program will take him; or nobody can any more.
     pub fn connected(&mut self, key: u32) {
         let Some(name) = self.sockets.0.get(&key).and_then(|open| open.watched.clone()) else { return };
         self.look_away(&name);
+        if self.sockets.is_shut(key) {
+            return self.listen(&name);
+        }
         self.events.push_back(Event::Connected { name });
     }
 

@@ -75,6 +75,10 @@ impl Agent {
                 looks = looks.saturating_sub(1);
                 let next = self.history.next(&mut stream.cursor);
                 stream.dropped = stream.dropped.saturating_add(next.dropped);
+                if next.event.as_ref().is_some_and(|(stamp, _)| stream.since.is_before(*stamp)) {
+                    // What is gone was earlier still: nobody asked for it.
+                    stream.dropped = 0;
+                }
                 let event = next.event.filter(|(stamp, event)| stream.wants(*stamp, event.name.as_deref()));
                 events.extend(event.map(|(_, event)| event));
             }

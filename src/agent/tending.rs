@@ -32,6 +32,7 @@ impl Agent {
             say(Level::Error, &format!("log: {}", errno.desc()));
         }
         self.look_after_forwarder(now);
+        self.tell_progress(now);
     }
 
     pub fn watch_kmsg(&mut self) {

@@ -6,6 +6,7 @@ use orlop::supervisor::Event;
 
 use super::Agent;
 use super::launch::Run;
+use super::power::Ending;
 
 impl Agent {
     /// When something has to be done, whatever happens; since boot.
@@ -21,6 +22,7 @@ impl Agent {
             .chain(self.gates.deadline())
             .chain(self.reloading.deadline());
         let helpers = helpers.chain(self.rises.deadline(self.boot.complete));
+        let helpers = helpers.chain(self.power.as_ref().and_then(Ending::deadline));
         let core = self.core.poll_timeout().into_iter().chain(self.server.poll_timeout());
         starts.chain(deaf).chain(helpers).chain(core).min()
     }

@@ -1,4 +1,4 @@
-//! `start`, `stop`, `restart`, `kill`: asks for a change, then watches until it has come about.
+//! `start`, `stop`, `restart`, `replace`, `kill`: asks for a change, then watches until it has come about.
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,8 @@ pub(crate) enum Wish {
     Up,
     Down,
     Again,
+    /// Up, beside what is left of it.
+    Beside,
 }
 
 /// What a look at a container says about the wish.
@@ -50,6 +52,7 @@ pub(crate) fn change(
             Wish::Up => Request::Start { name: name.clone() },
             Wish::Down => Request::Stop { name: name.clone() },
             Wish::Again => Request::Restart { name: name.clone() },
+            Wish::Beside => Request::Replace { name: name.clone() },
         };
         let Empty {} = client.call(&request)?;
         let started = find(&before, &name).and_then(|container| container.started_at.clone());
@@ -125,8 +128,8 @@ fn judge(wish: Wish, started_before: Option<&str>, container: &Container) -> Ver
     let is_old = wish == Wish::Again && container.started_at.as_deref() == started_before;
     match (wish, container.wanted) {
         (Wish::Down, Wanted::Up) => return because("was started again meanwhile"),
-        (Wish::Up | Wish::Again, Wanted::Down) => return because("was stopped meanwhile"),
-        (Wish::Down, Wanted::Down) | (Wish::Up | Wish::Again, Wanted::Up) => {}
+        (Wish::Up | Wish::Again | Wish::Beside, Wanted::Down) => return because("was stopped meanwhile"),
+        (Wish::Down, Wanted::Down) | (Wish::Up | Wish::Again | Wish::Beside, Wanted::Up) => {}
     }
     match (wish, container.state) {
         (_, State::Stuck) => because("is killed, and still has processes"),
@@ -135,13 +138,17 @@ fn judge(wish: Wish, started_before: Option<&str>, container: &Container) -> Ver
             Wish::Down,
             State::Waiting | State::Starting | State::Running | State::Stopping | State::Backoff,
         ) => Verdict::NotYet,
-        (Wish::Up | Wish::Again, State::Running | State::Exited) if is_old => Verdict::NotYet,
+        (Wish::Up | Wish::Again | Wish::Beside, State::Running | State::Exited) if is_old => Verdict::NotYet,
         // One that has nothing more to do has done it.
-        (Wish::Up | Wish::Again, State::Running | State::Exited) => Verdict::Reached,
-        (Wish::Up | Wish::Again, State::Waiting | State::Starting | State::Stopping) => Verdict::NotYet,
-        (Wish::Up | Wish::Again, State::Backoff) => because("does not stay up, and will be tried again"),
-        (Wish::Up | Wish::Again, State::Failed) => because("has failed"),
-        (Wish::Up | Wish::Again, State::Invalid) => because("is invalid"),
+        (Wish::Up | Wish::Again | Wish::Beside, State::Running | State::Exited) => Verdict::Reached,
+        (Wish::Up | Wish::Again | Wish::Beside, State::Waiting | State::Starting | State::Stopping) => {
+            Verdict::NotYet
+        }
+        (Wish::Up | Wish::Again | Wish::Beside, State::Backoff) => {
+            because("does not stay up, and will be tried again")
+        }
+        (Wish::Up | Wish::Again | Wish::Beside, State::Failed) => because("has failed"),
+        (Wish::Up | Wish::Again | Wish::Beside, State::Invalid) => because("is invalid"),
     }
 }
 

@@ -23,11 +23,7 @@ pub(crate) fn events(
     screen: &mut Screen<'_>,
     arguments: &EventsArguments,
 ) -> Result<(), Failure> {
-    let Err(failure) = of(client, screen, arguments, &arguments.names) else { return Ok(()) };
-    match names::instances(client, &failure, &arguments.names) {
-        Some(names) => of(client, screen, arguments, &names),
-        None => Err(failure),
-    }
+    names::all(client, &arguments.names, |client, names| of(client, screen, arguments, names))
 }
 
 fn of(

@@ -25,11 +25,7 @@ pub(crate) fn stats(
     screen: &mut Screen<'_>,
     arguments: &StatsArguments,
 ) -> Result<(), Failure> {
-    let Err(failure) = of(client, screen, arguments, &arguments.names) else { return Ok(()) };
-    match names::instances(client, &failure, &arguments.names) {
-        Some(names) => of(client, screen, arguments, &names),
-        None => Err(failure),
-    }
+    names::all(client, &arguments.names, |client, names| of(client, screen, arguments, names))
 }
 
 fn of(

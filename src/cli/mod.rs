@@ -13,6 +13,7 @@ mod client;
 mod containers;
 mod cp;
 mod detach;
+mod drift;
 mod edited;
 mod events;
 mod exec;
@@ -27,6 +28,7 @@ mod names;
 mod reload;
 mod screen;
 mod session;
+mod shutdown;
 mod simulate;
 mod table;
 mod units;
@@ -43,6 +45,8 @@ mod command_test;
 mod live_test;
 #[cfg(test)]
 mod reload_test;
+#[cfg(test)]
+mod shutdown_test;
 #[cfg(test)]
 mod simulate_test;
 #[cfg(test)]
@@ -121,6 +125,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Start(names) => change::change(&mut connect()?, screen, Wish::Up, names),
         Command::Stop(names) => change::change(&mut connect()?, screen, Wish::Down, names),
         Command::Restart(names) => change::change(&mut connect()?, screen, Wish::Again, names),
+        Command::Replace(names) => change::change(&mut connect()?, screen, Wish::Beside, names),
         Command::Kill(names) => change::kill(&mut connect()?, screen, names),
         Command::Plan(asked) => reload::plan(&mut connect()?, screen, asked),
         Command::Reload(asked) => reload::reload(&mut connect()?, screen, asked),
@@ -136,6 +141,7 @@ fn perform(screen: &mut Screen<'_>, arguments: Arguments, oci: fn() -> clap::Com
         Command::Version(shown) => machine::version(&mut connect()?, screen, shown.json),
         Command::Poweroff => machine::power(&mut connect()?, screen, PowerAction::Poweroff),
         Command::Reboot => machine::power(&mut connect()?, screen, PowerAction::Reboot),
+        Command::Shutdown(asked) => shutdown::shutdown(&mut connect()?, screen, asked),
         Command::Exec(asked) => exec::exec(connect(), screen, asked),
         Command::Attach(asked) => attach::attach(connect, screen, asked),
         Command::Cp(asked) => cp::cp(connect, screen, asked),

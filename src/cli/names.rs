@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use orlop::config::family;
-use orlop::control::{Error, ListReply, Request};
+use orlop::control::{Container, Error, ListReply, Request};
 
 use super::client::Client;
 use super::failure::Failure;
@@ -34,22 +34,34 @@ pub(crate) fn each(
     Ok(failures)
 }
 
+/// Asks about all at once; once more about the instances and members, if one of the names was of several.
+pub(crate) fn all(
+    client: &mut Client,
+    names: &[String],
+    mut ask: impl FnMut(&mut Client, &[String]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let Err(failure) = ask(client, names) else { return Ok(()) };
+    match instances(client, &failure, names) {
+        Some(names) => ask(client, &names),
+        None => Err(failure),
+    }
+}
+
 /// What to ask for in the place of `names`, when they were refused because one of them is a family's.
-pub(crate) fn instances(client: &mut Client, failure: &Failure, names: &[String]) -> Option<Vec<String>> {
+fn instances(client: &mut Client, failure: &Failure, names: &[String]) -> Option<Vec<String>> {
     let Failure::Refused(Error::UnknownContainer { .. }) = failure else { return None };
     if names.iter().all(|name| name.contains('@')) {
         return None;
     }
     // Without it the refusal is what there is to say.
     let list: ListReply = client.call(&Request::List).ok()?;
-    let known: Vec<&str> = list.containers.iter().map(|container| container.name.as_str()).collect();
     let mut found = Vec::new();
     for name in names {
-        let members =
-            known.iter().filter(|known| family(known) == Some(name)).map(|known| (*known).to_owned());
+        let is_of =
+            |it: &&Container| family(&it.name) == Some(name) || it.group.as_deref() == Some(name.as_str());
         let before = found.len();
-        found.extend(members);
-        if found.len() == before || known.contains(&name.as_str()) {
+        found.extend(list.containers.iter().filter(is_of).map(|it| it.name.clone()));
+        if found.len() == before || list.containers.iter().any(|it| it.name == *name) {
             found.push(name.clone());
         }
     }

@@ -11,12 +11,13 @@ use orlop::control::{
 use super::arguments::{ConfigCommand, PlanArguments, ReloadArguments};
 use super::check;
 use super::client::Client;
+use super::drift;
 use super::edited;
 use super::failure::Failure;
 use super::screen::{Screen, Tone, printable};
 
 /// Something would change.
-const CHANGES: u8 = 3;
+pub(super) const CHANGES: u8 = 3;
 
 pub(crate) fn plan(
     client: &mut Client,
@@ -108,10 +109,12 @@ pub(crate) fn config(
             folder.remove();
             Ok(())
         }
-        ConfigCommand::Rollback => {
-            let done: ReloadReply = client.call(&Request::Rollback)?;
+        ConfigCommand::Rollback(back) => {
+            let done: ReloadReply = client.call(&Request::Rollback { number: back.number })?;
             told(screen, &done, None)
         }
+        ConfigCommand::History(shown) => drift::history(client, screen, shown.json),
+        ConfigCommand::Drift(shown) => drift::drift(client, screen, shown.json),
     }
 }
 
@@ -153,7 +156,7 @@ fn send_files(client: &mut Client, files: &[ConfigFile]) -> Result<(), Failure> 
     Ok(())
 }
 
-fn show_mistakes(screen: &mut Screen<'_>, mistakes: &[ConfigMistake]) -> Result<(), Failure> {
+pub(super) fn show_mistakes(screen: &mut Screen<'_>, mistakes: &[ConfigMistake]) -> Result<(), Failure> {
     for mistake in mistakes {
         let (what, place) = mistake.text.split_once('\n').unwrap_or((&mistake.text, ""));
         let tone = if mistake.is_error() { Tone::Bad } else { Tone::Busy };
@@ -164,7 +167,7 @@ fn show_mistakes(screen: &mut Screen<'_>, mistakes: &[ConfigMistake]) -> Result<
     Ok(())
 }
 
-fn mistakes(plan: &PlanReply) -> Failure {
+pub(super) fn mistakes(plan: &PlanReply) -> Failure {
     let errors = plan.mistakes.iter().filter(|mistake| mistake.is_error()).count();
     Failure::Failed(match errors {
         1 => String::from("the configuration has a mistake; nothing was changed"),
@@ -172,7 +175,7 @@ fn mistakes(plan: &PlanReply) -> Failure {
     })
 }
 
-fn show(screen: &mut Screen<'_>, plan: &PlanReply) -> Result<(), Failure> {
+pub(super) fn show(screen: &mut Screen<'_>, plan: &PlanReply) -> Result<(), Failure> {
     if plan.has_errors() {
         return Ok(());
     }

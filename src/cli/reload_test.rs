@@ -1,8 +1,8 @@
 //! What `plan`, `reload` and `config` send, and what they show.
 
 use orlop::control::{
-    ConfigFile, ConfigMistake, ConfigReply, PlanAction, PlanContainer, PlanKey, PlanReply, ReloadClass,
-    ReloadReply, UploadReply,
+    ConfigFile, ConfigMistake, ConfigReply, ConfigVersion, DriftReply, DriftingFile, FileDrift, HistoryReply,
+    PlanAction, PlanContainer, PlanKey, PlanReply, ReloadClass, ReloadReply, UploadReply,
 };
 
 use super::testing::{Machine, check, done, reply, run_alone};
@@ -129,6 +129,46 @@ fn what_is_in_force_is_printed() {
     check("config get", vec![reply(&config)], 0, "# a.toml\n[host] # yes\n", "");
     let back = ReloadReply { number: 3, problems: vec![] };
     check("config rollback", vec![reply(&back)], 0, "configuration 3 is in force, until the next boot\n", "");
+    let told = "configuration 3 is in force, until the next boot\n";
+    let machine = check("config rollback 1", vec![reply(&back)], 0, told, "");
+    assert_eq!(machine.calls(), [r#"Rollback {"number":1}"#]);
+}
+
+#[test]
+fn what_was_in_force_is_listed() {
+    let version = |number, by: &str, changes: &[&str]| ConfigVersion {
+        number,
+        since: "2026-01-01T00:00:00Z".into(),
+        by: by.into(),
+        changes: changes.iter().map(|it| (*it).to_owned()).collect(),
+    };
+    let versions = vec![
+        version(0, "boot", &[]),
+        version(1, "reload", &["stop old", "change web: limits.memory"]),
+        version(2, "rollback, to 0", &["start \u{1b}old"]),
+    ];
+    let told = "NUMBER  SINCE                 BY              CHANGES\n\
+                0       2026-01-01T00:00:00Z  boot            -\n\
+                1       2026-01-01T00:00:00Z  reload          stop old; change web: limits.memory\n\
+                2       2026-01-01T00:00:00Z  rollback, to 0  start \u{fffd}old\n";
+    check("config history", vec![reply(&HistoryReply { versions })], 0, told, "");
+}
+
+#[test]
+fn files_that_drift_are_told_and_what_they_would_do() {
+    let drift = |files: &[(&str, FileDrift)], plan: PlanReply| {
+        let file = |(path, drift): &(&str, FileDrift)| DriftingFile { path: (*path).into(), drift: *drift };
+        let PlanReply { number, containers, host, mistakes } = plan;
+        reply(&DriftReply { number, files: files.iter().map(file).collect(), containers, host, mistakes })
+    };
+    let nothing = || PlanReply { containers: vec![], host: vec![], mistakes: vec![], ..something() };
+    let same = drift(&[], nothing());
+    check("config drift", vec![same], 0, "nothing changes\n", "");
+    let comment = drift(&[("a.toml", FileDrift::Changed)], nothing());
+    check("config drift", vec![comment], 3, "changed  a.toml\nnothing changes\n", "");
+    let told = format!("removed  a.toml\nadded    b.toml\n{SHOWN}");
+    let files = [("a.toml", FileDrift::Removed), ("b.toml", FileDrift::Added)];
+    check("config drift", vec![drift(&files, something())], 3, &told, "");
 }
 
 #[test]

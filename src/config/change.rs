@@ -116,7 +116,7 @@ pub fn container_changes(old: &Container, new: &Container) -> Vec<KeyChange> {
         tmpfs "tmpfs" Recreate,
         read_only "read_only" Recreate,
         hostname "hostname" Recreate,
-        network_mode "network_mode" Recreate,
+        network_mode "network_mode" Recreate, pod "share" Recreate,
         privileged "privileged" Recreate,
         userns "userns" Recreate,
         devices "devices" Recreate,
@@ -174,6 +174,7 @@ pub fn host_changes(old: &Config, new: &Config) -> Vec<KeyChange> {
         fault_injection "host.fault_injection" Live,
         poweroff_timeout "host.poweroff_timeout" Live,
         sysctls "host.sysctls" Live,
+        watchdog "host.watchdog" Reboot,
         modules "host.modules" Reboot,
         apparmor_profiles "host.apparmor_profiles" Reboot,
         // Who is connected stays what he is.

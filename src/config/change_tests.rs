@@ -56,6 +56,11 @@ fn each_difference_has_its_key_and_class() {
     check("", "watchdog = '30s'", &[("watchdog", Restart)]);
     check("", "ready = 'notify'", &[("ready", Restart)]);
     check("ready = 'notify'", "ready = 'notify'\nready_timeout = '3s'", &[("ready_timeout", Live)]);
+    let group = "---[group.shop]\ncontainers = ['web', 'db']\n";
+    let shares = format!("{group}share = ['network']");
+    check(group, &shares, &[("share", Recreate), ("group", Live)]);
+    let more = [("hostname", Recreate), ("share", Recreate), ("group", Live)];
+    check(&shares, &format!("{group}share = ['network', 'uts']"), &more);
     check("", "log = { syslog = true }", &[("log.syslog", Restart)]);
     check("", "---[host.log]\nforward = [{ to = 'udp://192.0.2.1:514' }]", &[("host.log.forward", Reboot)]);
     check("", "---[host]\nhostname = 'other'", &[("host.hostname", Live)]);

@@ -53,6 +53,8 @@ pub enum Kind {
     Service,
     /// To come to an end.
     Oneshot,
+    /// To come to an end when the machine does.
+    Shutdown,
 }
 
 /// When a container runs that is not there to run all the time.
@@ -71,6 +73,13 @@ pub enum When {
     Every(Duration),
     Clock(Cron),
 }
+
+/// How long a killed container may take to be gone before it is called stuck. A killed process goes
+/// in milliseconds; one that does not is waiting for a device.
+pub const KILL_WAIT: Duration = Duration::from_secs(5);
+
+/// Of the time that a shutdown has, for kills without waiting: a tenth, and not more than this.
+pub const LONGEST_RESERVE: Duration = Duration::from_secs(2);
 
 /// What becomes of a time that the clock was set over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,6 +213,31 @@ pub struct Group {
     pub containers: BTreeSet<String>,
     /// `None`: each has its own, and nothing more.
     pub budget: Option<Budget>,
+    /// Empty: each has namespaces of its own.
+    pub share: BTreeSet<Shared>,
+}
+
+/// A namespace that the containers of a group may have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shared {
+    Network,
+    Ipc,
+    Uts,
+}
+
+/// What a container shares with the others of its group; with it the range of ids, which owns those namespaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    pub group: String,
+    pub share: BTreeSet<Shared>,
+}
+
+impl Pod {
+    /// What its range of ids is given out to: no container has a name with a space.
+    #[must_use]
+    pub fn owner_of_ids(&self) -> String {
+        alloc::format!("group {}", self.group)
+    }
 }
 
 /// So many failures of all of them together are one too many.

@@ -10,7 +10,8 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::life::{
-    Dependency, Gate, Group, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule, Timetable,
+    Dependency, Gate, Group, HealthCheck, Kind, Pod, Readiness, Restart, RestartPolicy, RestartRule,
+    Timetable,
 };
 use super::socket::{Socket, StartBy};
 
@@ -40,12 +41,21 @@ pub struct Host {
     pub fault_injection: bool,
     /// From the request to the reboot(2), at most.
     pub poweroff_timeout: Duration,
+    /// Of the machine. `None`: nobody feeds it, and nobody starts it.
+    pub watchdog: Option<Watchdog>,
     pub networks: BTreeMap<String, HostNetwork>,
     pub dns: Dns,
     /// Memory for the logs of all containers together, bytes.
     pub log_memory: u64,
     /// Where all logs are sent, too.
     pub log_forward: Vec<Forward>,
+}
+
+/// What resets the machine when it stands still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watchdog {
+    pub device: String,
+    pub timeout: Duration,
 }
 
 /// One that logs are sent to.
@@ -117,6 +127,7 @@ pub struct Container {
     /// Default: the container's name.
     pub hostname: String,
     pub network_mode: NetworkMode,
+    pub pod: Option<Pod>,
     pub depends_on: BTreeMap<String, Dependency>,
     pub sockets: Vec<Socket>,
     pub start: StartBy,
@@ -359,6 +370,12 @@ pub struct Volume {
     pub size: Option<u64>,
 }
 
+impl Default for Watchdog {
+    fn default() -> Self {
+        Self { device: String::from("/dev/watchdog"), timeout: Duration::from_secs(60) }
+    }
+}
+
 /// pids.max of a container that says nothing: enough for a busy server, too few for a fork bomb.
 pub const DEFAULT_PIDS: u64 = 2048;
 
@@ -373,6 +390,7 @@ impl Default for Host {
             control: super::Admission::default(),
             fault_injection: false,
             poweroff_timeout: Duration::from_secs(60),
+            watchdog: None,
             networks: BTreeMap::new(),
             dns: Dns::default(),
             log_memory: 8 << 20,

@@ -37,7 +37,7 @@ pub use scheduling::{IoClass, MemoryPolicy, Scheduling, memory_policy_names, sch
 pub use spec::Spec;
 pub use steps::{
     Bind, CapabilitySets, Files, Fresh, IdMap, InsideStep, Manner, Names, NamespaceKind, Node, NodeKind,
-    Plan, Root, SetupStep, Taking, Volume,
+    Plan, Root, SetupStep, SharedNamespaces, Taking, Volume,
 };
 pub use update::{all_settings, changed_settings};
 pub use users::{NotFound, Resolved, resolve, user_name};

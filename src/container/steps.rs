@@ -21,13 +21,23 @@ pub struct Root {
     pub volumes: Vec<Volume>,
     /// Over the numbers of the spec, and looked up inside the root.
     pub names: Names,
+    /// Namespaces that the spec joins, and that are made before by whoever comes first.
+    pub pod: Option<SharedNamespaces>,
+}
+
+/// Namespaces in a directory, each in a file of its kind's name, with a user namespace that owns them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedNamespaces {
+    pub path: String,
+    pub kinds: Vec<NamespaceKind>,
+    pub ids: Vec<IdMapping>,
 }
 
 impl Root {
     /// A bundle's: nothing beside what its spec says.
     #[must_use]
     pub fn directory(path: String) -> Self {
-        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default() }
+        Self { files: Files::Directory(path), volumes: Vec::new(), names: Names::default(), pod: None }
     }
 }
 
@@ -164,6 +174,8 @@ pub enum SetupStep {
         path: String,
         size: u64,
     },
+    /// Namespaces for several containers, unless they are there.
+    MakeNamespaces(SharedNamespaces),
     /// Leaves the engine's mount namespace.
     NewMountNamespace {
         propagation: Propagation,

@@ -44,11 +44,13 @@ impl Request {
             Self::WhyBoot => (None, "why boot".into()),
             Self::WhyShutdown => (None, "why shutdown".into()),
             Self::Version => (None, "version".into()),
+            Self::Shutdown => (None, "shutdown".into()),
             Self::Spec { name, bundle: None } => of(name, "spec"),
             Self::Spec { name, bundle: Some(path) } => (Some(name), format!("bundle of {name} at {path}")),
             Self::Start { name } => of(name, "start"),
             Self::Stop { name } => of(name, "stop"),
             Self::Restart { name } => of(name, "restart"),
+            Self::Replace { name } => of(name, "replace"),
             Self::Kill { name, signal } => {
                 (Some(name), format!("kill {name} with {}", signal::name(*signal)))
             }
@@ -70,7 +72,10 @@ impl Request {
             Self::Plan { .. } => (None, "plan a reload".into()),
             Self::Reload { .. } => (None, "reload".into()),
             Self::ConfirmReload => (None, "confirm the reload".into()),
-            Self::Rollback => (None, "roll back the configuration".into()),
+            Self::Rollback { number: None } => (None, "roll back the configuration".into()),
+            Self::Rollback { number: Some(number) } => (None, format!("roll back to configuration {number}")),
+            Self::ConfigHistory => (None, "list earlier configurations".into()),
+            Self::ConfigDrift => (None, "compare the folder with the configuration".into()),
             Self::Config => (None, "show the configuration".into()),
             Self::Resume => (None, "resume".into()),
             Self::LogLevel { level: None } => (None, "log level".into()),
@@ -87,7 +92,7 @@ impl Request {
 /// Whether a deed, as its text says, is one that changes the state of its container.
 #[must_use]
 pub fn changes_state(text: &str) -> bool {
-    let verbs = ["start ", "stop ", "restart ", "kill ", "pause ", "unpause ", "update "];
+    let verbs = ["start ", "stop ", "restart ", "replace ", "kill ", "pause ", "unpause ", "update "];
     verbs.iter().any(|verb| text.starts_with(verb))
 }
 

@@ -103,6 +103,7 @@ fn next(it: &Standing) -> Option<String> {
         NextStep::Gates => "It is started by itself when the machine has that.".to_string(),
         NextStep::Turn => "It is started when it has its turn: only so many start at once.".to_string(),
         NextStep::Time => format!("Its timetable starts it{at}."),
+        NextStep::Shutdown => "It runs when the machine ends.".to_string(),
         NextStep::Started => format!("It is given up, if it has not begun, at the latest{at}."),
         NextStep::Restart if it.budget_spent => {
             format!(
@@ -114,7 +115,7 @@ fn next(it: &Standing) -> Option<String> {
         NextStep::Kill => format!("It was asked to stop, and is killed if it is still there{at}."),
         NextStep::Gone => format!("It was killed; if something of it is still there{at}, it is stuck."),
         NextStep::Retry if at.is_empty() => {
-            "It holds up nobody else; what is left of it is waited for.".to_string()
+            "It holds up nobody else; what is left of it is waited for. `orlop replace` starts it beside that.".to_string()
         }
         NextStep::Retry => format!("It is tried once more{at}."),
     })

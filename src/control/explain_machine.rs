@@ -56,7 +56,7 @@ pub fn why_boot(facts: &WhyBootReply) -> Vec<String> {
 #[must_use]
 pub fn why_shutdown(facts: &WhyShutdownReply) -> Vec<String> {
     let Some(action) = facts.action else {
-        return Vec::from(["The machine is not going down.".to_string()]);
+        return not_going_down(&facts.before);
     };
     let within = facts.within_ms.map(|ms| format!(", in {} at the latest", span(ms))).unwrap_or_default();
     let mut lines = Vec::from([format!("The machine goes down ({}{within}).", action.as_str())]);
@@ -66,6 +66,17 @@ pub fn why_shutdown(facts: &WhyShutdownReply) -> Vec<String> {
             .push("Nobody asked for it on the control socket: a signal, a button or a rule did.".to_string()),
     }
     lines.extend(facts.remaining.iter().flat_map(standing));
+    lines
+}
+
+fn not_going_down(before: &[String]) -> Vec<String> {
+    let mut lines = Vec::from(["The machine is not going down.".to_string()]);
+    if before.is_empty() {
+        lines.push("Of its end before this boot nothing is kept.".to_string());
+    } else {
+        lines.push("Of its end before this boot it said:".to_string());
+        lines.extend(before.iter().map(|line| format!("  {line}")));
+    }
     lines
 }
 

@@ -52,8 +52,12 @@ fn a_shutdown_says_who_asked_for_it() {
         within_ms: None,
         asked: None,
         remaining: Vec::new(),
+        before: Vec::new(),
     };
-    assert_eq!(why_shutdown(&none), ["The machine is not going down."]);
+    let calm = "The machine is not going down.";
+    assert_eq!(why_shutdown(&none), [calm, "Of its end before this boot nothing is kept."]);
+    let told = WhyShutdownReply { before: Vec::from(["all is down after 2s".into()]), ..none.clone() };
+    assert_eq!(why_shutdown(&told), [calm, "Of its end before this boot it said:", "  all is down after 2s"]);
     let unasked = WhyShutdownReply { action: Some(PowerAction::Reboot), within_ms: Some(9_000), ..none };
     let first = "The machine goes down (reboot, in 9 s at the latest).";
     let nobody = "Nobody asked for it on the control socket: a signal, a button or a rule did.";

@@ -70,7 +70,7 @@ fn each_state_says_what_it_is_since_when_and_why() {
         &[
             &format!("web is stuck, {since}: it was killed and is not gone: its processes do not go away."),
             "  Process 77 (cat, state D) is left in request_wait_answer: request_wait_answer < fuse_simulate_request.",
-            "  It holds up nobody else; what is left of it is waited for.",
+            "  It holds up nobody else; what is left of it is waited for. `orlop replace` starts it beside that.",
         ],
     );
 }
@@ -114,6 +114,7 @@ fn each_next_step_is_told_with_its_time() {
     );
     check(is(State::Waiting, NextStep::Gates), "It is started by itself when the machine has that.");
     check(is(State::Waiting, NextStep::Time), "Its timetable starts it at 19:05:52 UTC, in 12 s.");
+    check(is(State::Waiting, NextStep::Shutdown), "It runs when the machine ends.");
     check(is(State::Waiting, NextStep::Resume), "This is safe mode: it is started after `orlop resume`.");
     check(is(State::Backoff, NextStep::Restart), "It is started again at 19:05:52 UTC, in 12 s.");
     let held = Standing { budget_spent: true, ..is(State::Backoff, NextStep::Restart) };

@@ -88,8 +88,14 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     };
     let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
     let why = WhyReply { text: vec![], standings: vec![], asked: None, ends: vec![], log: vec![] };
-    let why_shutdown =
-        WhyShutdownReply { text: vec![], action: None, within_ms: None, asked: None, remaining: vec![] };
+    let why_shutdown = WhyShutdownReply {
+        text: vec![],
+        action: None,
+        within_ms: None,
+        asked: None,
+        remaining: vec![],
+        before: vec![],
+    };
     let why_boot = WhyBootReply {
         text: vec![],
         complete: true,
@@ -102,6 +108,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![] };
+    let drift = DriftReply { number: 0, files: vec![], containers: vec![], host: vec![], mistakes: vec![] };
     let reload = ReloadReply { number: 0, problems: vec![] };
     let config = ConfigReply { number: 0, previous: None, confirm_ms: None, files: vec![] };
     vec![
@@ -112,6 +119,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Start { name: name() }, empty()),
         (Request::Stop { name: name() }, empty()),
         (Request::Restart { name: name() }, empty()),
+        (Request::Replace { name: name() }, empty()),
         (Request::Kill { name: name(), signal: 9 }, empty()),
         (Request::Stats { names: vec![] }, keys(&StatsReply { boot_us: 0, containers: vec![] })),
         (Request::Top { name: name() }, keys(&TopReply { processes: vec![], left_out: 0 })),
@@ -128,13 +136,16 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Plan { sent: true }, keys(&plan)),
         (Request::Reload { sent: true, confirm_ms: None, base: None }, keys(&reload)),
         (Request::ConfirmReload, empty()),
-        (Request::Rollback, keys(&reload)),
+        (Request::Rollback { number: None }, keys(&reload)),
+        (Request::ConfigHistory, keys(&HistoryReply { versions: vec![] })),
+        (Request::ConfigDrift, keys(&drift)),
         (Request::Config, keys(&config)),
         (Request::Boot, keys(&BootReply { phases: vec![], complete: true, containers: vec![] })),
         (Request::Why { name: name() }, keys(&why)),
         (Request::WhyBoot, keys(&why_boot)),
         (Request::WhyShutdown, keys(&why_shutdown)),
         (Request::Version, keys(&version)),
+        (Request::Shutdown, keys(&ShutdownReply { shutdown: None })),
         (Request::Power { action: PowerAction::Poweroff }, empty()),
         (Request::Resume, empty()),
         (Request::LogLevel { level: None }, keys(&LogLevelReply { level: LogLevel::Info })),
@@ -202,7 +213,27 @@ fn every_type_has_the_same_fields_or_words() {
         PowerAction,
         Process
     );
-    found.extend(words!(PlanAction, ReloadClass, NextStep, OomScope));
+    let leaving = Leaving {
+        name: String::new(),
+        stage: LeavingStage::Up,
+        left_ms: None,
+        waits_for: vec![],
+        asked_ms: None,
+        killed_ms: None,
+        gone_ms: None,
+        cause: None,
+    };
+    let shutdown = Shutdown {
+        action: PowerAction::Reboot,
+        by: String::new(),
+        began: String::new(),
+        within_ms: 0,
+        left_ms: 0,
+        done_ms: None,
+        containers: vec![],
+    };
+    found.extend([("Leaving", keys(&leaving)), ("Shutdown", keys(&shutdown))]);
+    found.extend(words!(PlanAction, ReloadClass, LeavingStage, NextStep, OomScope, FileDrift));
     let remaining =
         Remaining { pid: 1, command: String::new(), state: String::new(), waits_in: None, stack: vec![] };
     let standing = Standing {
@@ -244,6 +275,9 @@ fn every_type_has_the_same_fields_or_words() {
         container: None,
         text: String::new(),
     };
+    let version = ConfigVersion { number: 0, since: String::new(), by: String::new(), changes: vec![] };
+    let drifting = DriftingFile { path: String::new(), drift: FileDrift::Added };
+    found.extend([("ConfigVersion", keys(&version)), ("DriftingFile", keys(&drifting))]);
     found.extend([
         ("Crash", keys(&Crash { name: String::new(), lines: vec![] })),
         ("ExitRecord", keys(&ExitRecord::default())),

@@ -7,6 +7,7 @@
 mod access;
 pub mod base64;
 mod call;
+mod closing;
 pub mod cobs;
 mod deed;
 mod error;
@@ -38,6 +39,7 @@ mod interface_test;
 
 pub use access::{Access, access, socket_mode};
 pub use call::{Call, encode_call};
+pub use closing::{Leaving, Shutdown, ShutdownReply};
 pub use deed::{Deed, changes_state, one_line};
 pub use error::Error;
 pub use event::{Event, EventKind, Events};
@@ -50,7 +52,8 @@ pub use frame::{Decoder, Frame};
 pub use happening::{Asker, HAPPENING_VERSION, Happening};
 pub use logs::Logs;
 pub use reload::{
-    ConfigFile, ConfigMistake, ConfigReply, MAX_CONFIGURATION, PlanContainer, PlanKey, PlanReply, ReloadReply,
+    ConfigFile, ConfigMistake, ConfigReply, ConfigVersion, DriftReply, DriftingFile, HistoryReply,
+    MAX_CONFIGURATION, PlanContainer, PlanKey, PlanReply, ReloadReply,
 };
 pub use reply::{
     BootReply, CommitReply, Empty, EventsReply, ListReply, LogLevelReply, LogsReply, Reply, SpecReply,
@@ -62,8 +65,9 @@ pub use time::rfc3339;
 pub use when::{Moment, WHEN_HELP, When};
 pub use why::{Crash, Remaining, Standing, WhyBootReply, WhyReply, WhyShutdownReply};
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, Health, LogLevel, NextStep,
-    OomScope, Phase, PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream, Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, FileDrift, Health, LeavingStage,
+    LogLevel, NextStep, OomScope, Phase, PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream,
+    Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

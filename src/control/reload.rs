@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use super::{PlanAction, ReloadClass};
+use super::{FileDrift, PlanAction, ReloadClass};
 
 /// Bytes of a configuration as it is sent: a folder of a large appliance has a tenth of it.
 pub const MAX_CONFIGURATION: u64 = 1 << 20;
@@ -86,4 +86,40 @@ pub struct ConfigReply {
     pub previous: Option<u64>,
     pub confirm_ms: Option<u64>,
     pub files: Vec<ConfigFile>,
+}
+
+/// One configuration that was in force since boot, or is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigVersion {
+    pub number: u64,
+    /// Since when it was.
+    pub since: String,
+    /// What made it the one in force.
+    pub by: String,
+    /// What that changed, a line each.
+    pub changes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryReply {
+    /// The last one is in force.
+    pub versions: Vec<ConfigVersion>,
+}
+
+/// A file that is not as it is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftingFile {
+    pub path: String,
+    pub drift: FileDrift,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriftReply {
+    /// Of the configuration in force.
+    pub number: u64,
+    pub files: Vec<DriftingFile>,
+    /// What a reload of the folder would do.
+    pub containers: Vec<PlanContainer>,
+    pub host: Vec<PlanKey>,
+    pub mistakes: Vec<ConfigMistake>,
 }

@@ -30,6 +30,8 @@ pub enum Request {
     Stop { name: String },
     #[serde(rename = "org.orlop.Control.Restart")]
     Restart { name: String },
+    #[serde(rename = "org.orlop.Control.Replace")]
+    Replace { name: String },
     /// `signal`: 1–64.
     #[serde(rename = "org.orlop.Control.Kill")]
     Kill {
@@ -78,8 +80,13 @@ pub enum Request {
     Reload { sent: bool, confirm_ms: Option<u64>, base: Option<u64> },
     #[serde(rename = "org.orlop.Control.ConfirmReload")]
     ConfirmReload,
+    /// `number`: of one that is kept; else the one before.
     #[serde(rename = "org.orlop.Control.Rollback")]
-    Rollback,
+    Rollback { number: Option<u64> },
+    #[serde(rename = "org.orlop.Control.ConfigHistory")]
+    ConfigHistory,
+    #[serde(rename = "org.orlop.Control.ConfigDrift")]
+    ConfigDrift,
     #[serde(rename = "org.orlop.Control.Config")]
     Config,
     #[serde(rename = "org.orlop.Control.Boot")]
@@ -92,6 +99,8 @@ pub enum Request {
     WhyShutdown,
     #[serde(rename = "org.orlop.Control.Version")]
     Version,
+    #[serde(rename = "org.orlop.Control.Shutdown")]
+    Shutdown,
     #[serde(rename = "org.orlop.Control.Power")]
     Power { action: PowerAction },
     #[serde(rename = "org.orlop.Control.Resume")]
@@ -166,7 +175,8 @@ impl Request {
             | Self::WhyBoot
             | Self::WhyShutdown
             | Self::LogLevel { level: None }
-            | Self::Version => Access::Read,
+            | Self::Version
+            | Self::Shutdown => Access::Read,
             // These tell the environment, where passwords are.
             Self::Spec { .. }
             | Self::ConfigBegin { .. }
@@ -174,7 +184,9 @@ impl Request {
             | Self::Plan { .. }
             | Self::Reload { .. }
             | Self::ConfirmReload
-            | Self::Rollback
+            | Self::Rollback { .. }
+            | Self::ConfigHistory
+            | Self::ConfigDrift
             | Self::Config
             // Files of a container.
             | Self::CopyFrom { .. }
@@ -184,6 +196,7 @@ impl Request {
             | Self::Start { .. }
             | Self::Stop { .. }
             | Self::Restart { .. }
+            | Self::Replace { .. }
             | Self::Kill { .. }
             | Self::Pause { .. }
             | Self::Unpause { .. }
@@ -220,6 +233,7 @@ impl Request {
             "Start" => Self::Start { name: parameters.take("name")? },
             "Stop" => Self::Stop { name: parameters.take("name")? },
             "Restart" => Self::Restart { name: parameters.take("name")? },
+            "Replace" => Self::Replace { name: parameters.take("name")? },
             "Kill" => Self::Kill {
                 name: parameters.take("name")?,
                 signal: take_signal(parameters, libc_signal::KILL)?,
@@ -245,22 +259,12 @@ impl Request {
                 within: parameters.take::<Option<bool>>("within")?.unwrap_or(false),
             },
             "Update" => Self::Update { name: parameters.take("name")?, limits: parameters.take("limits")? },
-            "ConfigBegin" => Self::ConfigBegin { size: parameters.take("size")? },
-            "ConfigChunk" => Self::ConfigChunk { data: take_chunk(parameters)? },
-            "Plan" => Self::Plan { sent: parameters.take("sent")? },
-            "Reload" => Self::Reload {
-                sent: parameters.take("sent")?,
-                confirm_ms: parameters.take("confirm_ms")?,
-                base: parameters.take("base")?,
-            },
-            "ConfirmReload" => Self::ConfirmReload,
-            "Rollback" => Self::Rollback,
-            "Config" => Self::Config,
             "Boot" => Self::Boot,
             "Why" => Self::Why { name: parameters.take("name")? },
             "WhyBoot" => Self::WhyBoot,
             "WhyShutdown" => Self::WhyShutdown,
             "Version" => Self::Version,
+            "Shutdown" => Self::Shutdown,
             "Power" => Self::Power { action: parameters.take("action")? },
             "Resume" => Self::Resume,
             "LogLevel" => Self::LogLevel { level: parameters.take("level")? },
@@ -276,6 +280,26 @@ impl Request {
             }
             "UpgradeChunk" => Self::UpgradeChunk { data: take_chunk(parameters)? },
             "UpgradeCommit" => Self::UpgradeCommit,
+            _ => return Self::read_configuring(method, parameters),
+        }))
+    }
+
+    /// Of the configuration in force.
+    fn read_configuring(method: &str, parameters: &mut Parameters) -> Result<Option<Self>, Error> {
+        Ok(Some(match method {
+            "ConfigBegin" => Self::ConfigBegin { size: parameters.take("size")? },
+            "ConfigChunk" => Self::ConfigChunk { data: take_chunk(parameters)? },
+            "Plan" => Self::Plan { sent: parameters.take("sent")? },
+            "Reload" => Self::Reload {
+                sent: parameters.take("sent")?,
+                confirm_ms: parameters.take("confirm_ms")?,
+                base: parameters.take("base")?,
+            },
+            "ConfirmReload" => Self::ConfirmReload,
+            "Rollback" => Self::Rollback { number: parameters.take("number")? },
+            "ConfigHistory" => Self::ConfigHistory,
+            "ConfigDrift" => Self::ConfigDrift,
+            "Config" => Self::Config,
             _ => return Ok(None),
         }))
     }

@@ -41,6 +41,10 @@ fn requests_have_these_bytes() {
         r#"{"method":"org.orlop.Control.Restart","parameters":{"name":"web"}}"#,
     );
     check(
+        &Request::Replace { name: name() },
+        r#"{"method":"org.orlop.Control.Replace","parameters":{"name":"web"}}"#,
+    );
+    check(
         &Request::Kill { name: name(), signal: 37 },
         r#"{"method":"org.orlop.Control.Kill","parameters":{"name":"web","signal":"SIGRTMIN+3"}}"#,
     );

@@ -85,4 +85,8 @@ pub struct WhyShutdownReply {
     pub asked: Option<Event>,
     /// What is still there.
     pub remaining: Vec<Standing>,
+    /// While it does not go down: what the machine said of its end before this boot, where memory or firmware kept
+    /// that.
+    #[serde(default)]
+    pub before: Vec<String>,
 }

@@ -69,6 +69,8 @@ words! {
     DropReason { Overwritten = "overwritten", Refused = "refused" }
     /// What a reload does to a container.
     PlanAction { Start = "start", Stop = "stop", Restart = "restart", Change = "change" }
+    /// What a file of the machine's folder is, beside the configuration in force.
+    FileDrift { Added = "added", Removed = "removed", Changed = "changed" }
     /// What it takes for a changed key to be in force.
     ReloadClass {
         None = "none",
@@ -92,6 +94,7 @@ words! {
         Connection = "connection",
         Turn = "turn",
         Time = "time",
+        Shutdown = "shutdown",
         Started = "started",
         Restart = "restart",
         Dependents = "dependents",
@@ -102,6 +105,16 @@ words! {
     /// How much Orlop says.
     LogLevel { Error = "error", Warn = "warn", Info = "info", Debug = "debug" }
     PowerAction { Poweroff = "poweroff", Reboot = "reboot" }
+    /// How far a container is on its way down with the machine.
+    LeavingStage {
+        Up = "up",
+        Waits = "waits",
+        Asked = "asked",
+        Killed = "killed",
+        Emptied = "emptied",
+        Stuck = "stuck",
+        Gone = "gone",
+    }
     /// What can be crashed on purpose.
     Process { Supervisor = "supervisor", Log = "log", Forward = "forward", Init = "init" }
 }

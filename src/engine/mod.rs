@@ -14,6 +14,7 @@ pub mod links;
 mod mounts;
 #[cfg(naive)]
 mod naive;
+pub mod pod;
 mod power;
 mod program;
 mod report;
@@ -41,6 +42,8 @@ pub const LAYERS: &str = "/run/orlop/layers";
 pub const DEVICES: &str = "/run/orlop/dev";
 /// An empty directory that every setup covers with file systems of its own.
 pub const SCRATCH: &str = "/run/orlop/scratch";
+/// Where the namespaces of groups are mounted, in a directory for each.
+pub const PODS: &str = "/run/orlop/pods";
 /// Where layers stand as files.
 pub const STORE_LAYERS: &str = "/orlop/store/layers";
 

@@ -11,7 +11,7 @@ use orlop::container::spec::IdMapping;
 use orlop::container::{NamespaceKind, Propagation, SetupStep, environment, host_id, parse_env_file};
 
 use super::report::{self, Failure};
-use super::{Environment, Job, Work, inside, mounts, root};
+use super::{Environment, Job, Work, inside, mounts, pod, root};
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::fs::{self, Links, Node};
 use crate::linux::{Errno, Result, fd, mount, namespace, pidfd, process, scheduling, seqpacket, wait};
@@ -206,6 +206,7 @@ pub fn execute(
         SetupStep::MountVolume { path, size } => {
             root::mount_volume(path, *size).map_err(fail("volume", path))
         }
+        SetupStep::MakeNamespaces(shared) => pod::make(shared).map_err(fail("namespaces", &shared.path)),
         SetupStep::NewMountNamespace { propagation } => {
             new_mount_namespace(*propagation).map_err(fail("mount namespace", ""))
         }
@@ -376,7 +377,7 @@ fn join(target: &OwnedFd) -> Result<()> {
     }
 }
 
-fn flag(kind: NamespaceKind) -> u64 {
+pub fn flag(kind: NamespaceKind) -> u64 {
     match kind {
         NamespaceKind::User => flags::NEWUSER,
         NamespaceKind::Mount => flags::NEWNS,

@@ -150,6 +150,18 @@ impl fmt::Display for UnknownModule {
 
 impl core::error::Error for UnknownModule {}
 
+/// What the kernel's command line says to the module in this file, as modprobe(8) reads it: of `ramoops.max_reason=4`,
+/// which the kernel itself gives to what is built in, `max_reason=4`.
+#[must_use]
+pub fn parameters(words: &str, path: &str) -> String {
+    let name = name_of(path);
+    let of_it = |word| {
+        let (module, parameter) = str::split_once(word, '.')?;
+        (canonical(module) == name).then_some(parameter)
+    };
+    words.split_whitespace().filter_map(of_it).collect::<Vec<_>>().join(" ")
+}
+
 /// The module's name from its path: `kernel/drivers/char/hw_random/virtio-rng.ko.xz` is `virtio_rng`.
 pub fn name_of(path: &str) -> String {
     let file = path.rsplit('/').next().unwrap_or(path);
@@ -282,5 +294,14 @@ kernel/b.ko: kernel/a.ko
         let unknown: Vec<String> = unknown.iter().map(ToString::to_string).collect();
         assert!(unknown.contains(&"the kernel has no module `gone`".to_owned()), "{unknown:?}");
         assert!(unknown.iter().any(|text| text.contains("`nothing`")), "{unknown:?}");
+    }
+
+    #[test]
+    fn a_module_is_told_what_the_command_line_says_to_it() {
+        let words = "quiet ramoops.max_reason=4 i6300esb.heartbeat=9 ramoops.mem_name=a.b printk.devkmsg=on";
+        let of = |path| parameters(words, path);
+        assert_eq!(of("kernel/fs/pstore/ramoops.ko.xz"), "max_reason=4 mem_name=a.b");
+        assert_eq!(of("kernel/drivers/overlay.ko"), "");
+        assert_eq!(parameters("virtio-blk.queue_depth=2", "kernel/virtio_blk.ko"), "queue_depth=2");
     }
 }

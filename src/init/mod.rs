@@ -8,15 +8,16 @@ mod mounts;
 mod power;
 mod supervisor;
 mod talk;
+mod watchdog;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::ledger::{Ended, Keeper, Phase, Power, TABLE_ENTRIES, Table, Telling};
+use orlop::ledger::{Ended, Keeper, Phase, Power, TABLE_ENTRIES, Table, Telling, Watchdog};
 
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::{self, Level};
-use crate::linux::{Errno, Result, fd, power as machine, process, seqpacket, signal, time, wait};
+use crate::linux::{Errno, Result, fd, insist, power as machine, process, seqpacket, signal, time, wait};
 
 use supervisor::Executable;
 
@@ -56,6 +57,7 @@ struct Init {
     telling: Telling,
     orphans: u64,
     power: Option<Power>,
+    watchdog: Option<Watchdog<OwnedFd>>,
 }
 
 /// Runs the role for ever.
@@ -91,11 +93,11 @@ impl Init {
         }
         let _ = process::set_oom_score(-1000);
         let _ = process::set_limit(0, process::NOFILE, DESCRIPTORS, DESCRIPTORS);
-        let signals = signal::block_all_and_read(&power::SIGNALS)?;
-        let (ours, theirs) = seqpacket::pair()?;
-        let epoll = Epoll::new()?;
-        epoll.add(signals.as_fd(), Interest::EPOLLIN, SIGNALS)?;
-        epoll.add(ours.as_fd(), Interest::EPOLLIN, LEDGER)?;
+        let signals = insist(|| signal::block_all_and_read(&power::SIGNALS))?;
+        let (ours, theirs) = insist(seqpacket::pair)?;
+        let epoll = insist(Epoll::new)?;
+        insist(|| epoll.add(signals.as_fd(), Interest::EPOLLIN, SIGNALS))?;
+        insist(|| epoll.add(ours.as_fd(), Interest::EPOLLIN, LEDGER))?;
         Ok(Self {
             place,
             epoll,
@@ -106,10 +108,11 @@ impl Init {
             phases,
             keeper: Keeper::default(),
             pidfd: None,
-            executable: Executable::own()?,
+            executable: insist(Executable::own)?,
             telling: Telling::default(),
             orphans: 0,
             power: None,
+            watchdog: None,
         })
     }
 
@@ -118,9 +121,11 @@ impl Init {
             let now = time::since_boot();
             self.keep_supervisor(now);
             self.end_machine(now);
+            self.keep_watch(now);
             self.talk();
             let power = self.power.as_ref().map(|power| power.until);
-            let next = [self.keeper.deadline(), power].into_iter().flatten().min();
+            let watch = self.watchdog.as_ref().map(Watchdog::deadline);
+            let next = [self.keeper.deadline(), power, watch].into_iter().flatten().min();
             let Ok(ready) = self.epoll.wait(next.map(|at| at.saturating_sub(now))) else { continue };
             let now = time::since_boot();
             for (token, _) in ready.iter() {
@@ -168,15 +173,9 @@ impl Init {
         if self.power.as_mut().is_some_and(|power| power.child_ended(reaped.pid, now)) {
             return;
         }
-        let ended = Ended {
-            code: reaped.code,
-            status: reaped.status,
-            user_us: reaped.user_us,
-            system_us: reaped.system_us,
-            max_rss: reaped.max_rss,
-            at_us: now.as_micros() as u64,
-        };
-        if self.table.ended(reaped.pid, ended).is_none() {
+        let wait::Reaped { pid, code, status, user_us, system_us, max_rss } = reaped;
+        let ended = Ended { code, status, user_us, system_us, max_rss, at_us: now.as_micros() as u64 };
+        if self.table.ended(pid, ended).is_none() {
             self.orphans = self.orphans.saturating_add(1);
         }
     }

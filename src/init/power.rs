@@ -1,14 +1,15 @@
 //! The end of the machine. What can block (sync, unmount, reboot) is done by children.
 
+use std::ffi::CString;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use orlop::ledger::{Action, Due, Frame, Power};
+use orlop::ledger::{Action, Due, Frame, GOING, Power, UNMOUNTING, WRITING};
 
 use super::{Init, Place};
 use crate::linux::clone::in_child;
 use crate::linux::kmsg::{self, Level};
-use crate::linux::{cgroup, mount, power as machine, process};
+use crate::linux::{cgroup, insist, power as machine, process, time, unmount};
 
 /// What wakes PID 1 by signal: deaths, and requests to end the machine.
 pub const SIGNALS: [i32; 4] = [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGPWR];
@@ -21,9 +22,6 @@ pub fn action_of(number: i32) -> Option<Action> {
         _ => None,
     }
 }
-
-/// For killed processes to be gone: the child that unmounts has three times that in all.
-const GOING: Duration = Duration::from_secs(5);
 
 impl Init {
     /// Latches what is asked; the first request decides what is done at the end.
@@ -50,7 +48,9 @@ impl Init {
             None => {}
             // The mounts, and what else there is, are another's.
             Some(_) if self.place == Place::Guest => process::exit_now(0),
-            Some(Due::Unmount) => power.unmounting(in_child(unmount_all).unwrap_or_default()),
+            Some(Due::Unmount) => {
+                power.unmounting(insist(|| in_child(unmount_all)).map_or(0, |child| child.0))
+            }
             Some(Due::Reboot) => {
                 let action = power.action;
                 kmsg::write_args(Level::Info, format_args!("the machine ends: {action:?}"));
@@ -72,14 +72,16 @@ fn reboot(action: Action) {
 /// Kills what is left of the containers, writes the disks, and takes away every mount that can be,
 /// in reverse order.
 fn unmount_all() {
-    if let Ok(containers) = cgroup::open_path("containers") {
-        let _ = cgroup::kill(containers.as_fd());
+    if let Ok(containers) = insist(|| cgroup::open_path("containers")) {
+        let _ = insist(|| cgroup::kill(containers.as_fd()));
         // What they still had open would be busy, and what they still wrote would not be synced.
         let _ = cgroup::wait_until_empty(containers.as_fd(), GOING);
     }
-    machine::sync();
-    for target in mount::points().iter().rev() {
-        let _ = mount::unmount(target);
-    }
-    machine::sync();
+    let until = |time: Duration| time::since_boot().saturating_add(time);
+    unmount::write_all(until(WRITING)).iter().for_each(say);
+    unmount::take_all_away(until(UNMOUNTING)).iter().for_each(say);
+}
+
+fn say(silent: &CString) {
+    kmsg::write_args(Level::Error, format_args!("does not answer at the end of the machine: {silent:?}"));
 }

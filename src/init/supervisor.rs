@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::fcntl::{OFlag, open};
-use orlop::ledger::After;
+use orlop::ledger::{After, Watchdog};
 
 use super::{Init, SUPERVISOR};
 use crate::linux::clone::{Cloned, Parent, clone3};
@@ -59,7 +59,7 @@ impl Init {
         }
     }
 
-    fn kill_supervisor(&self) {
+    pub fn kill_supervisor(&self) {
         if let Some(pidfd) = &self.pidfd {
             let _ = pidfd::send_signal(pidfd.as_fd(), libc::SIGKILL);
         }
@@ -92,6 +92,7 @@ impl Init {
         // A child of ours that unmounts holds it too: closing alone would not take it out.
         let _ = self.pidfd.take().map(|pidfd| self.epoll.remove(pidfd.as_fd()));
         self.telling.stop();
+        self.watchdog.iter_mut().for_each(Watchdog::died);
         self.table.forget_told();
         if self.keeper.died(now) == After::TakeBack
             && let Some(before) = self.executable.before.take()
@@ -101,7 +102,8 @@ impl Init {
         }
     }
 
-    pub fn supervisor_serves(&mut self) {
+    pub fn supervisor_serves(&mut self, now: Duration) {
+        self.watchdog.iter_mut().for_each(|watchdog| watchdog.heard(now));
         if self.keeper.serves() {
             self.executable.before = None;
         }

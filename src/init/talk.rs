@@ -1,13 +1,13 @@
 //! PID 1's side of the ledger: hears frames, answers each, and tells what it keeps.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use orlop::ledger::{Child, FRAME_BYTES, Frame, Mode, VERSION};
 
 use super::{Fds, Init, LEDGER};
 use crate::linux::epoll::Interest;
-use crate::linux::{Errno, Result, pidfd, seqpacket, wait};
+use crate::linux::{Result, pidfd, seqpacket};
 
 /// Frames heard in one wake-up.
 const FRAMES_PER_WAKE: usize = 64;
@@ -37,15 +37,12 @@ impl Init {
             }
             Frame::Recorded { cookie } => drop(self.table.recorded(cookie)),
             Frame::Release { cookie } => drop(self.table.release(cookie)),
-            Frame::Alive => self.supervisor_serves(),
+            Frame::Alive => self.supervisor_serves(now),
+            Frame::Watchdog { timeout_ms } => self.arm_watchdog(timeout_ms, fds, now),
             Frame::Power { action, deadline_us } => {
                 self.power_from_supervisor(action, Duration::from_micros(deadline_us), now);
             }
-            Frame::PowerDone => {
-                if let Some(power) = &mut self.power {
-                    power.stopped(now);
-                }
-            }
+            Frame::PowerDone => self.power.iter_mut().for_each(|power| power.stopped(now)),
             Frame::Upgrade => {
                 if let Some(executable) = fds.iter_mut().find_map(Option::take) {
                     self.upgrade(executable);
@@ -54,17 +51,11 @@ impl Init {
             Frame::Resume => self.keeper.resume(),
             Frame::Count => self.telling.answer(Frame::Counted { orphans: self.orphans }),
             // Ours to send, or of another release.
-            Frame::Hello { .. }
-            | Frame::Welcome { .. }
-            | Frame::Phase(_)
-            | Frame::Entry { .. }
-            | Frame::Registered { .. }
-            | Frame::Gone { .. }
-            | Frame::Refused { .. }
-            | Frame::Ended { .. }
-            | Frame::UpgradeFailed { .. }
-            | Frame::Counted { .. }
-            | Frame::Unknown { .. } => {}
+            #[rustfmt::skip]
+            Frame::Hello { .. } | Frame::Welcome { .. } | Frame::Phase(_) | Frame::Entry { .. }
+            | Frame::Registered { .. } | Frame::Gone { .. } | Frame::Refused { .. }
+            | Frame::Ended { .. } | Frame::UpgradeFailed { .. } | Frame::Counted { .. }
+            | Frame::Ping | Frame::Unknown { .. } => {}
         }
     }
 
@@ -72,7 +63,7 @@ impl Init {
     fn register(&mut self, child: Child, fds: Fds) -> Frame {
         let cookie = child.cookie;
         let given = fds.first().and_then(Option::as_ref).map(AsFd::as_fd);
-        if child.pid != 0 && !given.is_some_and(|given| is_our_child(given, child.pid)) {
+        if child.pid != 0 && !given.is_some_and(|given| pidfd::is_our_child(given, child.pid)) {
             return Frame::Gone { cookie };
         }
         match self.table.insert(child, fds) {
@@ -85,10 +76,9 @@ impl Init {
     pub fn talk(&mut self) {
         let interest = match self.send_all() {
             // What cannot be heard before there is room for an answer must not wake us.
-            Err(Errno::EAGAIN) if !self.telling.can_hear() => Interest::EPOLLOUT,
-            Err(Errno::EAGAIN) => Interest::EPOLLIN | Interest::EPOLLOUT,
-            // A frame that cannot be sent at all comes again with the next supervisor's Hello.
-            Ok(()) | Err(_) => Interest::EPOLLIN,
+            Err(_) if !self.telling.can_hear() => Interest::EPOLLOUT,
+            Err(_) => Interest::EPOLLIN | Interest::EPOLLOUT,
+            Ok(()) => Interest::EPOLLIN,
         };
         let _ = self.epoll.change(self.ours.as_fd(), interest, LEDGER);
     }
@@ -105,22 +95,9 @@ impl Init {
         };
         while let Some(next) = self.telling.next(&self.table, &self.phases, welcome) {
             let entry = next.fds_of.and_then(|at| self.table.entries().get(at));
-            send(self.ours.as_fd(), &next.frame, entry.map(|entry| &entry.fds))?;
+            seqpacket::send_with(self.ours.as_fd(), &next.frame.encode(), entry.map(|entry| &entry.fds))?;
             self.telling.sent(&next, &mut self.table, self.phases.len());
         }
         Ok(())
     }
-}
-
-/// Sends a frame with the fds of an entry; EAGAIN when the supervisor is behind.
-fn send(to: BorrowedFd<'_>, frame: &Frame, fds: Option<&Fds>) -> Result<()> {
-    let mut borrowed = [to; seqpacket::MAX_FDS];
-    let present = fds.into_iter().flatten().flatten();
-    let count = borrowed.iter_mut().zip(present).map(|(place, fd)| *place = fd.as_fd()).count();
-    seqpacket::send(to, &frame.encode(), borrowed.get(..count).unwrap_or_default())
-}
-
-fn is_our_child(given: BorrowedFd<'_>, pid: i32) -> bool {
-    let same = || Ok::<bool, Errno>(pidfd::inode(pidfd::open(pid)?.as_fd())? == pidfd::inode(given)?);
-    wait::is_our_child(given) && same().unwrap_or(false)
 }

@@ -2,14 +2,14 @@
 //!
 //! Fields are only ever added at the end of a kind, where older releases see zeroes they ignore.
 
+use super::label::Label;
+
 /// Version of the frames that this release writes.
 pub const VERSION: u16 = 1;
 /// Every frame has this size: a whole table of 4,096 then passes in one megabyte.
 pub const FRAME_BYTES: usize = 192;
 /// A container has a pidfd, two pipes and one to spare.
 pub const MAX_FDS: usize = 4;
-/// A container's name has at most 63 bytes.
-pub const LABEL_BYTES: usize = 64;
 
 /// What an entry of the table stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,34 +32,6 @@ pub enum Kind {
 pub enum Action {
     PowerOff,
     Reboot,
-}
-
-/// A short name in a frame; longer ones are cut.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Label([u8; LABEL_BYTES]);
-
-impl Label {
-    #[must_use]
-    pub fn new(name: &str) -> Self {
-        let mut bytes = [0; LABEL_BYTES];
-        for (to, from) in bytes.iter_mut().take(LABEL_BYTES - 1).zip(name.bytes()) {
-            *to = from;
-        }
-        Self(bytes)
-    }
-
-    /// The name, or nothing when the bytes are not UTF-8.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        let end = self.0.iter().position(|&byte| byte == 0).unwrap_or(LABEL_BYTES);
-        core::str::from_utf8(self.0.get(..end).unwrap_or_default()).unwrap_or_default()
-    }
-}
-
-impl core::fmt::Debug for Label {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.as_str().fmt(f)
-    }
 }
 
 /// What is registered: the cookie names it, `pid` is 0 for what is no process.
@@ -147,7 +119,7 @@ pub enum Frame {
     Recorded {
         cookie: u64,
     },
-    /// Supervisor: control is served.
+    /// Supervisor: control is served; and the answer to a Ping.
     Alive,
     /// Either side: the machine ends, at the latest at this boot time.
     Power {
@@ -158,6 +130,12 @@ pub enum Frame {
     PowerDone,
     /// Supervisor: go on as this executable (1 fd: a sealed memfd).
     Upgrade,
+    /// Supervisor: here is the machine's watchdog (1 fd), or you have it already; ask me, and feed it while I answer.
+    Watchdog {
+        timeout_ms: u64,
+    },
+    /// PID 1: say that you are alive.
+    Ping,
     /// PID 1: the new supervisor did not serve in time or died; the old executable is back.
     UpgradeFailed {
         code: i32,
@@ -328,6 +306,8 @@ impl Frame {
             Self::Resume => start(17),
             Self::Counted { orphans } => start(18).u64(*orphans),
             Self::Count => start(19),
+            Self::Watchdog { timeout_ms } => start(20).u64(*timeout_ms),
+            Self::Ping => start(21),
             Self::Unknown { kind } => start(*kind),
         }
         .bytes
@@ -385,6 +365,8 @@ impl Frame {
             17 => Self::Resume,
             18 => Self::Counted { orphans: from.u64()? },
             19 => Self::Count,
+            20 => Self::Watchdog { timeout_ms: from.u64()? },
+            21 => Self::Ping,
             kind => Self::Unknown { kind },
         })
     }

@@ -1,5 +1,6 @@
 //! Frames there and back, and bytes that are none.
 
+use super::super::label::LABEL_BYTES;
 use super::*;
 
 fn child() -> Child {
@@ -40,6 +41,8 @@ fn every_frame_comes_back_as_it_was_sent() {
         Frame::Resume,
         Frame::Counted { orphans: 8 },
         Frame::Count,
+        Frame::Watchdog { timeout_ms: 30_000 },
+        Frame::Ping,
         Frame::Unknown { kind: 900 },
     ] {
         assert_eq!(Frame::decode(&frame.encode()), Ok(frame));

@@ -57,6 +57,12 @@ impl Keeper {
         matches!(self.state, State::Running { pid, .. } if pid == of)
     }
 
+    /// There is one, and it has served.
+    #[must_use]
+    pub fn has_served(&self) -> bool {
+        matches!(self.state, State::Running { served: true, .. })
+    }
+
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.respawn.mode()

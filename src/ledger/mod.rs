@@ -6,16 +6,20 @@
 
 mod frame;
 mod keeper;
+mod label;
+mod mounts;
 mod power;
 mod respawn;
 mod table;
 mod telling;
+mod watchdog;
 
-pub use frame::{
-    Action, Child, Ended, FRAME_BYTES, Frame, Kind, LABEL_BYTES, Label, MAX_FDS, Malformed, Phase, VERSION,
-};
+pub use frame::{Action, Child, Ended, FRAME_BYTES, Frame, Kind, MAX_FDS, Malformed, Phase, VERSION};
 pub use keeper::{After, Keeper};
-pub use power::{Due, Power};
+pub use label::{LABEL_BYTES, Label};
+pub use mounts::{EARLY, Early, LINKS, Openness};
+pub use power::{Due, GOING, Power, UNMOUNTING, WRITING};
 pub use respawn::{Life, Mode, Respawn};
 pub use table::{Entry, Full, State, TABLE_ENTRIES, Table};
 pub use telling::{Next, Telling};
+pub use watchdog::{Turn, Watchdog};

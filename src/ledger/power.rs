@@ -9,6 +9,13 @@ use super::Action;
 const ANSWER: Duration = Duration::from_secs(15);
 /// For the last processes to die and the disks to be written and unmounted.
 const UNMOUNT: Duration = Duration::from_secs(15);
+/// Of that time: for killed processes to be gone.
+pub const GOING: Duration = Duration::from_secs(5);
+/// Of that time: for all file systems to be written, the slow and the silent ones beside the others.
+pub const WRITING: Duration = Duration::from_secs(7);
+/// Of that time: for all mounts to be taken away. Nothing is left to be written then.
+pub const UNMOUNTING: Duration = Duration::from_secs(2);
+const _: () = assert!(GOING.as_secs() + WRITING.as_secs() + UNMOUNTING.as_secs() < UNMOUNT.as_secs());
 /// For reboot(2) in a child; after that PID 1 asks itself.
 const REBOOT: Duration = Duration::from_secs(5);
 
@@ -42,6 +49,8 @@ pub struct Power {
     pub action: Action,
     /// When the stage of now is over, at the latest.
     pub until: Duration,
+    /// When PID 1 has done all that it can.
+    pub latest: Duration,
     stage: Stage,
 }
 
@@ -51,13 +60,14 @@ impl Power {
     pub fn asked(action: Action, deadline: Option<Duration>, now: Duration) -> Self {
         let stage = if deadline.is_some() { Stage::Stopping } else { Stage::Asked };
         let until = deadline.unwrap_or(now.saturating_add(ANSWER)).max(now);
-        Self { action, until, stage }
+        Self { action, until, latest: latest(until), stage }
     }
 
     /// The supervisor names the deadline of the configuration.
     pub fn deadline(&mut self, until: Duration) {
         if matches!(self.stage, Stage::Asked | Stage::Stopping) {
             self.until = until;
+            self.latest = latest(until);
             self.stage = Stage::Stopping;
         }
     }
@@ -108,6 +118,11 @@ impl Power {
     }
 }
 
+/// The machine has ended by then, whatever hangs, if the containers have until `until`.
+fn latest(until: Duration) -> Duration {
+    until.saturating_add(UNMOUNT).saturating_add(REBOOT).saturating_add(REBOOT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +151,19 @@ mod tests {
             now += wait;
             assert_eq!(power.due(now), Some(due));
         }
+    }
+
+    #[test]
+    fn the_last_deadline_does_not_move_once_the_stops_are_over() {
+        let mut power = Power::asked(Action::Reboot, Some(NOW), NOW);
+        let latest = power.latest;
+        let mut now = NOW;
+        for _ in 0..10 {
+            power.due(now);
+            now += UNMOUNT;
+        }
+        assert_eq!((power.latest, latest), (latest, NOW + UNMOUNT + REBOOT * 2));
+        assert!(now > latest);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub struct Telling {
     upgrade_failed: Option<Frame>,
     /// That the machine is to end. A supervisor that has yet to be welcomed learns it then.
     power: Option<Frame>,
+    /// It is to say that it is alive.
+    ping: bool,
 }
 
 /// The next thing to send, and which entry's fds go with it.
@@ -43,6 +45,7 @@ impl Telling {
         self.step = Step::Silent;
         self.answer = None;
         self.power = None;
+        self.ping = false;
     }
 
     pub fn hello(&mut self, pid: i32) {
@@ -66,6 +69,10 @@ impl Telling {
         if self.step != Step::Silent {
             self.power = Some(frame);
         }
+    }
+
+    pub fn ping(&mut self) {
+        self.ping = self.step == Step::Done;
     }
 
     /// Whether the next frame may be heard: its answer has a place, and the table stands still
@@ -100,7 +107,9 @@ impl Telling {
             }
             Step::Done => {}
         }
-        if let Some(frame) = self.answer.or(self.upgrade_failed).or(self.power) {
+        if let Some(frame) =
+            self.answer.or(self.upgrade_failed).or(self.power).or(self.ping.then_some(Frame::Ping))
+        {
             return alone(frame);
         }
         let untold = table.entries().iter().filter(|entry| !entry.told);
@@ -128,6 +137,7 @@ impl Telling {
             Frame::Ended { cookie, .. } => told(table, cookie, true),
             Frame::UpgradeFailed { .. } => self.upgrade_failed = None,
             Frame::Power { .. } => self.power = None,
+            Frame::Ping => self.ping = false,
             _ => self.answer = None,
         }
         let over = match self.step {
@@ -262,6 +272,21 @@ mod tests {
         assert_eq!(telling.next(&table, &phases(), WELCOME).map(|next| next.frame), Some(power));
         assert_eq!(drain(&mut telling, &mut table), [power]);
         assert_eq!(drain(&mut telling, &mut table), []);
+    }
+
+    #[test]
+    fn a_sign_of_life_is_asked_for_once_and_only_of_one_that_was_told_everything() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        telling.hello(5);
+        telling.ping();
+        assert!(!drain(&mut telling, &mut table).contains(&Frame::Ping));
+        telling.ping();
+        telling.ping();
+        assert_eq!(drain(&mut telling, &mut table), [Frame::Ping]);
+        telling.ping();
+        telling.stop();
+        telling.hello(6);
+        assert!(!drain(&mut telling, &mut table).contains(&Frame::Ping), "it was another that was asked");
     }
 
     #[test]

@@ -7,7 +7,8 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{Errno, Result};
+use super::insist::passes;
+use super::{Errno, Result, insist};
 
 /// Where the hierarchy is mounted.
 pub const ROOT: &str = "/sys/fs/cgroup";
@@ -53,12 +54,15 @@ pub fn make_or_find(parent: BorrowedFd<'_>, name: &str) -> Result<(OwnedFd, Orig
 /// Enables every controller that the kernel has for the cgroups below this one.
 pub fn enable_controllers(cgroup: BorrowedFd<'_>) {
     let all = ["+cpuset", "+cpu", "+io", "+memory", "+hugetlb", "+pids", "+rdma"];
-    if write(cgroup, "cgroup.subtree_control", &all.join(" ")).is_ok() {
-        return;
+    let enable = |names: &str| write(cgroup, "cgroup.subtree_control", names);
+    match insist(|| enable(&all.join(" "))) {
+        Ok(()) => return,
+        Err(errno) if passes(errno) => return,
+        Err(_) => {}
     }
     for controller in all {
         // One by one: a kernel may lack some, and a limit that needs one is then refused by its file.
-        let _ = write(cgroup, "cgroup.subtree_control", controller);
+        let _ = enable(controller);
     }
 }
 

@@ -36,13 +36,13 @@ pub enum Parent {
     CallersParent,
 }
 
-/// Runs `work` in a child of the caller and ends it; its pid.
+/// Runs `work` in a child of the caller and ends it; its pid and pidfd.
 ///
 /// # Errors
 /// As [`clone3`].
-pub fn in_child(work: impl FnOnce()) -> Result<i32> {
+pub fn in_child(work: impl FnOnce()) -> Result<(i32, OwnedFd)> {
     match clone3(Parent::Caller, 0, None)? {
-        Cloned::Parent { pid, .. } => Ok(pid),
+        Cloned::Parent { pid, pidfd } => Ok((pid, pidfd)),
         Cloned::Child => {
             super::signal::reset();
             work();

@@ -6,7 +6,7 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::{Errno, Result};
+use super::{Errno, Result, insist};
 
 const FLAGS: OFlag = OFlag::O_DIRECTORY.union(OFlag::O_CLOEXEC).union(OFlag::O_NOFOLLOW);
 
@@ -27,6 +27,22 @@ pub fn make_all(path: &std::path::Path) -> Result<()> {
         }
         Err(errno) => Err(errno),
     }
+}
+
+/// The names in a directory of the machine, in their order: all of them, or none.
+///
+/// # Errors
+/// ENOENT.
+pub fn names(path: &str) -> Result<Vec<String>> {
+    let mut names = insist(|| {
+        let entries = std::fs::read_dir(path).map_err(super::errno_of)?;
+        let name = |entry: std::io::Result<std::fs::DirEntry>| {
+            entry.map(|entry| entry.file_name().to_string_lossy().into_owned()).map_err(super::errno_of)
+        };
+        entries.map(name).collect::<Result<Vec<String>>>()
+    })?;
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Opens a directory by its path; the last part of it may be a link.

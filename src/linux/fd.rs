@@ -176,3 +176,25 @@ pub fn standard_output() -> BorrowedFd<'static> {
     // SAFETY: as above.
     unsafe { BorrowedFd::borrow_raw(1) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::forked::Forked;
+
+    /// A kernel without a console starts its init so.
+    #[test]
+    fn who_starts_with_nothing_open_has_all_three_and_opens_its_own_above() {
+        for missing in [&[0, 1, 2][..], &[0], &[1, 2], &[]] {
+            let child = Forked::run(|| {
+                close_from(3);
+                missing.iter().for_each(|number| close(*number));
+                ensure_standard();
+                let whole = (0..3).all(is_open) && !is_open(3);
+                let own = pipe().is_ok_and(|(one, other)| one.as_raw_fd() > 2 && other.as_raw_fd() > 2);
+                i32::from(!(whole && own))
+            });
+            assert_eq!(child.wait(), 0, "{missing:?}");
+        }
+    }
+}

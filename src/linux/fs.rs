@@ -9,7 +9,7 @@ use nix::fcntl::{AT_FDCWD, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
 use super::mount::{PROC_MAGIC, SYSFS_MAGIC, has_magic};
-use super::{Errno, Result, check_fd};
+use super::{Errno, Result, check_fd, insist};
 
 const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 const RESOLVE_NO_SYMLINKS: u64 = 0x04;
@@ -232,6 +232,22 @@ pub fn open_regular(path: &str) -> Result<OwnedFd> {
         OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
+}
+
+/// Reads a regular file of the machine, of at most `limit` bytes: the whole of it, or why not.
+///
+/// # Errors
+/// ENOENT; as [`read_regular`].
+pub fn read_whole(path: &str, limit: usize) -> Result<Vec<u8>> {
+    insist(|| read_regular(open_regular(path)?.as_fd(), limit))
+}
+
+/// As [`read_whole`], of what the kernel makes up or the machine's own builder has written, as text.
+///
+/// # Errors
+/// ENOENT; EIO when it is no text.
+pub fn read_text(path: &str) -> Result<String> {
+    insist(|| std::fs::read_to_string(path).map_err(super::errno_of))
 }
 
 /// The mode of a new directory whose owner is still to be decided: one that nobody would choose.

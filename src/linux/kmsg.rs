@@ -67,11 +67,17 @@ pub fn rewind(reader: std::os::fd::BorrowedFd<'_>) -> super::Result<()> {
     nix::unistd::lseek(reader, 0, nix::unistd::Whence::SeekSet).map(drop)
 }
 
+/// Whether anything of this level is written at all.
+pub fn is_said(level: Level) -> bool {
+    level as u8 <= LEVEL.load(Ordering::Relaxed)
+}
+
 /// Writes one line, cut at 900 bytes (the kernel's record is 1,024 with its prefix). With a newline: a
-/// record without one can be continued, and is not read before the next one comes.
+/// record without one can be continued, and is not read before the next one comes. What would begin another line, as
+/// words of others may, is a `?`.
 pub fn write(level: Level, text: &[u8]) {
     let fd = KMSG.load(Ordering::Relaxed);
-    if fd < 0 || level as u8 > LEVEL.load(Ordering::Relaxed) {
+    if fd < 0 || !is_said(level) {
         return;
     }
     let mut line = [0u8; 912];
@@ -79,7 +85,8 @@ pub fn write(level: Level, text: &[u8]) {
     // Facility 3 (daemon): priority = 3 × 8 + level, always two digits.
     let priority = 24 + level as u8;
     let head = [b'<', b'0' + priority / 10, b'0' + priority % 10, b'>'];
-    for byte in head.into_iter().chain(*b"orlop: ").chain(text.iter().copied().take(900)).chain(*b"\n") {
+    let text = text.iter().map(|byte| if byte.is_ascii_control() && *byte != b'\t' { b'?' } else { *byte });
+    for byte in head.into_iter().chain(*b"orlop: ").chain(text.take(900)).chain(*b"\n") {
         if let Some(place) = line.get_mut(at) {
             *place = byte;
             at += 1;

@@ -9,7 +9,7 @@ use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::sys::uio::{pread, pwrite};
 use nix::unistd::{Whence, ftruncate, lseek};
 
-use super::{Errno, Result};
+use super::{Errno, Result, insist};
 
 /// Makes a file of `size` zeros that nobody can make larger or smaller (memfd_create(2), F_ADD_SEALS),
 /// so that no reader of it can be surprised. Memory is taken as pages are written. Who has it to read cannot open it anew
@@ -93,11 +93,10 @@ pub(crate) fn identity_and_size(fd: BorrowedFd<'_>) -> Result<(u64, u64)> {
 pub(crate) fn read_exact_at(fd: BorrowedFd<'_>, at: u64, into: &mut [u8]) -> Result<()> {
     let mut done = 0usize;
     while let Some(rest) = into.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match pread(fd, rest, offset(at.saturating_add(done as u64))?) {
-            Ok(0) => return Err(Errno::ERANGE),
-            Ok(count) => done = done.saturating_add(count),
-            Err(Errno::EINTR) => {}
-            Err(errno) => return Err(errno),
+        let from = offset(at.saturating_add(done as u64))?;
+        match insist(|| pread(fd, rest, from))? {
+            0 => return Err(Errno::ERANGE),
+            count => done = done.saturating_add(count),
         }
     }
     Ok(())

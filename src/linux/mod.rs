@@ -19,6 +19,7 @@ pub mod fd;
 pub mod forked;
 pub mod fs;
 pub mod input;
+pub mod insist;
 pub mod internet;
 pub mod kmsg;
 pub mod label;
@@ -49,8 +50,11 @@ pub mod terminal_mode;
 pub mod testing;
 pub mod time;
 pub mod tty;
+pub mod unmount;
 pub mod wait;
+pub mod watchdog;
 
+pub use insist::insist;
 pub use nix::Result;
 pub use nix::errno::Errno;
 
@@ -68,7 +72,8 @@ fn check_fd(value: libc::c_long) -> Result<std::os::fd::OwnedFd> {
 }
 
 /// What std says went wrong, as an errno.
-fn errno_of(error: std::io::Error) -> Errno {
+#[must_use]
+pub fn errno_of(error: std::io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 

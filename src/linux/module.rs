@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::kmod::{ModuleInitFlags, finit_module};
 
+use super::insist::passes;
+use super::{errno_of, insist};
+
 /// linux/module.h, since 5.17: the kernel itself takes the compressed file apart.
 const MODULE_INIT_COMPRESSED_FILE: u32 = 4;
 
@@ -46,13 +49,16 @@ impl Error {
 /// Returns when the module's own start has run, which may look for hardware and take its time: not
 /// for a loop that must not block. finit_module(2).
 pub(crate) fn load_module(path: &Path, parameters: &CStr) -> Result<Loaded, Error> {
-    let file = File::open(path).map_err(|error| Error::Open { path: path.into(), error })?;
+    let open = insist(|| File::open(path).map_err(errno_of));
+    let file = open.map_err(|errno| Error::Open { path: path.into(), error: errno.into() })?;
     let flags = if path.extension().is_some_and(|extension| extension == "ko") {
         ModuleInitFlags::empty()
     } else {
         ModuleInitFlags::from_bits_retain(MODULE_INIT_COMPRESSED_FILE)
     };
-    match finit_module(file, parameters, flags) {
+    // Not more often: a driver may have waited for its hardware before it says so.
+    let load = || finit_module(&file, parameters, flags);
+    match load().or_else(|errno| if passes(errno) { load() } else { Err(errno) }) {
         Ok(()) => Ok(Loaded::Now),
         Err(Errno::EEXIST) => Ok(Loaded::Before),
         Err(errno) => Err(Error::Load { path: path.into(), errno }),

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use nix::NixPath;
 use nix::mount::{MntFlags, MsFlags, umount2};
 
-use super::{Errno, Result, check, check_fd};
+use super::{Errno, Result, check, check_fd, insist};
 
 /// Attributes of a mount, MOUNT_ATTR_* of linux/mount.h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -254,7 +254,7 @@ pub fn propagate_all(propagation: Propagation) -> Result<()> {
 /// ENOENT when it lies in none of this namespace.
 pub fn point_of(file: BorrowedFd<'_>) -> Result<OwnedFd> {
     let id = id_of(file)?.to_string();
-    let text = std::fs::read_to_string("/proc/self/mountinfo").map_err(|_| Errno::ENOENT)?;
+    let text = super::fs::read_text("/proc/self/mountinfo")?;
     let line = text.lines().find(|line| line.split(' ').next() == Some(&id)).ok_or(Errno::ENOENT)?;
     let path = std::ffi::CString::new(unescape(line.split(' ').nth(4).unwrap_or_default()))
         .map_err(|_| Errno::EINVAL)?;
@@ -293,6 +293,23 @@ pub fn unmount(path: &CStr) -> Result<()> {
     umount2(path, MntFlags::UMOUNT_NOFOLLOW)
 }
 
+/// Takes what is at `path` out of this namespace, whoever uses it still.
+///
+/// # Errors
+/// EINVAL when nothing is mounted there.
+pub fn detach(path: &CStr) -> Result<()> {
+    umount2(path, MntFlags::UMOUNT_NOFOLLOW | MntFlags::MNT_DETACH)
+}
+
+/// Nothing more is written to the file system at `path`, wherever it is mounted.
+///
+/// # Errors
+/// EBUSY while somebody has a file of it open for writing.
+pub fn remount_read_only(path: &CStr) -> Result<()> {
+    let (none, flags) = (None::<&CStr>, MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY);
+    nix::mount::mount(none, path, none, flags, none)
+}
+
 /// Leaves the kernel's own root file system, from which pivot_root(2) is refused: binds `/` on
 /// `through`, moves that mount over `/` and enters it.
 ///
@@ -300,11 +317,11 @@ pub fn unmount(path: &CStr) -> Result<()> {
 /// The first step that failed.
 pub fn leave_rootfs(through: &CStr) -> Result<()> {
     let none = None::<&CStr>;
-    nix::mount::mount(Some(c"/"), through, none, MsFlags::MS_BIND, none)?;
-    nix::unistd::chdir(through)?;
-    nix::mount::mount(Some(c"."), c"/", none, MsFlags::MS_MOVE, none)?;
-    nix::unistd::chroot(c".")?;
-    nix::unistd::chdir(c"/")
+    insist(|| nix::mount::mount(Some(c"/"), through, none, MsFlags::MS_BIND, none))?;
+    insist(|| nix::unistd::chdir(through))?;
+    insist(|| nix::mount::mount(Some(c"."), c"/", none, MsFlags::MS_MOVE, none))?;
+    insist(|| nix::unistd::chroot(c"."))?;
+    insist(|| nix::unistd::chdir(c"/"))
 }
 
 /// Makes the mount at `root` the root of this mount namespace and detaches the old one.
@@ -339,13 +356,26 @@ pub const DEVPTS_MAGIC: i64 = 0x1cd1;
 /// EROFS_SUPER_MAGIC_V1.
 pub const EROFS_MAGIC: i64 = 0xE0F5_E1E2;
 
-/// The mount points of this namespace below the machine's own directories, in the order they were
-/// mounted, from /proc/self/mountinfo (proc_pid_mountinfo(5), field 5, octal escapes undone).
+/// One of this namespace's mounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mounted {
+    pub point: std::ffi::CString,
+    /// `MAJOR:MINOR` of its file system; those without a block device have a number each, with the major 0.
+    pub device: String,
+}
+
+/// The mounts of this namespace below the machine's own directories, in the order they were mounted, from
+/// /proc/self/mountinfo (proc_pid_mountinfo(5), fields 3 and 5, octal escapes undone).
 #[must_use]
-pub fn points() -> Vec<std::ffi::CString> {
-    let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let paths = text.lines().filter_map(|line| line.split(' ').nth(4));
-    paths.filter_map(|path| std::ffi::CString::new(unescape(path)).ok()).collect()
+pub fn table() -> Vec<Mounted> {
+    let text = super::fs::read_text("/proc/self/mountinfo").unwrap_or_default();
+    let mounted = |line: &str| {
+        let mut words = line.split(' ').skip(2);
+        let device = words.next()?.to_owned();
+        let point = std::ffi::CString::new(unescape(words.nth(1)?)).ok()?;
+        Some(Mounted { point, device })
+    };
+    text.lines().filter_map(mounted).collect()
 }
 
 fn unescape(path: &str) -> Vec<u8> {

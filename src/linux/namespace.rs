@@ -52,6 +52,58 @@ pub fn join(namespace: BorrowedFd<'_>, kind: u64) -> Result<()> {
     setns(namespace, CloneFlags::from_bits_retain(kind as libc::c_int))
 }
 
+/// With their numbers in pidfd.h, and their names in /proc/PID/ns.
+const KINDS: [(CloneFlags, u8, &str); 6] = [
+    (CloneFlags::CLONE_NEWCGROUP, 1, "cgroup"),
+    (CloneFlags::CLONE_NEWIPC, 2, "ipc"),
+    (CloneFlags::CLONE_NEWNS, 3, "mnt"),
+    (CloneFlags::CLONE_NEWNET, 4, "net"),
+    (CloneFlags::CLONE_NEWPID, 5, "pid"),
+    (CloneFlags::CLONE_NEWUTS, 10, "uts"),
+];
+
+/// New namespaces of these kinds, CLONE_NEW*, that a user namespace owns, with nobody in them: a child makes them, and
+/// ends once they are open. The loopback of a new network is up.
+///
+/// # Errors
+/// EPERM without power over the user namespace; ENOSPC beyond what /proc/sys/user allows.
+pub fn make_in(user: BorrowedFd<'_>, kinds: u64) -> Result<Vec<(u64, OwnedFd)>> {
+    use super::clone::{Cloned, Parent, clone3};
+    let (read, write) = super::fd::pipe()?;
+    match clone3(Parent::Caller, 0, None)? {
+        Cloned::Child => {
+            let made = enter_user(user).and_then(|()| unshare_flags(kinds));
+            let up = if kinds & NETWORK == 0 { made } else { made.and_then(|()| loopback_up()) };
+            // One byte: what went wrong, or nothing did.
+            let errno = up.err().map_or(0, |errno| errno as i32);
+            let _ = nix::unistd::write(&write, &[u8::try_from(errno).unwrap_or(u8::MAX)]);
+            loop {
+                super::process::pause();
+            }
+        }
+        Cloned::Parent { pidfd, .. } => {
+            drop(write);
+            let mut word = [0];
+            let opened = match super::fd::read(read.as_fd(), &mut word) {
+                Ok(0) => Err(Errno::ESRCH),
+                Ok(_) if word == [0] => of_kinds(pidfd.as_fd(), kinds),
+                Ok(_) => Err(Errno::from_raw(word.map(i32::from)[0])),
+                Err(errno) => Err(errno),
+            };
+            // It keeps what it was made with open until it is gone.
+            super::pidfd::send_signal(pidfd.as_fd(), libc::SIGKILL)?;
+            super::wait::wait_for(pidfd.as_fd())?;
+            opened
+        }
+    }
+}
+
+fn of_kinds(pidfd: BorrowedFd<'_>, kinds: u64) -> Result<Vec<(u64, OwnedFd)>> {
+    let wanted = KINDS.into_iter().map(|(flag, number, _)| (flag.bits() as u64, number));
+    let wanted = wanted.filter(|(flag, _)| kinds & flag != 0);
+    wanted.map(|(flag, number)| Ok((flag, super::pidfd::namespace(pidfd, number)?))).collect()
+}
+
 /// Kinds for [`join_those_of`].
 pub const MOUNT: u64 = CloneFlags::CLONE_NEWNS.bits() as u64;
 pub const NETWORK: u64 = CloneFlags::CLONE_NEWNET.bits() as u64;
@@ -70,15 +122,6 @@ pub fn join_those_of(pidfd: BorrowedFd<'_>, kinds: u64) -> Result<()> {
 /// # Errors
 /// ESRCH; ENOENT without /proc.
 pub fn other_than_ours(pidfd: BorrowedFd<'_>, kinds: u64) -> Result<u64> {
-    // With their numbers in pidfd.h.
-    const KINDS: [(CloneFlags, u8, &str); 6] = [
-        (CloneFlags::CLONE_NEWCGROUP, 1, "cgroup"),
-        (CloneFlags::CLONE_NEWIPC, 2, "ipc"),
-        (CloneFlags::CLONE_NEWNS, 3, "mnt"),
-        (CloneFlags::CLONE_NEWNET, 4, "net"),
-        (CloneFlags::CLONE_NEWPID, 5, "pid"),
-        (CloneFlags::CLONE_NEWUTS, 10, "uts"),
-    ];
     let time = (CloneFlags::from_bits_retain(super::clone::flags::NEWTIME as libc::c_int), 7, "time");
     let mut others = kinds;
     for (flag, number, name) in KINDS.into_iter().chain([time]) {

@@ -6,7 +6,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fstat, mkdirat};
 
 use super::fs::open_directory;
-use super::{Errno, Result};
+use super::{Errno, Result, insist};
 
 /// Makes a node of this kind (S_IF*) below a directory, with its mode and owner.
 ///
@@ -80,18 +80,21 @@ pub fn fill_dev(path: &str) -> Result<()> {
         ("/proc/self/fd/2", "stderr"),
         ("pts/ptmx", "ptmx"),
     ];
-    let dir = open_directory(path)?;
+    let dir = insist(|| open_directory(path))?;
     let mask = nix::sys::stat::umask(Mode::empty());
     let made = NODES
         .iter()
         .try_for_each(|(name, major, minor)| {
-            mknodat(&dir, *name, SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(*major, *minor))
+            let (kind, mode) = (SFlag::S_IFCHR, Mode::from_bits_truncate(0o666));
+            insist(|| mknodat(&dir, *name, kind, mode, makedev(*major, *minor)))
         })
-        .and_then(|()| LINKS.iter().try_for_each(|(to, name)| nix::unistd::symlinkat(*to, &dir, *name)))
+        .and_then(|()| {
+            LINKS.iter().try_for_each(|(to, name)| insist(|| nix::unistd::symlinkat(*to, &dir, *name)))
+        })
         .and_then(|()| {
             ["pts", "shm", "mqueue"]
                 .iter()
-                .try_for_each(|name| mkdirat(&dir, *name, Mode::from_bits_truncate(0o755)))
+                .try_for_each(|name| insist(|| mkdirat(&dir, *name, Mode::from_bits_truncate(0o755))))
         });
     nix::sys::stat::umask(mask);
     made

@@ -1,8 +1,8 @@
 //! pidfds: the identity of a process, which a number is not.
 
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use super::{Result, check, check_fd};
+use super::{Result, check, check_fd, insist};
 
 /// pidfd_open(2).
 ///
@@ -29,6 +29,13 @@ pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
 /// As fstat(2).
 pub fn inode(pidfd: BorrowedFd<'_>) -> Result<u64> {
     Ok(nix::sys::stat::fstat(pidfd)?.st_ino)
+}
+
+/// Whether it is that of our child of this number, dead or alive.
+#[must_use]
+pub fn is_our_child(given: BorrowedFd<'_>, pid: i32) -> bool {
+    let same = || Ok::<bool, super::Errno>(inode(open(pid)?.as_fd())? == inode(given)?);
+    super::wait::is_our_child(given) && insist(same).unwrap_or(false)
 }
 
 /// The user namespace of a living process.

@@ -1,7 +1,7 @@
 //! SOCK_SEQPACKET pairs that carry one frame and a few fds a message, and never block.
 
 use std::io::IoSlice;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, sendmsg, socketpair};
 
@@ -97,6 +97,17 @@ pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> Res
 
 /// The fds that came with a message.
 pub type Fds = [Option<OwnedFd>; MAX_FDS];
+
+/// As [`send`], with those of the fds that there are.
+///
+/// # Errors
+/// As [`send`].
+pub fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], fds: Option<&Fds>) -> Result<()> {
+    let mut borrowed = [socket; MAX_FDS];
+    let present = fds.into_iter().flatten().flatten();
+    let count = borrowed.iter_mut().zip(present).map(|(place, fd)| *place = fd.as_fd()).count();
+    send(socket, bytes, borrowed.get(..count).unwrap_or_default())
+}
 
 /// Receives one message into `buffer`: its size and its fds, or none of them when there is no room for
 /// all. Size 0: the other side has gone.

@@ -23,8 +23,9 @@ pub(crate) enum Error {
 pub(crate) fn write_sysctl(key: &str, value: &str) -> Result<(), Error> {
     let path = path_of(key).ok_or_else(|| Error::Key { key: key.into() })?;
     // One write: the kernel takes a second one for a new value.
-    let written = the_kernels("/proc/sys").and_then(|root| write_below(&root, &path, value.as_bytes()));
-    written.map_err(|error| Error::Write { key: key.into(), error })
+    let write = || the_kernels("/proc/sys").and_then(|root| write_below(&root, &path, value.as_bytes()));
+    let written = super::insist(|| write().map_err(super::errno_of));
+    written.map_err(|errno| Error::Write { key: key.into(), error: errno.into() })
 }
 
 /// Nothing that was mounted over it.

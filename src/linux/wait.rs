@@ -3,7 +3,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Result, check};
+use super::{Result, check, insist};
 
 /// A child that has ended and is now reaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,5 +69,39 @@ pub fn wait_for(pidfd: BorrowedFd<'_>) -> Result<Option<Reaped>> {
 #[must_use]
 pub fn is_our_child(pidfd: BorrowedFd<'_>) -> bool {
     let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
-    waitid(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t, options).is_ok()
+    insist(|| waitid(libc::P_PIDFD, pidfd.as_raw_fd() as libc::id_t, options)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use nix::sys::wait::{Id, WaitPidFlag};
+
+    use super::*;
+    use crate::linux::forked::Forked;
+    use crate::linux::{pidfd, process};
+
+    #[test]
+    fn a_child_that_is_stopped_or_goes_on_has_not_ended() {
+        let child = Forked::run(|| {
+            loop {
+                process::pause();
+            }
+        });
+        let pidfd = pidfd::open(child.pid()).unwrap();
+        for (signal, seen) in
+            [(libc::SIGSTOP, WaitPidFlag::WSTOPPED), (libc::SIGCONT, WaitPidFlag::WCONTINUED)]
+        {
+            pidfd::send_signal(pidfd.as_fd(), signal).unwrap();
+            // Looked at, and left to be told again.
+            nix::sys::wait::waitid(Id::PIDFd(pidfd.as_fd()), seen | WaitPidFlag::WNOWAIT).unwrap();
+            assert_eq!(reap_one(pidfd.as_fd()), Ok(None), "signal {signal}");
+        }
+        pidfd::send_signal(pidfd.as_fd(), libc::SIGKILL).unwrap();
+        let ended = wait_for(pidfd.as_fd()).unwrap().unwrap();
+        assert_eq!((ended.pid, ended.code, ended.status), (child.pid(), libc::CLD_KILLED, libc::SIGKILL));
+        // Its number is somebody else's from here on.
+        core::mem::forget(child);
+    }
 }

@@ -2,6 +2,7 @@
 //! that tests put in its place to see a promise break.
 
 use alloc::collections::BTreeSet;
+use alloc::format;
 use core::time::Duration;
 
 use crate::config::{Config, Gate};
@@ -19,6 +20,8 @@ pub trait Core {
     fn status(&self, name: &str) -> Option<Status>;
     fn awaited_gates(&self) -> BTreeSet<Gate>;
     fn gate_waits(&self) -> u64;
+    /// How much it holds: the letters of all of it, written out.
+    fn size(&self) -> usize;
 }
 
 impl Core for Supervisor {
@@ -60,5 +63,9 @@ impl Core for Supervisor {
 
     fn gate_waits(&self) -> u64 {
         self.gate_waits()
+    }
+
+    fn size(&self) -> usize {
+        format!("{self:?}").len()
     }
 }

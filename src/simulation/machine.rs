@@ -22,7 +22,9 @@ use super::play::Play;
 use super::promise::Breach;
 use super::watch::{View, Watch};
 use crate::config::{Config, Gate};
-use crate::supervisor::{Effect, Event, Exit, Found, Numbers, Outcome, Supervisor};
+use crate::supervisor::{
+    Effect, Event, Exit, Found, Numbers, Outcome, Remains, State, StateKind, Supervisor,
+};
 
 #[derive(Debug, Clone)]
 pub enum Entry {
@@ -307,6 +309,19 @@ impl<C: Core> Machine<C> {
                 self.events.extend(deadline.map(|deadline| Event::Shutdown { deadline }));
             }
             Effect::Changed(_) | Effect::Noted { .. } | Effect::Over { .. } | Effect::ShutdownDone => {}
+        }
+    }
+
+    /// A person has what is left of a stuck one set aside.
+    pub fn set_aside(&mut self, name: &str) {
+        let stuck = self.core.status(name).filter(|status| status.state == StateKind::Stuck);
+        if let Some(generation) = stuck.map(|status| status.generation) {
+            self.live.remove(name);
+            // What watches an empty cgroup is quicker than who emptied it.
+            if let Some(State::Stuck { on: Remains::Cgroup, .. }) = self.core.state(name) {
+                self.tell(Event::Emptied { name: name.to_string(), generation });
+            }
+            self.tell(Event::SetAside { name: name.to_string(), generation });
         }
     }
 

@@ -31,7 +31,7 @@ mod tests;
 
 pub use self::core::Core;
 pub use disk::{Disk, Saves};
-pub use history::{Broken, History, first_broken};
+pub use history::{Broken, History, first_broken, first_broken_hour};
 pub use live::Live;
 pub use lot::Lot;
 pub use machine::{Entry, Machine, Safe};

@@ -23,10 +23,12 @@ pub enum Promise {
     ReadyIsTrue,
     GatesFirst,
     NeverTogether,
+    JobsLeaveTime,
+    StaysSmall,
 }
 
 impl Promise {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::StopsAreKept,
         Self::StartsAreKept,
         Self::OneGeneration,
@@ -42,8 +44,10 @@ impl Promise {
         Self::NothingUnasked,
         Self::StaleReportsAreIgnored,
         Self::ReadyIsTrue,
+        Self::JobsLeaveTime,
         Self::GatesFirst,
         Self::NeverTogether,
+        Self::StaysSmall,
     ];
 
     pub fn text(self) -> &'static str {
@@ -63,8 +67,10 @@ impl Promise {
             Self::NothingUnasked => "nothing runs or starts that nobody wants",
             Self::StaleReportsAreIgnored => "a report about another generation changes nothing",
             Self::ReadyIsTrue => "what is called ready or healthy has shown it",
+            Self::JobsLeaveTime => "jobs of the shutdown leave all others the whole time of their stops",
             Self::GatesFirst => "nothing starts while the machine is not what it waits for",
             Self::NeverTogether => "two that are in conflict are never up together",
+            Self::StaysSmall => "what is remembered does not grow with what has happened",
         }
     }
 }

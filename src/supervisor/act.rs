@@ -1,10 +1,12 @@
 //! What the agent has to do and what people are told: read off the states that were reached.
 //!
 //! Nothing is asked twice for one generation. The record is saved first, so that a supervisor that dies
-//! between the two knows at least what was meant. Dependents come before their dependencies.
+//! between the two knows at least what was meant. Dependents come before their dependencies. Whoever failed once too
+//! often for its group comes last: until all that follows is written down, the next supervisor judges it once more.
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::time::Duration;
 
 use super::Supervisor;
@@ -17,11 +19,13 @@ impl Supervisor {
     pub(super) fn act(&mut self) {
         let now = self.now;
         let busy = self.units.values().filter(|unit| unit.has_something_to_say());
-        let mut busy: Vec<(usize, String)> = busy.map(|unit| (unit.rank, unit.name.clone())).collect();
+        let place = |unit: &Unit| (unit.last_word, Reverse(unit.rank), unit.name.clone());
+        let mut busy: Vec<(bool, Reverse<usize>, String)> = busy.map(place).collect();
         busy.sort_unstable();
-        for (_, name) in busy.iter().rev() {
+        for (.., name) in &busy {
             let cause = self.units.get(name).and_then(|unit| self.cause_of(unit));
             if let Some(unit) = self.units.get_mut(name) {
+                unit.last_word = false;
                 self.effects.extend(unit.news(now, cause));
                 self.effects.extend(unit.notes());
                 self.effects.extend(unit.over_to_keep());

@@ -23,8 +23,14 @@ impl Supervisor {
         for unit in self.units.values_mut() {
             unit.adopted = true;
         }
+        // What was not known yet has its time as well.
+        if let Some(kill_at) = self.shutdown.as_ref().map(|shutdown| shutdown.kill_at) {
+            let jobs = self.time_for_jobs(now, kill_at);
+            let mend = |until| jobs.unwrap_or(until);
+            self.shutdown.iter_mut().for_each(|shutdown| shutdown.jobs = shutdown.jobs.map(mend));
+        }
         // Stops that were adopted have no more time than the shutdown gives.
-        if self.shutdown.is_some() {
+        if self.is_stopping_all() {
             self.shorten(now);
         }
         self.begin_timetables(now);
@@ -55,7 +61,7 @@ impl Supervisor {
             self.order.push(name.clone());
         }
         let moment = self.moment(now, &name);
-        let shutting_down = self.shutdown.is_some();
+        let (shutting_down, safe) = (self.is_stopping_all(), self.safe);
         let Some(unit) = self.units.get_mut(&name) else {
             return Outcome::Ignored("no container has this name");
         };
@@ -63,6 +69,9 @@ impl Supervisor {
             return Outcome::Ignored("it was adopted already");
         }
         unit.adopt(moment, record, found);
+        if safe {
+            unit.is_not_asked_for_any_more();
+        }
         if !declared {
             unit.undeclare(moment);
         }
@@ -84,12 +93,20 @@ impl Unit {
         self.dirty = Record::of(self) != before;
     }
 
+    /// What a person asked of one before all this waits with the rest until a person says that it goes on.
+    fn is_not_asked_for_any_more(&mut self) {
+        if let State::Waiting { by: By::Person, since, on } = self.state {
+            self.state = State::Waiting { by: By::Policy, since, on };
+        }
+    }
+
     fn resume(&mut self, moment: Moment, record: Record, found: Option<Found>) {
         let kind = StateKind::from_word(&record.state);
         let until = record.until();
         let phase = record.phase.clone();
         let why = record.why.as_deref().and_then(Why::from_word).unwrap_or(Why::Itself);
         let reached_barrier = record.pid.is_some();
+        let by = record.by.as_deref().and_then(By::from_word);
         let health = record.health.as_deref().and_then(Health::from_word).unwrap_or(Health::None);
         self.ready_early = record.ready;
         self.remember(record);
@@ -102,11 +119,11 @@ impl Unit {
             return self.adopt_alive(moment, kind, (phase.as_deref(), until, why), health);
         }
         match kind {
-            Some(StateKind::Waiting) => self.adopt_pause(moment.now, until, AdoptedPause::Waiting),
+            Some(StateKind::Waiting) => self.adopt_pause(moment.now, until, AdoptedPause::Waiting(by)),
             Some(StateKind::Backoff) => self.adopt_pause(moment.now, until, AdoptedPause::Backoff),
             Some(StateKind::Exited) => self.set(State::Exited),
             Some(StateKind::Failed) => self.set(State::Failed),
-            Some(StateKind::Invalid) => self.adopt_pause(moment.now, None, AdoptedPause::Waiting),
+            Some(StateKind::Invalid) => self.adopt_pause(moment.now, None, AdoptedPause::Waiting(None)),
             Some(StateKind::Starting) if !reached_barrier => {
                 self.end = Some(cut_off(moment.now));
                 self.clean(moment, why);
@@ -198,18 +215,20 @@ impl Unit {
         }
     }
 
-    /// One that waits for a time does so by its timetable.
+    /// One that waits for a time does so by its timetable. Whoever has connected is found anew.
     fn adopt_pause(&mut self, now: Duration, until: Option<Duration>, pause: AdoptedPause) {
-        match (self.wanted, until, pause) {
-            (Wanted::Down, ..) => self.set(State::Exited),
-            (Wanted::Up, Some(until), AdoptedPause::Waiting) => {
-                self.set(State::Waiting { since: now, by: By::Schedule, on: Wait::Time(until) });
-            }
-            (Wanted::Up, Some(until), AdoptedPause::Backoff) => self.set(State::Backoff { until }),
-            (Wanted::Up, None, _) => {
-                self.set(State::Waiting { since: now, by: By::Boot, on: Wait::Boot });
-            }
-        }
+        let (by, on) = match (self.wanted, until, pause) {
+            (Wanted::Down, ..) => return self.set(State::Exited),
+            (Wanted::Up, Some(until), AdoptedPause::Backoff) => return self.set(State::Backoff { until }),
+            (Wanted::Up, Some(until), AdoptedPause::Waiting(_)) => (By::Schedule, Wait::Time(until)),
+            (
+                Wanted::Up,
+                None,
+                AdoptedPause::Waiting(Some(By::Connection) | None) | AdoptedPause::Backoff,
+            ) => (By::Boot, Wait::Boot),
+            (Wanted::Up, None, AdoptedPause::Waiting(Some(by))) => (by, Wait::Boot),
+        };
+        self.set(State::Waiting { since: now, by, on });
     }
 
     fn adopt_end(&mut self, now: Duration, found: Option<Found>) {
@@ -222,10 +241,10 @@ impl Unit {
     }
 }
 
-/// What a record without a process waits in.
+/// What a record without a process waits in, and for whom.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum AdoptedPause {
-    Waiting,
+    Waiting(Option<By>),
     Backoff,
 }
 

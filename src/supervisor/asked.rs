@@ -8,7 +8,6 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use super::Supervisor;
-use super::cause::Cause;
 use super::event::{Effect, Outcome, Refusal};
 use super::state::{By, Phase, State, Wait, Wanted, Why};
 use super::unit::{Moment, Unit};
@@ -54,7 +53,8 @@ impl Supervisor {
 
     fn stop_one(&mut self, now: Duration, name: &str) -> Outcome {
         let moment = self.moment(now, name);
-        let shutting_down = self.shutdown.is_some();
+        // A job that takes its time may be stopped.
+        let shutting_down = self.is_stopping_all();
         match self.known(name) {
             Err(refusal) => Outcome::Refused(refusal),
             Ok(_) if shutting_down => Outcome::Ignored("the shutdown stops it"),
@@ -149,7 +149,7 @@ impl Unit {
         self.dirty = true;
         match self.state {
             State::Waiting { .. } | State::Backoff { .. } => {
-                self.cause = Some(Cause::stopped_by_person(None));
+                self.cause = Some(self.cause_of_stop(None));
                 self.set(State::Exited);
             }
             State::Starting { .. } => self.kill(moment, Why::Stop),
@@ -173,9 +173,9 @@ impl Unit {
     }
 
     /// Wanted up, with a clean sheet; an image that was unusable is looked at again.
-    fn want_afresh(&mut self) {
+    pub(super) fn want_afresh(&mut self) {
         self.wanted = Wanted::Up;
-        self.invalid = None;
+        (self.invalid, self.made_way) = (None, None);
         self.pardon();
     }
 }

@@ -58,32 +58,35 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    /// Keeps this failure, and says whether the budget is spent by it.
-    /// `group`: how far back others ask, too.
-    pub(super) fn spend_budget(
-        &mut self,
-        policy: &RestartPolicy,
-        group: Option<Duration>,
-        at: Duration,
-    ) -> bool {
+    /// Keeps this failure. `group`: how far back others ask, too.
+    pub(super) fn note(&mut self, policy: &RestartPolicy, group: Option<Duration>, at: Duration) {
         self.count = self.count.saturating_add(1);
-        let own = policy.max_attempts.and(policy.window);
-        let since = |window: Duration| at.saturating_sub(window);
         self.at.push(at);
-        match own.max(group) {
-            Some(longest) => self.at.retain(|failure| *failure >= since(longest)),
+        match policy.max_attempts.and(policy.window).max(group) {
+            Some(longest) => self.at.retain(|failure| *failure >= at.saturating_sub(longest)),
             None => self.at.clear(),
         }
         let most = usize::try_from(MOST_ATTEMPTS).unwrap_or(usize::MAX);
         self.at.drain(..self.at.len().saturating_sub(most));
-        let recent = |window| self.at.iter().filter(|failure| **failure >= since(window)).count();
+    }
+
+    /// Whether the budget is spent.
+    pub(super) fn are_too_many(&self, policy: &RestartPolicy, now: Duration) -> bool {
         match (policy.max_attempts, policy.window) {
             (None, _) => false,
             (Some(attempts), None) => self.count >= attempts,
             (Some(attempts), Some(window)) => {
-                recent(window) >= usize::try_from(attempts.clamp(1, MOST_ATTEMPTS)).unwrap_or(usize::MAX)
+                let oldest = now.saturating_sub(window);
+                let recent = self.at.iter().filter(|failure| **failure >= oldest).count();
+                recent >= usize::try_from(attempts.clamp(1, MOST_ATTEMPTS)).unwrap_or(usize::MAX)
             }
         }
+    }
+
+    #[cfg(test)]
+    fn spend_budget(&mut self, policy: &RestartPolicy, at: Duration) -> bool {
+        self.note(policy, None, at);
+        self.are_too_many(policy, at)
     }
 }
 
@@ -157,10 +160,8 @@ mod tests {
                 ..RestartPolicy::default()
             };
             let mut failures = Failures::default();
-            let spent: Vec<_> = times
-                .iter()
-                .map(|at| failures.spend_budget(&policy, None, Duration::from_secs(*at)))
-                .collect();
+            let spent: Vec<_> =
+                times.iter().map(|at| failures.spend_budget(&policy, Duration::from_secs(*at))).collect();
             assert_eq!(spent, expected, "{attempts:?} {times:?}");
         };
         check(Some(3), &[20, 21, 22], &[false, false, true]);
@@ -177,7 +178,7 @@ mod tests {
                 RestartPolicy { max_attempts: Some(attempts), window: None, ..RestartPolicy::default() };
             let mut failures = Failures::default();
             let mut at = Duration::ZERO;
-            while !failures.spend_budget(&policy, None, at) {
+            while !failures.spend_budget(&policy, at) {
                 at += Duration::from_secs(86_400);
             }
             assert_eq!((failures.count, failures.at.len()), (attempts, 0));

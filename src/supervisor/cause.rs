@@ -177,6 +177,10 @@ impl Cause {
         Self { kind: CauseKind::Shutdown, text: and_then("was stopped by the shutdown", end) }
     }
 
+    pub(super) fn job_too_late() -> Self {
+        Self { kind: CauseKind::Shutdown, text: "did not run: the machine had to end before it could".into() }
+    }
+
     pub(super) fn config(reasons: &str) -> Self {
         Self { kind: CauseKind::Config, text: format!("cannot run: {reasons}") }
     }

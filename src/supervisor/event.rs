@@ -144,6 +144,12 @@ pub enum Event {
         text: String,
     },
 
+    /// What was left of a stuck one is not in its cgroup any more: a person wants another one beside it.
+    SetAside {
+        name: String,
+        generation: u64,
+    },
+
     /// What is left of a stuck one, and where it hangs.
     Hangs {
         name: String,

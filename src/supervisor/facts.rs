@@ -42,6 +42,19 @@ impl Supervisor {
         }
     }
 
+    /// A person wants another one beside what is left of it, unless the machine ends.
+    pub(super) fn set_aside(&mut self, now: Duration, name: &str, generation: u64) -> Outcome {
+        let may_start = |unit: &Unit| !unit.undeclared && !unit.is_misdeclared();
+        let again = self.shutdown.is_none() && self.units.get(name).is_some_and(may_start);
+        let court = self.court(now);
+        let outcome =
+            self.about(now, name, generation, |unit, moment| unit.set_aside((moment, court), again));
+        if outcome == Outcome::Done && again {
+            self.stop_opponents(now, name);
+        }
+        outcome
+    }
+
     pub(super) fn make_invalid(&mut self, now: Duration, name: &str, cause: Cause) -> Outcome {
         let moment = self.moment(now, name);
         match self.units.get_mut(name) {
@@ -155,6 +168,22 @@ impl Unit {
             | State::Failed
             | State::Invalid => NOT_ALIVE,
         }
+    }
+
+    /// What is left of it holds up the next generation no more.
+    pub(super) fn set_aside(&mut self, (moment, court): (Moment, Court), again: bool) -> Outcome {
+        let why = match self.state {
+            State::Stuck { why, .. } => why,
+            // That nothing is left in its cgroup was heard first.
+            state if state.kind().is_down() && again => return self.asked_to_start(moment),
+            _ => return Outcome::Ignored("it is not stuck"),
+        };
+        if again {
+            self.want_afresh();
+        }
+        self.end.get_or_insert(End::Unseen { at: court.now });
+        self.conclude(if again { Why::Again } else { why }, court);
+        Outcome::Done
     }
 
     /// Its cgroup or its mounts cannot be removed: nothing may be started on top of them, so that it is

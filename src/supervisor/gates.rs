@@ -74,10 +74,22 @@ impl Supervisor {
         })
     }
 
-    /// Those that `unit` cannot be up together with, and that are not down.
+    /// Those that `unit` cannot be up together with, and that are not down. One that goes down for another declaration
+    /// has its conflicts until it is down, whatever is declared now.
     pub(super) fn opponents<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = &'a Unit> {
-        let others = unit.spec.conflicts.iter().filter_map(|name| self.units.get(name));
-        others.filter(|other| !other.state.kind().is_down())
+        let said = unit.spec.conflicts.iter().filter_map(|name| self.units.get(name));
+        let heard = self.leaving.iter().filter_map(|name| self.units.get(name)).filter(|other| {
+            let leaves = other.undeclared || other.next.is_some();
+            leaves && other.spec.conflicts.contains(&unit.name) && !unit.spec.conflicts.contains(&other.name)
+        });
+        said.chain(heard).filter(|other| !other.state.kind().is_down())
+    }
+
+    /// After a reload: who may have conflicts that are not declared any more.
+    pub(super) fn note_leaving(&mut self) {
+        let leaves =
+            |unit: &&Unit| (unit.undeclared || unit.next.is_some()) && !unit.spec.conflicts.is_empty();
+        self.leaving = self.units.values().filter(leaves).map(|unit| unit.name.clone()).collect();
     }
 
     /// A person wants `name`, and with it none that it is in conflict with.

@@ -12,7 +12,7 @@ use super::Supervisor;
 use super::cause::Cause;
 use super::event::Outcome;
 use super::judge::Court;
-use super::state::{By, Phase, State, Wait, Wanted, Why};
+use super::state::{Phase, State, Wanted, Why};
 use super::unit::{Membership, Moment, Unit};
 use super::units::Units;
 use crate::config::{Exhausted, Group};
@@ -69,6 +69,10 @@ impl Supervisor {
         let alarmed =
             self.units.values_mut().filter_map(|unit| Some((unit.name.clone(), unit.alarm.take()?)));
         let alarmed: Vec<(String, Alarm)> = alarmed.collect();
+        // While the machine ends, nothing is stopped for others, and nothing of it would come up again.
+        if self.shutdown.is_some() {
+            return false;
+        }
         let mut judged: BTreeSet<String> = BTreeSet::new();
         for (name, alarm) in &alarmed {
             let group = self.units.get(name).and_then(|unit| unit.spec.group.clone());
@@ -96,6 +100,9 @@ impl Supervisor {
     /// `by`: whose failure was one too many.
     fn sentence_group(&mut self, now: Duration, group: &str, by: &str, then: Exhausted) {
         let court = self.court(now);
+        if let Some(unit) = self.units.get_mut(by) {
+            unit.last_word = true;
+        }
         for name in self.group_members(group) {
             let moment = self.moment(now, &name);
             let Some(unit) = self.units.get_mut(&name).filter(|unit| unit.wanted == Wanted::Up) else {
@@ -103,10 +110,13 @@ impl Supervisor {
             };
             match then {
                 Exhausted::Hold if name == by => unit.hold(court),
-                Exhausted::Reboot if name == by => unit.reboot(court),
+                Exhausted::Reboot if name == by => {
+                    unit.ask_for_reboot(court);
+                    unit.hold(court);
+                }
                 Exhausted::Hold | Exhausted::Reboot => {}
                 Exhausted::Fail => unit.fails_with(moment),
-                Exhausted::RestartGroup => unit.restarts_with(moment),
+                Exhausted::RestartGroup => unit.restarts_with(moment, court),
             }
         }
     }
@@ -130,6 +140,12 @@ impl Unit {
                 self.cause = Some(Cause::group_failed(self.group_name(), self.exit()));
                 self.set(State::Failed);
             }
+            State::Stopping { phase, why } if comes_back(why) => {
+                self.set(State::Stopping { phase, why: Why::GroupFailed });
+            }
+            State::Stuck { on, retry, why } if comes_back(why) => {
+                self.set(State::Stuck { on, retry, why: Why::GroupFailed });
+            }
             // They have ended, or a person is about it.
             State::Stopping { .. } | State::Exited | State::Failed | State::Stuck { .. } | State::Invalid => {
             }
@@ -137,15 +153,13 @@ impl Unit {
     }
 
     /// Its failures are forgiven, its pauses go on: who fails at once again waits longer each time.
-    fn restarts_with(&mut self, moment: Moment) {
+    fn restarts_with(&mut self, moment: Moment, court: Court) {
         self.failures = super::backoff::Failures::default();
         self.dirty = true;
         match self.state {
             State::Running { .. } => self.set(State::Stopping { phase: Phase::Held, why: Why::Group }),
             State::Starting { .. } => self.kill(moment, Why::Group),
-            State::Failed => {
-                self.set(State::Waiting { since: moment.now, by: By::Policy, on: Wait::Turn });
-            }
+            State::Failed => self.back_off(court),
             State::Waiting { .. }
             | State::Backoff { .. }
             | State::Stopping { .. }
@@ -153,5 +167,20 @@ impl Unit {
             | State::Stuck { .. }
             | State::Invalid => {}
         }
+    }
+}
+
+/// Whether one that goes down for this reason may be started again by itself.
+fn comes_back(why: Why) -> bool {
+    match why {
+        Why::Itself
+        | Why::Unhealthy
+        | Why::NotReady
+        | Why::Watchdog
+        | Why::Overtime
+        | Why::Dependency
+        | Why::Group
+        | Why::Reload => true,
+        Why::Stop | Why::Again | Why::Shutdown | Why::Undeclared | Why::GroupFailed => false,
     }
 }

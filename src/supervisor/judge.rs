@@ -20,6 +20,8 @@ pub(super) struct Court {
     pub(super) at_boot: Duration,
     /// Whether anybody may ask for a reboot.
     pub(super) reboots: bool,
+    /// The machine ends.
+    pub(super) ends: bool,
 }
 
 /// A machine that was booted a moment ago is not rebooted for what has just failed again: somebody may want to look.
@@ -38,6 +40,7 @@ impl Unit {
     /// Its cgroup is empty and gone.
     pub(super) fn conclude(&mut self, why: Why, court: Court) {
         self.process = None;
+        self.ran &= !is_anew(why);
         let ending = self.ending(why, court.now);
         self.cause = Some(ending.cause.clone());
         self.over = Some(Box::new(ending));
@@ -64,6 +67,20 @@ impl Unit {
         }
     }
 
+    /// It goes down to come up again, together with others: who depends on it waits for that.
+    pub(super) fn comes_anew(&self) -> bool {
+        match self.state {
+            State::Stopping { why, .. } | State::Stuck { why, .. } => is_anew(why),
+            State::Waiting { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Failed
+            | State::Invalid => false,
+        }
+    }
+
     pub(super) fn cause_of_end(&self, why: Why) -> Cause {
         if let Some(cause) = &self.invalid
             && self.end.is_none()
@@ -72,10 +89,7 @@ impl Unit {
             return cause.clone();
         }
         match (why, &self.end) {
-            (Why::Stop, _) => self.made_way.as_deref().map_or_else(
-                || Cause::stopped_by_person(self.exit()),
-                |name| Cause::made_way(name, self.exit()),
-            ),
+            (Why::Stop, _) => self.cause_of_stop(self.exit()),
             (Why::Reload, _) => Cause::reloaded(self.exit()),
             (Why::Again, _) => Cause::restarted_by_person(self.exit()),
             (Why::Shutdown, _) => Cause::shutdown(self.exit()),
@@ -97,6 +111,14 @@ impl Unit {
         }
     }
 
+    /// A person's word, about this one or about one that it is in conflict with.
+    pub(super) fn cause_of_stop(&self, exit: Option<Exit>) -> Cause {
+        match &self.made_way {
+            Some(name) => Cause::made_way(name, exit),
+            None => Cause::stopped_by_person(exit),
+        }
+    }
+
     pub(super) fn group_name(&self) -> &str {
         self.spec.group.as_ref().map_or("", |group| group.name.as_str())
     }
@@ -112,6 +134,7 @@ impl Unit {
             Verdict::Failure => false,
             Verdict::NoFault => self.completed,
         };
+        self.tell_group(verdict, court);
         if self.wanted == Wanted::Down {
             return match verdict {
                 Verdict::Clean | Verdict::NoFault => self.set(State::Exited),
@@ -137,6 +160,10 @@ impl Unit {
         {
             return self.wait_for_time(&table, court.now, court.at_boot, court.seed);
         }
+        let is_over = verdict == Verdict::Clean || self.spec.restart == Restart::No;
+        if self.is_job() && is_over && !court.ends {
+            return self.wait_for_the_end(court.now);
+        }
         match (verdict, self.spec.restart) {
             (Verdict::Clean, Restart::No | Restart::OnFailure) => self.set(State::Exited),
             (Verdict::Failure, Restart::No) => self.set(State::Failed),
@@ -149,6 +176,20 @@ impl Unit {
                 self.fail(court);
             }
         }
+    }
+
+    /// Its failure counts there, whatever follows from it here.
+    fn tell_group(&mut self, verdict: Verdict, court: Court) {
+        let window = self.spec.group.as_ref().and_then(|group| group.window);
+        if let (Some(window), Verdict::Failure, Wanted::Up) = (window, verdict, self.wanted) {
+            self.failures.note(&self.spec.policy, Some(window), court.now);
+            self.alarm = Some(Alarm::Failure);
+        }
+    }
+
+    /// A person had it run before its hour.
+    pub(super) fn wait_for_the_end(&mut self, now: Duration) {
+        self.set(State::Waiting { since: now, by: By::Policy, on: Wait::Shutdown });
     }
 
     fn verdict(&self) -> Verdict {
@@ -186,9 +227,13 @@ impl Unit {
         self.spec.rules.iter().find(|rule| rule.on.iter().any(fits)).map(|rule| rule.then)
     }
 
-    /// Until the machine goes down it is tried on.
-    pub(super) fn reboot(&mut self, court: Court) {
+    pub(super) fn ask_for_reboot(&mut self, court: Court) {
         self.asks_reboot = court.reboots && court.now >= SHORTEST_UPTIME;
+    }
+
+    /// Until the machine goes down it is tried on.
+    fn reboot(&mut self, court: Court) {
+        self.ask_for_reboot(court);
         self.held = true;
         self.back_off(court);
     }
@@ -211,10 +256,10 @@ impl Unit {
     }
 
     fn fail(&mut self, court: Court) {
-        let window = self.spec.group.as_ref().and_then(|group| group.window);
-        let spent = self.failures.spend_budget(&self.spec.policy, window, court.now);
-        self.alarm = window.map(|_| Alarm::Failure);
-        if !spent {
+        if self.alarm.is_none() {
+            self.failures.note(&self.spec.policy, None, court.now);
+        }
+        if !self.failures.are_too_many(&self.spec.policy, court.now) {
             return self.back_off(court);
         }
         match (self.spec.policy.then, self.spec.timetable) {
@@ -241,5 +286,22 @@ impl Unit {
         let pause = backoff::pause(&self.spec.policy, self.streak, self.held);
         let pause = backoff::jittered(pause, court.seed, &self.name, self.generation);
         self.set(State::Backoff { until: court.now.saturating_add(pause) });
+    }
+}
+
+/// Whether one that goes down for this reason was asked to start again, and has not run until it does.
+fn is_anew(why: Why) -> bool {
+    match why {
+        Why::Again | Why::Reload | Why::Group => true,
+        Why::Itself
+        | Why::Stop
+        | Why::Shutdown
+        | Why::Unhealthy
+        | Why::NotReady
+        | Why::Watchdog
+        | Why::Overtime
+        | Why::Dependency
+        | Why::Undeclared
+        | Why::GroupFailed => false,
     }
 }

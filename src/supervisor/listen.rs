@@ -27,11 +27,13 @@ impl Supervisor {
         if !self.booted || self.safe {
             return;
         }
+        // Once the machine ends, nobody who connects has anything started.
+        let on = if self.shutdown.is_some() { Wait::Shutdown } else { Wait::Connection };
         for unit in self.units.values_mut().filter(|unit| unit.spec.start == StartBy::Connection) {
             match unit.state {
                 State::Waiting { on: Wait::Time(_), .. } => {}
                 State::Waiting { since, by: By::Boot, on: _ } => {
-                    unit.state = State::Waiting { since, by: By::Boot, on: Wait::Connection };
+                    unit.state = State::Waiting { since, by: By::Boot, on };
                 }
                 State::Waiting { .. }
                 | State::Starting { .. }

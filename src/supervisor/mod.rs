@@ -24,12 +24,14 @@ mod adopt;
 mod asked;
 mod backoff;
 mod cause;
+mod closing;
 mod ending;
 mod event;
 mod facts;
 mod gates;
 mod governor;
 mod groups;
+mod jobs;
 mod judge;
 mod listen;
 mod next;
@@ -60,6 +62,7 @@ use core::time::Duration;
 use crate::config::{Config, Gate, Group};
 
 pub use cause::{Cause, CauseKind};
+pub use closing::{Closing, Leaving, Stage, Trace};
 pub use ending::Ending;
 pub use event::{Change, Effect, Event, Exit, Fault, Found, Note, Outcome, Refusal, Shortage, StartFailure};
 pub use governor::{BURST, MAX_IN_FLIGHT, REFILL};
@@ -101,6 +104,8 @@ pub struct Supervisor {
     boot_complete: bool,
     /// As of the last look.
     open_gates: BTreeSet<Gate>,
+    /// Those that had conflicts before the last reload.
+    leaving: Vec<String>,
     /// Times that one began to wait for its gates.
     gate_waits: u64,
     effects: VecDeque<Effect>,
@@ -155,6 +160,7 @@ impl Supervisor {
             at_boot: Duration::ZERO,
             boot_complete: false,
             open_gates: BTreeSet::new(),
+            leaving: Vec::new(),
             gate_waits: 0,
             effects: VecDeque::new(),
             // Nothing has a time before it is booted.
@@ -168,6 +174,7 @@ impl Supervisor {
         let now = self.now;
         let outcome = self.react(now, event);
         self.settle(now);
+        self.trace(now);
         self.act();
         self.forget();
         if self.finishes_shutdown(now) {
@@ -237,6 +244,7 @@ impl Supervisor {
                 let court = self.court(now);
                 self.about(now, &name, generation, |unit, _| unit.emptied(court))
             }
+            Event::SetAside { name, generation } => self.set_aside(now, &name, generation),
             Event::CleanFailed { name, generation, text } => {
                 self.about(now, &name, generation, |unit, at| unit.clean_failed(at.now, text))
             }
@@ -259,7 +267,8 @@ impl Supervisor {
     }
 
     fn court(&self, now: Duration) -> Court {
-        Court { now, seed: self.seed, at_boot: self.at_boot, reboots: !self.safe && self.shutdown.is_none() }
+        let ends = self.shutdown.is_some();
+        Court { now, seed: self.seed, at_boot: self.at_boot, reboots: !self.safe && !ends, ends }
     }
 
     /// When [`Event::Tick`] is due, if nothing happens before; since boot, never in the past.

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::state::{Phase, Remains, State, Wait};
+use super::unit::Unit;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum Next {
     Turn,
     /// The next of its times.
     Time,
+    /// The end of the machine, when it runs.
+    Shutdown,
     /// Its program is executed, or that has taken too long.
     Started,
     /// The end of its pause.
@@ -57,6 +60,7 @@ impl Next {
             Self::Connection => "connection",
             Self::Turn => "turn",
             Self::Time => "time",
+            Self::Shutdown => "shutdown",
             Self::Started => "started",
             Self::Restart => "restart",
             Self::Dependents => "dependents",
@@ -67,9 +71,19 @@ impl Next {
     }
 }
 
-impl State {
+impl Unit {
     /// And by when, if there is such a time; since boot.
-    pub(super) fn next(&self) -> (Next, Option<Duration>) {
+    pub(super) fn next_step(&self) -> (Next, Option<Duration>) {
+        match self.state.next() {
+            // The machine ends, and it does not come up any more.
+            (Next::Shutdown, _) if !self.is_job() => (Next::Nothing, None),
+            next => next,
+        }
+    }
+}
+
+impl State {
+    fn next(&self) -> (Next, Option<Duration>) {
         match *self {
             Self::Waiting { on, .. } => match on {
                 Wait::Boot => (Next::Boot, None),
@@ -80,6 +94,7 @@ impl State {
                 Wait::Connection => (Next::Connection, None),
                 Wait::Turn => (Next::Turn, None),
                 Wait::Time(until) => (Next::Time, Some(until)),
+                Wait::Shutdown => (Next::Shutdown, None),
             },
             Self::Starting { until } => (Next::Started, Some(until)),
             Self::Running { .. } => (Next::Nothing, None),

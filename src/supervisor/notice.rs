@@ -5,6 +5,7 @@
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::mem::discriminant;
 use core::time::Duration;
 
 use super::up::Notice;
@@ -15,13 +16,17 @@ pub const MAX_NOTICE: usize = 4096;
 /// Letters of a status line that are kept.
 const MAX_STATUS: usize = 256;
 
-/// All that a datagram says, in its order; nothing, if it is no such text.
+/// All that a datagram says, in its order, the last of each kind; nothing, if it is no such text.
 pub fn notices(datagram: &[u8]) -> Vec<Notice> {
     let is_text = !datagram.is_empty() && datagram.len() <= MAX_NOTICE && !datagram.contains(&0);
-    match core::str::from_utf8(datagram) {
-        Ok(text) if is_text => text.lines().filter_map(notice).collect(),
-        Ok(_) | Err(_) => Vec::new(),
+    let Some(text) = core::str::from_utf8(datagram).ok().filter(|_| is_text) else { return Vec::new() };
+    let mut said: Vec<Notice> = Vec::new();
+    for notice in text.lines().filter_map(notice) {
+        // A datagram has room for hundreds.
+        said.retain(|earlier| discriminant(earlier) != discriminant(&notice));
+        said.push(notice);
     }
+    said
 }
 
 fn notice(line: &str) -> Option<Notice> {
@@ -55,6 +60,8 @@ mod tests {
         };
         check(b"READY=1", &[Notice::Ready]);
         check(b"READY=1\nSTATUS=up\nMAINPID=1\n", &[Notice::Ready, Notice::Status("up".into())]);
+        check(&b"READY=1\n".repeat(500), &[Notice::Ready]);
+        check(b"STATUS=a\nREADY=1\nSTATUS=b", &[Notice::Ready, Notice::Status("b".into())]);
         check(b"WATCHDOG=1", &[Notice::Alive]);
         check(b"WATCHDOG=trigger", &[Notice::Trigger]);
         check(b"EXTEND_TIMEOUT_USEC=2000000", &[Notice::Extend(Duration::from_secs(2))]);

@@ -83,7 +83,7 @@ fn is_satisfied(edge: &Edge, on: Option<&Unit>) -> bool {
         // Who follows it down has to find it up.
         Condition::Started if edge.restart => on.is_ready(),
         // Who connects to it meanwhile waits, and has it started.
-        Condition::Started => on.ran || on.listens(),
+        Condition::Started => on.ran && !on.comes_anew() || on.listens(),
         Condition::Healthy => on.health() == Health::Healthy,
         Condition::Completed => on.completed,
     };

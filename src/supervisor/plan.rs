@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::order;
-use crate::config::{Config, Container, KeyChange, container_changes, host_changes};
+use crate::config::{Config, Container, KeyChange, Kind, container_changes, host_changes};
 
 /// What a reload does, in its order: stops with dependents first, then everything else with dependencies first.
 /// What is not in it stays as it is.
@@ -103,14 +103,20 @@ fn planned(old: &Config, container: &Container) -> Option<Planned> {
         None => (Action::Start, Vec::new()),
         Some(before) => {
             let keys = container_changes(before, container);
-            let timed = before.timetable.is_some() && container.timetable.is_some();
-            let forced = !timed && keys.iter().any(|change| change.class.forces());
+            // It does not run now, or is not cut short.
+            let ends_first = comes_again(before) && comes_again(container);
+            let forced = !ends_first && keys.iter().any(|change| change.class.forces());
             let action = if forced { Action::Restart } else { Action::Change };
             (action, Some(keys).filter(|keys| !keys.is_empty())?)
         }
     };
     let (name, declared_at) = (container.name.clone(), container.declared_at.clone());
     Some(Planned { name, declared_at, action, keys, follows: None })
+}
+
+/// It runs at its times, or when the machine ends.
+fn comes_again(container: &Container) -> bool {
+    container.timetable.is_some() || container.kind == Kind::Shutdown
 }
 
 /// A dependent that goes down with its dependency, as its edge says, once that is known to; and one that finds a

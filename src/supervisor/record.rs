@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::cause::Cause;
 use super::event::{Exit, Shortage, StartFailure};
-use super::state::{Phase, Remains, State, Wanted, Why};
+use super::state::{By, Phase, Remains, State, Wanted, Why};
 use super::unit::{End, Unit};
 use super::up::Health;
 use crate::config::HealthCheck;
@@ -30,7 +30,7 @@ pub struct Record {
     /// The number of the configuration that this generation was started by.
     #[serde(default)]
     pub made: u64,
-    /// It is a run of its timetable.
+    /// It is a run of its timetable, or of a job of the shutdown.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub timed: bool,
     pub wanted: Wanted,
@@ -39,6 +39,9 @@ pub struct Record {
     /// Since when it is in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_since_us: Option<u64>,
+    /// Who wants the start that it waits for; absent: the boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
     /// How far a stop has come, and why it is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
@@ -160,6 +163,7 @@ impl Record {
             wanted: unit.wanted,
             state: unit.state.kind().word().to_string(),
             state_since_us: Some(micros(unit.since_state)),
+            by: by_word(&unit.state).map(str::to_string),
             phase: phase.map(str::to_string),
             why: why.map(|why| why.word().to_string()),
             until_us: unit.state.deadline().map(micros),
@@ -254,6 +258,39 @@ impl Why {
 
     pub(super) fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|why| why.word() == word)
+    }
+}
+
+impl By {
+    const ALL: [Self; 5] = [Self::Boot, Self::Person, Self::Policy, Self::Schedule, Self::Connection];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Person => "person",
+            Self::Policy => "policy",
+            Self::Schedule => "schedule",
+            Self::Connection => "connection",
+        }
+    }
+
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.word() == word)
+    }
+}
+
+fn by_word(state: &State) -> Option<&'static str> {
+    match state {
+        State::Waiting { by: By::Boot, .. }
+        | State::Starting { .. }
+        | State::Running { .. }
+        | State::Stopping { .. }
+        | State::Backoff { .. }
+        | State::Exited
+        | State::Failed
+        | State::Stuck { .. }
+        | State::Invalid => None,
+        State::Waiting { by, .. } => Some(by.word()),
     }
 }
 

@@ -86,6 +86,7 @@ impl Supervisor {
         self.groups = fresh.groups;
         self.number(&numbers);
         self.reorder();
+        self.note_leaving();
         self.look_anew();
         self.begin_timetables(now);
         Outcome::Done
@@ -145,7 +146,17 @@ impl Supervisor {
                     unit.spec.depends_on = next.depends_on.clone();
                 }
             }
-            order = self.sorted().0;
+            let (sorted, rest) = self.sorted();
+            order = sorted;
+            if !rest.is_empty() {
+                // What is declared is no circle: it is closed by what goes down for good, and waits for nobody then.
+                for unit in self.units.values_mut().filter(|unit| unit.undeclared) {
+                    unit.spec.depends_on.clear();
+                }
+                let (sorted, rest) = self.sorted();
+                order = sorted;
+                order.extend(rest);
+            }
         }
         for (rank, name) in order.iter().enumerate() {
             if let Some(unit) = self.units.get_mut(name) {
@@ -177,9 +188,9 @@ impl Unit {
         }
     }
 
-    /// A run of a timetable, of one that will have another: it is not cut short, and the next one is as it is declared.
+    /// A run of a timetable, or of a job of the shutdown, of one that will have another: it is not cut short, and the next one is as it is declared.
     fn ends_first(&self) -> bool {
-        self.timed && self.next.as_deref().unwrap_or(&self.spec).timetable.is_some()
+        self.timed && self.next.as_deref().unwrap_or(&self.spec).comes_again()
     }
 
     /// It goes down for its new declaration; one that is down is started, whatever it ended of.

@@ -16,9 +16,7 @@ use super::state::{By, Phase, Remains, State, StateKind, Wait, Why};
 use super::unit::{End, Unit};
 use crate::config::StartBy;
 
-/// How long a killed container may take to be gone before it is called stuck. A killed process goes
-/// in milliseconds; one that does not is waiting for a device.
-pub const KILL_WAIT: Duration = Duration::from_secs(5);
+pub use crate::config::KILL_WAIT;
 
 /// How long a start may take. It is a matter of milliseconds, on a slow disk of seconds; half a minute
 /// is a start that hangs, and it occupies one of the governor's places.
@@ -28,16 +26,17 @@ impl Supervisor {
     /// Each round moves containers one step further, and all these steps lead forwards: it ends.
     pub(super) fn settle(&mut self, now: Duration) {
         loop {
+            self.begin_to_listen();
+            let ended = self.end_jobs(now);
             let expired = self.expire(now) | self.judge_groups(now);
             let replaced = self.replace(now);
             let followed = self.follow(now);
             // Who stops first is known when nobody follows any more.
             let released = !replaced && !followed && self.release(now);
-            if !expired && !replaced && !followed && !released {
+            if !ended && !expired && !replaced && !followed && !released {
                 break;
             }
         }
-        self.begin_to_listen();
         self.start_waiting(now);
         if self.completes_boot() {
             self.start_waiting(now);
@@ -108,7 +107,7 @@ impl Supervisor {
                 due.then_some(State::Stuck { on, retry: None, why })
             }
             State::Running { since, up } => {
-                let counts = !self.safe && self.shutdown.is_none();
+                let counts = !self.safe && !self.is_stopping_all();
                 unit.overdue(since, up, now).filter(|_| counts)
             }
             State::Waiting { since, by, on: Wait::Time(until) } => {
@@ -207,13 +206,14 @@ impl Supervisor {
     }
 
     /// What keeps a waiting container from taking its turn.
-    fn obstacle(&self, unit: &Unit, by: By, on: Wait) -> Option<Wait> {
+    pub(super) fn obstacle(&self, unit: &Unit, by: By, on: Wait) -> Option<Wait> {
         match (by, on) {
             (_, Wait::Time(until)) => return Some(Wait::Time(until)),
             _ if !self.booted => return Some(Wait::Boot),
             (By::Boot | By::Policy | By::Schedule | By::Connection, _) if self.safe => {
                 return Some(Wait::Resume);
             }
+            _ if !self.has_its_hour(unit, by) => return Some(Wait::Shutdown),
             (By::Boot, _) if unit.spec.start == StartBy::Connection => return Some(Wait::Connection),
             (By::Boot | By::Policy | By::Schedule | By::Connection | By::Person, _) => {}
         }
@@ -242,6 +242,7 @@ impl Supervisor {
                     | Wait::Conflict
                     | Wait::Gates
                     | Wait::Time(_)
+                    | Wait::Shutdown
                     | Wait::Connection,
                 ..
             }
@@ -306,7 +307,7 @@ impl Unit {
         self.ready_early = false;
         (self.followed, self.made_way) = (None, None);
         self.found_open = false;
-        self.timed = self.spec.timetable.is_some();
+        self.timed = self.spec.comes_again();
         self.set(State::Starting { until: now.saturating_add(START_DEADLINE) });
     }
 }

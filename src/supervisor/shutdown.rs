@@ -5,23 +5,25 @@
 //! demands are cut first, to one common length along the chain of dependencies: one that asks for ten
 //! minutes does not take a second from a database below it that asks for ten seconds.
 //!
+//! Jobs that run at the end of the machine come before all of this (`jobs.rs`).
+//!
 //! Near the end a reserve is kept in which everything that is left is killed, in order but without
 //! waiting, so that ends can still be seen and recorded. At the deadline it is done, whatever is left.
 
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Supervisor;
 use super::cause::Cause;
+use super::closing::Trace;
 use super::event::Outcome;
 use super::order;
 use super::settle::KILL_WAIT;
 use super::state::{Phase, State, Wanted, Why};
 use super::unit::{Moment, Unit};
-
-/// The reserve is a tenth of the time, and not more than this: a kill takes milliseconds.
-const RESERVE: Duration = Duration::from_secs(2);
+use crate::config::LONGEST_RESERVE;
 
 /// Even without any time left a kill gets this long to be seen: otherwise all would be called stuck.
 const SHORTEST_WAIT: Duration = Duration::from_millis(50);
@@ -31,10 +33,15 @@ const PRECISION: Duration = Duration::from_millis(1);
 
 #[derive(Debug)]
 pub(super) struct Shutdown {
+    pub(super) began: Duration,
     pub(super) deadline: Duration,
     /// Everything that is left is killed.
     pub(super) kill_at: Duration,
-    pub(super) done: bool,
+    pub(super) done: Option<Duration>,
+    /// Jobs run, until then at the latest, and the stops have not begun.
+    pub(super) jobs: Option<Duration>,
+    /// Of all that were up.
+    pub(super) traces: BTreeMap<String, Trace>,
 }
 
 impl Supervisor {
@@ -42,10 +49,32 @@ impl Supervisor {
         if self.shutdown.as_ref().is_some_and(|shutdown| shutdown.deadline <= deadline) {
             return Outcome::Ignored("the machine is shutting down already, by an earlier deadline");
         }
-        let reserve = (deadline.saturating_sub(now) / 10).min(RESERVE);
+        let reserve = (deadline.saturating_sub(now) / 10).min(LONGEST_RESERVE);
         let kill_at = deadline.saturating_sub(reserve);
-        let done = self.shutdown.as_ref().is_some_and(|shutdown| shutdown.done);
-        self.shutdown = Some(Shutdown { deadline, kill_at, done });
+        let jobs = self.time_for_jobs(now, kill_at);
+        match &mut self.shutdown {
+            Some(shutdown) => {
+                (shutdown.deadline, shutdown.kill_at) = (deadline, kill_at);
+                shutdown.jobs = shutdown.jobs.and(jobs);
+            }
+            None => {
+                let (done, traces) = (None, BTreeMap::new());
+                self.shutdown = Some(Shutdown { began: now, deadline, kill_at, done, jobs, traces });
+            }
+        }
+        self.trace(now);
+        if self.is_stopping_all() {
+            self.stop_all(now);
+        }
+        Outcome::Done
+    }
+
+    /// Whether all is on its way down, and no job runs before it any more.
+    pub(super) fn is_stopping_all(&self) -> bool {
+        self.shutdown.as_ref().is_some_and(|shutdown| shutdown.jobs.is_none())
+    }
+
+    pub(super) fn stop_all(&mut self, now: Duration) {
         for name in &self.order {
             let patience = self.units.get(name).map_or(KILL_WAIT, |unit| self.kill_wait(now, unit));
             if let Some(unit) = self.units.get_mut(name) {
@@ -53,7 +82,6 @@ impl Supervisor {
             }
         }
         self.shorten(now);
-        Outcome::Done
     }
 
     /// What is on its way down already has no more time than what starts to stop now.
@@ -140,8 +168,11 @@ impl Supervisor {
     pub(super) fn finishes_shutdown(&mut self, now: Duration) -> bool {
         let down = || self.booted && self.units.values().all(|unit| unit.state.kind().is_down());
         match &mut self.shutdown {
-            Some(shutdown) if !shutdown.done && (now >= shutdown.deadline || down()) => {
-                shutdown.done = true;
+            Some(shutdown)
+                if shutdown.done.is_none()
+                    && (now >= shutdown.deadline || shutdown.jobs.is_none() && down()) =>
+            {
+                shutdown.done = Some(now);
                 true
             }
             Some(_) | None => false,
@@ -149,8 +180,10 @@ impl Supervisor {
     }
 
     pub(super) fn shutdown_timeout(&self, now: Duration, shutdown: &Shutdown) -> Option<Duration> {
-        if shutdown.done {
+        if shutdown.done.is_some() {
             None
+        } else if let Some(until) = shutdown.jobs {
+            Some(until)
         } else if now < shutdown.kill_at {
             Some(shutdown.kill_at)
         } else {
@@ -165,7 +198,8 @@ impl Unit {
         self.dirty = true;
         match self.state {
             State::Waiting { .. } | State::Backoff { .. } => {
-                self.cause = Some(Cause::shutdown(None));
+                let is_late = self.is_job() && !self.concluded;
+                self.cause = Some(if is_late { Cause::job_too_late() } else { Cause::shutdown(None) });
                 self.set(State::Exited);
             }
             State::Starting { .. } => self.kill(moment, Why::Shutdown),
@@ -185,7 +219,7 @@ impl Unit {
 }
 
 /// How much time a container still needs to be gone.
-fn demand(unit: &Unit, now: Duration) -> Duration {
+pub(super) fn demand(unit: &Unit, now: Duration) -> Duration {
     match unit.state {
         State::Stopping { phase: Phase::Held, .. } => unit.spec.grace.saturating_add(KILL_WAIT),
         State::Stopping { phase: Phase::Term { until }, .. } => {
@@ -205,17 +239,15 @@ fn demand(unit: &Unit, now: Duration) -> Duration {
     }
 }
 
-/// The longest way down through `chain` (dependencies first, the top last), each container taking
-/// what `time` says.
-fn longest(chain: &[&Unit], time: impl Fn(&Unit) -> Duration) -> Duration {
+/// The longest way down through `chain` (dependencies first), each container taking what `time` says.
+pub(super) fn longest(chain: &[&Unit], time: impl Fn(&Unit) -> Duration) -> Duration {
     let mut ways: BTreeMap<&str, Duration> = BTreeMap::new();
-    let mut top = Duration::ZERO;
     for unit in chain {
         let below = unit.spec.dependencies().filter_map(|name| ways.get(name));
-        top = below.max().copied().unwrap_or_default().saturating_add(time(unit));
-        ways.insert(&unit.name, top);
+        let way = below.max().copied().unwrap_or_default().saturating_add(time(unit));
+        ways.insert(&unit.name, way);
     }
-    top
+    ways.into_values().max().unwrap_or_default()
 }
 
 /// `part` of `whole`, when only `allotted` of it is there.

@@ -24,7 +24,8 @@
 //! ```
 //!
 //! * Between an end and the next start there is always a `clean` phase: the cgroup is empty, removed,
-//!   its mounts dropped, and only `Emptied` says so. No two generations of a container ever overlap.
+//!   its mounts dropped, and only `Emptied` says so. No two generations of a container ever overlap, unless a person has what is left of a
+//!   stuck one set aside (`SetAside`): that ends `stuck` at once.
 //! * `stopping` has four phases. *held*: it will be stopped, but containers that depend on it are being
 //!   stopped too, and go first. *term*: the stop signal was sent, the grace period runs. *kill*:
 //!   `cgroup.kill` was written, its main process is not reaped yet. *clean*: reaped, not yet empty.
@@ -104,6 +105,8 @@ pub enum Wait {
     Turn,
     /// The next of its times, or of those who ask too often.
     Time(Duration),
+    /// The end of the machine: a job of it until that begins, all others from then on.
+    Shutdown,
     /// `Connected`: nobody has asked for it yet.
     Connection,
 }
@@ -214,6 +217,7 @@ impl State {
                     | Wait::Conflict
                     | Wait::Gates
                     | Wait::Turn
+                    | Wait::Shutdown
                     | Wait::Connection,
                 ..
             }

@@ -61,7 +61,7 @@ pub struct Status {
 
 impl Supervisor {
     pub(super) fn status_of(&self, unit: &Unit) -> Status {
-        let (next, next_at) = unit.state.next();
+        let (next, next_at) = unit.next_step();
         Status {
             name: unit.name.clone(),
             group: unit.spec.group.as_ref().map(|group| group.name.clone()),
@@ -108,7 +108,8 @@ impl Supervisor {
         self.units.values().all(|unit| match unit.state {
             State::Starting { .. } => false,
             State::Waiting {
-                on: Wait::Time(_) | Wait::Conflict | Wait::Gates | Wait::Connection, ..
+                on: Wait::Time(_) | Wait::Conflict | Wait::Gates | Wait::Shutdown | Wait::Connection,
+                ..
             } => true,
             State::Waiting { .. } => order::unsatisfied(&self.units, unit).next().is_some(),
             State::Running { .. }
@@ -131,7 +132,7 @@ impl Supervisor {
             State::Waiting { on: Wait::Conflict, .. } => self.conflict_cause(unit),
             State::Waiting { on: Wait::Gates, .. } => Some(self.gate_cause(unit)),
             State::Waiting {
-                on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_) | Wait::Connection,
+                on: Wait::Boot | Wait::Resume | Wait::Turn | Wait::Time(_) | Wait::Shutdown | Wait::Connection,
                 ..
             }
             | State::Starting { .. }
@@ -147,7 +148,9 @@ impl Supervisor {
 
     fn waits_for(&self, unit: &Unit) -> Vec<String> {
         match unit.state {
-            State::Waiting { on: Wait::Time(_) | Wait::Gates | Wait::Connection, .. } => Vec::new(),
+            State::Waiting {
+                on: Wait::Time(_) | Wait::Gates | Wait::Shutdown | Wait::Connection, ..
+            } => Vec::new(),
             State::Waiting { on: Wait::Conflict, .. } => {
                 self.opponents(unit).map(|other| other.name.clone()).collect()
             }

@@ -6,7 +6,7 @@
 
 use core::time::Duration;
 
-use crate::config::{Missed, Overlap, Timetable, When};
+use crate::config::{Kind, Missed, Overlap, Timetable, When};
 
 use super::Supervisor;
 use super::backoff::up_to;
@@ -63,12 +63,13 @@ impl Supervisor {
         }
     }
 
-    /// Those that wait for a time which an earlier declaration had; one that has come is theirs all the same.
+    /// Those that wait for a time which an earlier declaration had, or as jobs that they are no more; one that has come is theirs all the same.
     pub(super) fn mend_times(&mut self, now: Duration) {
         let court = self.court(now);
         for unit in self.units.values_mut().filter(|unit| unit.is_outdated()) {
             match unit.state {
                 State::Waiting { on: Wait::Time(until), .. } if until > now => unit.begin_anew(court),
+                State::Waiting { on: Wait::Shutdown, .. } if !unit.is_job() => unit.begin_anew(court),
                 State::Waiting { .. }
                 | State::Starting { .. }
                 | State::Running { .. }
@@ -95,6 +96,9 @@ impl Unit {
     pub(super) fn begin_anew(&mut self, court: Court) {
         let Court { now, seed, at_boot, .. } = court;
         let declared = self.next.as_deref().unwrap_or(&self.spec);
+        if declared.kind == Kind::Shutdown {
+            return self.wait_for_the_end(now);
+        }
         let next = declared.timetable.map(|table| table.next(now, at_boot, seed, &self.name));
         self.set(match next {
             Some(next) => State::Waiting { since: now, by: By::Schedule, on: Wait::Time(next) },

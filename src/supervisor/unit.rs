@@ -80,7 +80,7 @@ pub(super) struct Unit {
     /// is as it is; see `reload.rs`.
     pub(super) made: u64,
     pub(super) since: u64,
-    /// Its timetable started it: another declaration waits for the end of this run.
+    /// A run of its timetable, or of a job of the shutdown: another declaration waits for its end.
     pub(super) timed: bool,
     /// It goes down, and is forgotten.
     pub(super) undeclared: bool,
@@ -118,6 +118,8 @@ pub(super) struct Unit {
     pub(super) found_open: bool,
     /// What its failure means to its group, which has not heard of it.
     pub(super) alarm: Option<Alarm>,
+    /// It was one failure too many for its group, and what follows for the others is not written down.
+    pub(super) last_word: bool,
     /// Whom a person started in its place.
     pub(super) made_way: Option<String>,
     /// Whom it followed down.
@@ -190,6 +192,11 @@ impl Moment {
 }
 
 impl Spec {
+    /// A good end of it is followed by another run: at its times, or when the machine ends.
+    pub(super) fn comes_again(&self) -> bool {
+        self.timetable.is_some() || self.kind == Kind::Shutdown
+    }
+
     pub(super) fn of(container: &Container) -> Self {
         let depends_on = container.depends_on.iter().map(|(name, dependency)| Edge {
             name: name.clone(),
@@ -285,6 +292,7 @@ impl Unit {
             concluded: false,
             found_open: false,
             alarm: None,
+            last_word: false,
             made_way: None,
             followed: None,
             end: None,

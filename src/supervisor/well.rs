@@ -199,6 +199,7 @@ impl Unit {
     /// Its program may be faster than the news that it runs.
     fn notified_early(&mut self, notice: Notice) -> Outcome {
         match notice {
+            Notice::Ready if self.ready_early => Outcome::Ignored("it has said so"),
             Notice::Ready => {
                 self.ready_early = true;
                 self.dirty = true;

@@ -33,6 +33,20 @@ const EVERY_DECIDING_ROOM: &[&str] =
 /// Pure `match` tables that may be longer than a page: path, function.
 const LONG_TABLES: &[(&str, &str)] = &[("src/engine/inside.rs", "execute")];
 
+/// What an init falls into: the word, where it may stand nevertheless, and what is used in its place.
+const TRAPS: &[(&str, &[&str], &str)] = &[
+    ("HashMap", &[], "it waits for randomness, which an early boot may not have; a BTreeMap does not"),
+    ("HashSet", &[], "it waits for randomness, which an early boot may not have; a BTreeSet does not"),
+    (
+        "waitpid",
+        &["src/linux/forked.rs"],
+        "it takes what somebody else waits for; linux::wait knows whose it is",
+    ),
+    // To whom it cannot mean anybody else: ourselves, all, and who is not reaped yet.
+    ("kill", &["src/linux/signal.rs"], "a number may be another process by now; linux::pidfd is sure"),
+    ("killpg", &["src/engine/hooks.rs"], "a number may be another process by now; linux::pidfd is sure"),
+];
+
 const LONGEST_FUNCTION: usize = 70;
 const LARGEST_FILE: usize = 600;
 const LARGE_FILE: usize = 400;
@@ -114,6 +128,25 @@ pub(crate) fn no_unsafe(source: &Source) -> Vec<String> {
         return Vec::new();
     }
     complain(source, &source.code, &["unsafe"], "unsafe belongs in src/linux")
+}
+
+/// Of what runs on machines.
+pub(crate) fn no_traps(source: &Source) -> Vec<String> {
+    if source.room().is_none() || source.is_test() {
+        return Vec::new();
+    }
+    let mut complaints = Vec::new();
+    for (word, _, why) in TRAPS.iter().filter(|(_, places, _)| !places.contains(&source.path.as_str())) {
+        for (line, at, _) in Source::words(&source.shipped).filter(|(_, _, found)| found == word) {
+            let before = &source.shipped[..at];
+            // `libc::kill` and `signal::kill` are the system's; others are our own.
+            let is_own = *word == "kill" && !before.ends_with("libc::") && !before.ends_with("signal::");
+            if !is_own {
+                complaints.push(format!("{}:{line}: {word}: {why}", source.path));
+            }
+        }
+    }
+    complaints
 }
 
 pub(crate) fn says_what_it_is(source: &Source) -> Vec<String> {

@@ -65,6 +65,19 @@ fn a_wrong_container_does_not_stop_the_others() {
     machine.power_off();
 }
 
+#[test]
+fn a_kernel_without_a_controller_fails_who_needs_it_and_nobody_else() {
+    let limited = container("limited", "sleep", "limits = { memory = \"24M\" }\nrestart = \"no\"");
+    let machine = world(&(limited + &container("web", "sleep", "")))
+        .cmdline(|words| format!("{words} cgroup_disable=memory"))
+        .boot();
+    let web = machine.wait("web", "running");
+    assert_eq!(web["restarts"], 0, "{web}");
+    let limited = machine.wait("limited", "failed");
+    assert!(limited["cause"]["text"].as_str().unwrap().contains("memory.max"), "{limited}");
+    machine.power_off();
+}
+
 fn without_consoles(words: &str) -> String {
     words.split(' ').filter(|word| !word.starts_with("console=")).collect::<Vec<_>>().join(" ")
 }

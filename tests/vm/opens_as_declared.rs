@@ -1,6 +1,6 @@
 //! What opens a container opens just that: one machine, and a container for each key.
 
-use orlop::container::{Files, Names, Root, Spec, audit, plan};
+use orlop::container::{Root, Spec, audit, plan};
 use serde_json::{Value, json};
 
 use crate::common::{Booted, container, section, value, world};
@@ -188,11 +188,7 @@ fn what_a_container_gets_is_told_whole(machine: &Booted) {
     {
         let told = machine.ok("Spec", json!({ "name": name, "bundle": null }));
         let spec: Spec = serde_json::from_value(told["spec"].clone()).unwrap();
-        let root = Root {
-            files: Files::Directory("/b/rootfs".into()),
-            volumes: Vec::new(),
-            names: Names::default(),
-        };
+        let root = Root::directory("/b/rootfs".into());
         assert!(plan(&spec, &root).is_ok(), "{name}");
         let found = audit(&spec);
         assert!(exposure.contains(&found.exposure), "{name}: {found:#?}");

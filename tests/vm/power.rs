@@ -89,6 +89,16 @@ fn a_stopped_supervisor_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn a_machine_whose_pid_1_dies_is_booted_again_by_the_kernel() {
+    let host = "[host.watchdog]\ndevice = \"/dev/watchdog0\"\n".to_owned();
+    let errands = ["wait /proc/1/root/run/orlop/watchdog", "spoil-pid-1"].map(str::to_owned);
+    let machine = world(&(host + &chain())).witness(&errands).boot();
+    ends(&machine, End::Panicked);
+    let console = machine.console();
+    assert!(console.contains("Attempted to kill init") && console.contains("Rebooting in 10 seconds"));
+}
+
+#[test]
 fn a_machine_that_was_cut_off_boots_again() {
     let machine = world(&chain()).boot();
     machine.wait("top", "running");

@@ -106,5 +106,23 @@ fn reloads_a_configuration() {
     machine.wait("new", "running");
     assert_eq!(orlop.ok(&words("plan", &second)), "nothing changes\n");
     assert_eq!(machine.identities(&["still", "db"]), before);
+    goes_back_to_any(&orlop);
     machine.power_off();
+}
+
+/// To the one of the boot, which is what the folder has.
+fn goes_back_to_any(orlop: &Outside) {
+    let history = orlop.json("config history --json");
+    let by: Vec<&str> =
+        history["versions"].as_array().unwrap().iter().map(|it| it["by"].as_str().unwrap()).collect();
+    let last = ["reload", "not confirmed, to 3", "reload", "rollback, to 5"];
+    assert_eq!(by, [&["boot", "reload", "reload", "rollback, to 1"], &last[..]].concat());
+    assert_eq!(history["versions"][2]["changes"], json!(["change db: limits.memory"]));
+    let (code, told, _) = orlop.run("config drift");
+    assert!(code == Some(3) && told.starts_with("changed  test.toml\n"), "{code:?} {told}");
+    assert!(told.contains("\nchange   db   limits.memory, limits.cpus"), "{told}");
+    orlop.fails("config rollback 99", 1, "configuration 99 is not kept; 0, 1, 2, 3, 4, 5, 6 are");
+    orlop.ok("config rollback 0");
+    assert_eq!(orlop.run("config drift"), (Some(0), "nothing changes\n".into(), String::new()));
+    orlop.fails("config rollback 8", 1, "configuration 8 is in force");
 }

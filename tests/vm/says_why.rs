@@ -102,7 +102,8 @@ fn the_boot_and_the_shutdown(machine: &Booted) {
     {
         assert!(text_of_boot.contains(part), "{part}: {text_of_boot}");
     }
-    assert_eq!(text(&machine.ok("WhyShutdown", json!({}))), "The machine is not going down.\n");
+    let none = "The machine is not going down.\nOf its end before this boot nothing is kept.\n";
+    assert_eq!(text(&machine.ok("WhyShutdown", json!({}))), none);
     machine.ok("Start", json!({ "name": "stubborn" }));
     machine.wait("stubborn", "running");
     machine.ok("Power", json!({ "action": "poweroff" }));

@@ -21,6 +21,7 @@ fn config() -> String {
             &open("\"tcp://0.0.0.0:80\", { listen = \"udp://[::]:53\", name = \"dns\" }"),
         )
         + &container("tended", "serve-given 0", &format!("init = true\n{}", open("\"tcp://127.0.0.1:81\"")))
+        + &container("shuts", "each serve-given 1 , shut-given", &open("\"tcp://127.0.0.1:83\""))
         + &container("file", "serve-given 0", &open(files))
         + &container(
             "line",
@@ -82,6 +83,12 @@ fn starts_on_connection() {
     orlop.ok("start web");
     let said = waiting.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&said.stdout), format!("client 1 of 1: {given}\n"));
+
+    // One that takes nobody any more when it ends does so for itself alone.
+    for _ in 0..2 {
+        assert!(fetch("tcp:127.0.0.1:83").starts_with("client 1 of "));
+        machine.until("shuts", "to wait again", |it| it["listens"] == true);
+    }
 
     // By the number that it has itself, and to whom the file's mode lets in.
     assert_eq!(fetch("tcp:127.0.0.1:81"), "client 1 of 2: LISTEN_FDNAMES=81 LISTEN_FDS=1 LISTEN_PID=2\n");

@@ -1,6 +1,6 @@
 //! The machine knows when each container came up for the first time, also over a supervisor that dies, and draws it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::outside::Outside;
 use crate::common::{container, world};
@@ -44,6 +44,11 @@ fn tells_who_took_long_and_what_it_waited_for() {
     // The next supervisor knows it too; before the boot is complete nothing of it is kept.
     machine.until("mast", "to be there when the boot is complete", |_| {
         orlop.json("boot --json")["complete"] == true
+    });
+    // Nor is it written more often than once a second.
+    let ready_us = time("mast", "ready_us");
+    machine.until("mast", "to be kept", |_| {
+        machine.ok("Stats", json!({ "names": [] }))["boot_us"].as_u64() > Some(ready_us + 2_000_000)
     });
     machine.crash("supervisor", "SIGKILL");
     machine.supervisor(2);

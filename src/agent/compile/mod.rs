@@ -3,7 +3,9 @@
 mod hardware;
 mod spec;
 
-use orlop::config::{self, CgroupMode, Config, Container};
+use std::collections::BTreeMap;
+
+use orlop::config::{self, CgroupMode, Config, Container, Pod};
 use orlop::container::seccomp::Programs;
 use orlop::container::{
     Confinement, Facts, Names, Plan, Refused, Root, Spec, capabilities, compile, compile_with, confinement,
@@ -37,6 +39,8 @@ pub struct Known {
 pub struct Machine<'a> {
     pub config: &'a Config,
     pub boot: &'a Boot,
+    /// Whose range of ids is which.
+    pub slots: &'a BTreeMap<String, u32>,
 }
 
 impl Machine<'_> {
@@ -167,15 +171,17 @@ impl Machine<'_> {
         programs: &mut Programs,
         hardware: Hardware,
     ) -> Result<Facts, Failure> {
+        let owner = container.pod.as_ref().map(Pod::owner_of_ids);
         let sized = |volume: &orlop::config::Volume| Some((volume.name.clone(), volume.size?));
         Ok(Facts {
-            first_id: first_id(slot),
+            first_id: first_id(owner.and_then(|owner| self.slots.get(&owner)).copied().unwrap_or(slot)),
             disks: hardware.disks,
             devices: hardware.devices,
             thermal: hardware::thermal(),
             files: records::directory(&container.name),
             dev: engine::DEVICES.into(),
             volumes: boot::VOLUMES.into(),
+            pods: engine::PODS.into(),
             volume_sizes: self.config.volumes.values().filter_map(sized).collect(),
             seccomp: match &container.seccomp {
                 config::Seccomp::Default => Some(programs.allowed(capabilities(container))),

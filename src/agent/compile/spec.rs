@@ -22,7 +22,7 @@ impl Agent {
             return self.unknown(call, name, now);
         };
         let slot = self.slots.get(&name).copied().unwrap_or_default();
-        let machine = Machine { config: &self.config, boot: &self.boot };
+        let machine = Machine { config: &self.config, boot: &self.boot, slots: &self.slots };
         let whole = store::find(&container.image).and_then(|image| {
             machine
                 .whole(&container, &image, slot, &mut Programs::default())

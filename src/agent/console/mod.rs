@@ -12,7 +12,7 @@ use std::time::Duration;
 use orlop::log::{LINE_MAX, clean_line};
 
 use crate::linux::epoll::{Epoll, Interest};
-use crate::linux::{Errno, Result, fd, process, seqpacket, time};
+use crate::linux::{Errno, Result, fd, fs, process, seqpacket, time};
 use terminal::{Kept, Terminal};
 
 /// Where the supervisor leaves our end of the socket.
@@ -94,7 +94,7 @@ fn confine() -> Result<OwnedFd> {
 
 /// The paths of all consoles.
 fn active() -> Vec<String> {
-    let list = std::fs::read_to_string(ACTIVE).unwrap_or_default();
+    let list = fs::read_text(ACTIVE).unwrap_or_default();
     let mut paths: Vec<String> = list.split_whitespace().map(|name| format!("/dev/{name}")).collect();
     if paths.is_empty() {
         paths.push(FALLBACK.to_owned());

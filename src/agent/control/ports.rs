@@ -1,16 +1,21 @@
 //! The virtio-serial ports that carry control: found by name, opened once.
 
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use crate::linux::fs::read_whole;
+use crate::linux::{directory, errno_of, insist};
 
 /// Ports are named so, with a number behind it.
 const PREFIX: &str = "org.orlop.control.";
 
 /// The ports 0 to 7; others of that name are not ours.
 const PORTS: u8 = 8;
+/// Bytes of a name, at most.
+const NAME: usize = 4096;
 
 /// A port, open for both directions and non-blocking.
 #[derive(Debug)]
@@ -27,15 +32,17 @@ pub(crate) fn open_all(open: impl Fn(&str) -> bool) -> (Vec<Port>, Vec<(String, 
 
 fn find(class: &Path, dev: &Path, is_open: impl Fn(&str) -> bool) -> (Vec<Port>, Vec<(String, io::Error)>) {
     let (mut ports, mut failed) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(class).into_iter().flatten().flatten() {
-        let Ok(name) = fs::read_to_string(entry.path().join("name")) else {
+    // A machine without them has no such directory either.
+    for node in directory::names(&class.to_string_lossy()).unwrap_or_default() {
+        let Ok(name) = read_whole(&class.join(&node).join("name").to_string_lossy(), NAME) else {
             continue;
         };
+        let name = String::from_utf8_lossy(&name);
         let name = name.trim_end();
         if !is_ours(name) || is_open(name) {
             continue;
         }
-        match open(&dev.join(entry.file_name())) {
+        match open(&dev.join(node)) {
             Ok(fd) => ports.push(Port { name: name.to_owned(), fd }),
             Err(error) => failed.push((name.to_owned(), error)),
         }
@@ -52,11 +59,13 @@ fn is_ours(name: &str) -> bool {
 fn open(path: &Path) -> io::Result<OwnedFd> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
-    Ok(options.open(path)?.into())
+    Ok(insist(|| options.open(path).map_err(errno_of)).map_err(io::Error::from)?.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -1,10 +1,9 @@
 //! Whether a configuration could be in force now: its text, and what it names on this machine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use orlop::config::{Config, Container, Diagnostic, KeyChange, files, read};
-use orlop::container::assign_ids;
 use orlop::control::{
     self, ConfigFile, ConfigMistake, PlanAction, PlanContainer, PlanKey, PlanReply, ReloadClass,
 };
@@ -36,7 +35,7 @@ impl Agent {
     /// Why containers that would be started could not be.
     fn missing(&mut self, config: &Config, plan: &Plan) -> Vec<ConfigMistake> {
         let replaced: BTreeSet<&str> = plan.replaced().collect();
-        let slots = assign_ids(config.containers.keys().map(String::as_str), &self.slots);
+        let slots = names::give_slots(config, &self.slots);
         let mut missing = Vec::new();
         for file in files(config).iter().filter(|file| file.required && !file.key.ends_with(".image")) {
             let path = names::beside(&self.boot.config_dir, &file.path);
@@ -48,8 +47,7 @@ impl Agent {
         }
         for name in replaced {
             let Some(container) = config.containers.get(name) else { continue };
-            let slot = slots.get(name).copied().unwrap_or_default();
-            if let Err(why) = self.could_start(config, container, slot) {
+            if let Err(why) = self.could_start(config, container, &slots) {
                 missing.push(unusable(
                     Some(name),
                     &container.declared_at,
@@ -61,9 +59,15 @@ impl Agent {
         missing
     }
 
-    fn could_start(&mut self, config: &Config, container: &Container, slot: u32) -> Result<(), String> {
+    fn could_start(
+        &mut self,
+        config: &Config,
+        container: &Container,
+        slots: &BTreeMap<String, u32>,
+    ) -> Result<(), String> {
+        let slot = slots.get(&container.name).copied().unwrap_or_default();
         let image = self.compiled.images.find(&container.image)?;
-        let machine = Machine { config, boot: &self.boot };
+        let machine = Machine { config, boot: &self.boot, slots };
         let could = machine.could_start(container, &image, slot, &mut self.compiled.programs);
         could.map_err(|failure| failure.to_string())
     }

@@ -3,8 +3,10 @@
 //! In this order: everything about it is looked at, it is kept for the next supervisor, the core is told, what can be
 //! changed live is changed. Whoever dies in between is followed by a supervisor that reads what was kept, and goes on.
 
+mod drift;
 mod judged;
 mod live;
+mod versions;
 
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use orlop::control::{ConfigFile, ConfigReply, Empty, Error, PlanReply, encode_re
 use orlop::ledger::Frame;
 use orlop::supervisor::{Action, Event, Plan, Reload, plan};
 
-use crate::agent::configuration::{Kept, Previous, read_folder, sources};
+use crate::agent::configuration::{Kept, Origin, Previous, read_folder, sources};
 use crate::agent::control::CallId;
 use crate::agent::sent::Sent;
 use crate::agent::{Agent, files, say};
@@ -42,6 +44,8 @@ struct Wish {
     config: Config,
     plan: Plan,
     confirm_by: Option<Duration>,
+    /// What it comes by, for the history.
+    by: String,
 }
 
 impl Agent {
@@ -73,14 +77,20 @@ impl Agent {
             let (judged, reply) = self.judge(&files);
             let (config, plan) = judged.ok_or_else(|| refused(&reply))?;
             let confirm_by = confirm.map(|time| now.saturating_add(time));
-            self.put_in_force(Wish { files, config, plan, confirm_by }, now)
+            self.put_in_force(Wish { files, config, plan, confirm_by, by: "reload".into() }, now)
         });
         self.answer_reload(call, done, now);
     }
 
     /// What was before, even if it had mistakes: it is known what it does.
-    pub fn roll_back(&mut self, call: CallId, now: Duration) {
-        let done = self.may_reload().and_then(|()| self.go_back(now));
+    pub fn roll_back(&mut self, call: CallId, number: Option<u64>, now: Duration) {
+        let done = self.may_reload().and_then(|()| match number {
+            None => self.go_back("rollback", now),
+            Some(number) => {
+                let files = self.earlier_files(number)?;
+                self.go_back_to(files, format!("rollback, to {number}"), now)
+            }
+        });
         self.answer_reload(call, done, now);
     }
 
@@ -122,7 +132,7 @@ impl Agent {
         // Tried once: what cannot be kept now is not tried with every wake-up.
         self.reloading.current.confirm_by_us = None;
         say(Level::Warning, "the reload was not confirmed in time; the configuration before it comes back");
-        match self.go_back(now) {
+        match self.go_back("not confirmed", now) {
             Ok(problems) => self.change_live(None, problems, now),
             Err(error) => say(Level::Error, &format!("reload: {error}")),
         }
@@ -158,19 +168,28 @@ impl Agent {
         Err(Error::NotNow { reason: reason.into() })
     }
 
-    fn go_back(&mut self, now: Duration) -> Result<Vec<String>, Error> {
-        let Some(Previous { files, .. }) = self.reloading.current.previous.clone() else {
+    fn go_back(&mut self, by: &str, now: Duration) -> Result<Vec<String>, Error> {
+        let Some(Previous { number, files }) = self.reloading.current.previous.clone() else {
             let reason = "there is none before it".into();
             return Err(Error::NotNow { reason });
         };
+        self.go_back_to(files, format!("{by}, to {number}"), now)
+    }
+
+    fn go_back_to(
+        &mut self,
+        files: Vec<ConfigFile>,
+        by: String,
+        now: Duration,
+    ) -> Result<Vec<String>, Error> {
         let config = read(&sources(&files)).config;
         let plan = plan(&self.config, &config);
-        self.put_in_force(Wish { files, config, plan, confirm_by: None }, now)
+        self.put_in_force(Wish { files, config, plan, confirm_by: None, by }, now)
     }
 
     /// Keeps it, then has the core go by it; what could not be changed of the machine.
     fn put_in_force(&mut self, wish: Wish, now: Duration) -> Result<Vec<String>, Error> {
-        let Wish { files, config, plan, confirm_by } = wish;
+        let Wish { files, config, plan, confirm_by, by } = wish;
         let before = &self.reloading.current;
         if plan.is_empty() {
             // Comments may differ. Before the first reload there is nothing to keep them in.
@@ -189,15 +208,19 @@ impl Agent {
         let confirm_by_us = confirm_by.map(|by| by.as_micros() as u64);
         let mut unwritten: Vec<String> = limited(&plan).chain(before.unwritten.iter().cloned()).collect();
         unwritten.retain(|name| config.containers.contains_key(name));
-        let kept = Kept { number, since, files, previous, confirm_by_us, unwritten };
+        let origin = Origin { at_us: now.as_micros() as u64, by, changes: drift::summary(&plan) };
+        let kept = Kept { number, since, files, previous, confirm_by_us, unwritten, origin };
+        versions::keep(before).map_err(|errno| not_kept(errno.desc()))?;
         kept.write().map_err(|errno| not_kept(errno.desc()))?;
         self.step();
         self.reloading.current = kept;
-        if self.core.is_safe() {
+        // Starts that are asked for already are of the configuration before.
+        self.settle(now);
+        let was_safe = self.core.is_safe();
+        if was_safe {
             // What supervisors died of may be gone with the old one.
             self.blamed.resume();
             self.ledger.send(Frame::Resume);
-            self.events.push_back(Event::Resume);
         }
         let numbers = self.reloading.current.numbers();
         for name in config.containers.keys().filter(|name| !self.config.containers.contains_key(*name)) {
@@ -210,7 +233,9 @@ impl Agent {
         say(Level::Info, &format!("configuration {number} is in force"));
         let problems = self.change_host();
         self.open_sockets();
+        self.leave_pods();
         self.events.push_back(Event::Reload(Box::new(Reload { config, numbers })));
+        self.events.extend(was_safe.then_some(Event::Resume));
         self.settle(now);
         // It may be the first with times of the clock.
         self.tell_clock();

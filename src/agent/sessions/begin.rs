@@ -137,6 +137,7 @@ impl Agent {
 
     /// Starts that take too long, and ports that were not free.
     pub fn late_sessions(&mut self, now: Duration) {
+        self.sessions.look_for_left(now);
         if let Some((_, looks)) = self.sessions.look.filter(|(at, _)| *at <= now) {
             self.look_for_ports(looks, now);
         }

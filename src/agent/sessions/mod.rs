@@ -7,6 +7,7 @@
 
 mod attach;
 mod begin;
+mod left;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -40,6 +41,9 @@ const EXECS: u64 = 1 << 62;
 /// What fits below that bit.
 const MOST_STARTS: u32 = (1 << 30) - 1;
 
+/// How their cgroups' names begin.
+const GROUP: &str = "exec-";
+
 #[derive(Default)]
 pub struct Sessions {
     all: BTreeMap<u32, Session>,
@@ -48,6 +52,7 @@ pub struct Sessions {
     count: u32,
     /// Ports are looked for then, for the so many-th time.
     look: Option<(Duration, u32)>,
+    left: left::Left,
 }
 
 struct Session {
@@ -114,7 +119,12 @@ impl Sessions {
 
     pub fn deadline(&self) -> Option<Duration> {
         let looks = self.look.map(|(at, _)| at);
-        self.all.values().filter_map(|session| Some(session.start()?.until)).chain(looks).min()
+        self.all
+            .values()
+            .filter_map(|session| Some(session.start()?.until))
+            .chain(looks)
+            .chain(self.left.deadline())
+            .min()
     }
 
     /// A cookie that no session had, of no supervisor.
@@ -124,7 +134,7 @@ impl Sessions {
     }
 
     /// Whether this cgroup of a container is one of a session that there is.
-    pub fn has_group(&self, name: &str, of: &str) -> bool {
+    fn has_group(&self, name: &str, of: &str) -> bool {
         self.all.values().any(|session| session.name == name && group(session.cookie) == of)
     }
 
@@ -135,7 +145,7 @@ impl Sessions {
 
 /// The name of a session's cgroup, below its container's.
 pub fn group(cookie: u64) -> String {
-    format!("exec-{}-{}", (cookie & !EXECS) >> 32, cookie & 0xffff_ffff)
+    format!("{GROUP}{}-{}", (cookie & !EXECS) >> 32, cookie & 0xffff_ffff)
 }
 
 impl Session {
@@ -163,13 +173,6 @@ impl Session {
             // With its container.
             Ok(()) | Err(Errno::ENOENT | Errno::ENODEV) => {}
             Err(errno) => say(Level::Error, &format!("{}: cgroup.kill: {}", self.group(), errno.desc())),
-        }
-    }
-
-    /// Its cgroup; not while something that it left behind lives there.
-    fn sweep(&self) {
-        if let Ok(outer) = cgroup::open_path(&cgroups::path(&self.name)) {
-            let _ = cgroup::remove(outer.as_fd(), &group(self.cookie));
         }
     }
 }
@@ -230,9 +233,16 @@ impl Agent {
 
     /// Kills what there is and forgets it. An end that PID 1 still tells is nobody's.
     fn end_session(&mut self, key: u32) {
-        let Some(session) = self.sessions.all.remove(&key) else { return };
+        let Some(session) = self.sessions.all.get(&key) else { return };
         session.kill();
-        session.sweep();
+        self.forget_session(key);
+    }
+
+    /// With its cgroup, as soon as that is empty.
+    fn forget_session(&mut self, key: u32) {
+        if let Some(session) = self.sessions.all.remove(&key) {
+            self.sessions.left_in(session.name, time::since_boot());
+        }
     }
 
     fn session_ended(&mut self, key: u32, ended: Ended) {
@@ -246,10 +256,7 @@ impl Agent {
                 session.stage = Stage::Ended;
             }
             Stage::Starting(_) | Stage::Ended | Stage::Attached { .. } => {}
-            Stage::Killed => {
-                session.sweep();
-                self.sessions.all.remove(&key);
-            }
+            Stage::Killed => self.forget_session(key),
         }
         self.ledger.send(Frame::Recorded { cookie });
     }
@@ -285,10 +292,7 @@ impl Agent {
                 session.stage = Stage::Killed;
                 session.kill();
             }
-            Stage::Ended => {
-                session.sweep();
-                self.sessions.all.remove(&key);
-            }
+            Stage::Ended => self.forget_session(key),
             Stage::Attached { .. } => drop(self.sessions.all.remove(&key)),
             Stage::Starting(_) | Stage::Killed => {}
         }
@@ -306,7 +310,7 @@ impl Agent {
     }
 
     /// A client is gone before it was answered.
-    pub fn forget_session(&mut self, client: ClientId) {
+    pub fn forget_sessions_of(&mut self, client: ClientId) {
         let of_it = |session: &Session| session.start().is_some_and(|start| start.call.client == client);
         let keys = self.sessions.all.iter().filter(|(_, session)| of_it(session));
         let keys: Vec<u32> = keys.map(|(key, _)| *key).collect();

@@ -12,7 +12,6 @@ use orlop::control::{
     self, Happening, Standing, WhyBootReply, WhyReply, WhyShutdownReply, changes_state, encode_reply, why,
     why_boot, why_shutdown,
 };
-use orlop::ledger::Action;
 use orlop::log::{Item, Reader, Step, Tail, clean_line};
 use orlop::supervisor::{Next, StateKind, Status, Wanted};
 
@@ -71,13 +70,7 @@ impl Agent {
     }
 
     pub fn tell_why_shutdown(&mut self, call: CallId, now: Duration) {
-        let power = self.power.map(|(action, deadline)| {
-            let action = match action {
-                Action::PowerOff => control::PowerAction::Poweroff,
-                Action::Reboot => control::PowerAction::Reboot,
-            };
-            (action, deadline.saturating_sub(now).as_millis() as u64)
-        });
+        let power = self.ending(now);
         let is_power = |it: &Happening| match it {
             Happening::Asked { name: None, what, .. } => {
                 control::PowerAction::ALL.iter().any(|action| action.as_str() == what)
@@ -91,9 +84,17 @@ impl Agent {
             within_ms: power.map(|(_, within)| within),
             asked: power.and_then(|_| self.history.last(is_power)),
             remaining: remaining.take(STANDINGS).map(|status| self.standing(&status, now)).collect(),
+            before: Vec::new(),
         };
-        reply.text = why_shutdown(&reply);
-        self.server.reply(now, call, &reply);
+        if power.is_some() {
+            reply.text = why_shutdown(&reply);
+            return self.server.reply(now, call, &reply);
+        }
+        self.errand(call, now, move || {
+            reply.before = pstore::last_end();
+            reply.text = why_shutdown(&reply);
+            Ok(encode_reply(&reply))
+        });
     }
 
     /// A container, what it waits for, and what that waits for.
@@ -179,7 +180,7 @@ fn cleaned(line: &str) -> String {
 fn is_missing(status: &Status) -> bool {
     let is_there = match status.state {
         StateKind::Running => status.ready && status.health != orlop::supervisor::Health::Unhealthy,
-        StateKind::Waiting => status.next == Next::Time,
+        StateKind::Waiting => matches!(status.next, Next::Time | Next::Shutdown | Next::Connection),
         StateKind::Exited => true,
         StateKind::Starting
         | StateKind::Stopping
@@ -213,6 +214,7 @@ fn next_word(next: Next) -> control::NextStep {
         Next::Connection => control::NextStep::Connection,
         Next::Turn => control::NextStep::Turn,
         Next::Time => control::NextStep::Time,
+        Next::Shutdown => control::NextStep::Shutdown,
         Next::Started => control::NextStep::Started,
         Next::Restart => control::NextStep::Restart,
         Next::Dependents => control::NextStep::Dependents,

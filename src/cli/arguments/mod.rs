@@ -4,6 +4,8 @@ mod debug;
 mod options;
 mod pictures;
 mod reload;
+mod replace;
+mod shutdown;
 mod why;
 
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ pub(crate) use options::{
 };
 pub(crate) use pictures::{BootArguments, GraphArguments, SimulateArguments};
 pub(crate) use reload::{ConfigCommand, PlanArguments, ReloadArguments};
+pub(crate) use shutdown::ShutdownArguments;
 pub(crate) use why::WhyArguments;
 
 /// Looks after a machine whose PID 1 is Orlop, and after its containers.
@@ -125,10 +128,12 @@ It stays down until it is started, or until the next boot.")]
     Stop(ChangeArguments),
 
     /// Stop a container, start it again, and wait until it runs
-    #[command(after_help = "\
-Examples:
-  orlop restart web")]
+    #[command(after_help = "Examples:\n  orlop restart web")]
     Restart(ChangeArguments),
+
+    /// Start another one of a stuck container, beside what is left of it
+    #[command(after_help = replace::REPLACE)]
+    Replace(ChangeArguments),
 
     /// Send a signal to the main process of a container
     #[command(after_help = "\
@@ -291,13 +296,7 @@ depends on, what that waited for, and so on, each with its time from wanted to r
     Blame,
 
     /// Draw what depends on what
-    #[command(after_help = "\
-Examples:
-  orlop graph > machine.svg            of the machine, coloured by state
-  orlop graph config/ > config.svg     of a configuration, without a machine
-  orlop graph --dot | dot -Tpng -o machine.png
-
-An arrow leads from a container to what it depends on, and says what that has to be.")]
+    #[command(after_help = pictures::GRAPH)]
     Graph(GraphArguments),
 
     /// Tell why a container is in its state, why the boot was as it was, or why the machine goes down
@@ -322,6 +321,10 @@ Examples:
 Examples:
   orlop reboot")]
     Reboot,
+
+    /// Show how far a shutdown has come
+    #[command(after_help = shutdown::SHUTDOWN)]
+    Shutdown(ShutdownArguments),
 
     /// Replace the supervisor by another binary, without touching containers
     #[command(after_help = "\

@@ -24,6 +24,14 @@ WHAT                                 WHEN
 boot is the first start, start every one, stop every stop; TIME counts from boot, run:TIME from
 each start. It is decided by the same code as on a machine; only the time is not waited for.";
 
+pub(super) const GRAPH: &str = "\
+Examples:
+  orlop graph > machine.svg            of the machine, coloured by state
+  orlop graph config/ > config.svg     of a configuration, without a machine
+  orlop graph --dot | dot -Tpng -o machine.png
+
+An arrow leads from a container to what it depends on, and says what that has to be.";
+
 #[derive(Debug, Args)]
 pub(crate) struct SimulateArguments {
     /// Files and folders of TOML, as one configuration

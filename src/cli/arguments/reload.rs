@@ -79,11 +79,39 @@ What has a mistake is kept, and where; it is refused when the configuration in f
 then.")]
     Edit(EditArguments),
 
-    /// Go back to the configuration before the one in force, as a reload does
+    /// Go back to the configuration before the one in force, or to an earlier one, as a reload does
     #[command(after_help = "\
 Examples:
-  orlop config rollback          twice: where it was")]
-    Rollback,
+  orlop config rollback          twice: where it was
+  orlop config rollback 3        to one that `orlop config history` lists")]
+    Rollback(RollbackArguments),
+
+    /// List the configurations that were in force since boot
+    #[command(after_help = "\
+Examples:
+  orlop config history
+  orlop config history --json | jq '.versions[-1].changes'
+
+The last one is in force. 16 before it are kept, in memory: there is no disk to keep them on, and none
+outlives the boot.")]
+    History(Json),
+
+    /// Compare the folder that the machine was booted with to what is in force
+    #[command(after_help = "\
+Examples:
+  orlop config drift
+  orlop config drift --json | jq -r '.files[].path'
+
+Files first, which may differ in comments alone; then what `orlop reload` would do with them. Exit codes:
+0 nothing differs, 3 something does, 1 it has mistakes or failed, 2 wrong usage.")]
+    Drift(Json),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// Of `orlop config history`; without it: the one before
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: Option<u64>,
 }
 
 #[derive(Debug, Args)]

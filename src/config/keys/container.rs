@@ -338,6 +338,7 @@ impl Container {
             read_only: false,
             hostname: name.replace('@', "-"),
             network_mode: NetworkMode::None,
+            pod: None,
             depends_on: BTreeMap::new(),
             sockets: Vec::new(),
             start: StartBy::Boot,

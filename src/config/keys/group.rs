@@ -1,7 +1,7 @@
 //! `[group.NAME]`.
 
 use super::super::diagnostic::Mistake;
-use super::super::life::{Budget, Exhausted, Group, MOST_ATTEMPTS};
+use super::super::life::{Budget, Exhausted, Group, MOST_ATTEMPTS, Shared};
 use super::super::model::Config;
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node, Step};
@@ -13,6 +13,30 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 static EACH_NAME: Shape = Shape::Text(&kinds::OTHER);
+
+static EACH_SHARED: Shape = Shape::Word {
+    words: &[
+        word("network", "One loopback, one set of ports."),
+        word("ipc", "System V's semaphores, queues and memory, and POSIX's message queues."),
+        word("uts", "One host name, which is the group's."),
+    ],
+    refused: &[
+        refused("net", "write network"),
+        refused("pid", "the end of the first process in it would be the end of all others"),
+        refused("user", "it is shared whenever anything is"),
+        refused("cgroup", "each container has its own limits"),
+        refused("mount", "share files by a volume"),
+    ],
+};
+
+fn shared(word: &str) -> Option<Shared> {
+    match word {
+        "network" => Some(Shared::Network),
+        "ipc" => Some(Shared::Ipc),
+        "uts" => Some(Shared::Uts),
+        _ => None,
+    }
+}
 
 static BUDGET: Keys<Budget> = Keys {
     what: "`restart_policy` of a group",
@@ -82,11 +106,22 @@ pub(crate) static GROUP: Keys<Group> = Keys {
                 group.budget = Some(budget);
             },
         ),
+        Key::new(
+            "share",
+            Shape::List(&EACH_SHARED),
+            "share = [\"network\", \"ipc\", \"uts\"]",
+            "Namespaces that its containers have in common, as those of a pod: they reach one another on 127.0.0.1, have \
+             System V's memory and all message queues in common, or the group's name as their host name. With any of \
+             them they share one range of ids as well.",
+            |node, group: &mut Group| {
+                group.share = node.texts().into_iter().filter_map(|word| shared(&word)).collect();
+            },
+        )
+        .default("[]"),
     ],
     refused: &[
         refused("members", "write containers = [\"db\", \"web\"]"),
-        refused("share", "in this version containers of a group have namespaces of their own"),
-        refused("network_mode", "each container has its own"),
+        refused("network_mode", "write share = [\"network\"], or network_mode in each container"),
     ],
     rules: &[somebody_is_in_it],
 };
@@ -97,7 +132,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 pub(crate) fn take(node: &Node, config: &mut Config) {
     for (name, entry) in node.map().into_iter().flat_map(|map| &map.entries) {
         let Some(map) = entry.node.map() else { continue };
-        let mut group = Group { containers: BTreeSet::new(), budget: None };
+        let mut group = Group { containers: BTreeSet::new(), budget: None, share: BTreeSet::new() };
         GROUP.fill(map, &mut group);
         config.groups.insert(name.to_string(), group);
     }

@@ -204,19 +204,25 @@ pub(crate) const TYPE: Key<Container> = Key::new(
         words: &[
             word("service", "It is there to run."),
             word("oneshot", "It is there to come to an end, and services start after it."),
+            word("shutdown", "It runs when the machine ends, before anything else is stopped, and comes to an end."),
         ],
         refused: &[
             refused("simple", "write \"service\""),
             refused("notify", "write ready = \"notify\""),
             refused("forking", "a program that forks and ends is over: run it in the foreground"),
             refused("job", "write \"oneshot\""),
+            refused("on_shutdown", "write \"shutdown\""),
         ],
     },
     "type = \"oneshot\"",
     "What it is there for. At boot, every service waits for the first end of every oneshot that does not depend \
      on it, good or bad.",
     |node, container: &mut Container| {
-        container.kind = if node.text() == Some("oneshot") { Kind::Oneshot } else { Kind::Service };
+        container.kind = match node.text() {
+            Some("oneshot") => Kind::Oneshot,
+            Some("shutdown") => Kind::Shutdown,
+            _ => Kind::Service,
+        };
     },
 )
 .default("\"service\"");
@@ -335,8 +341,11 @@ pub(crate) fn lives_consistently(container: &Map, problems: &mut Vec<Problem>) {
         let mistake = Mistake::new("`ready_timeout` never acts: nothing is waited for");
         problems.push(Problem::warning("ready_timeout", mistake.help("add ready = \"notify\", or \"fd\"")));
     }
-    if word("type") == Some("oneshot") && matches!(word("restart"), Some("always" | "unless-stopped")) {
-        let mistake = Mistake::new("a oneshot comes to an end, and `restart` would start it for ever");
+    if let Some(kind @ ("oneshot" | "shutdown")) = word("type")
+        && matches!(word("restart"), Some("always" | "unless-stopped"))
+    {
+        let what = if kind == "oneshot" { "a oneshot" } else { "what runs at the shutdown" };
+        let mistake = Mistake::new(format!("{what} comes to an end, and `restart` would start it for ever"));
         problems.push(Problem::error("restart", mistake.help("write restart = \"on-failure\"")));
     }
 }

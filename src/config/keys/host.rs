@@ -2,8 +2,8 @@
 
 use super::super::admission::{Admission, FIRST_CONTAINER_ID, Readers};
 use super::super::diagnostic::Mistake;
-use super::super::model::{Dns, Host};
-use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
+use super::super::model::{Dns, Host, Watchdog};
+use super::super::shape::{Key, Keys, Problem, Shape, Text, refused, word};
 use super::super::tree::{Map, Node, Value};
 use super::super::value::{address, forward};
 use super::kinds::{self, size_from, time_from};
@@ -18,6 +18,10 @@ use core::time::Duration;
 const SHORTEST_POWEROFF: Duration = Duration::from_secs(1);
 /// Above it, people pull the plug.
 const LONGEST_POWEROFF: Duration = Duration::from_secs(3600);
+/// A supervisor that is started anew needs a second or two, and on a small machine under load more.
+const SHORTEST_WATCHDOG: Duration = Duration::from_secs(4);
+/// Above it few devices can wait; i6300esb up to 34 minutes.
+const LONGEST_WATCHDOG: Duration = Duration::from_secs(1800);
 /// Name servers that resolvers read (MAXNS of resolv.h).
 const MAX_SERVERS: usize = 3;
 /// The first port that a program without privileges may bind, and its default on the machine.
@@ -101,6 +105,15 @@ pub(crate) static HOST: Keys<Host> = Keys {
         )
         .default("\"60s\""),
         Key::new(
+            "watchdog",
+            Shape::Table(&WATCHDOG),
+            "[host.watchdog]",
+            "A device that resets the machine unless it is fed. PID 1 feeds it while the supervisor answers.",
+            |node, host: &mut Host| {
+                super::fill(&WATCHDOG, node, host.watchdog.get_or_insert_default());
+            },
+        ),
+        Key::new(
             "network",
             Shape::Map { name: &kinds::NAME, value: &Shape::Table(&network::NETWORK) },
             "[host.network.lan]",
@@ -174,6 +187,48 @@ fn nobody(control: &Map, problems: &mut Vec<Problem>) {
         }
     }
 }
+
+static DEVICE: Text = Text {
+    what: "a watchdog like \"/dev/watchdog0\"",
+    pattern: "^/dev/watchdog[0-9]*$",
+    check: |text| {
+        let number = text.strip_prefix("/dev/watchdog").filter(|it| it.bytes().all(|it| it.is_ascii_digit()));
+        number
+            .map(drop)
+            .ok_or_else(|| Mistake::new(format!("{text:?} is no watchdog like \"/dev/watchdog0\"")))
+    },
+};
+
+static WATCHDOG: Keys<Watchdog> = Keys {
+    what: "[host.watchdog]",
+    keys: &[
+        Key::new(
+            "device",
+            Shape::Text(&DEVICE),
+            "device = \"/dev/watchdog0\"",
+            "The device; its driver, if it needs one that the machine does not load itself, stands in `modules`.",
+            |node, watchdog: &mut Watchdog| {
+                watchdog.device = node.text().map_or_else(String::new, ToString::to_string);
+            },
+        )
+        .default("\"/dev/watchdog\""),
+        Key::new(
+            "timeout",
+            time_from(SHORTEST_WATCHDOG, LONGEST_WATCHDOG),
+            "timeout = \"30s\"",
+            "How long it waits, in whole seconds, as far as the device can. A supervisor that gives no sign of life \
+             for half of it is killed and started again; when that does not help for all of it, the device is not \
+             fed any more.",
+            |node, watchdog: &mut Watchdog| watchdog.timeout = node.time().unwrap_or(watchdog.timeout),
+        )
+        .default("\"60s\""),
+    ],
+    refused: &[
+        refused("interval", "it is fed four times in each timeout"),
+        refused("nowayout", "it is never stopped once it runs"),
+    ],
+    rules: &[],
+};
 
 static DNS: Keys<Dns> = Keys {
     what: "[host.dns]",

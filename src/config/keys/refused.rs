@@ -33,7 +33,8 @@ const SECRETS: &str =
 const DNS: &str = "with network_mode = \"host\" the machine's [host.dns] counts";
 const HOSTS: &str = "this version writes no names into /etc/hosts: mount a file there";
 const ONE_NODE: &str = "there is one of each container on this machine: leave it out";
-const SHARED: &str = "every container has namespaces of its own in this version";
+const SHARED: &str =
+    "containers of one [group.NAME] may share namespaces: write share = [\"ipc\", \"uts\"] there";
 const SWAP: &str = "write limits = { swap = \"64M\" }: swap alone, without memory";
 const REAL_TIME: &str = "this version has no real-time budget: write limits = { cpus = 0.5 }";
 const OOM: &str = "write limits = { oom = \"group\" }, or \"process\"; the machine protects itself";
@@ -80,7 +81,7 @@ pub(crate) const CONTAINER: &[Refused] = &[
     refused("security_opt", "write `seccomp`, `apparmor` or `no_new_privileges`: each has a key of its own"),
     refused("userns_mode", "write userns = \"host\"; without it every container has its own range of ids"),
     refused("masked_paths", "they are the same for all, or none with privileged = true"),
-    refused("pid", SHARED),
+    refused("pid", "every container has processes of its own: orlop top and orlop exec see into it"),
     refused("ipc", SHARED),
     refused("uts", SHARED),
     refused("cgroup_parent", "a container's cgroup is containers/NAME: write limits = { … }"),

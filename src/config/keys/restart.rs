@@ -11,8 +11,10 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// Restarts faster than this would only burn a CPU.
-const SHORTEST_DELAY: Duration = Duration::from_millis(10);
+/// The first failure after a healthy time may be followed at once; doubling begins at the second.
+const SHORTEST_DELAY: Duration = Duration::ZERO;
+/// Restarts faster than this, one after the other, would only burn a CPU.
+const SHORTEST_MAX_DELAY: Duration = Duration::from_millis(10);
 /// Nobody waits longer than a day for a restart.
 const LONGEST_DELAY: Duration = Duration::from_secs(86_400);
 /// Failures older than a year are history.
@@ -31,13 +33,13 @@ pub(crate) static POLICY: Keys<RestartPolicy> = Keys {
             "delay",
             time_from(SHORTEST_DELAY, LONGEST_DELAY),
             "restart_policy = { delay = \"500ms\" }",
-            "The pause before the first restart. It doubles with each failure, and varies a little.",
+            "The pause before the first restart; with `\"0s\"` there is none. It doubles with each failure, and varies a little.",
             |node, policy: &mut RestartPolicy| policy.delay = node.time().unwrap_or(policy.delay),
         )
         .default("\"500ms\""),
         Key::new(
             "max_delay",
-            time_from(SHORTEST_DELAY, LONGEST_DELAY),
+            time_from(SHORTEST_MAX_DELAY, LONGEST_DELAY),
             "restart_policy = { max_delay = \"30s\" }",
             "The longest pause.",
             |node, policy: &mut RestartPolicy| policy.max_delay = node.time().unwrap_or(policy.max_delay),

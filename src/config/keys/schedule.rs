@@ -134,8 +134,8 @@ pub(crate) fn one_timetable(container: &Map, problems: &mut Vec<Problem>) {
         }
         return;
     };
-    if container.get("type").and_then(Node::text) == Some("service") {
-        let mistake = Mistake::new(format!("with `{key}` it is a oneshot, and no service"));
+    if let Some(kind @ ("service" | "shutdown")) = container.get("type").and_then(Node::text) {
+        let mistake = Mistake::new(format!("with `{key}` it is a oneshot, and not \"{kind}\""));
         problems.push(Problem::error("type", mistake.help("leave `type` out")));
     }
     if matches!(container.get("restart").and_then(Node::text), Some("always" | "unless-stopped")) {

@@ -146,8 +146,10 @@ pub(crate) fn sockets_fit(container: &Map, problems: &mut Vec<Problem>) {
         let mistake = Mistake::new(format!("`start` and `{key}` both say when it runs"));
         problems.push(Problem::error("start", mistake.help("leave one of them out")));
     }
-    if container.get("type").and_then(Node::text) == Some("oneshot") {
-        let mistake = Mistake::new("services wait at boot for the first end of a oneshot");
-        problems.push(Problem::error("start", mistake.help("leave `type` out")));
-    }
+    let why = match container.get("type").and_then(Node::text) {
+        Some("oneshot") => "services wait at boot for the first end of a oneshot",
+        Some("shutdown") => "what runs when the machine ends is started by that, and by no connection",
+        _ => return,
+    };
+    problems.push(Problem::error("start", Mistake::new(why).help("leave `type` out")));
 }

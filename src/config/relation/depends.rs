@@ -25,7 +25,7 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &Config) {
             let (at, path) = locate(tree, name, on);
             if known.contains(on.as_str()) {
                 edges.entry(name).or_default().insert(on, at);
-                match config.containers.get(on).and_then(|other| never_comes(dependency, on, other)) {
+                match config.containers.get(on).and_then(|other| never_comes(container, dependency, other)) {
                     Some((Severity::Error, mistake)) => report.error(at, &path, mistake),
                     Some((Severity::Warning, mistake)) => report.warning(at, &path, mistake),
                     None => {}
@@ -50,8 +50,14 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &Config) {
 }
 
 /// What is waited for and will not be.
-fn never_comes(dependency: &Dependency, on: &str, other: &Container) -> Option<(Severity, Mistake)> {
-    if dependency.restart && other.kind == Kind::Oneshot {
+fn never_comes(from: &Container, dependency: &Dependency, other: &Container) -> Option<(Severity, Mistake)> {
+    let on = &other.name;
+    if from.kind != Kind::Shutdown && other.kind == Kind::Shutdown {
+        let mistake =
+            Mistake::new(format!("`{on}` runs when the machine ends, and who waits for it would never run"));
+        return Some((Severity::Error, mistake.help("leave it out")));
+    }
+    if dependency.restart && other.kind != Kind::Service {
         let mistake =
             Mistake::new(format!("`{on}` comes to an end, and who goes down with it would never run"));
         return Some((Severity::Error, mistake.help("leave `restart` out")));

@@ -1,8 +1,8 @@
 //! Groups: of containers that exist, and that are in no other; a name means one thing.
 
 use super::super::diagnostic::Mistake;
-use super::super::life::Exhausted;
-use super::super::model::Config;
+use super::super::life::{Exhausted, Pod, Shared};
+use super::super::model::{Config, Container, NetworkMode, UserNamespace};
 use super::super::nearest::nearest;
 use super::super::report::Report;
 use super::super::tree::{Map, Node, Path, Step};
@@ -37,6 +37,7 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
         }
     }
     config.groups.retain(|name, _| !report.wrong_groups.contains(name));
+    pods(report, tree, config);
     for (name, container) in &config.containers {
         if container.restart_policy.then == Exhausted::RestartGroup && !of.contains_key(name) {
             let path = Path::keys(&["container", name, "restart_policy", "then"]);
@@ -44,6 +45,45 @@ pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
             report.error(place(tree, &path), &path, mistake.help("write then = \"hold\", or a [group.NAME]"));
         }
     }
+}
+
+/// Tells those whose group shares namespaces, unless they ask for what cannot be shared.
+fn pods(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
+    let Config { groups, containers, .. } = config;
+    for (name, group) in groups.iter().filter(|(_, group)| !group.share.is_empty()) {
+        for member in &group.containers {
+            let Some(container) = containers.get_mut(member) else { continue };
+            let table = tree.get("container").and_then(Node::map).and_then(|map| map.get(member));
+            let written = |key| table.and_then(Node::map).is_some_and(|map| map.get(key).is_some());
+            if let Some((key, why)) = unshareable(container, &group.share, written) {
+                let path = Path::keys(&["container", member, key]);
+                let mistake = Mistake::new(format!("`{member}` is in [group.{name}], {why}"));
+                let help = format!("leave `{key}` out, or `{member}` out of the group");
+                report.error(place(tree, &path), &path, mistake.help(help));
+                continue;
+            }
+            if group.share.contains(&Shared::Uts) {
+                container.hostname = name.replace('@', "-");
+            }
+            container.pod = Some(Pod { group: name.clone(), share: group.share.clone() });
+        }
+    }
+}
+
+/// The key that stands in the way, and why.
+fn unshareable(
+    container: &Container,
+    share: &BTreeSet<Shared>,
+    written: impl Fn(&'static str) -> bool,
+) -> Option<(&'static str, &'static str)> {
+    if container.userns == UserNamespace::Host {
+        return Some(("userns", "whose containers share one range of ids, which is not the machine's"));
+    }
+    if share.contains(&Shared::Network) && container.network_mode == NetworkMode::Host {
+        return Some(("network_mode", "whose containers share a network, which is not the machine's"));
+    }
+    let named = share.contains(&Shared::Uts) && written("hostname");
+    named.then_some(("hostname", "whose containers share a host name, which is the group's"))
 }
 
 fn unknown(name: &str, known: &BTreeSet<&str>) -> Mistake {

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 
 mod devices;
 mod mounts;
+mod pods;
 #[cfg(test)]
 mod tests;
 
@@ -85,6 +86,8 @@ pub struct Facts {
     pub dev: String,
     /// Where `[volume.X]` and anonymous volumes stand on the machine.
     pub volumes: String,
+    /// Where the namespaces of groups stand on the machine.
+    pub pods: String,
     /// Bytes that a `[volume.X]` may hold in memory.
     pub volume_sizes: BTreeMap<String, u64>,
     /// What the file says that `seccomp` names; or the default, when somebody had it made before.
@@ -134,10 +137,7 @@ pub fn compile(container: &Container, image: &Defaults, facts: &Facts) -> Spec {
 pub fn compile_with(container: &Container, image: &Defaults, facts: &Facts, part: Confinement) -> Spec {
     let Confinement { resources, devices } = part;
     let capabilities = capabilities(container);
-    let range = match container.userns {
-        UserNamespace::Private => vec![IdMapping { container_id: 0, host_id: facts.first_id, size: RANGE }],
-        UserNamespace::Host => Vec::new(),
-    };
+    let range = range(container, facts);
     let hidden = if container.privileged { &[][..] } else { &MASKED[..] };
     let read_only = if container.privileged { &[][..] } else { &READ_ONLY[..] };
     let thermal = facts.thermal.iter().filter(|_| !container.privileged);
@@ -166,7 +166,7 @@ pub fn compile_with(container: &Container, image: &Defaults, facts: &Facts, part
         root: Some(RootPath { path: "rootfs".to_owned(), readonly: container.read_only }),
         mounts: mounts(container, image, facts),
         linux: Linux {
-            namespaces: namespaces(container),
+            namespaces: namespaces(container, facts),
             uid_mappings: range.clone(),
             gid_mappings: range,
             cgroups_path: Some(format!("/containers/{}", container.name)),
@@ -218,6 +218,14 @@ pub fn root(
             user: Some(named.unwrap_or_else(|| "0".to_owned())),
             groups: container.group_add.clone(),
         },
+        pod: pods::shared(container, facts),
+    }
+}
+
+fn range(container: &Container, facts: &Facts) -> Vec<IdMapping> {
+    match container.userns {
+        UserNamespace::Private => vec![IdMapping { container_id: 0, host_id: facts.first_id, size: RANGE }],
+        UserNamespace::Host => Vec::new(),
     }
 }
 
@@ -310,7 +318,7 @@ fn listening(container: &Container) -> Vec<String> {
     .into()
 }
 
-fn namespaces(container: &Container) -> Vec<Namespace> {
+fn namespaces(container: &Container, facts: &Facts) -> Vec<Namespace> {
     NamespaceKind::ALL
         .into_iter()
         .filter(|kind| match kind {
@@ -318,7 +326,7 @@ fn namespaces(container: &Container) -> Vec<Namespace> {
             NamespaceKind::User => container.userns == UserNamespace::Private,
             _ => true,
         })
-        .map(|kind| Namespace { kind: kind.name().to_owned(), path: None })
+        .map(|kind| Namespace { kind: kind.name().to_owned(), path: pods::place(container, facts, kind) })
         .collect()
 }
 

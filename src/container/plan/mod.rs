@@ -113,6 +113,7 @@ fn roots(spec: &Spec, root: &Root, namespaces: &Namespaces) -> Result<Vec<SetupS
             .iter()
             .map(|volume| SetupStep::MountVolume { path: volume.path.clone(), size: volume.size }),
     );
+    steps.extend(root.pod.iter().cloned().map(SetupStep::MakeNamespaces));
     let propagation = propagation(spec)?.map(|(propagation, _)| propagation);
     let of_all = match propagation {
         Some(Propagation::Shared) => Propagation::Shared,

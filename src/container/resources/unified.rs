@@ -40,7 +40,11 @@ pub(super) fn settings(file: &str, value: &str, settings: &mut Settings) -> Resu
     }
     // Each line is a setting of its own: the kernel takes one a write.
     for line in lines {
-        settings.add(file, line);
+        match file {
+            // It limits nothing: where no memory is counted, none runs out here.
+            "memory.oom.group" => settings.unless_missing(file, line),
+            _ => settings.add(file, line),
+        }
     }
     Ok(())
 }

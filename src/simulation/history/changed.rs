@@ -32,6 +32,7 @@ impl History {
                     other.depends_on.remove(name);
                     other.conflicts.remove(name);
                 }
+                config.groups.values_mut().for_each(|group| group.containers.retain(|member| member != name));
             }
         }
         config

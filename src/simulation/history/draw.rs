@@ -4,10 +4,10 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Act, Ask, Change, History, NAMES, UnitPlan};
+use super::{Act, Ask, Change, GroupPlan, History, NAMES, UnitPlan};
 use crate::config::{
-    Condition, Dependency, EndPattern, Exhausted, HealthCheck, Kind, Missed, OnFailure, Overlap, Probe,
-    Readiness, Restart, RestartPolicy, RestartRule, Sentence, StartBy, Test, Timetable, When, cron,
+    Budget, Condition, Dependency, EndPattern, Exhausted, HealthCheck, Kind, Missed, OnFailure, Overlap,
+    Probe, Readiness, Restart, RestartPolicy, RestartRule, Sentence, StartBy, Test, Timetable, When, cron,
 };
 use crate::simulation::disk::Saves;
 use crate::simulation::lot::Lot;
@@ -32,16 +32,22 @@ impl History {
         let mut lot = Lot::new(Lot::new(seed).number());
         let begin = if lot.once_in(4) { s(700) } else { s(1) };
         let at_boot = clock(&mut lot);
-        let units = (0..=lot.place(NAMES.len())).map(|_| unit(&mut lot)).collect();
+        let units: Vec<UnitPlan> = (0..=lot.place(NAMES.len())).map(|_| unit(&mut lot)).collect();
+        let group = lot.once_in(3).then(|| group(&mut lot));
         let acts = (0..lot.place(MOST_ACTS)).map(|_| act(&mut lot)).collect();
         let last = if lot.below(5) < 3 { shutdown(&mut lot) } else { Act::Pass(s(0)) };
-        Self { seed: lot.number(), begin, at_boot, units, acts, last }
+        Self { seed: lot.number(), begin, at_boot, units, group, acts, last }
     }
 }
 
 fn unit(lot: &mut Lot) -> UnitPlan {
     let timetable = if lot.once_in(5) { timetable(lot) } else { None };
     let oneshot = timetable.is_some() || lot.once_in(8);
+    let kind = if oneshot {
+        Kind::Oneshot
+    } else {
+        lot.one_of(Kind::Service, &[Kind::Service, Kind::Service, Kind::Service, Kind::Shutdown])
+    };
     UnitPlan {
         depends_on: if lot.once_in(2) { 0 } else { u8::try_from(lot.below(256)).unwrap_or(0) },
         edge: edge(lot),
@@ -50,9 +56,9 @@ fn unit(lot: &mut Lot) -> UnitPlan {
         ready: lot.one_of(Readiness::Started, &[Readiness::Started, Readiness::Notify, Readiness::Healthy]),
         check: lot.once_in(3).then(|| check(lot)),
         watchdog: lot.once_in(8).then_some(s(15)),
-        // Who runs at its times, or once at boot, does not wait for anybody.
-        start: if !oneshot && lot.once_in(5) { StartBy::Connection } else { StartBy::Boot },
-        kind: if oneshot { Kind::Oneshot } else { Kind::Service },
+        // Who runs at its times, or once at boot or at the end, does not wait for anybody.
+        start: if kind == Kind::Service && lot.once_in(5) { StartBy::Connection } else { StartBy::Boot },
+        kind,
         timetable,
         run_timeout: lot.once_in(8).then(|| lot.one_of(s(1), &[s(30)])),
         restart: lot.one_of(Restart::No, &[Restart::Always, Restart::OnFailure, Restart::UnlessStopped]),
@@ -61,6 +67,17 @@ fn unit(lot: &mut Lot) -> UnitPlan {
         grace: lot.one_of(s(0), &[s(1), s(20)]),
         plays: (0..=lot.place(MOST_PLAYS)).map(|_| play(lot)).collect(),
     }
+}
+
+fn group(lot: &mut Lot) -> GroupPlan {
+    let others = [Exhausted::Fail, Exhausted::Reboot, Exhausted::RestartGroup, Exhausted::RestartGroup];
+    let budget = Budget {
+        max_attempts: lot.one_of(1, &[2, 4]),
+        window: lot.one_of(s(5), &[s(60)]),
+        then: lot.one_of(Exhausted::Hold, &others),
+    };
+    let members = u8::try_from(lot.below(256)).unwrap_or(0);
+    GroupPlan { members, budget: if lot.once_in(3) { None } else { Some(budget) } }
 }
 
 /// A time of day at boot, at most a minute before one that somebody may wait for; or what a clock says that was never
@@ -180,21 +197,23 @@ fn delivery(lot: &mut Lot) -> Delivery {
     lot.one_of(Delivery::Lost, &late)
 }
 
-fn act(lot: &mut Lot) -> Act {
+pub(super) fn act(lot: &mut Lot) -> Act {
     let unit = |lot: &mut Lot| lot.place(NAMES.len());
     let gone = |lot: &mut Lot| lot.one_of(ms(0), &[ms(0), ms(3), ms(200), s(8)]);
-    match lot.below(33) {
+    match lot.below(36) {
         0..=4 => Act::Pass(lot.one_of(ms(0), &[ms(1), ms(5), ms(60), s(1), s(4), s(25)])),
         5..=8 => Act::Pass(lot.time(s(0), s(30))),
         9..=16 => Act::Ask(ask(lot), unit(lot)),
         17..=18 => Act::AskAndDie(ask(lot), unit(lot), lot.place(4), gone(lot)),
-        19..=20 => Act::Stale { unit: unit(lot), what: lot.below(10), ahead: lot.once_in(2) },
+        19..=20 => Act::Stale { unit: unit(lot), what: lot.below(11), ahead: lot.once_in(2) },
         21..=22 => Act::Crash(gone(lot), lot.one_of(Safe::No, &[Safe::No, Safe::Yes])),
         23 => Act::Resume,
         24 => Act::SlowDisk(lot.one_of(ms(0), &[ms(0), ms(2), ms(300), s(3)])),
         25..=26 => Act::Disk(lot.one_of(Saves::Work, &[Saves::Work, Saves::InPlace, Saves::Lost])),
         27..=30 => reload(lot, unit),
         31 => Act::Clock { at_boot: clock(lot) },
+        34 => Act::SetAside(unit(lot)),
+        32..=33 => Act::AskGroup(lot.one_of(Ask::Start, &[Ask::Stop, Ask::Restart, Ask::Restart])),
         _ => shutdown(lot),
     }
 }
@@ -241,6 +260,8 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
         chunk /= 2;
     }
     found.push(with(&|it| it.last = Act::Pass(s(0))));
+    found.push(with(&|it| it.group = None));
+    found.push(with(&|it| it.group.iter_mut().for_each(|group| group.budget = None)));
     if history.units.len() > 1 {
         found.push(with(&|it| drop(it.units.pop())));
         found.push(with(&|it| drop(it.units.remove(0))));
@@ -267,7 +288,12 @@ pub(super) fn simpler(history: &History) -> Vec<History> {
     for at in 0..count {
         found.push(with(&|it| it.acts.get_mut(at).into_iter().for_each(shorter)));
     }
-    found.retain(|it| it.acts != history.acts || it.units != history.units || it.last != history.last);
+    found.retain(|it| {
+        it.acts != history.acts
+            || it.units != history.units
+            || it.last != history.last
+            || it.group != history.group
+    });
     found
 }
 
@@ -304,6 +330,8 @@ fn shorter(act: &mut Act) {
         Act::Pass(time) => *time /= 2,
         Act::AskAndDie(_, _, _, gone) | Act::Crash(gone, _) => *gone = ms(0),
         Act::Ask(..)
+        | Act::AskGroup(_)
+        | Act::SetAside(_)
         | Act::Stale { .. }
         | Act::Resume
         | Act::Shutdown(..)

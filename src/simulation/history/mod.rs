@@ -6,6 +6,7 @@
 
 mod changed;
 mod draw;
+mod long;
 mod shrink;
 
 use alloc::format;
@@ -21,14 +22,16 @@ use super::machine::{Machine, Safe};
 use super::play::{Play, failure};
 use super::promise::{Breach, Promise};
 use crate::config::{
-    Config, Container, Dependency, Gate, HealthCheck, Kind, Readiness, Restart, RestartPolicy, RestartRule,
-    StartBy, Timetable,
+    Budget, Config, Container, Dependency, Gate, Group, HealthCheck, Kind, Readiness, Restart, RestartPolicy,
+    RestartRule, StartBy, Timetable,
 };
 use crate::supervisor::{Event, Exit, Fault, Notice, Outcome, Probed};
 
 use shrink::shrink;
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+const GROUP: &str = "all";
 
 /// Long enough for the longest chain of grace periods, and for a few of the longest pauses.
 const QUIET: Duration = Duration::from_secs(150);
@@ -50,6 +53,7 @@ pub struct History {
     begin: Duration,
     at_boot: Duration,
     units: Vec<UnitPlan>,
+    group: Option<GroupPlan>,
     acts: Vec<Act>,
     last: Act,
 }
@@ -77,10 +81,19 @@ struct UnitPlan {
     plays: Vec<Play>,
 }
 
+/// One bit for each container.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct GroupPlan {
+    members: u8,
+    budget: Option<Budget>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Act {
     Pass(Duration),
     Ask(Ask, usize),
+    AskGroup(Ask),
+    SetAside(usize),
     /// The supervisor dies after so many of the effects of this, and is gone for a while.
     AskAndDie(Ask, usize, usize, Duration),
     Stale {
@@ -137,9 +150,22 @@ pub struct Broken {
 
 /// Lives through the histories of `seeds`, and returns the first that breaks a promise, as short as it gets.
 /// `blank` is a container with nothing declared.
-pub fn first_broken<C: Core>(blank: &Container, mut seeds: impl Iterator<Item = u64>) -> Option<Broken> {
+pub fn first_broken<C: Core>(blank: &Container, seeds: impl Iterator<Item = u64>) -> Option<Broken> {
+    first_broken_of::<C>(blank, seeds, History::draw)
+}
+
+/// The same of hours; see `long.rs`.
+pub fn first_broken_hour<C: Core>(blank: &Container, seeds: impl Iterator<Item = u64>) -> Option<Broken> {
+    first_broken_of::<C>(blank, seeds, History::draw_hour)
+}
+
+fn first_broken_of<C: Core>(
+    blank: &Container,
+    mut seeds: impl Iterator<Item = u64>,
+    draw: fn(u64) -> History,
+) -> Option<Broken> {
     seeds.find_map(|seed| {
-        let history = History::draw(seed);
+        let history = draw(seed);
         let breach = history.live::<C>(blank).err()?;
         let (history, breach) = shrink::<C>(blank, history, breach);
         Some(Broken { seed, history, breach })
@@ -205,6 +231,14 @@ impl History {
             container.gates.extend(unit.gate.map(|_| gate(name)));
             config.containers.insert(name.to_string(), container);
         }
+        if let Some(plan) = self.group {
+            let is_member =
+                |(bit, unit): &(usize, &UnitPlan)| plan.members & (1 << bit) != 0 && unit.conflicts == 0;
+            let members = self.units.iter().enumerate().filter(is_member);
+            let containers = members.filter_map(|(bit, _)| Some((*NAMES.get(bit)?).to_string())).collect();
+            let group = Group { containers, budget: plan.budget, share: Default::default() };
+            config.groups.insert(GROUP.to_string(), group);
+        }
         config
     }
 
@@ -217,6 +251,8 @@ impl History {
         match *act {
             Act::Pass(time) => return pass(machine, time),
             Act::Ask(ask, unit) => drop(machine.tell(ask.event(self.name(unit)))),
+            Act::AskGroup(ask) => drop(machine.tell(ask.event(GROUP.to_string()))),
+            Act::SetAside(unit) => machine.set_aside(&self.name(unit)),
             Act::AskAndDie(ask, unit, effects, gone) => {
                 machine.tell_and_do(ask.event(self.name(unit)), effects);
                 machine.crash(gone, Safe::No);
@@ -316,6 +352,7 @@ fn stale_event(name: String, generation: u64, what: u64, at: Duration) -> Event 
         5 => Event::KillFailed { name, generation, text },
         6 => Event::Created { name, generation, pid: 1, pidfd_inode: 1 },
         7 => Event::Notified { name, generation, notice: Notice::Ready },
+        9 => Event::SetAside { name, generation },
         8 => Event::Probed { name, generation, number: 1, answer: Probed::Passed },
         _ => Event::SignalFailed { name, generation },
     }
@@ -323,7 +360,7 @@ fn stale_event(name: String, generation: u64, what: u64, at: Duration) -> Event 
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SEED={} HISTORIES=1, shortened:\n{}\n{}", self.seed, self.history, self.breach)
+        write!(f, "SEED={} HISTORIES=1 HOURS=1, shortened:\n{}\n{}", self.seed, self.history, self.breach)
     }
 }
 
@@ -341,6 +378,7 @@ impl fmt::Display for History {
                 writeln!(f, "    {play:?}")?;
             }
         }
+        writeln!(f, "{:?}", self.group)?;
         for act in self.acts.iter().chain([&self.last]) {
             writeln!(f, "{act:?}")?;
         }

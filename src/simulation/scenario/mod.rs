@@ -267,7 +267,7 @@ fn usual(container: &Container, completes: bool) -> Play {
         Readiness::Notify | Readiness::Fd => Vec::from([(READY, Notice::Ready)]),
         Readiness::Started | Readiness::Healthy => Vec::new(),
     };
-    let ends = (completes || container.kind == Kind::Oneshot).then_some((JOB, Exit::Code(0)));
+    let ends = (completes || container.kind != Kind::Service).then_some((JOB, Exit::Code(0)));
     Play { says, ends, beats: container.watchdog.map(|watchdog| watchdog / 2), ..Play::default() }
 }
 

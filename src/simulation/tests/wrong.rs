@@ -22,11 +22,15 @@ trait Flaw {
     fn wakes(due: Option<Duration>) -> Option<Duration> {
         due
     }
+
+    /// What it keeps of each event for ever.
+    const KEEPS: usize = 0;
 }
 
 struct Wrong<F> {
     core: Supervisor,
     asked: VecDeque<Effect>,
+    kept: usize,
     flaw: std::marker::PhantomData<F>,
 }
 
@@ -35,18 +39,19 @@ impl<F: Flaw> Core for Wrong<F> {
         let mut config = config.clone();
         config.containers.values_mut().for_each(F::declares);
         let core = Supervisor::new(now, &config, seed);
-        Self { core, asked: VecDeque::new(), flaw: std::marker::PhantomData }
+        Self { core, asked: VecDeque::new(), kept: 0, flaw: std::marker::PhantomData }
     }
 
     fn reloaded(now: Duration, config: &Config, seed: u64, numbers: &Numbers) -> Self {
         let mut config = config.clone();
         config.containers.values_mut().for_each(F::declares);
         let core = Supervisor::reloaded(now, &config, seed, numbers);
-        Self { core, asked: VecDeque::new(), flaw: std::marker::PhantomData }
+        Self { core, asked: VecDeque::new(), kept: 0, flaw: std::marker::PhantomData }
     }
 
     fn handle(&mut self, now: Duration, event: Event) -> Outcome {
         let mut outcome = Outcome::Done;
+        self.kept += F::KEEPS;
         for event in F::hears(&self.core, event) {
             outcome = self.core.handle(now, event);
             while let Some(effect) = self.core.poll_effect() {
@@ -82,6 +87,10 @@ impl<F: Flaw> Core for Wrong<F> {
 
     fn gate_waits(&self) -> u64 {
         self.core.gate_waits()
+    }
+
+    fn size(&self) -> usize {
+        self.core.size() + self.kept
     }
 }
 
@@ -302,6 +311,12 @@ flaws! {
         }
     }
 
+    a_core_that_lets_jobs_take_the_time_of_others: JobsLeaveTime {
+        fn declares(container: &mut Container) {
+            container.stop_grace_period = Duration::ZERO;
+        }
+    }
+
     a_core_that_calls_ready_what_only_runs: ReadyIsTrue {
         fn declares(container: &mut Container) {
             container.ready = crate::config::Readiness::Started;
@@ -318,6 +333,10 @@ flaws! {
         fn declares(container: &mut Container) {
             container.conflicts.clear();
         }
+    }
+
+    a_core_that_forgets_nothing: StaysSmall {
+        const KEEPS: usize = 1000;
     }
 
     a_core_that_takes_every_report_for_its_own: StaleReportsAreIgnored {

@@ -10,7 +10,7 @@ impl Watch {
         (self.booted, self.safe, self.shutdown) = (false, false, None);
         for shadow in self.shadows.values_mut() {
             (shadow.there, shadow.ran, shadow.certain) = (false, false, false);
-            (shadow.completed, shadow.concluded, shadow.own) = (false, false, false);
+            (shadow.completed, shadow.concluded, shadow.own, shadow.anew) = (false, false, false, false);
             shadow.wanted = Wanted::Up;
             (shadow.word, shadow.start_owed, shadow.unusable) = (None, false, false);
             // Only one whose record says so was ever made.
@@ -30,7 +30,9 @@ impl Watch {
     }
 
     pub(super) fn adopted(&mut self, record: &Record, found: Option<Found>, ready: bool) {
-        let shutting_down = self.shutdown.is_some();
+        let ends = self.shutdown.is_some();
+        let shutting_down = ends && !self.runs_jobs();
+        let safe = self.safe;
         let alive = matches!(found, Some(Found::Alive { .. }));
         let kind = StateKind::from_word(&record.state);
         self.of(&record.name, |shadow| {
@@ -45,9 +47,12 @@ impl Watch {
                 Some(_) | None => None,
             };
             shadow.timed = record.timed;
-            // Of one that runs at its times, only a person's word is.
-            let owed = record.why.as_deref() == Some("again") || !shadow.declared.scheduled;
-            shadow.start_owed = shadow.word == Some(Word::Again) && owed && !shutting_down;
+            // Of one that runs at its times, or at the end of the machine, only a person's word is.
+            let owed = record.why.as_deref() == Some("again") || !shadow.declared.comes_again();
+            shadow.start_owed = shadow.word == Some(Word::Again) && owed && !ends;
+            let waited = kind == Some(StateKind::Waiting) && record.until().is_none();
+            let by = record.by.as_deref().filter(|_| waited && record.wanted == Wanted::Up);
+            shadow.start_owed |= by == Some("person") && !safe && !ends;
             shadow.unusable = record.invalid.as_ref().is_some_and(|cause| cause.kind != CauseKind::Config);
             shadow.made = record.made;
             shadow.there = alive || !kind.is_some_and(StateKind::is_down);
@@ -56,8 +61,8 @@ impl Watch {
             shadow.ran = record.ran || ready;
             shadow.own = goes_down && shadow.word.is_none();
             // One that waited for nothing but a connection does so again; one whose time comes was connected to.
-            let waited = kind == Some(StateKind::Waiting) && record.until().is_none();
-            shadow.may_start |= !waited && kind != Some(StateKind::Invalid);
+            let for_nobody = waited && by.is_none_or(|by| by == "connection");
+            shadow.may_start |= !for_nobody && kind != Some(StateKind::Invalid);
             shadow.signalled |= record.phase.as_deref() == Some("term");
             if shadow.undeclared {
                 shadow.is_unwanted();

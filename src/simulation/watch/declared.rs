@@ -6,8 +6,8 @@ use core::time::Duration;
 
 use super::edges;
 use crate::config::{
-    Config, Container, Dependency, Exhausted, Gate, Readiness, Restart, RestartPolicy, Sentence, StartBy,
-    Test,
+    Config, Container, Dependency, Exhausted, Gate, Kind, Readiness, Restart, RestartPolicy, Sentence,
+    StartBy, Test,
 };
 
 #[derive(Debug)]
@@ -25,10 +25,15 @@ pub(super) struct Declared {
     pub(super) ruled: bool,
     /// One of these rules, or its spent budget, may ask for a reboot.
     pub(super) reboots: bool,
+    /// It is in a group that may be judged, and goes down, fails and comes up with the others then.
+    pub(super) grouped: bool,
     /// Its first connection is what starts it.
     pub(super) by_connection: bool,
     /// It runs at its times.
     pub(super) scheduled: bool,
+    /// It runs when the machine ends.
+    pub(super) job: bool,
+    pub(super) grace: Duration,
     pub(super) run_timeout: Option<Duration>,
     pub(super) restart: Restart,
     pub(super) policy: RestartPolicy,
@@ -42,7 +47,19 @@ impl Declared {
             let depends_on = depends_on.remove(name).unwrap_or_default();
             Self::new(container, depends_on, conflicts.remove(name).unwrap_or_default())
         };
-        config.containers.iter().map(|(name, container)| (name.clone(), declared(name, container))).collect()
+        let all = config.containers.iter().map(|(name, container)| (name.clone(), declared(name, container)));
+        let mut all: BTreeMap<String, Self> = all.collect();
+        for group in config.groups.values() {
+            let restarts = |name: &String| {
+                all.get(name).is_some_and(|declared| declared.policy.then == Exhausted::RestartGroup)
+            };
+            let judged = group.budget.is_some() || group.containers.iter().any(restarts);
+            for (_, declared) in all.iter_mut().filter(|(name, _)| group.containers.contains(*name)) {
+                declared.grouped |= judged;
+                declared.reboots |= group.budget.is_some_and(|budget| budget.then == Exhausted::Reboot);
+            }
+        }
+        all
     }
 
     fn new(
@@ -59,12 +76,20 @@ impl Declared {
             watched: container.watchdog.is_some(),
             ruled: !container.restart_rules.is_empty(),
             reboots: asks_reboot(container),
+            grouped: false,
             by_connection: container.start == StartBy::Connection,
             scheduled: container.timetable.is_some(),
+            job: container.kind == Kind::Shutdown,
+            grace: container.stop_grace_period,
             run_timeout: container.run_timeout,
             restart: container.restart,
             policy: container.restart_policy,
         }
+    }
+
+    /// A good end of it is followed by another run, at its time.
+    pub(super) fn comes_again(&self) -> bool {
+        self.scheduled || self.job
     }
 
     /// Whoever takes over does not know any more what it was tied to.

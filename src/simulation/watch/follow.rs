@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::shadow::{Ending, Shadow, Word};
-use super::{Closing, View, Watch, is_met};
+use super::{View, Watch, is_met};
 use crate::config::{Exhausted, Gate, Restart};
 use crate::simulation::core::Core;
 use crate::simulation::promise::Promise;
@@ -23,7 +23,9 @@ impl Watch {
         event: &Event,
         outcome: &Outcome,
     ) {
+        self.look_at_groups(view);
         match (outcome, event) {
+            (Outcome::Done | Outcome::Ignored(_), event) if self.asked_of_group(view, event) => {}
             (Outcome::Done, event) => {
                 self.happened(view, event);
                 if matches!(event, Event::Booted | Event::Resume) {
@@ -40,6 +42,7 @@ impl Watch {
             }
             (Outcome::Ignored(_) | Outcome::Refused(_), _) => {}
         }
+        self.see_stops_begin(view);
         self.notice_stops(view);
         self.notice_waits(view);
     }
@@ -63,7 +66,7 @@ impl Watch {
             Event::SafeMode => self.safe = true,
             Event::Resume => self.safe = false,
             Event::Reload(reload) => self.reloaded(reload),
-            Event::Shutdown { deadline } => self.shut_down(view.now, *deadline),
+            Event::Shutdown { deadline } => self.shut_down(view, *deadline),
             Event::Adopted { record, found } => {
                 let ready = view.core.status(&record.name).is_some_and(|status| status.ready);
                 self.adopted(record, *found, ready);
@@ -91,6 +94,13 @@ impl Watch {
                 self.of(name, |shadow| shadow.end = shadow.end.or(Some(ending)));
             }
             Event::Emptied { name, .. } => {
+                self.emptied(view, name);
+                self.declared_anew(name);
+            }
+            Event::SetAside { name, .. } => {
+                if self.shutdown.is_none() && self.shadows.get(name).is_some_and(|it| !it.undeclared) {
+                    self.wanted_up(name);
+                }
                 self.emptied(view, name);
                 self.declared_anew(name);
             }
@@ -146,7 +156,7 @@ impl Watch {
     }
 
     /// A person wants `name` up: what is in conflict with it is not wanted.
-    fn opponents_stopped(&mut self, name: &str) {
+    pub(super) fn opponents_stopped(&mut self, name: &str) {
         let opponents =
             self.shadows.get(name).map(|shadow| shadow.declared.conflicts.clone()).unwrap_or_default();
         for other in opponents {
@@ -157,7 +167,7 @@ impl Watch {
     }
 
     /// A person wants it, from now on.
-    fn wanted_up(&mut self, name: &str) {
+    pub(super) fn wanted_up(&mut self, name: &str) {
         self.of(name, |shadow| {
             shadow.word = shadow.there.then_some(Word::Again);
             (shadow.unusable, shadow.start_owed) = (false, true);
@@ -166,7 +176,7 @@ impl Watch {
         self.opponents_stopped(name);
     }
 
-    fn stopped(&mut self, name: &str) {
+    pub(super) fn stopped(&mut self, name: &str) {
         self.of(name, |shadow| {
             shadow.word = shadow.there.then_some(Word::Stop);
             (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
@@ -214,7 +224,11 @@ impl Watch {
 
     fn check_start<C: Core>(&mut self, view: &View<'_, C>, name: &str, generation: u64) {
         let Some(shadow) = self.shadows.get(name) else { return };
-        let asked = self.shutdown.is_none() && (!self.safe || shadow.start_owed) && !shadow.unusable;
+        let its_hour = match self.shutdown {
+            None => !shadow.declared.job || shadow.start_owed,
+            Some(shutdown) => shadow.declared.job && shutdown.jobs.is_some(),
+        };
+        let asked = its_hour && (!self.safe || shadow.start_owed) && !shadow.unusable;
         let asked = asked && (shadow.may_start || shadow.start_owed);
         let asked = asked && !shadow.is_early(view.now);
         let later = generation > shadow.generation;
@@ -223,8 +237,7 @@ impl Watch {
         let unmet = edges.find(|(on, edge)| !is_met(view, &self.shadows, on, edge));
         let said = format!("{name}, generation {generation}, {unmet:?}: {shadow:?}");
         let met = unmet.is_none();
-        let is_there = |other: &String| self.shadows.get(other).is_some_and(|it| it.there);
-        let (open, apart) = (shadow.open, !shadow.declared.conflicts.iter().any(is_there));
+        let (open, apart) = (shadow.open, !self.shadows.iter().any(|other| shadow.fights(name, other)));
         let said = |of: Promise| (of, said.clone());
         for (kept, (promise, text)) in [
             (asked, said(Promise::NothingUnasked)),
@@ -244,7 +257,7 @@ impl Watch {
             (shadow.listened, shadow.may_start) = (false, !shadow.declared.by_connection);
             shadow.open = shadow.declared.gates.is_empty();
             (shadow.runs_since, shadow.due) = (None, None);
-            shadow.timed = shadow.declared.scheduled;
+            shadow.timed = shadow.declared.comes_again();
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);
         });
     }
@@ -291,7 +304,8 @@ impl Watch {
         if shadow.signalled || last_call {
             return;
         }
-        let stops = |other: &Shadow| other.there && (self.shutdown.is_some() || other.word.is_some());
+        let all = self.shutdown.is_some() && !self.runs_jobs();
+        let stops = |other: &Shadow| other.there && (all || other.word.is_some());
         let earlier = shadow.dependents.iter().find(|dependent| match view.kind(dependent) {
             Some(StateKind::Stopping) => true,
             Some(StateKind::Stuck) => false,
@@ -303,13 +317,14 @@ impl Watch {
     }
 
     fn emptied<C: Core>(&mut self, view: &View<'_, C>, name: &str) {
+        let jobs = self.runs_jobs();
         use StateKind::{Backoff, Exited, Failed, Invalid, Starting, Waiting};
         let Some(shadow) = self.shadows.get_mut(name) else { return };
         shadow.there = false;
         // One that is not declared any more is forgotten at once.
         let Some(state) = view.kind(name) else { return };
         let (word, end) = (shadow.word.take(), shadow.end.take());
-        let unclear = shadow.own || shadow.declared.ruled || !shadow.certain;
+        let unclear = shadow.own || shadow.declared.ruled || shadow.declared.grouped || !shadow.certain;
         let well = word.is_none() && end == Some(Ending::Clean) && !unclear;
         shadow.may_start |= !well;
         match (word, end, unclear || self.shutdown.is_some()) {
@@ -320,13 +335,15 @@ impl Watch {
             (Some(_), ..) | (None, None, _) | (None, Some(_), true) => shadow.believe(view.core.record(name)),
         }
         let failed = matches!(state, Failed | Invalid);
-        shadow.ran &= !failed;
+        shadow.ran &= !failed && word != Some(Word::Again);
         shadow.completed &= !failed;
         let policy = &shadow.declared.policy;
         let may_fail = policy.then == Exhausted::Fail && policy.max_attempts.is_some();
         let scheduled = shadow.declared.scheduled;
         let allowed: &[StateKind] = match (word, end, shadow.declared.restart) {
             _ if shadow.unusable => &[Invalid],
+            // A job waits for its hour again, and what ends while jobs run does not come up any more.
+            _ if jobs || shadow.declared.job => return,
             _ if self.shutdown.is_some() => &[Exited, Failed],
             (Some(Word::Stop), ..) => &[Exited],
             (Some(Word::Again), ..) => &[Waiting, Starting],
@@ -346,17 +363,6 @@ impl Watch {
         };
         let text = || format!("{name} is {} after {end:?}, {word:?}", state.word());
         self.must(allowed.contains(&state), Promise::EndsAreJudged, view.now, text);
-    }
-
-    fn shut_down(&mut self, told_at: Duration, deadline: Duration) {
-        const LONGEST_RESERVE: Duration = Duration::from_secs(2);
-        let reserve = (deadline.saturating_sub(told_at) / 10).min(LONGEST_RESERVE);
-        let done = self.shutdown.is_some_and(|earlier| earlier.done);
-        let kill_at = deadline.saturating_sub(reserve);
-        self.shutdown = Some(Closing { deadline, kill_at, done });
-        for shadow in self.shadows.values_mut() {
-            (shadow.wanted, shadow.start_owed) = (Wanted::Down, false);
-        }
     }
 
     pub(super) fn of(&mut self, name: &str, change: impl FnOnce(&mut Shadow)) {

@@ -5,14 +5,16 @@
 //! core's own words are looked at only where people would look: in its status. After every turn each state
 //! has to be one that somebody will end.
 
+mod closing;
 mod crash;
 mod declared;
 mod edges;
 mod follow;
+mod groups;
 mod reload;
 mod shadow;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
@@ -25,6 +27,9 @@ use crate::supervisor::{Numbers, Phase, State, StateKind, Status, Wait, Wanted};
 
 use declared::Declared;
 use shadow::Shadow;
+
+/// Of the core, written out, for each container: some times what one takes that has been through everything.
+const MOST_LETTERS: usize = 1 << 14;
 
 /// What there is to see.
 pub(super) struct View<'a, C> {
@@ -57,6 +62,8 @@ pub(super) struct Watch {
     shutdown: Option<Closing>,
     /// Of the last configuration.
     numbers: Numbers,
+    /// Who is in each.
+    groups: BTreeMap<String, BTreeSet<String>>,
     breach: Option<Breach>,
 }
 
@@ -66,6 +73,8 @@ struct Closing {
     /// From when on everything may be killed regardless of order.
     kill_at: Duration,
     done: bool,
+    /// Until when jobs may run; none once the stops have begun.
+    jobs: Option<Duration>,
 }
 
 impl<C: Core> View<'_, C> {
@@ -83,6 +92,7 @@ impl Watch {
             safe: false,
             shutdown: None,
             numbers: Numbers::default(),
+            groups: groups::of(config),
             breach: None,
         };
         watch.relate();
@@ -106,7 +116,7 @@ impl Watch {
         {
             let on_others = matches!(
                 view.core.state(name),
-                Some(State::Waiting { on: Wait::Dependencies | Wait::Conflict, .. })
+                Some(State::Waiting { on: Wait::Dependencies | Wait::Conflict | Wait::Shutdown, .. })
             );
             shadow.open &= !on_others;
         }
@@ -114,6 +124,7 @@ impl Watch {
 
     /// After every turn.
     pub(super) fn check<C: Core>(&mut self, view: &View<'_, C>) {
+        self.see_stops_begin(view);
         let shadows = core::mem::take(&mut self.shadows);
         for (name, shadow) in &shadows {
             if let (Some(state), Some(status)) = (view.core.state(name), view.core.status(name)) {
@@ -164,6 +175,10 @@ impl Watch {
                 due.is_some() || shadows.keys().any(|name| view.kind(name) == Some(StateKind::Starting))
             }
             State::Waiting { on: Wait::Time(until), .. } => timed(until),
+            State::Waiting { on: Wait::Shutdown, .. } => match &self.shutdown {
+                None => shadows.get(name).is_some_and(|shadow| shadow.declared.job),
+                Some(shutdown) => shutdown.jobs.is_some(),
+            },
             State::Waiting { on: Wait::Connection, .. } => {
                 shadows.get(name).is_some_and(|shadow| shadow.declared.by_connection && shadow.listened)
             }
@@ -228,8 +243,15 @@ impl Watch {
 
     fn check_shutdown<C: Core>(&mut self, view: &View<'_, C>) {
         let Some(shutdown) = self.shutdown.filter(|it| !it.done) else { return };
+        self.must(
+            shutdown.jobs.is_none_or(|until| view.now <= until),
+            Promise::JobsLeaveTime,
+            view.now,
+            || format!("{shutdown:?}"),
+        );
         let down = |name: &String| view.kind(name).is_none_or(StateKind::is_down);
-        let over = view.now >= shutdown.deadline || self.shadows.keys().all(down);
+        let all_down = shutdown.jobs.is_none() && self.shadows.keys().all(down);
+        let over = view.now >= shutdown.deadline || all_down;
         let due = view.core.poll_timeout();
         let timed = due.is_some_and(|due| due <= shutdown.deadline);
         self.must(!over && timed, Promise::ShutdownInTime, view.now, || {
@@ -251,6 +273,8 @@ impl Watch {
             let kept = !shadow.start_owed || shadow.unusable || given_up;
             self.must(kept, Promise::StartsAreKept, view.now, || format!("{status:?} {shadow:?}"));
         }
+        let (size, most) = (view.core.size(), shadows.len().saturating_add(1).saturating_mul(MOST_LETTERS));
+        self.must(size <= most, Promise::StaysSmall, view.now, || format!("{size} letters, {most} at most"));
         self.shadows = shadows;
     }
 }

@@ -5,14 +5,15 @@ use alloc::string::String;
 
 use super::Watch;
 use super::declared::Declared;
-use super::edges;
 use super::shadow::{Shadow, Word};
+use super::{edges, groups};
 use crate::supervisor::{Reload, Wanted};
 
 impl Watch {
     pub(super) fn reloaded(&mut self, reload: &Reload) {
         let config = &reload.config;
         self.numbers = reload.numbers.clone();
+        self.groups = groups::of(config);
         for (name, shadow) in &mut self.shadows {
             if !config.containers.contains_key(name) {
                 shadow.undeclared = true;
@@ -104,12 +105,12 @@ impl Shadow {
     /// It was started by an earlier declaration.
     fn has_to_be_made_anew(&mut self) {
         self.unusable = false;
-        let scheduled = self.next.as_ref().unwrap_or(&self.declared).scheduled;
-        // A run of a timetable is not cut short for the next one, and the next one has its time.
-        let ends_first = self.timed && scheduled && self.word.is_none();
+        let comes_again = self.next.as_ref().unwrap_or(&self.declared).comes_again();
+        // A run of a timetable, or of a job, is not cut short for the next one, and the next one has its time.
+        let ends_first = self.timed && comes_again && self.word.is_none();
         if self.there && !ends_first {
             self.word = Some(Word::Again);
         }
-        self.start_owed |= !scheduled;
+        self.start_owed |= !comes_again;
     }
 }

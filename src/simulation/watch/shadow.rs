@@ -42,6 +42,8 @@ pub(super) struct Shadow {
     pub(super) said_ready: bool,
     pub(super) passed: bool,
     pub(super) failed: bool,
+    /// Its group is restarted.
+    pub(super) anew: bool,
     /// The core stops it, of itself.
     pub(super) own: bool,
     pub(super) wanted: Wanted,
@@ -95,6 +97,7 @@ impl Shadow {
             said_ready: false,
             passed: false,
             failed: false,
+            anew: false,
             own: false,
             wanted: Wanted::Up,
             up: false,
@@ -119,6 +122,14 @@ impl Shadow {
         self.next = None;
     }
 
+    /// Whether `other` is there, and one of the two says that they are never there together; who goes down for another
+    /// declaration, or for none, says so until it is down.
+    pub(super) fn fights(&self, name: &str, (other, it): (&String, &Self)) -> bool {
+        let leaves = it.undeclared || it.next.is_some();
+        it.there
+            && (self.declared.conflicts.contains(other) || leaves && it.declared.conflicts.contains(name))
+    }
+
     /// Whether it may be waiting for the machine; who waits for the boot, the core says.
     pub(super) fn is_gated(&self) -> bool {
         !self.open || self.declared.gates.contains(&Gate::BootComplete)
@@ -129,11 +140,16 @@ impl Shadow {
         let fulfilled = match edge.condition {
             // Who follows it down has to find it up.
             Condition::Started if edge.restart => status.ready,
-            Condition::Started => self.ran || status.listens,
+            Condition::Started => self.ran && !self.comes_anew() || status.listens,
             Condition::Healthy => status.health == Health::Healthy,
             Condition::Completed => self.completed,
         };
         fulfilled || !edge.required && (self.concluded || gave_up(status.state))
+    }
+
+    /// It goes down to come up again, and who depends on it waits for that.
+    fn comes_anew(&self) -> bool {
+        self.word == Some(Word::Again) || self.anew
     }
 
     /// Whether the core may stop it without being asked to, when `lost` says that what it follows is down.
@@ -143,6 +159,7 @@ impl Shadow {
             Readiness::Started | Readiness::Healthy => false,
         };
         lost || silent
+            || self.declared.grouped
             || self.declared.watched
             || (self.declared.probed && self.failed)
             || self.has_run_out(now)

@@ -87,3 +87,43 @@ fn what_is_stuck_says_what_it_hangs_on() {
     world.run_for(s(30));
     assert_eq!(world.state("web"), StateKind::Stuck);
 }
+
+#[test]
+fn one_that_is_stuck_is_replaced_when_a_person_says_so_and_not_before() {
+    let set_aside = || Event::SetAside { name: "web".into(), generation: 1 };
+    let hangs = Play { dies: None, obeys: None, ..Play::default() };
+    let mut world = world(&[hangs.clone(), Play::default()]);
+    world.run_for(s(5));
+    assert!(matches!(world.tell(set_aside()), Outcome::Ignored(_)), "it runs");
+    world.tell(Event::Stop { name: "web".into() });
+    world.run_for(s(60));
+    assert_eq!((world.state("web"), world.starts("web").len()), (StateKind::Stuck, 1));
+    world.set_aside("web");
+    world.run_for(s(5));
+    assert_eq!((world.state("web"), world.starts("web").len()), (StateKind::Running, 2));
+    assert_eq!(world.status("web").wanted, Wanted::Up);
+    assert_eq!(endings(&world).len(), 1);
+
+    // Also when the empty cgroup is heard of first.
+    let lingers = Play { empties: None, ..Play::default() };
+    let mut world = World::new(config(&[("web", &[])])).play("web", &[lingers, Play::default()]).booted();
+    world.run_for(s(5));
+    world.tell(Event::Stop { name: "web".into() });
+    world.run_for(s(60));
+    assert_eq!(world.state("web"), StateKind::Stuck);
+    world.set_aside("web");
+    world.run_for(s(5));
+    assert_eq!((world.state("web"), world.starts("web").len()), (StateKind::Running, 2));
+
+    // Nothing comes up any more while the machine ends.
+    let mut world = World::new(config(&[("web", &[])])).play("web", &[hangs]).booted();
+    world.run_for(s(5));
+    world.tell(Event::Stop { name: "web".into() });
+    world.run_for(s(60));
+    let deadline = world.now + s(60);
+    world.tell(Event::Shutdown { deadline });
+    world.set_aside("web");
+    world.run_for(s(1));
+    assert_eq!(world.state("web"), StateKind::Exited);
+    assert!(world.story().last().unwrap().ends_with("done"), "{:?}", world.story());
+}

@@ -1,7 +1,7 @@
 //! Containers that wait for the machine, and those that are never up together.
 
 use super::declared::{declared, s};
-use super::world::World;
+use super::world::{Safe, World};
 use super::*;
 use crate::config::Gate;
 use crate::simulation::Play;
@@ -139,4 +139,64 @@ fn another_configuration_has_other_gates_at_once() {
     world.run_until(s(30));
     assert_eq!(state_of(&world, "a b"), [WAITING, EXITED]);
     assert_eq!(world.cause("a"), "waits for path:/never");
+}
+
+#[test]
+fn a_conflict_that_is_not_declared_any_more_holds_until_who_had_it_is_down() {
+    let old = "[container.a]\nconflicts = ['b']\n[container.b]";
+    for new in ["[container.b]", "[container.a]\ncommand = 'other'\n[container.b]"] {
+        let slow = Play { obeys: Some(s(3)), ..Play::default() };
+        let mut world = World::new(declared(old)).play("a", &[slow, Play::default()]).booted();
+        world.run_until(s(10));
+        assert_eq!(state_of(&world, "a b"), [RUNNING, WAITING]);
+        assert!(world.reload(declared(new), usize::MAX));
+        world.run_until(s(12));
+        assert_eq!(world.state("b"), WAITING, "{new}");
+        world.run_until(s(20));
+        assert_eq!(world.state("b"), RUNNING, "{new}");
+    }
+}
+
+#[test]
+fn who_makes_way_while_it_waits_is_told_for_whom() {
+    let text = "[container.a]\nconflicts = ['b']\n[container.b]\n[container.c]\nconflicts = ['b']";
+    let mut world = World::new(declared(text)).booted();
+    world.run_until(s(10));
+    world.tell(Event::Stop { name: "c".into() });
+    world.run_until(s(15));
+    assert_eq!(state_of(&world, "a b c"), [RUNNING, WAITING, EXITED]);
+    world.tell(Event::Start { name: "c".into() });
+    assert_eq!(world.cause("b"), "was stopped because c was started");
+    world.tell(Event::Start { name: "b".into() });
+    world.run_until(s(20));
+    world.tell(Event::Stop { name: "b".into() });
+    world.run_until(s(30));
+    assert!(world.cause("b").starts_with("was stopped by a person"), "{}", world.cause("b"));
+}
+
+#[test]
+fn what_was_asked_of_one_that_waits_is_known_to_the_next_supervisor() {
+    let gate = "gates = ['path:/one']\n";
+    let text = format!(
+        "[container.due]\nevery = '10s'\n{gate}[container.asked]\nevery = '1h'\n{gate}\
+         [container.idle]\nevery = '1h'\n{gate}"
+    );
+    let mut world = gated(&text, &[(path("/one"), s(25))]).booted();
+    world.run_until(s(5));
+    world.tell(Event::Start { name: "asked".into() });
+    world.run_until(s(12));
+    world.crash();
+    world.run_until(s(26));
+    assert_eq!(state_of(&world, "due asked idle"), [RUNNING, RUNNING, WAITING]);
+    assert_eq!((world.starts("due").len(), world.starts("asked").len()), (1, 1));
+    // In safe mode nobody's word is carried out that is not said again.
+    let mut world = gated(&text, &[(path("/one"), s(25))]).booted();
+    world.run_until(s(5));
+    world.tell(Event::Start { name: "asked".into() });
+    world.crash_into(Safe::Yes);
+    world.run_until(s(60));
+    assert_eq!(state_of(&world, "due asked idle"), [WAITING; 3]);
+    world.tell(Event::Resume);
+    world.run_for(s(2));
+    assert_eq!(world.state("asked"), RUNNING);
 }

@@ -1,6 +1,7 @@
 //! The promises of supervision, in simulated time.
 
 mod adoption;
+mod closing;
 mod connections;
 pub(super) mod declared;
 mod dependencies;
@@ -10,6 +11,7 @@ mod governor;
 mod groups;
 mod health;
 mod invalid;
+mod jobs;
 mod persons;
 mod reload;
 mod reload_times;

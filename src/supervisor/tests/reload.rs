@@ -40,6 +40,14 @@ fn only_what_changed_is_replaced() {
 }
 
 #[test]
+fn dependencies_are_there_anew_before_who_depends_on_them() {
+    let new = "[container.db]\ncommand = 'other'\n[container.web]\ndepends_on = ['db']\nuser = 'web'\n";
+    let stops = ["signal 15 web", "kill web", "clean web", "signal 15 db", "kill db", "clean db"];
+    let old = TWO.replace("stop_signal = 'SIGQUIT'\n", "");
+    check(&old, new, &[&stops[..], &["start db", "start web"]].concat());
+}
+
+#[test]
 fn what_can_be_changed_live_is() {
     let old = "[container.web]\nrestart = 'no'\n";
     let mut world = running(old);
@@ -224,5 +232,26 @@ proptest! {
             }
             prop_assert!(!world.reload(config, usize::MAX));
         }
+    }
+}
+
+#[test]
+fn who_is_in_a_circle_with_one_that_goes_down_is_stopped_at_a_shutdown() {
+    let old = "[container.x]\n[container.u]\ndepends_on = ['x']\n[container.above]\ndepends_on = ['x']\n";
+    let new = "[container.x]\nimage = 'dir:rootfs'\n\
+               depends_on = { u = { condition = 'started', required = false } }\n\
+               [container.above]\nimage = 'dir:rootfs'\ndepends_on = ['x']\n";
+    let stays = Play { obeys: None, ..Play::default() };
+    let mut world = World::new(declared(old)).play("u", &[stays]).booted();
+    world.run_for(s(5));
+    let config = read(&[Source { path: "x".into(), text: new.into() }]).config;
+    assert!(world.reload(config, usize::MAX));
+    world.log.clear();
+    let deadline = world.now + s(60);
+    world.tell(Event::Shutdown { deadline });
+    world.run_for(s(30));
+    let done = world.story();
+    for name in ["above", "x"] {
+        assert!(done.iter().any(|deed| deed.ends_with(&format!("signal 15 {name}"))), "{done:?}");
     }
 }

@@ -75,6 +75,42 @@ fn a_run_is_not_cut_short_and_the_next_one_is_as_declared() {
 }
 
 #[test]
+fn a_job_of_the_shutdown_that_a_person_runs_is_not_cut_short() {
+    let job = "[container.job]\ntype = 'shutdown'\n";
+    let check = |new: &str, expected: &[u64], next: Next| {
+        for effects in [usize::MAX, 0] {
+            let mut world = world(job);
+            world.tell(Event::Start { name: "job".into() });
+            world.run_until(s(105));
+            world.reload(declared(new), effects);
+            if effects == 0 {
+                world.crash();
+            }
+            world.run_until(s(106));
+            let is_cut = world.story().iter().any(|deed| deed.ends_with("signal 15 job"));
+            assert_eq!(is_cut, next == Next::Person, "{effects}: {new}");
+            world.run_until(s(700));
+            assert_eq!(
+                (runs(&world).as_slice(), world.status("job").next),
+                (expected, next),
+                "{effects}: {new}"
+            );
+        }
+    };
+    check(&format!("{job}command = 'other'\n"), &[100], Next::Shutdown);
+    check("[container.job]\nevery = '5m'\n", &[100, 300, 600], Next::Time);
+    // It is no job any more, and nothing to wait for.
+    check("[container.job]\ntype = 'oneshot'\n", &[100, 105], Next::Person);
+}
+
+#[test]
+fn what_becomes_a_job_of_the_shutdown_waits_for_it() {
+    check(HOURLY, "[container.job]\ntype = 'shutdown'\n", 4000, &[]);
+    check("[container.job]\n", "[container.job]\ntype = 'shutdown'\n", 4000, &[1]);
+    check("[container.job]\ntype = 'shutdown'\n", "[container.job]\n", 4000, &[100]);
+}
+
+#[test]
 fn one_that_has_failed_gets_another_chance_at_its_next_time() {
     let rules = "restart_rules = [{ on = 3, then = 'fail' }]\n";
     let mut world =

@@ -33,6 +33,15 @@ pub(crate) fn serve(count: u64) -> Result<(), String> {
     Ok(())
 }
 
+/// As servers do that end in order.
+pub(crate) fn shut() -> Result<(), String> {
+    // SAFETY: no memory is involved; where 3 is no socket, this says so.
+    match unsafe { libc::shutdown(3, libc::SHUT_RDWR) } {
+        0 => Ok(()),
+        _ => Err(format!("shutdown: {}", std::io::Error::last_os_error())),
+    }
+}
+
 /// Prints all that is said to it at `tcp:ADDRESS` or `unix:PATH`.
 pub(crate) fn fetch(place: &str) -> Result<(), String> {
     let mut said = String::new();
@@ -42,6 +51,18 @@ pub(crate) fn fetch(place: &str) -> Result<(), String> {
         _ => return Err(format!("neither tcp nor unix: {place}")),
     };
     read.map_err(|e| format!("{place}: {e}"))?;
+    print!("{said}");
+    Ok(())
+}
+
+/// Asks who answers HTTP there, and prints the answer.
+pub(crate) fn get(address: &str) -> Result<(), String> {
+    let mut said = String::new();
+    let asked = TcpStream::connect(address).and_then(|mut it| {
+        it.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+        it.read_to_string(&mut said)
+    });
+    asked.map_err(|e| format!("{address}: {e}"))?;
     print!("{said}");
     Ok(())
 }

@@ -7,6 +7,9 @@
 #![no_main]
 
 mod attempt;
+mod chaos;
+mod crowd;
+mod faults;
 mod given;
 mod guest;
 mod herald;
@@ -15,8 +18,11 @@ mod look;
 mod output;
 mod process;
 mod script;
+mod silent;
 mod system;
 mod talk;
+mod tally;
+mod traps;
 mod witness;
 
 use std::ffi::{CStr, c_char};
@@ -44,6 +50,8 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   try-host [PATH]       what a container must not be able to do
   try-remount PATH      to make a read-only mount writable
   write BYTES PATTERN   numbered lines, as fast as possible
+  write-timed BYTES LINE
+                        the same line, and how long that took
   write-forever PATTERN
   partial TEXT          without an end of line
   flow PATH on|off      stops the output of a terminal for everybody, as Ctrl-S does; or lets it go on
@@ -55,13 +63,16 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   terminal              its size, and the lines typed there, until `exit CODE`
   serve PORT            answers HTTP, with the status in /tmp/status if there is one
   serve-given COUNT     takes clients from descriptor 3, tells each who it is and what it was given; of 0 without end
+  shut-given            takes nobody any more from descriptor 3, whoever has a copy of it
   fetch tcp:ADDRESS|unix:PATH
                         prints what is said to it there
+  get ADDRESS           asks a server of HTTP, and prints its answer
   ask SOCKET MESSAGE…   sends each with a NUL behind it, and prints what is answered
   notify LINE…          to NOTIFY_SOCKET, in one datagram
   notify-flood          for ever
   line-on NUMBER        writes a line on a descriptor
   listen PATH           takes connections on a Unix socket
+  silent-files PATH     mounts files there that answer nobody once one of them was written to
   remove PATH
   stamp-and-stay | stamps MILLISECONDS
                         says when it began, and goes on for ever; or ends after a while by a signal
@@ -75,8 +86,10 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   await-tail SECONDS PATH
                         until a program is overwritten
   find PATH [WORD]      all that is below it, links not followed
-  witness [memory | reaping STREAM BURST | control TIMES | script FILE] then INIT [ARGUMENT]…
+  witness [memory | reaping STREAM BURST | control TIMES | control-among-orphans N |
+            script FILE | faults FILE] then INIT [ARGUMENT]…
                         measures an init: see `witness`
+  crowd SEED            a thousand clients of the control socket that do not behave
   reap-for-ever         as the least of all inits";
 
 /// Started by the C library itself: Rust's own start-up would ignore SIGPIPE, catch SIGSEGV and
@@ -146,6 +159,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["system-calls"] => attempt::system_calls(),
         ["try-host", paths @ ..] => attempt::everything(paths),
         ["write", bytes, pattern] => output::write(Some(number(bytes)?), pattern),
+        ["write-timed", bytes, line] => output::write_timed(number(bytes)?, line),
         ["write-forever", pattern @ ..] => output::write(None, &pattern.join(" ")),
         ["keep-clock"] => process::keep_clock(),
         ["copy"] => talk::copy(),
@@ -165,13 +179,17 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["await-tail", seconds, path] => hostile::await_tail(number(seconds)?, path),
         ["find", path, ..] => hostile::find(path),
         ["witness", words @ ..] => witness::run(words),
+        ["crowd", seed] => crowd::run(number(seed)?),
         ["reap-for-ever"] => witness::reap_for_ever(),
+        ["shut-given"] => given::shut(),
         ["serve-given", count] => given::serve(number(count)?),
+        ["get", address] => given::get(address),
         ["fetch", place] => given::fetch(place),
         ["serve", port] => output::serve(number(port)?),
         ["notify", lines @ ..] => herald::notify(lines),
         ["notify-flood"] => herald::flood(),
         ["line-on", descriptor] => herald::line_on(number(descriptor)?),
+        ["silent-files", path] => silent::serve(path),
         ["listen", path] => herald::listen(path),
         ["remove", path] => std::fs::remove_file(path).map_err(|e| format!("{path}: {e}")),
         _ => Err(format!("not a task: {}\n{USAGE}", words.join(" "))),

@@ -24,6 +24,27 @@ pub(crate) fn write(bytes: Option<u64>, pattern: &str) -> Result<(), String> {
     out.flush().map_err(|e| e.to_string())
 }
 
+/// The same line over and over, as many whole ones a write as a program that buffers writes, until at least this many
+/// bytes are written; and how long that took: whoever takes them did so, but for what fits into a pipe.
+pub(crate) fn write_timed(bytes: u64, line: &str) -> Result<(), String> {
+    system::end_on_term()?;
+    let line = format!("{line}\n");
+    let block = line.repeat(BUFFER.checked_div(line.len()).unwrap_or(1).max(1));
+    let each = block.len().try_into().unwrap_or(u64::MAX);
+    let begin = system::clock(libc::CLOCK_MONOTONIC);
+    let mut out = std::io::stdout().lock();
+    let mut written = 0_u64;
+    while written < bytes {
+        out.write_all(block.as_bytes()).map_err(|e| e.to_string())?;
+        written = written.saturating_add(each);
+    }
+    out.flush().map_err(|e| e.to_string())?;
+    let took = system::clock(libc::CLOCK_MONOTONIC).saturating_sub(begin);
+    drop(out);
+    println!("wrote {written} in {}", took.as_nanos());
+    Ok(())
+}
+
 pub(crate) fn partial(text: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| e.to_string())

@@ -7,11 +7,13 @@ use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::system::{self, check, error_name};
+use crate::{chaos, tally, traps};
 
 /// Between two looks at a file of the kernel that tells nobody when it changes.
 const GLANCE: Duration = Duration::from_millis(20);
@@ -34,8 +36,14 @@ pub(crate) fn run(path: &str, say: fn(&str)) -> Result<(), String> {
 fn errand(words: &[&str]) -> io::Result<String> {
     match words {
         ["mkdir", path] => fs::create_dir_all(path)?,
+        // A folder for everybody, whoever root is for him.
+        ["mkdir", path, "for-all"] => {
+            fs::create_dir_all(path)?;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o1777))?;
+        }
         ["mount", kind, path] => mount(kind, path, "")?,
         ["mount", kind, path, options] => mount(kind, path, options)?,
+        ["mount-disk", kind, disk, path] => mount_of(disk, kind, path, "")?,
         ["read", path] => return fs::read_to_string(path),
         ["open", path] => fs::File::open(path).map(drop)?,
         ["mknod", path, kind, number] => mknod(path, kind, number)?,
@@ -62,7 +70,27 @@ fn errand(words: &[&str]) -> io::Result<String> {
                 system::sleep(GLANCE);
             }
         }
+        // Until it is removed.
+        ["gone", path] => {
+            while fs::exists(path)? {
+                system::sleep(GLANCE);
+            }
+        }
         ["join", namespace] => join(namespace)?,
+        ["own"] => return Ok(traps::own()),
+        ["turn-clock", seconds] => {
+            traps::turn_clock(seconds.parse().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?)?;
+        }
+        ["spoil-pid-1"] => traps::spoil_pid_1()?,
+        ["fill", path] => chaos::fill(path),
+        ["remove", path] => fs::remove_file(path)?,
+        // What is left of whatever happened.
+        ["new-names", tops @ ..] => return tally::new_names(&tops.join(" ")),
+        ["tally", ..] => return Ok(tally::take()),
+        ["chaos", seed, seconds, names] => {
+            let number = |text: &str| text.parse().map_err(|_| io::Error::from_raw_os_error(libc::EINVAL));
+            return chaos::run(number(seed)?, number(seconds)?, names);
+        }
         // To its end; both its streams go into the file.
         ["run", path, program, arguments @ ..] => {
             let file = fs::File::create(path)?;
@@ -83,13 +111,17 @@ pub(crate) fn join(namespace: &str) -> io::Result<()> {
     check(unsafe { libc::setns(namespace.as_raw_fd(), 0) }).map(drop)
 }
 
-fn mount(kind: &str, path: &str, options: &str) -> io::Result<()> {
+pub(crate) fn mount(kind: &str, path: &str, options: &str) -> io::Result<()> {
+    mount_of(kind, kind, path, options)
+}
+
+pub(crate) fn mount_of(source: &str, kind: &str, path: &str, options: &str) -> io::Result<()> {
     fs::create_dir_all(path)?;
-    let [kind, path, options] = [kind, path, options].map(CString::new);
-    let (kind, path, options) = (kind?, path?, options?);
+    let [source, kind, path, options] = [source, kind, path, options].map(CString::new);
+    let (source, kind, path, options) = (source?, kind?, path?, options?);
     // SAFETY: the strings live through the call.
     let mounted =
-        unsafe { libc::mount(kind.as_ptr(), path.as_ptr(), kind.as_ptr(), 0, options.as_ptr().cast()) };
+        unsafe { libc::mount(source.as_ptr(), path.as_ptr(), kind.as_ptr(), 0, options.as_ptr().cast()) };
     check(mounted).map(drop)
 }
 

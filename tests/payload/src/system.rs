@@ -52,6 +52,12 @@ pub(crate) fn fork() -> io::Result<Fork> {
     }
 }
 
+/// Reaps a child that has ended, if there is one, and says so.
+pub(crate) fn reap_one_ended() -> bool {
+    // SAFETY: the status is not asked for.
+    check(unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) }).is_ok_and(|pid| pid > 0)
+}
+
 /// Reaps one child; `false` when there is none.
 pub(crate) fn reap() -> bool {
     // SAFETY: the status is not asked for.

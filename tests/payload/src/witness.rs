@@ -10,6 +10,7 @@ use std::ffi::CString;
 use std::fs;
 use std::time::Duration;
 
+use crate::faults;
 use crate::process;
 use crate::script;
 use crate::system::{self, Fork, check, fork};
@@ -34,7 +35,9 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     let (task, init) = words.split_at(then);
     let init = init.iter().skip(1).map(|word| CString::new(*word)).collect::<Result<Vec<_>, _>>();
     let init = init.map_err(|e| e.to_string())?;
-    if !task.is_empty() {
+    if let ["faults", path] = task {
+        follow_faults(path)?;
+    } else if !task.is_empty() {
         match fork().map_err(|e| format!("fork: {e}"))? {
             Fork::Parent => {}
             Fork::Child => {
@@ -51,6 +54,31 @@ pub(crate) fn run(words: &[&str]) -> Result<(), String> {
     // SAFETY: the arguments are strings that live through the call, and a null at their end.
     unsafe { libc::execv(program.as_ptr(), arguments.as_ptr()) };
     Err(format!("{}: {}", program.to_string_lossy(), std::io::Error::last_os_error()))
+}
+
+/// Goes on once it is followed, from its first call on.
+fn follow_faults(path: &str) -> Result<(), String> {
+    let mut pipe = [0; 2];
+    // SAFETY: two numbers, that the kernel writes.
+    check(unsafe { libc::pipe2(pipe.as_mut_ptr(), libc::O_CLOEXEC) }).map_err(|e| format!("pipe: {e}"))?;
+    let [read, write] = pipe;
+    if let Fork::Child = fork().map_err(|e| format!("fork: {e}"))? {
+        // SAFETY: one that the parent alone reads.
+        unsafe { libc::close(read) };
+        let done = own_proc().and_then(|()| faults::run(path, write, say));
+        if let Err(text) = done {
+            say(&format!("failed {text}"));
+        }
+        system::exit_now(0)
+    }
+    let mut byte = 0_u8;
+    // SAFETY: one byte; the writing end is the child's alone from here on.
+    unsafe {
+        libc::close(write);
+        libc::read(read, (&raw mut byte).cast(), 1);
+        libc::close(read);
+    }
+    Ok(())
 }
 
 /// One write, so that what others print does not come in between.
@@ -76,7 +104,13 @@ fn observe(task: &[&str]) -> Result<(), String> {
             reaping("stream", number(stream)?, process::orphans)?;
             reaping("burst", number(burst)?, process::orphan_burst)?;
         }
-        ["control", count] => control(count.parse().map_err(|e| format!("{count}: {e}"))?)?,
+        ["control", count] => {
+            let mut left: u32 = count.parse().map_err(|e| format!("{count}: {e}"))?;
+            control(|| left.checked_sub(1).map(|fewer| left = fewer).is_some())?;
+        }
+        ["control-among-orphans", count] => {
+            among_orphans(count.parse().map_err(|e| format!("{count}: {e}"))?)?;
+        }
         _ => return Err(format!("not a task: {}", task.join(" "))),
     }
     say("done");
@@ -146,13 +180,30 @@ fn reaping(name: &str, count: u32, make: fn(u32) -> Result<(), String>) -> Resul
     Ok(())
 }
 
+/// How long it takes while PID 1 gets as many orphans as can be made, and how much it then has left to reap.
+fn among_orphans(count: u32) -> Result<(), String> {
+    match fork().map_err(|e| format!("fork: {e}"))? {
+        Fork::Child => {
+            match process::orphans(count) {
+                Ok(()) => say(&format!("orphans {count} made")),
+                Err(text) => say(&format!("failed {text}")),
+            }
+            system::exit_now(0)
+        }
+        Fork::Parent => {}
+    }
+    control(|| !system::reap_one_ended())?;
+    say(&format!("orphans left {}", zombies()?));
+    Ok(())
+}
+
 /// How long the machine's list takes, from a new connection to the last byte of the answer: nanoseconds of the middle
-/// one, of the one that 99 of 100 are no longer than, and of the longest.
-fn control(count: u32) -> Result<(), String> {
+/// one, of the one that 99 of 100 are no longer than, and of the longest; asked as long as `again` says so.
+fn control(mut again: impl FnMut() -> bool) -> Result<(), String> {
     // Where the socket is.
     script::join("/proc/1/ns/mnt").map_err(|e| format!("setns: {e}"))?;
     let mut took = Vec::new();
-    for _ in 0..count {
+    while again() {
         let begin = system::clock(libc::CLOCK_MONOTONIC);
         talk::ask_once(CONTROL, LIST)?;
         took.push(system::clock(libc::CLOCK_MONOTONIC).saturating_sub(begin).as_nanos());
@@ -162,7 +213,7 @@ fn control(count: u32) -> Result<(), String> {
     let at = |part: usize| {
         took.get(took.len().saturating_mul(part) / 100).or(took.last()).copied().unwrap_or_default()
     };
-    say(&format!("control middle {} p99 {} longest {}", at(50), at(99), at(100)));
+    say(&format!("control middle {} p99 {} longest {} of {}", at(50), at(99), at(100), took.len()));
     Ok(())
 }
 

@@ -103,13 +103,22 @@ impl World {
     /// A process outside of all containers, with all privileges, that does these errands: see
     /// `tests/payload/src/script.rs`. [`Booted::witnessed`] has its answers.
     pub(crate) fn witness(self, errands: &[String]) -> Self {
+        self.observer("script", errands)
+    }
+
+    /// One that makes system calls of Orlop fail: see `tests/payload/src/faults`.
+    pub(crate) fn faults(self, errands: &[String]) -> Self {
+        self.observer("faults", errands)
+    }
+
+    fn observer(self, task: &str, errands: &[String]) -> Self {
         let mut world = self.smuggle("/errands", &errands.join("\n"));
         world.changes.push(Box::new(|folder| {
             let program = std::fs::read(programs::payload()).unwrap();
             initrd::add(&folder.join("initrd.img"), "/witness", 0o755, &program);
         }));
-        let words = "rdinit=/witness -- witness script /errands then /init";
-        world.options(|options| options.kernel_words = vec![words.into()])
+        let words = format!("rdinit=/witness -- witness {task} /errands then /init");
+        world.options(|options| options.kernel_words = vec![words])
     }
 
     /// Another command line for the kernel than the one that was built.
@@ -177,6 +186,16 @@ impl Booted {
         let lines = console.lines().filter_map(|line| line.trim_end().strip_prefix("witness: "));
         // Its own words are about no errand.
         lines.filter(|line| line.contains(": ")).map(str::to_owned).collect()
+    }
+
+    /// What the witness answers to one errand.
+    pub(crate) fn answer(&self, errand: &str) -> String {
+        let line = format!("witness: {errand}: ");
+        let after = |from, text| self.machine.wait_for_console_after(from, text);
+        after(0, &line).and_then(|at| after(at, "\n")).unwrap_or_else(|error| panic!("{error}"));
+        let console = self.machine.console();
+        let (_, rest) = console.split_once(&line).unwrap();
+        rest.lines().next().unwrap_or_default().trim_end().to_owned()
     }
 
     pub(crate) fn wait(&self, name: &str, state: &str) -> Value {
