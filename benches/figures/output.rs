@@ -4,21 +4,31 @@
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::guest::{Bench, Peer, boot, container, milliseconds, number_after};
+use crate::guest::{Bench, Peer, boot, boot_in, container, milliseconds, number_after};
 use crate::memory::{look, ours, sum};
 use crate::table::Table;
 
 /// Enough for the rest of the logger's life not to count.
 const OUTPUT: u64 = 64 << 20;
 const TEXT: &str = "a line of the length that lines of programs often have, with a number before it";
-/// By the names that the machine's script has for them.
-const LOGGERS: [(&str, &str); 4] = [
-    ("file", "no logger: the program writes into a file"),
-    ("cat", "cat into a file"),
-    ("s6-log", "s6-log 2.11.3"),
-    ("s6-log-t", "s6-log 2.11.3 with time stamps"),
+/// Who looks at each line gets less.
+const LESS: u64 = 8 << 20;
+
+/// What a machine's script calls it, what it is, and how much it is told.
+type Logger = (&'static str, &'static str, u64);
+const LOGGERS: [Logger; 6] = [
+    ("file", "no logger: the program writes into a file", OUTPUT),
+    ("cat", "cat into a file", OUTPUT),
+    ("conmon", "conmon 2.1.6, which podman has", LESS),
+    ("s6-log", "s6-log 2.11.3", LESS),
+    ("s6-log-t", "s6-log 2.11.3 with time stamps", LESS),
+    ("journald", "journald 252", LESS),
 ];
-const PEER: Peer = Peer { name: "loggers", archive: "loggers", init: "/init" };
+const SHIM: [Logger; 1] = [("shim", "the shim of containerd 1.6.20", OUTPUT)];
+const PEERS: [(Peer, &[Logger]); 2] = [
+    (Peer { name: "loggers", archive: "loggers", init: "/init" }, &LOGGERS),
+    (Peer { name: "containerd", archive: "containerd", init: "/init" }, &SHIM),
+];
 
 pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
     let bytes = OUTPUT.to_string();
@@ -35,27 +45,31 @@ pub(crate) fn section(bench: &Bench, table: &mut Table) -> Result<()> {
         took.push(sum(&processes, |it| it.ran));
     }
     table.begin("log path, 64 KiB a write: guest s for a GiB, writer and logger together, and MB/s");
-    row(table, "orlop log", written.took);
+    row(table, "orlop log", written.took, OUTPUT);
     table.row("    lost without being counted, bytes (wanted: 0)", written.lost);
     if let [quiet, loud] = took.as_slice() {
         let gibibytes = OUTPUT as f64 / f64::from(1 << 30);
         let alone = loud.saturating_sub(*quiet) as f64 / 1e9 / gibibytes;
         table.number("    of it the logger alone (wanted: 1.2)", alone);
     }
-    let machine = boot(&bench.peer(&PEER, &quiet)?, "", PEER.init)?;
-    machine.wait_for_console("all is written")?;
-    let console = machine.console();
-    for (name, what) in LOGGERS {
-        let took = number_after(&console, &format!("logger {name} took "));
-        row(table, what, took.ok_or_else(|| format!("no figure for {name}"))?);
+    for (peer, loggers) in PEERS {
+        let machine = boot_in(&bench.peer(&peer, &quiet)?, "", peer.init, 1 << 30)?;
+        machine.wait_for_console("all is written")?;
+        let console = machine.console();
+        for (name, what, bytes) in loggers {
+            match number_after(&console, &format!("logger {name} took ")) {
+                Some(took) => row(table, what, took, *bytes),
+                None => table.row(what, "no figure"),
+            }
+        }
     }
     Ok(())
 }
 
-fn row(table: &mut Table, who: &str, nanoseconds: u64) {
+fn row(table: &mut Table, who: &str, nanoseconds: u64, bytes: u64) {
     let seconds = milliseconds(nanoseconds) / 1000.0;
-    let each = seconds * f64::from(1 << 30) / OUTPUT as f64;
-    table.row(who, format!("{each:.2} {:>6.0}", OUTPUT as f64 / 1e6 / seconds));
+    let each = seconds * f64::from(1 << 30) / bytes as f64;
+    table.row(who, format!("{each:.2} {:>6.0}", bytes as f64 / 1e6 / seconds));
 }
 
 struct Written {

@@ -4,7 +4,7 @@
 #   systemd.cpio   systemd and journald; a unit runs crun
 #   runtimes.cpio  crun, runc, bubblewrap, `orlop oci` and the limit run one bundle in turn
 #   supervisors.cpio  services that crash or stay, below s6, runit, supervisord and systemd (see supervisors.sh)
-#   loggers.cpio   much output, into s6-log (see loggers.sh)
+#   loggers.cpio, containerd.cpio   much output, into one logger after the other (see loggers.sh)
 #   reaper.cpio    the payload: for inits that only stamp, or only reap; and the limit of a machine's containers
 # The container in each is the payload, with the specification that `crun spec` writes. Packages
 # are fetched once.

@@ -61,7 +61,8 @@ impl Agent {
 
     /// As the supervisor before this one began it.
     pub fn go_on_shutting_down(&mut self, action: Action, deadline: Duration, now: Duration) {
-        let kept = fs::read_text(KEPT).ok().and_then(|text| serde_json::from_str::<Kept>(&text).ok());
+        let kept =
+            fs::read_text(KEPT).ok().and_then(|text| serde_json::from_slice::<Kept>(text.as_bytes()).ok());
         // PID 1 was sent a signal, and nobody has heard of it before.
         let by = kept.map_or_else(|| SIGNAL.to_owned(), |kept| kept.by);
         self.shut_down(action, &by, deadline, now);

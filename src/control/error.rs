@@ -3,13 +3,14 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::{Map, Value, value};
 
 use super::State;
 
 /// As on the wire: `{"error": name, "parameters": {…}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "error", content = "parameters")]
+#[serde(remote = "Self")]
 pub enum Error {
     #[serde(rename = "org.varlink.service.InterfaceNotFound")]
     InterfaceNotFound { interface: String },
@@ -82,6 +83,35 @@ impl Error {
             | Self::UpgradeRefused { .. }
             | Self::Failed { .. } => None,
         }
+    }
+}
+
+/// Serde's own form of it (`tag`, `content`) reads every error by two more readers: 40 KiB of the binary.
+#[derive(Serialize, Deserialize)]
+struct Wire {
+    error: String,
+    #[serde(default)]
+    parameters: Map<String, Value>,
+}
+
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Ok(Value::Object(named)) = Self::serialize(self, value::Serializer) else {
+            return Err(ser::Error::custom("an error that is no object"));
+        };
+        let wire = named.into_iter().next().and_then(|(error, parameters)| match parameters {
+            Value::Object(parameters) => Some(Wire { error, parameters }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+        });
+        wire.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Wire { error, parameters } = Wire::deserialize(deserializer)?;
+        let named = Map::from_iter([(error, Value::Object(parameters))]);
+        Self::deserialize(Value::Object(named)).map_err(de::Error::custom)
     }
 }
 
@@ -167,7 +197,7 @@ mod tests {
         );
         check(
             &Error::Busy { what: "streams".into(), limit: 16 },
-            r#"{"error":"org.orlop.Control.Busy","parameters":{"what":"streams","limit":16}}"#,
+            r#"{"error":"org.orlop.Control.Busy","parameters":{"limit":16,"what":"streams"}}"#,
             "the machine is busy: all 16 streams are taken",
         );
         check(

@@ -105,7 +105,7 @@ fn read(path: &str) -> Result<Resources> {
     };
     let name = if path == "-" { "standard input" } else { path };
     read.map_err(io_at(name))?;
-    serde_json::from_str(&text).map_err(|error| Failure::new(format!("{name}: {error}")))
+    serde_json::from_slice(text.as_bytes()).map_err(|error| Failure::new(format!("{name}: {error}")))
 }
 
 impl UpdateArguments {

@@ -141,11 +141,11 @@ impl Record {
             version: u32,
         }
         // A record of another version need not have our fields.
-        let Version { version } = serde_json::from_str(text).map_err(unreadable)?;
+        let Version { version } = serde_json::from_slice(text.as_bytes()).map_err(unreadable)?;
         if version != VERSION {
             return Err(RecordError::Version { found: version });
         }
-        serde_json::from_str(text).map_err(unreadable)
+        serde_json::from_slice(text.as_bytes()).map_err(unreadable)
     }
 
     pub fn to_json(&self) -> Result<String, RecordError> {
