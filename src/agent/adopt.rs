@@ -16,7 +16,7 @@ use super::logs::{Rings, of_syslog, slot_of, syslog_of};
 use super::notices;
 use super::sockets;
 use super::stdio::{Ends, Input};
-use super::{Agent, records, say};
+use super::{Agent, pods, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, pidfd, process};
 
@@ -236,6 +236,7 @@ impl Agent {
                 cleaning: false,
                 stop_signal,
                 check: None,
+                pod: pods::of_record(&record),
                 notices: None,
                 input: None,
                 starting_until: was_starting.then(|| now.saturating_add(START)),

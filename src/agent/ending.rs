@@ -94,8 +94,7 @@ impl Agent {
     pub fn forget_run(&mut self, key: u32) {
         let Some(run) = self.runs.remove(&key) else { return };
         self.forget_notices(&run);
-        let container = self.config.containers.get(&run.name);
-        if let Some(group) = container.and_then(|it| it.pod.as_ref()).map(|pod| pod.group.clone()) {
+        if let Some(group) = run.pod {
             self.leave_pod(&group);
         }
     }

@@ -12,7 +12,7 @@ use orlop::control::{Access, Error, Remaining, encode_error, encode_reply};
 use orlop::supervisor::Event;
 
 use super::control::CallId;
-use super::{Agent, Token, say};
+use super::{Agent, Token, reload, say};
 use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
@@ -59,8 +59,8 @@ enum After {
     Nothing,
     /// Whether this container stands still.
     Pause(String),
-    /// Limits of a reload are in force, as far as they can be.
-    Limits,
+    /// Limits of a reload are in force, as far as they can be: of this one, which had these problems before.
+    Limits(u64, Vec<String>),
     /// What this generation of a stuck container hangs on is known.
     Remains(String, u64),
     /// What is left of it is set aside, if the answer says so.
@@ -103,8 +103,14 @@ impl Agent {
     }
 
     /// As [`Agent::errand`], of one that writes the limits of a reload.
-    pub fn errand_of_limits(&mut self, call: Option<CallId>, now: Duration, work: impl FnOnce() -> Answer) {
-        self.send_errand(call, After::Limits, now, work);
+    pub fn errand_of_limits(
+        &mut self,
+        call: Option<CallId>,
+        (number, problems): (u64, Vec<String>),
+        now: Duration,
+        work: impl FnOnce() -> Answer,
+    ) {
+        self.send_errand(call, After::Limits(number, problems), now, work);
     }
 
     /// As [`Agent::errand`], of one that looks up what a stuck container hangs on.
@@ -138,7 +144,7 @@ impl Agent {
     ) {
         // A reload is in force already, and has its place.
         if let Some(call) = call
-            && !matches!(after, After::Limits)
+            && !matches!(after, After::Limits(..))
             && !self.errand_has_room(call, now)
         {
             return;
@@ -156,14 +162,21 @@ impl Agent {
                 let bytes = Vec::new();
                 self.errands.running.insert(key, Errand { call, access, after, answer, pidfd, bytes, until });
             }
-            Err(errno) => self.fail_errand(call, &failed(errno.desc()), now),
+            Err(errno) => self.fail_errand(call, after, failed(errno.desc()), now),
         }
     }
 
-    fn fail_errand(&mut self, call: Option<CallId>, error: &Error, now: Duration) {
-        match call {
-            Some(call) => self.server.fail(now, call, error),
-            None => say(Level::Error, &format!("errand: {error}")),
+    fn fail_errand(&mut self, call: Option<CallId>, after: After, error: Error, now: Duration) {
+        match (call, after) {
+            // It is in force all the same.
+            (Some(call), After::Limits(number, mut problems)) => {
+                problems.push(format!("limits: {error}"));
+                self.server.reply_message(now, call, &reload::answer(number, problems, Vec::new()));
+            }
+            (Some(call), After::Nothing | After::Pause(_) | After::Remains(..) | After::Aside(..)) => {
+                self.server.fail(now, call, &error);
+            }
+            (None, _) => say(Level::Error, &format!("errand: {error}")),
         }
     }
 
@@ -174,6 +187,11 @@ impl Agent {
             self.server.fail(now, call, &Error::Busy { what: "errands".into(), limit });
         }
         room.is_ok()
+    }
+
+    /// As [`Agent::errand_has_room`], and nobody is answered.
+    pub fn errands_have_room(&self, call: CallId) -> bool {
+        self.errands.has_room(self.errand_access(call)).is_ok()
     }
 
     /// One whose client is gone goes on, as what it changes was asked for.
@@ -209,7 +227,10 @@ impl Agent {
                 let (name, paused) = (name.clone(), self.is_paused(name));
                 self.events.push_back(Event::Paused { name, paused });
             }
-            After::Limits => self.limits_written(),
+            After::Limits(..) => {
+                self.limits_written();
+                self.see_who_goes_on();
+            }
             After::Aside(name, generation) => self.set_aside(name, *generation, &errand.bytes),
             After::Remains(name, generation) => self.remains_found(name, *generation, &errand.bytes),
         }
@@ -225,7 +246,8 @@ impl Agent {
                 self.server.reply_message(now, call, &errand.bytes);
             }
         } else {
-            self.fail_errand(errand.call, &failed("the process that was to do it ended"), now);
+            let error = failed("the process that was to do it ended");
+            self.fail_errand(errand.call, errand.after, error, now);
         }
     }
 
@@ -234,7 +256,7 @@ impl Agent {
         if let Err(errno) = pidfd::send_signal(errand.pidfd.as_fd(), libc::SIGKILL) {
             say(Level::Error, &format!("errand: {}", errno.desc()));
         }
-        self.fail_errand(errand.call, &failed(why), now);
+        self.fail_errand(errand.call, errand.after, failed(why), now);
     }
 
     /// Those that take too long.

@@ -36,6 +36,8 @@ pub struct Run {
     pub stop_signal: Option<i32>,
     /// The image's.
     pub check: Option<HealthCheck>,
+    /// Of what group it shares namespaces: as it was started, whatever is declared by now.
+    pub pod: Option<String>,
     /// What it says of itself.
     pub notices: Option<Notices>,
     /// What it reads, for who attaches.
@@ -174,6 +176,7 @@ impl Agent {
             cleaning: false,
             stop_signal: image.stop_signal,
             check: image.check.clone(),
+            pod: container.pod.as_ref().map(|pod| pod.group.clone()),
             notices,
             input: None,
             starting_until: None,

@@ -1,11 +1,13 @@
 //! Changes to a container that runs: `Pause`, `Unpause`, `Update`. Nothing of them is remembered here: the kernel has
-//! it, for this supervisor and the next, and the core is told of each pause.
+//! it, for this supervisor and the next, also whose they were, and the core is told of each pause.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::config::live_limits;
+use orlop::container::drift::{decode_updated, encode_updated, limit_of};
 use orlop::container::{Place, Setting, changed_settings};
 use orlop::control::Error;
 use orlop::supervisor::{Event, StateKind};
@@ -17,7 +19,11 @@ use super::control::CallId;
 use super::errands::{Answer, done};
 use super::launch::Run;
 use crate::engine::limits;
-use crate::linux::{Errno, Result, cgroup};
+use crate::linux::{Errno, Result, cgroup, mark};
+
+/// What is remembered of a container's cgroup: that a person has it stand still, and what `orlop update` has written.
+pub const PAUSED: &CStr = c"trusted.orlop.paused";
+pub const UPDATED: &CStr = c"trusted.orlop.updated";
 
 /// For all processes to stand still: one that waits for a device does when it is answered.
 const FREEZE: Duration = Duration::from_secs(10);
@@ -35,6 +41,14 @@ impl Agent {
         let paused = self.runs.values().map(|run| run.name.clone()).filter(|name| self.is_paused(name));
         let paused: Vec<String> = paused.collect();
         self.events.extend(paused.into_iter().map(|name| Event::Paused { name, paused: true }));
+    }
+
+    /// Those that somebody let go on who did not say so.
+    pub fn see_who_goes_on(&mut self) {
+        let names = self.runs.values().map(|run| run.name.clone());
+        let is_said = |name: &String| self.core.status(name).is_some_and(|status| status.paused);
+        let goes_on: Vec<String> = names.filter(|name| is_said(name) && !self.is_paused(name)).collect();
+        self.events.extend(goes_on.into_iter().map(|name| Event::Paused { name, paused: false }));
     }
 
     /// `None`: it runs; else it was answered that it does not.
@@ -74,7 +88,7 @@ impl Agent {
         }
         match live_limits(changes) {
             Ok(limits) => match changed_settings(&limits, changes.keys()) {
-                Ok(settings) => self.errand(call, now, move || change(&name, &settings)),
+                Ok(settings) => self.errand(call, now, move || update(&name, &settings)),
                 Err(refused) => {
                     self.server.fail(now, call, &Error::BadLimit { key: refused.field, reason: refused.why });
                 }
@@ -92,7 +106,10 @@ fn failed(name: &str, errno: Errno) -> Error {
 
 fn freeze(name: &str) -> Answer {
     let frozen = cgroup::open_path(&cgroups::path(name)).and_then(|group| {
-        cgroup::freeze(group.as_fd()).and_then(|()| cgroup::wait_for(group.as_fd(), "frozen", 1, FREEZE))
+        // First: who is found frozen without it was frozen by somebody else.
+        mark::set(group.as_fd(), PAUSED, "")?;
+        cgroup::freeze(group.as_fd())?;
+        cgroup::wait_for(group.as_fd(), "frozen", 1, FREEZE)
     });
     match frozen {
         Ok(()) => done(),
@@ -115,7 +132,20 @@ fn freeze(name: &str) -> Answer {
 /// # Errors
 /// ENOENT when it has no cgroup.
 pub fn thaw(name: &str) -> Result<()> {
-    cgroup::thaw(cgroup::open_path(&cgroups::path(name))?.as_fd())
+    let group = cgroup::open_path(&cgroups::path(name))?;
+    cgroup::thaw(group.as_fd())?;
+    mark::remove(group.as_fd(), PAUSED)
+}
+
+/// As [`change`], and remembers what was written, so that it is known as ours.
+fn update(name: &str, settings: &[Setting]) -> Answer {
+    let group = cgroup::open_path(&cgroups::path(name)).map_err(|errno| failed(name, errno))?;
+    let before = mark::get(group.as_fd(), UPDATED).map_err(|errno| failed(name, errno))?.unwrap_or_default();
+    let mut updated = decode_updated(&before);
+    updated.extend(settings.iter().map(|it| (it.file.clone(), it.value.trim().to_owned())));
+    let keep = |text: &str| mark::set(group.as_fd(), UPDATED, text).map_err(|errno| failed(name, errno));
+    keep(&encode_updated(&updated))?;
+    change(name, settings).inspect_err(|_| drop(keep(&before)))
 }
 
 /// A file of a cgroup, and what was in it before.
@@ -147,22 +177,9 @@ pub fn change(name: &str, settings: &[Setting]) -> Answer {
                     let _ = cgroup::write(group, file, &before);
                 }
                 let reason = format!("the kernel refuses {file} = {value}: {}", errno.desc());
-                return Err(Error::BadLimit { key: key_of(file), reason });
+                return Err(Error::BadLimit { key: limit_of(file), reason });
             }
         }
     }
     done()
-}
-
-/// The key that a file is known by.
-fn key_of(file: &str) -> String {
-    match file {
-        "memory.max" => "memory".to_owned(),
-        "memory.swap.max" => "swap".to_owned(),
-        "cpu.max" => "cpus".to_owned(),
-        "cpuset.cpus" => "cpuset".to_owned(),
-        "pids.max" => "pids".to_owned(),
-        "memory.oom.group" => "oom".to_owned(),
-        other => other.replace('.', "_"),
-    }
 }

@@ -392,7 +392,7 @@ impl Agent {
             Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::Listen { name } => self.listen(&name),
-            Effect::ShutdownDone => self.shutdown_done(),
+            Effect::ShutdownDone => self.shutdown_done(now),
         }
     }
 }

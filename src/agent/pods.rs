@@ -1,4 +1,5 @@
-//! Lets go of the namespaces that a group shares once nothing of it is up any more.
+//! Lets go of the namespaces that a group shares once nothing is up any more that was started in them: what the group is
+//! by now says nothing of that, and so each run's group is remembered with it.
 //!
 //! What is let go of are mounts of nsfs, whose end waits for nothing: what becomes of the namespaces themselves is the
 //! kernel's own work. And nobody can start meanwhile, who would find half of them.
@@ -6,16 +7,21 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use orlop::supervisor::Record;
+
 use super::launch::Run;
 use super::{Agent, say};
 use crate::engine;
 use crate::linux::directory;
 use crate::linux::kmsg::Level;
 
+/// Where a record has it.
+const POD: &str = "pod";
+
 impl Agent {
     /// After another configuration, and of what an earlier supervisor left.
     pub fn leave_pods(&self) {
-        let up: BTreeSet<&str> = self.runs.values().filter_map(|run| self.pod_of(run)).collect();
+        let up: BTreeSet<&str> = self.runs.values().filter_map(|run| run.pod.as_deref()).collect();
         for group in directory::names(engine::PODS).unwrap_or_default() {
             if !up.contains(group.as_str()) {
                 dissolve(&group);
@@ -25,16 +31,25 @@ impl Agent {
 
     /// After the end of a run of this group.
     pub fn leave_pod(&self, group: &str) {
-        let is_up = self.runs.values().any(|run| self.pod_of(run) == Some(group));
+        let is_up = self.runs.values().any(|run| run.pod.as_deref() == Some(group));
         if !is_up && Path::new(engine::PODS).join(group).is_dir() {
             dissolve(group);
         }
     }
 
-    fn pod_of(&self, run: &Run) -> Option<&str> {
-        let container = self.config.containers.get(&run.name)?;
-        container.pod.as_ref().map(|pod| pod.group.as_str())
+    /// Adds to what is remembered of a generation whose namespaces it is in.
+    pub fn remember_pod(&self, record: &mut Record) {
+        let of_it = |run: &&Run| run.name == record.name && run.generation == record.generation;
+        match self.runs.values().find(of_it).and_then(|run| run.pod.as_ref()) {
+            Some(group) => drop(record.rest.insert(POD.into(), group.as_str().into())),
+            None => drop(record.rest.remove(POD)),
+        }
     }
+}
+
+/// Whose namespaces a generation was started in.
+pub fn of_record(record: &Record) -> Option<String> {
+    record.rest.get(POD)?.as_str().map(str::to_owned)
 }
 
 fn dissolve(group: &str) {

@@ -80,7 +80,9 @@ impl Agent {
     }
 
     /// Everything is down, or the time is over.
-    pub fn shutdown_done(&mut self) {
+    pub fn shutdown_done(&mut self, now: Duration) {
+        // From here on the machine may go at any time, and with it who has not been told of the last end.
+        self.tell_events(now);
         for line in self.core.closing().iter().flat_map(Closing::summary) {
             say(Level::Info, &format!("shutdown: {line}"));
         }

@@ -60,7 +60,8 @@ impl Saving {
 impl Agent {
     /// Writes the record of a container.
     pub fn save(&mut self, name: &str) {
-        let Some(record) = self.core.record(name) else { return };
+        let Some(mut record) = self.core.record(name) else { return };
+        self.remember_pod(&mut record);
         let written =
             record.to_json().map_err(|_| Errno::EINVAL).and_then(|text| records::write(name, &text));
         let unsaved = match written {

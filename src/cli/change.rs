@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use orlop::config::signal;
-use orlop::control::{Container, Empty, ListReply, Request, State, Wanted};
+use orlop::control::{Container, Empty, ListReply, NextStep, Request, State, Wanted, WhyReply};
 
 use super::arguments::{ChangeArguments, KillArguments};
 use super::client::Client;
@@ -92,9 +92,11 @@ fn watch(
                 // A group is those that are in it.
                 let members = found.iter().filter(|it| it.group.as_ref() == Some(&name));
                 let started = |name: &str| find(before, name).and_then(|it| it.started_at.clone());
-                let members: Vec<_> = members.map(|it| (it.name.clone(), started(&it.name))).collect();
+                let members: Vec<&Container> = members.collect();
                 if !members.is_empty() {
-                    waiting.extend(members);
+                    let jobs = if wish == Wish::Down { Vec::new() } else { jobs(client, &members) };
+                    let meant = members.iter().filter(|it| !jobs.contains(&it.name));
+                    waiting.extend(meant.map(|it| (it.name.clone(), started(&it.name))));
                     continue;
                 }
                 failures.push(Failure::Failed(format!("container `{name}` is not declared any more")));
@@ -116,6 +118,16 @@ fn watch(
         }
         client.pause(PAUSE);
     }
+}
+
+/// Of a group those that wait for the end of the machine: they do not come up with it.
+fn jobs(client: &mut Client, members: &[&Container]) -> Vec<String> {
+    let waits = members.iter().filter(|it| it.state == State::Waiting).map(|it| it.name.clone());
+    let mut is_job = |name: &String| {
+        let standing: Result<WhyReply, Failure> = client.call(&Request::Why { name: name.clone() });
+        standing.is_ok_and(|why| why.standings.first().is_some_and(|it| it.next == NextStep::Shutdown))
+    };
+    waits.filter(|name| is_job(name)).collect()
 }
 
 fn judge(wish: Wish, started_before: Option<&str>, container: &Container) -> Verdict {

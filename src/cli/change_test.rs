@@ -57,3 +57,30 @@ fn the_run_from_before_is_no_restart() {
     assert_eq!(judge(Wish::Again, container.started_at.as_deref(), &container), Verdict::NotYet);
     assert_eq!(judge(Wish::Again, Some("2020-01-01T00:00:00.000000Z"), &container), Verdict::Reached);
 }
+
+#[test]
+fn who_starts_a_group_does_not_wait_for_its_jobs_of_the_shutdown() {
+    use crate::cli::testing::{check, done, reply};
+    let member = |name: &str, state| Container { group: Some("shop".into()), ..container(name, state) };
+    let list = |job| {
+        let containers = vec![member("job", job), member("web", State::Running)];
+        reply(&ListReply { containers })
+    };
+    let why = |next: &str| {
+        let standing = serde_json::json!({
+            "name": "job", "wanted": "up", "state": "waiting", "since": "", "for_ms": 0, "ready": false,
+            "health": "none", "health_report": null, "cause": null, "waits_for": [], "next": next,
+            "next_at": null, "next_in_ms": null, "restart": null, "restarts": 0, "restarts_asked": 0,
+            "failures": 0, "budget_spent": false, "remains": [],
+        });
+        let standings = vec![serde_json::from_value(standing).unwrap()];
+        reply(&WhyReply { text: Vec::new(), standings, asked: None, ends: Vec::new(), log: Vec::new() })
+    };
+    let answers = vec![done(), list(State::Waiting), why("shutdown"), list(State::Waiting)];
+    let found = check("start shop", answers, 0, "web: running (pid 77)\n", "");
+    assert_eq!(found.calls(), [r#"Start {"name":"shop"}"#, "List", r#"Why {"name":"job"}"#, "List"]);
+    // One that waits for something else comes up with it.
+    let answers = vec![done(), list(State::Waiting), why("gates"), list(State::Running)];
+    let out = "job: running (pid 77)\nweb: running (pid 77)\n";
+    check("start shop", answers, 0, out, "");
+}

@@ -30,7 +30,7 @@ pub(super) fn drift(client: &mut Client, screen: &mut Screen<'_>, json: bool) ->
     if json {
         screen.json(&drift)?;
     }
-    let DriftReply { number, files, containers, host, mistakes: found } = drift;
+    let DriftReply { number, files, containers, host, mistakes: found, kernel } = drift;
     let plan = PlanReply { number, containers, host, mistakes: found };
     if !json {
         for file in &files {
@@ -42,13 +42,20 @@ pub(super) fn drift(client: &mut Client, screen: &mut Screen<'_>, json: bool) ->
             let drift = screen.colours.paint(tone, &format!("{:<8}", file.drift.as_str()));
             screen.line(&format!("{drift} {}", printable(&file.path)))?;
         }
+        for difference in &kernel {
+            let tone = if difference.updated { Tone::Busy } else { Tone::Bad };
+            let label = screen.colours.paint(tone, "kernel  ");
+            screen.line(&format!("{label} {}", printable(&difference.text)))?;
+        }
         show_mistakes(screen, &plan.mistakes)?;
-        show(screen, &plan)?;
+        if kernel.is_empty() || !files.is_empty() || !plan.changes_nothing() {
+            show(screen, &plan)?;
+        }
     }
     if plan.has_errors() {
         return Err(mistakes(&plan));
     }
-    if files.is_empty() && plan.changes_nothing() {
+    if files.is_empty() && kernel.is_empty() && plan.changes_nothing() {
         return Ok(());
     }
     Err(Failure::Coded { code: CHANGES, line: None })

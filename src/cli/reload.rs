@@ -71,7 +71,7 @@ fn put(
     let confirm_ms = confirm.map(|time| time.as_millis() as u64);
     let done: ReloadReply = client.call(&Request::Reload { sent, confirm_ms, base })?;
     if plan.changes_nothing() {
-        return Ok(());
+        return righted(screen, &done);
     }
     told(screen, &done, confirm)
 }
@@ -125,6 +125,15 @@ fn told(screen: &mut Screen<'_>, done: &ReloadReply, confirm: Option<Duration>) 
         screen.line(&format!(
             "the one before comes back in {seconds} s; to keep this one: orlop reload --confirmed"
         ))?;
+    }
+    righted(screen, done)
+}
+
+/// What others had changed in the kernel; what could not be made as it is declared is a failure.
+fn righted(screen: &mut Screen<'_>, done: &ReloadReply) -> Result<(), Failure> {
+    for line in &done.righted {
+        let label = screen.colours.paint(Tone::Busy, "kernel  ");
+        screen.line(&format!("{label} {}", printable(line)))?;
     }
     match done.problems.as_slice() {
         [] => Ok(()),

@@ -2,7 +2,7 @@
 
 use orlop::control::{
     ConfigFile, ConfigMistake, ConfigReply, ConfigVersion, DriftReply, DriftingFile, FileDrift, HistoryReply,
-    PlanAction, PlanContainer, PlanKey, PlanReply, ReloadClass, ReloadReply, UploadReply,
+    KernelDrift, PlanAction, PlanContainer, PlanKey, PlanReply, ReloadClass, ReloadReply, UploadReply,
 };
 
 use super::testing::{Machine, check, done, reply, run_alone};
@@ -99,7 +99,7 @@ fn a_folder_is_sent_by_the_names_of_its_files() {
 
 #[test]
 fn a_reload_is_planned_done_and_told() {
-    let in_force = ReloadReply { number: 4, problems: vec![] };
+    let in_force = ReloadReply { number: 4, problems: vec![], righted: vec![] };
     let told = format!("{SHOWN}configuration 4 is in force, until the next boot\n");
     let machine = check("reload", vec![reply(&something()), reply(&in_force)], 0, &told, "");
     assert_eq!(machine.calls()[1], r#"Reload {"base":null,"confirm_ms":null,"sent":false}"#);
@@ -117,7 +117,8 @@ fn a_reload_is_planned_done_and_told() {
     assert_eq!(machine.calls().len(), 1, "it is not asked for");
     let problems = vec!["container.db.limits: cpuset: no".into()];
     let outcome =
-        Machine::new(vec![reply(&something()), reply(&ReloadReply { number: 4, problems })]).run("reload");
+        Machine::new(vec![reply(&something()), reply(&ReloadReply { number: 4, problems, righted: vec![] })])
+            .run("reload");
     assert_eq!(outcome.code, 1);
     assert_eq!(outcome.err, "error: in force, but for: container.db.limits: cpuset: no\n");
 }
@@ -127,7 +128,7 @@ fn what_is_in_force_is_printed() {
     let files = vec![ConfigFile { path: "a.toml".into(), text: "[host] # yes\n".into() }];
     let config = ConfigReply { number: 2, previous: Some(1), confirm_ms: None, files };
     check("config get", vec![reply(&config)], 0, "# a.toml\n[host] # yes\n", "");
-    let back = ReloadReply { number: 3, problems: vec![] };
+    let back = ReloadReply { number: 3, problems: vec![], righted: vec![] };
     check("config rollback", vec![reply(&back)], 0, "configuration 3 is in force, until the next boot\n", "");
     let told = "configuration 3 is in force, until the next boot\n";
     let machine = check("config rollback 1", vec![reply(&back)], 0, told, "");
@@ -159,7 +160,8 @@ fn files_that_drift_are_told_and_what_they_would_do() {
     let drift = |files: &[(&str, FileDrift)], plan: PlanReply| {
         let file = |(path, drift): &(&str, FileDrift)| DriftingFile { path: (*path).into(), drift: *drift };
         let PlanReply { number, containers, host, mistakes } = plan;
-        reply(&DriftReply { number, files: files.iter().map(file).collect(), containers, host, mistakes })
+        let files = files.iter().map(file).collect();
+        reply(&DriftReply { number, files, containers, host, mistakes, kernel: vec![] })
     };
     let nothing = || PlanReply { containers: vec![], host: vec![], mistakes: vec![], ..something() };
     let same = drift(&[], nothing());
@@ -172,11 +174,42 @@ fn files_that_drift_are_told_and_what_they_would_do() {
 }
 
 #[test]
+fn what_the_kernel_has_is_told_and_what_was_put_right() {
+    let nothing = || PlanReply { containers: vec![], host: vec![], mistakes: vec![], ..something() };
+    let of = |container: Option<&str>, text: &str| KernelDrift {
+        container: container.map(str::to_owned),
+        key: "limits.memory".into(),
+        declared: "64 MiB".into(),
+        found: "128 MiB".into(),
+        file: Some("memory.max".into()),
+        updated: false,
+        text: text.into(),
+    };
+    let kernel = vec![of(Some("web"), "web: limits.memory is\u{1b}"), of(None, "host.hostname is a")];
+    let drift = |files| {
+        let PlanReply { number, containers, host, mistakes } = nothing();
+        reply(&DriftReply { number, files, containers, host, mistakes, kernel: kernel.clone() })
+    };
+    let lines = "kernel   web: limits.memory is\u{fffd}\nkernel   host.hostname is a\n";
+    check("config drift", vec![drift(vec![])], 3, lines, "");
+    let file = DriftingFile { path: "a.toml".into(), drift: FileDrift::Changed };
+    let told = format!("changed  a.toml\n{lines}nothing changes\n");
+    check("config drift", vec![drift(vec![file])], 3, &told, "");
+
+    let righted = vec!["web: limits.memory is 64 MiB again, the kernel had 128 MiB".to_owned()];
+    let told = format!("nothing changes\nkernel   {}\n", righted[0]);
+    let done = |problems| reply(&ReloadReply { number: 4, problems, righted: righted.clone() });
+    check("reload", vec![reply(&nothing()), done(vec![])], 0, &told, "");
+    let err = "error: in force, but for: web: no\n";
+    check("reload", vec![reply(&nothing()), done(vec!["web: no".into()])], 1, &told, err);
+}
+
+#[test]
 fn a_key_is_set_in_what_is_in_force_and_only_there() {
     let files = vec![ConfigFile { path: "a.toml".into(), text: "[host] # yes\n".into() }];
     let config = || ConfigReply { number: 2, previous: Some(1), confirm_ms: None, files: files.clone() };
     let received = reply(&UploadReply { received: 1 });
-    let in_force = ReloadReply { number: 3, problems: vec![] };
+    let in_force = ReloadReply { number: 3, problems: vec![], righted: vec![] };
     let answers = vec![reply(&config()), done(), received, reply(&something()), reply(&in_force)];
     let told = format!("{SHOWN}configuration 3 is in force, until the next boot\n");
     let machine = check("config set host.hostname=deck", answers, 0, &told, "");

@@ -2,13 +2,14 @@
 //!
 //! The library plays it; here it is told, line by line, as JSON, and as a picture.
 
+use std::fmt::Display;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use orlop::config::{Severity, read};
 use orlop::picture::{Bar, Mark, Row, Timeline};
-use orlop::simulation::{Fail, Fate, Happening, MOST_NEWS, News, Run, Scenario, simulate};
+use orlop::simulation::{Connect, Fail, Fate, Happening, Is, MOST_NEWS, News, Run, Scenario, Turn, simulate};
 use serde_json::{Value, json};
 
 use super::WRONG_USAGE;
@@ -24,22 +25,19 @@ pub(crate) fn run(screen: &mut Screen<'_>, arguments: &SimulateArguments) -> Res
     for found in reading.diagnostics.iter().filter(|found| found.severity == Severity::Error) {
         writeln!(screen.err, "{found}\n")?;
     }
-    let mut fails = Vec::new();
-    for text in &arguments.fails {
-        let fail = Fail::parse(text, config).map_err(|bad| wrong(format!("--fail {bad}")))?;
-        if fail.at().is_some_and(|at| at > arguments.time) {
-            let text = format!("--fail `{text}`: the simulation is over by then; --for says how long it is");
-            return Err(wrong(text));
-        }
-        fails.push(fail);
-    }
-    if arguments.shutdown.is_some_and(|at| at > arguments.time) {
-        let text = "--shutdown: the simulation is over by then; --for says how long it is";
-        return Err(wrong(String::from(text)));
+    let end = arguments.time;
+    let fails = each("--fail", &arguments.fails, end, |text| Fail::parse(text, config), Fail::at)?;
+    let connects =
+        each("--connect", &arguments.connects, end, |text| Connect::parse(text, config), |it| Some(it.at))?;
+    let turns = each("--gate", &arguments.gates, end, |text| Turn::parse(text, config), |it| Some(it.at))?;
+    if arguments.shutdown.is_some_and(|at| at > end) {
+        return Err(wrong(format!("--shutdown: {TOO_LATE}")));
     }
     let scenario = Scenario {
         config,
         fails: &fails,
+        connects: &connects,
+        turns: &turns,
         seed: arguments.seed,
         time: arguments.time,
         at_boot: arguments.at_boot,
@@ -63,6 +61,26 @@ pub(crate) fn run(screen: &mut Screen<'_>, arguments: &SimulateArguments) -> Res
     }
 }
 
+const TOO_LATE: &str = "the simulation is over by then; --for says how long it is";
+
+/// All that was said with one option, in its order.
+fn each<T, E: Display>(
+    option: &str,
+    texts: &[String],
+    end: Duration,
+    parse: impl Fn(&str) -> Result<T, E>,
+    at: impl Fn(&T) -> Option<Duration>,
+) -> Result<Vec<T>, Failure> {
+    let one = |text: &String| {
+        let said = parse(text).map_err(|bad| wrong(format!("{option} {bad}")))?;
+        if at(&said).is_some_and(|at| at > end) {
+            return Err(wrong(format!("{option} `{text}`: {TOO_LATE}")));
+        }
+        Ok(said)
+    };
+    texts.iter().map(one).collect()
+}
+
 fn wrong(line: String) -> Failure {
     Failure::Coded { code: WRONG_USAGE, line: Some(line) }
 }
@@ -83,13 +101,15 @@ fn tell(screen: &mut Screen<'_>, run: &Run) -> Result<(), Failure> {
     }
     let rows = run.fates.iter().map(fate).collect();
     table::show(screen, ["NAME", "STATE", "CAME UP", "RESTARTS", "CAUSE"], rows)?;
-    let (later, never): (Vec<&Fate>, Vec<&Fate>) =
-        run.fates.iter().filter(|it| it.came_up.is_none()).partition(|it| it.is_for_later());
+    let down: Vec<&Fate> = run.fates.iter().filter(|it| it.came_up.is_none()).collect();
+    let (later, down): (Vec<&Fate>, Vec<&Fate>) = down.into_iter().partition(|it| it.is_for_later());
+    let (unasked, never): (Vec<&Fate>, Vec<&Fate>) =
+        down.into_iter().partition(|it| it.is_for_who_connects());
     let names = |fates: &[&Fate]| {
         let names: Vec<&str> = fates.iter().map(|it| it.status.name.as_str()).collect();
         names.join(", ")
     };
-    let text = match (never.is_empty(), run.fates.len() == later.len()) {
+    let text = match (never.is_empty(), run.fates.len() == later.len() + unasked.len()) {
         (_, true) if run.fates.is_empty() => String::from("no containers are declared"),
         (_, true) => String::from("nothing came up"),
         (true, false) => String::from("all came up"),
@@ -99,6 +119,13 @@ fn tell(screen: &mut Screen<'_>, run: &Run) -> Result<(), Failure> {
     screen.line(&screen.colours.paint(tone, &printable(&text)))?;
     if !later.is_empty() {
         screen.line(&printable(&format!("wait for their time: {}", names(&later))))?;
+    }
+    if !unasked.is_empty() {
+        screen.line(&printable(&format!("wait for a connection: {}", names(&unasked))))?;
+    }
+    for fate in run.fates.iter().filter(|it| it.queue > 0) {
+        let text = format!("still wait at sockets of {}: {}", fate.status.name, fate.queue);
+        screen.line(&screen.colours.paint(Tone::Bad, &printable(&text)))?;
     }
     Ok(())
 }
@@ -125,6 +152,19 @@ fn row(news: &News) -> [Cell; 4] {
             let text = format!("nothing of it runs, so that {fail} changes nothing");
             [at, Cell::plain(name), Cell::new(Tone::Quiet, "-"), Cell::plain(&text)]
         }
+        Happening::Gate { gate, is } => {
+            let (tone, text) = (if *is == Is::Open { Tone::Good } else { Tone::Bad }, gate.to_string());
+            [at, Cell::new(Tone::Quiet, "-"), Cell::new(tone, gate_words(*is)), Cell::plain(&text)]
+        }
+        Happening::Connected { name, socket, taken } => {
+            let what = if *taken { "is taken" } else { "waits there" };
+            let text = format!("somebody connects to {socket}, and {what}");
+            [at, Cell::plain(name), Cell::new(Tone::Busy, "connection"), Cell::plain(&text)]
+        }
+        Happening::Took { name, people } => {
+            let text = format!("takes who waits at its sockets: {people}");
+            [at, Cell::plain(name), Cell::new(Tone::Good, "connection"), Cell::plain(&text)]
+        }
         Happening::ShutdownAsked { by, deadline } => {
             let why = by.as_ref().map_or(String::from("is asked for"), |name| format!("follows for {name}"));
             let text = format!("a shutdown {why}; it is over at {} at the latest", time(*deadline));
@@ -133,6 +173,13 @@ fn row(news: &News) -> [Cell; 4] {
         Happening::ShutdownDone => {
             [at, Cell::new(Tone::Quiet, "-"), Cell::plain("shutdown"), Cell::plain("the shutdown is over")]
         }
+    }
+}
+
+fn gate_words(is: Is) -> &'static str {
+    match is {
+        Is::Open => "gate opens",
+        Is::Shut => "gate is shut",
     }
 }
 
@@ -152,9 +199,10 @@ fn fate(fate: &Fate) -> [Cell; 5] {
     let came_up = fate.came_up.map(time);
     // How it ended last says nothing about one that runs.
     let cause = if state == "running" { "" } else { cause };
+    let shown = if status.listens { format!("{state} (for a connection)") } else { state.to_owned() };
     [
         Cell::plain(&status.name),
-        Cell::new(tone(state), state),
+        Cell::new(tone(state), &shown),
         Cell::maybe(came_up.as_deref()),
         Cell::plain(&status.restarts.to_string()),
         Cell::plain(cause),
@@ -176,6 +224,13 @@ fn as_json(run: &Run, seed: u64) -> Value {
                 json!({ "at_us": at_us, "name": name, "note": note, "report": report })
             }
             Happening::Missed { name, fail } => json!({ "at_us": at_us, "name": name, "missed": fail }),
+            Happening::Gate { gate, is } => {
+                json!({ "at_us": at_us, "gate": gate.to_string(), "open": *is == Is::Open })
+            }
+            Happening::Connected { name, socket, taken } => {
+                json!({ "at_us": at_us, "name": name, "connected": socket, "taken": taken })
+            }
+            Happening::Took { name, people } => json!({ "at_us": at_us, "name": name, "took": people }),
             Happening::ShutdownAsked { by, deadline } => {
                 json!({ "at_us": at_us, "shutdown": "asked", "by": by, "deadline_us": micros(*deadline) })
             }
@@ -188,6 +243,7 @@ fn as_json(run: &Run, seed: u64) -> Value {
             "name": status.name, "wanted": status.wanted.word(), "state": status.state.word(),
             "cause": status.cause, "waits_for": status.waits_for, "restarts": status.restarts,
             "came_up_us": fate.came_up.map(micros), "next_start_us": status.next_start.map(micros),
+            "listens": status.listens, "queue": fate.queue,
         })
     });
     json!({
@@ -202,11 +258,22 @@ fn timeline(run: &Run) -> Timeline {
     let end_us = micros(run.end);
     let rows = run.fates.iter().map(|fate| row_of(run, fate, end_us)).collect();
     let marks = run.news.iter().filter_map(|news| match &news.what {
-        Happening::ShutdownAsked { .. } => Some((news.at, "a shutdown is asked for")),
-        Happening::ShutdownDone => Some((news.at, "the shutdown is over")),
-        Happening::Changed { .. } | Happening::Noted { .. } | Happening::Missed { .. } => None,
+        Happening::ShutdownAsked { .. } => Some((news.at, "a shutdown is asked for".to_owned())),
+        Happening::ShutdownDone => Some((news.at, "the shutdown is over".to_owned())),
+        Happening::Gate { gate, is } => {
+            let words = gate_words(*is).replacen("gate", &format!("the gate {gate}"), 1);
+            Some((news.at, format!("{}: {words}", time(news.at))))
+        }
+        Happening::Connected { name, socket, taken } => {
+            let what = if *taken { "is taken" } else { "waits there" };
+            Some((news.at, format!("{}: somebody connects to {socket} of {name}, and {what}", time(news.at))))
+        }
+        Happening::Changed { .. }
+        | Happening::Noted { .. }
+        | Happening::Missed { .. }
+        | Happening::Took { .. } => None,
     });
-    let marks = marks.map(|(at, title)| Mark { at_us: micros(at), title: title.into() }).collect();
+    let marks = marks.map(|(at, title)| Mark { at_us: micros(at), title }).collect();
     Timeline { title: format!("orlop simulate, {} s from boot on", time(run.end)), end_us, rows, marks }
 }
 
@@ -228,6 +295,9 @@ fn row_of(run: &Run, fate: &Fate, end_us: u64) -> Row {
         Happening::Changed { .. }
         | Happening::Noted { .. }
         | Happening::Missed { .. }
+        | Happening::Gate { .. }
+        | Happening::Connected { .. }
+        | Happening::Took { .. }
         | Happening::ShutdownAsked { .. }
         | Happening::ShutdownDone => None,
     });

@@ -51,6 +51,24 @@ fn draws_what_it_tells() {
 }
 
 #[test]
+fn tells_who_connects_and_what_gates_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("door.svg");
+    let words = "--gate network-online=open@20s --gate path:/run/ready=shut@10s --gate path:/run/ready=open@30s \
+                 --connect door@5s --connect door=admin@40s --connect door@50s \
+                 --fail door=exit:0@run:10s --fail door=hang@50s --for 1m";
+    let door = golden("door.toml").display().to_string();
+    let outcome = run_alone(&format!("simulate {words} --svg {} {door}", svg.display()));
+    assert_eq!((outcome.code, outcome.err.as_str()), (0, ""));
+    is_golden("door.txt", &outcome.out);
+    is_golden("door.svg", &std::fs::read_to_string(svg).unwrap());
+    let outcome = run_alone(&format!("simulate {words} --json {door}"));
+    is_golden("door.json", &outcome.out);
+    let outcome = run_alone(&format!("simulate {door} --gate path:/run/ready=shut"));
+    assert!(outcome.out.ends_with("never came up: sync\nwait for a connection: door\n"), "{}", outcome.out);
+}
+
+#[test]
 fn the_same_seed_is_the_same_run_and_another_is_not() {
     let out = |seed| run(&format!("simulate --fail web=exit:1@start --seed {seed}")).out;
     assert_eq!(out(3), out(3));
@@ -70,6 +88,11 @@ fn what_cannot_be_simulated_is_wrong_usage() {
     );
     check("--fail web=oom@20m", "error: --fail `web=oom@20m`: the simulation is over by then; --for says");
     check("--shutdown 11m", "error: --shutdown: the simulation is over by then; --for says");
+    check("--connect web@30s", "error: --connect `web@30s`: `web` has no sockets; no container has any\n");
+    check("--gate time-synced=shut", "no container waits for time-synced; none has `gates`\n");
+    let door = golden("door.toml").display().to_string();
+    check(&format!("--connect door@20m {door}"), "--connect `door@20m`: the simulation is over by then");
+    check(&format!("--gate network-online=open@20m {door}"), "=open@20m`: the simulation is over by then");
     check("--for 40d", "31d is the longest");
     check("--at boot+5s", "write 14:30[:05] (UTC), or 2026-11-21T22:46:01Z");
     check("--at 1969-12-31T23:59:59Z", "write 14:30[:05] (UTC), or 2026-11-21T22:46:01Z");

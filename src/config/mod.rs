@@ -99,6 +99,11 @@ pub fn time(text: &str) -> Result<Duration, Mistake> {
     value::time::parse(text)
 }
 
+/// What the machine has to be, as `gates` says it.
+pub fn gate(text: &str) -> Result<Gate, Mistake> {
+    value::gate::gate(text)
+}
+
 /// Reads all files as one document. What is wrong is in the diagnostics, and in [`Config::invalid`].
 pub fn read(sources: &[Source]) -> Reading {
     let mut report = Report::new(sources);

@@ -3,7 +3,9 @@
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
+use super::resources::{Setting, When, settings};
 use super::spec::{BlockIo, Cpu, Memory, Pids, Resources, Throttle};
 use crate::config::{IoLimit, Limits, OomPolicy};
 
@@ -55,6 +57,12 @@ pub(super) fn resources(limits: &Limits, disks: &BTreeMap<String, (u32, u32)>) -
     }
 }
 
+/// What is written for the limits on devices.
+pub(super) fn io_limits(limits: &Limits, disks: &BTreeMap<String, (u32, u32)>) -> Vec<Setting> {
+    let resources = Resources { block_io: block_io(&limits.io, disks), ..Resources::default() };
+    settings(&resources, When::Start).unwrap_or_default()
+}
+
 fn block_io(limits: &[IoLimit], disks: &BTreeMap<String, (u32, u32)>) -> BlockIo {
     let throttles = |rate: fn(&IoLimit) -> Option<u64>| {
         limits
@@ -76,7 +84,6 @@ fn block_io(limits: &[IoLimit], disks: &BTreeMap<String, (u32, u32)>) -> BlockIo
 
 #[cfg(test)]
 mod tests {
-    use super::super::{When, settings};
     use super::*;
 
     fn check(limits: &Limits, expected: &[(&str, &str)]) {

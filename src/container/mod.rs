@@ -7,6 +7,7 @@ mod audit;
 mod cgroup_path;
 mod compile;
 pub mod devices;
+pub mod drift;
 mod environment;
 pub mod figures;
 mod limits;

@@ -31,6 +31,8 @@ pub struct SharedNamespaces {
     pub path: String,
     pub kinds: Vec<NamespaceKind>,
     pub ids: Vec<IdMapping>,
+    /// Kernel parameters that are set when they are made, and whose they are.
+    pub sysctls: Vec<(NamespaceKind, String, String)>,
 }
 
 impl Root {

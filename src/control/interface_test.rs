@@ -108,8 +108,15 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
     let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![] };
-    let drift = DriftReply { number: 0, files: vec![], containers: vec![], host: vec![], mistakes: vec![] };
-    let reload = ReloadReply { number: 0, problems: vec![] };
+    let drift = DriftReply {
+        number: 0,
+        files: vec![],
+        containers: vec![],
+        host: vec![],
+        mistakes: vec![],
+        kernel: vec![],
+    };
+    let reload = ReloadReply { number: 0, problems: vec![], righted: vec![] };
     let config = ConfigReply { number: 0, previous: None, confirm_ms: None, files: vec![] };
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
@@ -277,7 +284,17 @@ fn every_type_has_the_same_fields_or_words() {
     };
     let version = ConfigVersion { number: 0, since: String::new(), by: String::new(), changes: vec![] };
     let drifting = DriftingFile { path: String::new(), drift: FileDrift::Added };
+    let kernel = KernelDrift {
+        container: None,
+        key: String::new(),
+        declared: String::new(),
+        found: String::new(),
+        file: None,
+        updated: false,
+        text: String::new(),
+    };
     found.extend([("ConfigVersion", keys(&version)), ("DriftingFile", keys(&drifting))]);
+    found.extend([("KernelDrift", keys(&kernel))]);
     found.extend([
         ("Crash", keys(&Crash { name: String::new(), lines: vec![] })),
         ("ExitRecord", keys(&ExitRecord::default())),

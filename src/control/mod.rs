@@ -53,7 +53,7 @@ pub use happening::{Asker, HAPPENING_VERSION, Happening};
 pub use logs::Logs;
 pub use reload::{
     ConfigFile, ConfigMistake, ConfigReply, ConfigVersion, DriftReply, DriftingFile, HistoryReply,
-    MAX_CONFIGURATION, PlanContainer, PlanKey, PlanReply, ReloadReply,
+    KernelDrift, MAX_CONFIGURATION, PlanContainer, PlanKey, PlanReply, ReloadReply,
 };
 pub use reply::{
     BootReply, CommitReply, Empty, EventsReply, ListReply, LogLevelReply, LogsReply, Reply, SpecReply,

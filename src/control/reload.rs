@@ -78,6 +78,9 @@ pub struct ReloadReply {
     pub number: u64,
     /// What could not be changed live, a line each.
     pub problems: Vec<String>,
+    /// What others had changed in the kernel, and is as it is declared again, a line each.
+    #[serde(default)]
+    pub righted: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,4 +125,22 @@ pub struct DriftReply {
     pub containers: Vec<PlanContainer>,
     pub host: Vec<PlanKey>,
     pub mistakes: Vec<ConfigMistake>,
+    #[serde(default)]
+    pub kernel: Vec<KernelDrift>,
+}
+
+/// Of what is declared and in force, something that is otherwise in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelDrift {
+    /// `None`: of the machine.
+    pub container: Option<String>,
+    pub key: String,
+    pub declared: String,
+    pub found: String,
+    /// The kernel's file, below the container's cgroup.
+    pub file: Option<String>,
+    /// By `Update`, until the next start.
+    pub updated: bool,
+    /// All of it, as a sentence.
+    pub text: String,
 }

@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use orlop::container::{NamespaceKind, SharedNamespaces};
 
 use super::setup::{flag, new_user_namespace};
-use crate::linux::{Errno, Result, fs, mount, namespace};
+use crate::linux::{Errno, Result, fs, mount, namespace, sysctl};
 
 /// Makes those that are missing.
 pub fn make(pod: &SharedNamespaces) -> Result<()> {
@@ -35,17 +35,29 @@ pub fn make(pod: &SharedNamespaces) -> Result<()> {
             user
         }
     };
+    // The user namespace is new, or whoever made it was killed before anybody could be in it.
+    let mut is_new = true;
     let mut missing = Vec::new();
     for kind in pod.kinds.iter().copied() {
-        if found(kind)?.is_none() {
-            missing.push(kind);
+        match found(kind)? {
+            None => missing.push(kind),
+            Some(_) => is_new &= kind == NamespaceKind::User,
         }
     }
     if missing.is_empty() {
         return Ok(());
     }
     let kinds = missing.iter().fold(0, |all, kind| all | flag(*kind));
-    for (made, namespace) in namespace::make_in(user.as_fd(), kinds)? {
+    let is_made = |kind: &NamespaceKind| match kind {
+        NamespaceKind::User => is_new,
+        other => missing.contains(other),
+    };
+    let set = || {
+        let made = pod.sysctls.iter().filter(|(kind, ..)| is_made(kind));
+        made.into_iter()
+            .try_for_each(|(_, key, value)| sysctl::write_sysctl(key, value).map_err(|error| error.errno()))
+    };
+    for (made, namespace) in namespace::make_in(user.as_fd(), kinds, set)? {
         if let Some(kind) = missing.iter().find(|kind| flag(**kind) == made) {
             keep(namespace.as_fd(), &at(*kind))?;
         }

@@ -122,10 +122,10 @@ impl Init {
             self.keep_supervisor(now);
             self.end_machine(now);
             self.keep_watch(now);
-            self.talk();
+            let again = self.talk().map(|pause| now.saturating_add(pause));
             let power = self.power.as_ref().map(|power| power.until);
             let watch = self.watchdog.as_ref().map(Watchdog::deadline);
-            let next = [self.keeper.deadline(), power, watch].into_iter().flatten().min();
+            let next = [self.keeper.deadline(), power, watch, again].into_iter().flatten().min();
             let Ok(ready) = self.epoll.wait(next.map(|at| at.saturating_sub(now))) else { continue };
             let now = time::since_boot();
             for (token, _) in ready.iter() {

@@ -3,11 +3,11 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use orlop::ledger::{Child, FRAME_BYTES, Frame, Mode, VERSION};
+use orlop::ledger::{Child, FRAME_BYTES, Frame, Mode, VERSION, Wants};
 
 use super::{Fds, Init, LEDGER};
 use crate::linux::epoll::Interest;
-use crate::linux::{Result, pidfd, seqpacket};
+use crate::linux::{Errno, Result, pidfd, seqpacket};
 
 /// Frames heard in one wake-up.
 const FRAMES_PER_WAKE: usize = 64;
@@ -72,15 +72,14 @@ impl Init {
         }
     }
 
-    /// Sends what waits, as far as the socket takes it.
-    pub fn talk(&mut self) {
-        let interest = match self.send_all() {
-            // What cannot be heard before there is room for an answer must not wake us.
-            Err(_) if !self.telling.can_hear() => Interest::EPOLLOUT,
-            Err(_) => Interest::EPOLLIN | Interest::EPOLLOUT,
-            Ok(()) => Interest::EPOLLIN,
-        };
-        let _ = self.epoll.change(self.ours.as_fd(), interest, LEDGER);
+    /// Sends what waits, as far as the socket takes it; for how long to wait before it is tried again, if nothing says.
+    pub fn talk(&mut self) -> Option<Duration> {
+        let full = self.send_all().map_err(|errno| errno == Errno::EAGAIN);
+        let Wants { to_hear, room, again } = self.telling.wants(full);
+        let hear = if to_hear { Interest::EPOLLIN } else { Interest::empty() };
+        let room = if room { Interest::EPOLLOUT } else { Interest::empty() };
+        let _ = self.epoll.change(self.ours.as_fd(), hear | room, LEDGER);
+        again
     }
 
     fn send_all(&mut self) -> Result<()> {

@@ -21,5 +21,5 @@ pub use mounts::{EARLY, Early, LINKS, Openness};
 pub use power::{Due, GOING, Power, UNMOUNTING, WRITING};
 pub use respawn::{Life, Mode, Respawn};
 pub use table::{Entry, Full, State, TABLE_ENTRIES, Table};
-pub use telling::{Next, Telling};
+pub use telling::{Next, Telling, Wants};
 pub use watchdog::{Turn, Watchdog};

@@ -2,6 +2,8 @@
 //!
 //! Sending never waits: what does not fit stays here, or in the table itself (`told`).
 
+use core::time::Duration;
+
 use super::{Entry, Frame, Phase, State, Table};
 
 /// How far the supervisor of now has been told what there is.
@@ -39,7 +41,32 @@ pub struct Next {
     pub fds_of: Option<usize>,
 }
 
+/// What the next thing to be told waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wants {
+    /// What cannot be heard before there is room for an answer must not wake anybody.
+    pub to_hear: bool,
+    /// The socket says when it has room.
+    pub room: bool,
+    /// Of what else is in the way nobody says when it is over, and a socket with room would say so without end.
+    pub again: Option<Duration>,
+}
+
+/// A machine that is short of something is so for a while, and the supervisor waits for longer.
+const AGAIN: Duration = Duration::from_millis(100);
+
 impl Telling {
+    /// After all that could be sent was; `Err`: something is left, whether because the socket is full.
+    #[must_use]
+    pub fn wants(&self, sent: Result<(), bool>) -> Wants {
+        let (room, again) = match sent {
+            Ok(()) => (false, None),
+            Err(true) => (true, None),
+            Err(false) => (false, Some(AGAIN)),
+        };
+        Wants { to_hear: self.can_hear(), room, again }
+    }
+
     /// The supervisor is gone: its successor is told nothing before it says Hello.
     pub fn stop(&mut self) {
         self.step = Step::Silent;
@@ -195,6 +222,21 @@ mod tests {
             frames.push(next.frame);
         }
         frames
+    }
+
+    #[test]
+    fn a_socket_with_room_is_not_waited_for() {
+        let (mut telling, mut table) = (Telling::default(), table());
+        let wants = |to_hear, room, again| Wants { to_hear, room, again };
+        assert_eq!(telling.wants(Ok(())), wants(true, false, None));
+        assert_eq!(telling.wants(Err(true)), wants(true, true, None));
+        // Short of memory, or of descriptors on their way: it would say at once that it has room.
+        assert_eq!(telling.wants(Err(false)), wants(true, false, Some(AGAIN)));
+        telling.hello(5);
+        assert_eq!(telling.wants(Err(true)), wants(false, true, None));
+        assert_eq!(telling.wants(Err(false)), wants(false, false, Some(AGAIN)));
+        drain(&mut telling, &mut table);
+        assert_eq!(telling.wants(Ok(())), wants(true, false, None));
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod internet;
 pub mod kmsg;
 pub mod label;
 pub mod listen;
+pub mod mark;
 pub mod memfd;
 pub mod module;
 pub mod mount;

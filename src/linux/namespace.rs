@@ -63,11 +63,15 @@ const KINDS: [(CloneFlags, u8, &str); 6] = [
 ];
 
 /// New namespaces of these kinds, CLONE_NEW*, that a user namespace owns, with nobody in them: a child makes them, and
-/// ends once they are open. The loopback of a new network is up.
+/// ends once they are open. The loopback of a new network is up, and `set` was called in all of them.
 ///
 /// # Errors
 /// EPERM without power over the user namespace; ENOSPC beyond what /proc/sys/user allows.
-pub fn make_in(user: BorrowedFd<'_>, kinds: u64) -> Result<Vec<(u64, OwnedFd)>> {
+pub fn make_in(
+    user: BorrowedFd<'_>,
+    kinds: u64,
+    set: impl FnOnce() -> Result<()>,
+) -> Result<Vec<(u64, OwnedFd)>> {
     use super::clone::{Cloned, Parent, clone3};
     let (read, write) = super::fd::pipe()?;
     match clone3(Parent::Caller, 0, None)? {
@@ -75,7 +79,7 @@ pub fn make_in(user: BorrowedFd<'_>, kinds: u64) -> Result<Vec<(u64, OwnedFd)>> 
             let made = enter_user(user).and_then(|()| unshare_flags(kinds));
             let up = if kinds & NETWORK == 0 { made } else { made.and_then(|()| loopback_up()) };
             // One byte: what went wrong, or nothing did.
-            let errno = up.err().map_or(0, |errno| errno as i32);
+            let errno = up.and_then(|()| set()).err().map_or(0, |errno| errno as i32);
             let _ = nix::unistd::write(&write, &[u8::try_from(errno).unwrap_or(u8::MAX)]);
             loop {
                 super::process::pause();

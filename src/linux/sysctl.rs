@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
+
+/// Below a folder, without crossing a link or a mount.
+const WITHIN: ResolveFlag =
+    ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_SYMLINKS).union(ResolveFlag::RESOLVE_NO_XDEV);
 
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -28,6 +32,19 @@ pub(crate) fn write_sysctl(key: &str, value: &str) -> Result<(), Error> {
     written.map_err(|errno| Error::Write { key: key.into(), error: errno.into() })
 }
 
+/// What it is, at most 4 KiB of it.
+///
+/// # Errors
+/// ENOENT: this kernel has no such parameter; EINVAL: the key is none.
+pub(crate) fn read_sysctl(key: &str) -> io::Result<String> {
+    let path = path_of(key).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let how = OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC).resolve(WITHIN);
+    let file = File::from(openat2(the_kernels("/proc/sys")?, path.as_str(), how)?);
+    let mut text = Vec::new();
+    file.take(4096).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
 /// Nothing that was mounted over it.
 pub(super) fn the_kernels(path: &str) -> io::Result<File> {
     let root = File::from(super::fs::open(path, OFlag::O_DIRECTORY, Mode::empty())?);
@@ -39,15 +56,22 @@ pub(super) fn the_kernels(path: &str) -> io::Result<File> {
 
 /// One write, to what is there without crossing a link or a mount.
 pub(super) fn write_below(root: &File, path: &str, value: &[u8]) -> io::Result<()> {
-    let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(
-        ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_XDEV,
-    );
+    let how = OpenHow::new().flags(OFlag::O_WRONLY | OFlag::O_CLOEXEC).resolve(WITHIN);
     let mut file = File::from(openat2(root, path, how)?);
     let written = file.write(value)?;
     if written < value.len() {
         return Err(io::Error::from(io::ErrorKind::WriteZero));
     }
     Ok(())
+}
+
+impl Error {
+    pub(crate) fn errno(&self) -> super::Errno {
+        match self {
+            Self::Key { .. } => super::Errno::EINVAL,
+            Self::Write { error, .. } => super::Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)),
+        }
+    }
 }
 
 /// Relative to /proc/sys; `None` for what is no key.
@@ -110,7 +134,10 @@ mod tests {
             for value in ["0", "1024"] {
                 write_sysctl("net.ipv4.ip_unprivileged_port_start", value).unwrap();
                 assert_eq!(std::fs::read_to_string(path).unwrap().trim(), value);
+                assert_eq!(read_sysctl("net.ipv4.ip_unprivileged_port_start").unwrap().trim(), value);
             }
+            assert_eq!(read_sysctl("net.ipv4.none").unwrap_err().raw_os_error(), Some(libc::ENOENT));
+            assert!(read_sysctl("net.ipv4..none").is_err());
         });
     }
 

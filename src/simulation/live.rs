@@ -112,6 +112,20 @@ impl Live {
         matches!(self.stage, Stage::Alive { .. })
     }
 
+    /// Its program runs, does not stand still, and does not end at this moment.
+    pub(super) fn is_well(&self, now: Duration) -> bool {
+        let goes_on = match self.stage {
+            Stage::Alive { ends_at, .. } => ends_at.is_none_or(|at| at > now),
+            Stage::Setup { .. }
+            | Stage::Created { .. }
+            | Stage::Killed { .. }
+            | Stage::Dead
+            | Stage::Cleaning { .. }
+            | Stage::Gone => false,
+        };
+        goes_on && self.hung_at.is_none_or(|hung| hung > now)
+    }
+
     /// Lets the next thing happen, and tells what it was, if anybody hears of it.
     pub(super) fn happen(&mut self, at: Duration) -> Option<Event> {
         if let Some(place) = self.late.iter().position(|(when, _)| *when == at) {

@@ -28,6 +28,13 @@ impl Looks {
         }
     }
 
+    /// A gate opens at `now`, if anybody waits for one.
+    pub(super) fn look_at<C: Core>(&mut self, core: &C, now: Duration) {
+        if !core.awaited_gates().is_empty() {
+            self.next = Some(self.next.map_or(now, |next| next.min(now)));
+        }
+    }
+
     /// What is open is told; the next look is when the next gate opens. `opens`: when each does.
     pub(super) fn look<C: Core>(
         &mut self,

@@ -37,4 +37,7 @@ pub use lot::Lot;
 pub use machine::{Entry, Machine, Safe};
 pub use play::{Delivery, NEVER, Play, failure};
 pub use promise::{Breach, Promise};
-pub use scenario::{BadFail, Fail, Fate, Happening, MOST_NEWS, News, Run, Scenario, What, When, simulate};
+pub use scenario::{
+    Connect, Fail, Fate, Happening, Is, MOST_NEWS, News, Run, Scenario, Turn, Unplayable, What, When,
+    simulate,
+};

@@ -23,7 +23,12 @@ impl Supervisor {
         name: &str,
         react: fn(&mut Unit, Moment) -> Outcome,
     ) -> Outcome {
-        self.person_asks(name, |supervisor, name| supervisor.start_one(now, name, react))
+        let (group, ends) = (name, self.shutdown.is_some());
+        self.person_asks(name, |supervisor, name| match supervisor.units.get_mut(name) {
+            // Who means it now names it.
+            Some(job) if job.is_job() && name != group && supervisor.booted && !ends => job.promised(now),
+            Some(_) | None => supervisor.start_one(now, name, react),
+        })
     }
 
     pub(super) fn person_stops(&mut self, now: Duration, name: &str) -> Outcome {
@@ -116,6 +121,26 @@ impl Unit {
                 self.want_afresh();
                 self.goes(State::Stuck { on, retry, why: Why::Again })
             }
+        }
+    }
+
+    /// A job whose group is started: it will run when the machine ends, if a person had stopped it.
+    fn promised(&mut self, now: Duration) -> Outcome {
+        match self.state {
+            State::Exited | State::Failed if self.wanted == Wanted::Down => {
+                self.want_afresh();
+                self.wait_for_the_end(now);
+                Outcome::Done
+            }
+            State::Waiting { .. }
+            | State::Starting { .. }
+            | State::Running { .. }
+            | State::Stopping { .. }
+            | State::Backoff { .. }
+            | State::Exited
+            | State::Failed
+            | State::Stuck { .. }
+            | State::Invalid => Outcome::Ignored("it runs when the machine ends"),
         }
     }
 

@@ -26,10 +26,12 @@ fn find<'a>(events: &'a [Value], what: &str, wanted: impl Fn(&Value) -> bool) ->
 fn events_tell_what_happened() {
     let config = "[host]\nfault_injection = true\n".to_owned()
         + &container("web", "sleep", "")
+        + &container("stays", "sleep", "")
         + &container("crashes", "exit 3", "restart = \"no\"");
     let machine = world(&config).boot();
     machine.wait("web", "running");
     machine.wait("crashes", "failed");
+    machine.logged("stays", "sleeping");
     machine.wait_for_console("boot complete").unwrap_or_else(|error| panic!("{error}"));
     a_containers_states_and_its_end(&machine);
     let before = who_asked_and_what_the_boot_did(&machine);
@@ -99,11 +101,18 @@ fn who_follows_hears_how_it_ends(machine: &Booted) {
     let follow = json!({ "names": [], "since": "1us", "follow": true });
     client.send("Events", &follow, true).unwrap_or_else(|error| panic!("{error}"));
     machine.ok("Power", json!({ "action": "poweroff" }));
-    loop {
-        let answer = machine.receive(&mut client).unwrap_or_else(|error| panic!("{error}"));
-        let events = answer["parameters"]["events"].as_array().unwrap_or_else(|| panic!("{answer}"));
-        if events.iter().any(|event| event["kind"] == "shutdown") {
-            return;
-        }
+    let mut events: Vec<Value> = Vec::new();
+    // Until the machine is gone.
+    while let Ok(answer) = machine.receive(&mut client) {
+        events.extend(
+            answer["parameters"]["events"].as_array().unwrap_or_else(|| panic!("{answer}")).iter().cloned(),
+        );
     }
+    let place = |what: &str, wanted: &dyn Fn(&Value) -> bool| {
+        events.iter().position(wanted).unwrap_or_else(|| panic!("no {what} in {events:#?}"))
+    };
+    let asked = place("shutdown", &|event| event["kind"] == "shutdown");
+    let end = place("last end", &|event| event["kind"] == "end" && event["name"] == "stays");
+    let exited = place("last state", &|event| event["name"] == "stays" && event["to"] == "exited");
+    assert!(asked < end && end < exited, "{events:#?}");
 }

@@ -63,6 +63,7 @@ mod safe_mode;
 mod says_when_it_is_ready;
 mod says_why;
 mod sees_its_own_file_systems;
+mod sees_what_others_changed;
 mod shares_namespaces_in_a_group;
 mod start_failure_says_why;
 mod starts_as_declared;

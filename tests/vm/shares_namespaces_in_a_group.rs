@@ -8,12 +8,16 @@ fn config() -> String {
     [
         "[host]\nfault_injection = true\n".to_owned(),
         "[group.shop]\ncontainers = [\"db\", \"web\"]\nshare = [\"network\", \"ipc\", \"uts\"]\n".to_owned(),
-        container("db", "serve 7000", comes_back),
+        container("db", "serve 7000", &format!("{comes_back}\nsysctls = {{ \"{PORTS}\" = \"512\" }}")),
         container("web", "sleep", comes_back),
         container("other", "sleep", ""),
     ]
     .join("\n")
 }
+
+const PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
+
+const GONE: &str = "group shop: nothing of it is up, and its namespaces are let go";
 
 const SHARED: [&str; 4] = ["user", "net", "ipc", "uts"];
 const OWN: [&str; 3] = ["mnt", "pid", "cgroup"];
@@ -58,6 +62,11 @@ fn shares_namespaces_in_a_group() {
 
     // One that crashes comes back to the others, whoever dies besides.
     crash(&machine, &orlop, "web");
+    // Who starts later takes nothing back that another has declared; what nobody has is set once.
+    let parameter = |path: &str| orlop.ok(&format!("exec web /payload cat /proc/sys/{path}"));
+    assert_eq!(parameter(&PORTS.replace('.', "/")), "512\n");
+    assert_eq!(parameter("net/ipv4/ping_group_range"), "0\t65535\n");
+    assert_eq!(parameter("user/max_user_namespaces"), "0\n");
     assert_eq!(of("web"), shared);
     talk(&orlop);
     machine.crash("supervisor", "SIGKILL");
@@ -69,7 +78,6 @@ fn shares_namespaces_in_a_group() {
     talk(&orlop);
 
     // They go with the last, and the next who comes makes new ones.
-    const GONE: &str = "group shop: nothing of it is up, and its namespaces are let go";
     orlop.ok("stop web");
     machine.wait("web", "exited");
     assert!(!machine.console().contains(GONE));
@@ -79,5 +87,51 @@ fn shares_namespaces_in_a_group() {
     orlop.ok("start shop");
     machine.wait("web", "running");
     assert_eq!(of("web"), of("db"));
+    machine.power_off();
+}
+
+/// `run` is started by hand, and goes on over a reload.
+fn timed(share: &str) -> String {
+    [
+        "[host]\nfault_injection = true\n".to_owned(),
+        format!("[group.shop]\ncontainers = [\"db\", \"run\"]\n{share}\n"),
+        container("db", "sleep", ""),
+        container("run", "sleep", "every = \"9h\""),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn who_is_in_a_pod_is_judged_by_what_he_was_started_in() {
+    let (shares, not) = (timed("share = [\"network\"]"), timed(""));
+    let machine = world(&shares).boot();
+    let orlop = Outside::of(&machine);
+    machine.wait("db", "running");
+    orlop.ok("start run");
+    let of = |name: &str| namespaces(&orlop, name, &["user", "net"]);
+    let shared = of("run");
+    assert_eq!(of("db"), shared);
+    let run = machine.identity("run");
+    let reload = |toml: &str| {
+        let folder = machine.folder.path().join("reload");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("test.toml"), toml).unwrap();
+        let pid = machine.container("db").unwrap()["pid"].clone();
+        orlop.ok(&format!("reload {}", folder.display()));
+        machine.until("db", "to run anew", |it| it["state"] == "running" && it["pid"] != pid);
+    };
+    reload(&not);
+    assert_ne!(of("db"), shared);
+    machine.crash("supervisor", "SIGKILL");
+    machine.supervisor(2);
+    machine.wait("run", "running");
+    machine.wait("db", "running");
+    reload(&shares);
+    assert_eq!((of("db"), machine.identity("run")), (shared.clone(), run), "they are the run's still");
+    assert!(!machine.console().contains(GONE));
+    orlop.ok("stop run db");
+    machine.wait_for_console(GONE).unwrap_or_else(|error| panic!("{error}"));
+    orlop.ok("start run db");
+    assert_eq!(of("db"), of("run"));
     machine.power_off();
 }

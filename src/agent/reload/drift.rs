@@ -1,10 +1,12 @@
-//! `ConfigDrift`, `ConfigHistory`: the configuration in force beside the machine's folder, and beside those before it.
+//! `ConfigDrift`, `ConfigHistory`: the configuration in force beside the machine's folder and the kernel, and beside those
+//! before it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orlop::control::{
     ConfigFile, ConfigVersion, DriftReply, DriftingFile, Error, FileDrift, HistoryReply, PlanReply,
+    encode_reply,
 };
 use orlop::supervisor::Plan;
 
@@ -25,7 +27,11 @@ impl Agent {
         };
         let files = drifting(&self.reloading.current.files, &folder);
         let (_, PlanReply { number, containers, host, mistakes }) = self.judge(&folder);
-        self.server.reply(now, call, &DriftReply { number, files, containers, host, mistakes });
+        let beside = self.beside_the_kernel();
+        self.errand(call, now, move || {
+            let kernel = beside.differences();
+            Ok(encode_reply(&DriftReply { number, files, containers, host, mistakes, kernel }))
+        });
     }
 
     pub fn tell_history(&mut self, call: CallId, now: Duration) {

@@ -1,16 +1,19 @@
 //! What a reload changes while containers run: parameters of the machine here, limits by an errand.
 
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use orlop::container::{Setting, all_settings};
+use orlop::control::Error;
 use orlop::supervisor::StateKind;
 
 use super::answer;
 use crate::agent::control::CallId;
-use crate::agent::live::change;
-use crate::agent::{Agent, say, serving};
+use crate::agent::errands::Answer;
+use crate::agent::live::{UPDATED, change};
+use crate::agent::{Agent, cgroups, say, serving};
 use crate::linux::kmsg::Level;
-use crate::linux::sysctl;
+use crate::linux::{cgroup, mark, sysctl};
 
 impl Agent {
     /// The machine as it is declared, as far as it can be made so without another boot; what cannot.
@@ -32,8 +35,8 @@ impl Agent {
         problems
     }
 
-    /// Writes the limits that are to be written, and answers who asked. The kernel may take its time: it takes memory
-    /// from who has more than a new limit.
+    /// Writes the limits that are to be written, and for who asked for a reload also what others changed of them; answers
+    /// him. The kernel may take its time: it takes memory from who has more than a new limit.
     pub fn change_live(&mut self, call: Option<CallId>, problems: Vec<String>, now: Duration) {
         let number = self.reloading.current.number;
         let runs =
@@ -44,27 +47,38 @@ impl Agent {
             Some((name.clone(), all_settings(limits).ok()?))
         });
         let limits: Vec<(String, Vec<Setting>)> = limits.collect();
+        for problem in &problems {
+            say(Level::Error, &format!("reload: {problem}"));
+        }
+        let has_room = call.is_none_or(|call| self.errands_have_room(call));
+        let mut beside = call.filter(|_| has_room).map(|_| self.beside_the_kernel()).unwrap_or_default();
+        beside.leave_out(&limits);
         if limits.is_empty() {
             self.limits_written();
-            for problem in &problems {
-                say(Level::Error, &format!("reload: {problem}"));
+            if beside.has_no_containers() {
+                if let Some(call) = call {
+                    self.server.reply_message(now, call, &answer(number, problems, Vec::new()));
+                }
+                return;
             }
-            if let Some(call) = call {
-                self.server.reply_message(now, call, &answer(number, problems));
-            }
-            return;
         }
-        self.errand_of_limits(call, now, move || {
-            let mut problems = problems;
+        let told = problems.clone();
+        self.errand_of_limits(call, (number, told), now, move || {
+            let (mut problems, mut new) = (problems, Vec::new());
             for (name, settings) in &limits {
-                if let Err(error) = change(name, settings) {
-                    problems.push(format!("container.{name}.limits: {error}"));
+                if let Err(error) = write(name, settings) {
+                    new.push(format!("container.{name}.limits: {error}"));
                 }
             }
-            for problem in &problems {
+            let righted = beside.put_right(&mut new);
+            for problem in &new {
                 say(Level::Error, &format!("reload: {problem}"));
             }
-            Ok(answer(number, problems))
+            for line in &righted {
+                say(Level::Warning, &format!("reload: {line}"));
+            }
+            problems.extend(new);
+            Ok(answer(number, problems, righted))
         });
     }
 
@@ -76,5 +90,16 @@ impl Agent {
                 say(Level::Error, &format!("reload: {}", errno.desc()));
             }
         }
+    }
+}
+
+/// What is declared, and nothing of `orlop update` any more.
+fn write(name: &str, settings: &[Setting]) -> Answer {
+    let written = change(name, settings)?;
+    let forgotten =
+        cgroup::open_path(&cgroups::path(name)).and_then(|group| mark::remove(group.as_fd(), UPDATED));
+    match forgotten {
+        Ok(()) => Ok(written),
+        Err(errno) => Err(Error::Failed { reason: errno.desc().to_owned() }),
     }
 }

@@ -5,6 +5,7 @@
 
 mod drift;
 mod judged;
+mod kernel;
 mod live;
 mod versions;
 
@@ -198,7 +199,8 @@ impl Agent {
                 kept.write().map_err(|errno| not_kept(errno.desc()))?;
             }
             self.reloading.current = kept;
-            return Ok(Vec::new());
+            // Somebody else may have changed what it declares.
+            return Ok(self.change_host());
         }
         let number = before.number.saturating_add(1);
         let mut since = before.since.clone();
@@ -262,6 +264,6 @@ fn not_kept(why: &str) -> Error {
 }
 
 /// The answer of a reload that is done.
-fn answer(number: u64, problems: Vec<String>) -> Vec<u8> {
-    encode_reply(&orlop::control::ReloadReply { number, problems })
+pub fn answer(number: u64, problems: Vec<String>, righted: Vec<String>) -> Vec<u8> {
+    encode_reply(&orlop::control::ReloadReply { number, problems, righted })
 }

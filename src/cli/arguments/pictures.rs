@@ -13,6 +13,7 @@ Examples:
   orlop simulate config/
   orlop simulate config/ --fail db=oom@boot --fail web=exit:1@30s
   orlop simulate config/ --fail api=hang@stop --for 5m --shutdown 4m --svg api.svg
+  orlop simulate config/ --gate network-online=open@20s --connect web@1m --connect web=admin@90s
 
 WHAT                                 WHEN
   exit:CODE, signal:NAME, oom          boot, start, TIME, run:TIME
@@ -22,7 +23,9 @@ WHAT                                 WHEN
   unkillable                           stop
 
 boot is the first start, start every one, stop every stop; TIME counts from boot, run:TIME from
-each start. It is decided by the same code as on a machine; only the time is not waited for.";
+each start. Gates are open unless --gate says that they are not, and nobody connects unless --connect
+says so: NAME@TIME is its first socket, NAME=SOCKET@TIME another, by name or place. Who connects waits
+until the program runs. It is decided by the same code as on a machine; only the time is not waited for.";
 
 pub(super) const GRAPH: &str = "\
 Examples:
@@ -40,6 +43,12 @@ pub(crate) struct SimulateArguments {
     /// What goes wrong, as often as wanted: db=oom@boot, web=exit:1@30s, api=hang@start
     #[arg(long = "fail", value_name = "NAME=WHAT@WHEN")]
     pub(crate) fails: Vec<String>,
+    /// Somebody connects to a socket, as often as wanted: web@30s, web=admin@1m
+    #[arg(long = "connect", value_name = "NAME[=SOCKET]@TIME")]
+    pub(crate) connects: Vec<String>,
+    /// A gate opens or shuts, as often as wanted: network-online=shut, path:/run/x=open@20s
+    #[arg(long = "gate", value_name = "GATE=open|shut[@TIME]")]
+    pub(crate) gates: Vec<String>,
     /// How much time passes, from the boot on
     #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = simulated)]
     pub(crate) time: Duration,

@@ -96,13 +96,14 @@ The last one is in force. 16 before it are kept, in memory: there is no disk to 
 outlives the boot.")]
     History(Json),
 
-    /// Compare the folder that the machine was booted with to what is in force
+    /// Compare the folder that the machine was booted with, and the kernel, to what is in force
     #[command(after_help = "\
 Examples:
   orlop config drift
   orlop config drift --json | jq -r '.files[].path'
 
-Files first, which may differ in comments alone; then what `orlop reload` would do with them. Exit codes:
+Files first, which may differ in comments alone; then what the kernel has otherwise than it is declared
+(limits, standing still, host name, sysctls); then what `orlop reload` would do. Exit codes:
 0 nothing differs, 3 something does, 1 it has mistakes or failed, 2 wrong usage.")]
     Drift(Json),
 }

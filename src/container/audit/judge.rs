@@ -109,7 +109,9 @@ fn calls(spec: &Spec, process: &Process, set: Capabilities, findings: &mut Vec<F
     if !process.no_new_privileges {
         findings.push(open(Open::NewPrivileges, "programs may gain privileges".into(), true));
     }
-    let closed = spec.linux.sysctl.get("user.max_user_namespaces").is_some_and(|most| most == "0");
+    // One that a group shares was made so that nobody in it does.
+    let shares = spec.linux.namespaces.iter().any(|it| it.kind == "user" && it.path.is_some());
+    let closed = spec.linux.sysctl.get("user.max_user_namespaces").map_or(shares, |most| most == "0");
     if !closed && has_namespace(spec, "user") {
         findings.push(open(Open::UserNamespaces, "it may make user namespaces".into(), true));
     }

@@ -240,18 +240,24 @@ pub fn capabilities(container: &Container) -> u64 {
 /// CAP_SYS_ADMIN of linux/capability.h.
 const SYS_ADMIN: u64 = 1 << 21;
 
+const LOW_PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
+const PING_GROUPS: &str = "net.ipv4.ping_group_range";
+/// Those that a range of ids has.
+const ALL_GROUPS: &str = "0 65535";
+const USER_NAMESPACES: &str = "user.max_user_namespaces";
+
 /// Docker's two for a network of its own, and none that another namespace would have to have.
 fn sysctls(container: &Container, capabilities: u64) -> BTreeMap<String, String> {
     let mut sysctls = BTreeMap::new();
     let mut set = |key: &str, value: &str| sysctls.insert(key.to_owned(), value.to_owned());
-    if container.network_mode == NetworkMode::None {
+    if container.network_mode == NetworkMode::None && !pods::has_defaults(container, NamespaceKind::Network) {
         // There is nobody else in its network whom a low port would be taken from.
-        set("net.ipv4.ip_unprivileged_port_start", "0");
+        set(LOW_PORTS, "0");
         // Every group may ping, and the groups are those that its ids have.
         set(
-            "net.ipv4.ping_group_range",
+            PING_GROUPS,
             match container.userns {
-                UserNamespace::Private => "0 65535",
+                UserNamespace::Private => ALL_GROUPS,
                 UserNamespace::Host => "0 2147483647",
             },
         );
@@ -260,8 +266,9 @@ fn sysctls(container: &Container, capabilities: u64) -> BTreeMap<String, String>
     // SYS_ADMIN anyway gains nothing by it, and may be a builder of containers; whoever chose its system
     // calls itself has decided.
     let is_closed = capabilities & SYS_ADMIN == 0 && container.seccomp == config::Seccomp::Default;
-    if is_closed && container.userns == UserNamespace::Private {
-        set("user.max_user_namespaces", "0");
+    let is_made_closed = pods::has_defaults(container, NamespaceKind::User);
+    if is_closed && container.userns == UserNamespace::Private && !is_made_closed {
+        set(USER_NAMESPACES, "0");
     }
     sysctls.extend(container.sysctls.clone());
     sysctls

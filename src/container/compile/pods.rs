@@ -1,9 +1,10 @@
 //! What a container shares with others of its group: namespaces, by their places, and the range of ids that owns them.
 
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
 
-use super::{Facts, range};
+use super::{ALL_GROUPS, Facts, LOW_PORTS, PING_GROUPS, USER_NAMESPACES, range};
 use crate::config::{Container, Pod, Shared};
 use crate::container::steps::{NamespaceKind, SharedNamespaces};
 
@@ -11,7 +12,22 @@ use crate::container::steps::{NamespaceKind, SharedNamespaces};
 pub(super) fn shared(container: &Container, facts: &Facts) -> Option<SharedNamespaces> {
     let pod = container.pod.as_ref()?;
     let kinds = NamespaceKind::ALL.into_iter().filter(|kind| is_shared(pod, *kind)).collect();
-    Some(SharedNamespaces { path: folder(pod, facts), kinds, ids: range(container, facts) })
+    let set = |(kind, key, value): (NamespaceKind, &str, &str)| (kind, key.to_owned(), value.to_owned());
+    let sysctls = DEFAULTS.into_iter().filter(|(kind, ..)| is_shared(pod, *kind)).map(set).collect();
+    Some(SharedNamespaces { path: folder(pod, facts), kinds, ids: range(container, facts), sysctls })
+}
+
+/// What containers get by default of what they do not share. Whoever is in a group by the time it starts, nobody in it makes
+/// user namespaces unless one of them declares that they may.
+const DEFAULTS: [(NamespaceKind, &str, &str); 3] = [
+    (NamespaceKind::Network, LOW_PORTS, "0"),
+    (NamespaceKind::Network, PING_GROUPS, ALL_GROUPS),
+    (NamespaceKind::User, USER_NAMESPACES, "0"),
+];
+
+/// Whether the parameters of its network, or of its user namespace, are set when those are made, and not at its start.
+pub(super) fn has_defaults(container: &Container, kind: NamespaceKind) -> bool {
+    container.pod.as_ref().is_some_and(|pod| is_shared(pod, kind))
 }
 
 /// Where it finds its namespace of this kind; `None`: it has one of its own.

@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Machine;
+use crate::config::Gate;
 use crate::simulation::core::Core;
-use crate::simulation::play::failure;
+use crate::simulation::play::{NEVER, failure};
+use crate::simulation::scenario::Is;
 use crate::supervisor::{Event, Fault};
 
 impl<C: Core> Machine<C> {
@@ -38,6 +40,23 @@ impl<C: Core> Machine<C> {
         }
         self.later
             .extend(play.connects.map(|after| (self.now.saturating_add(after), Event::Connected { name })));
+    }
+
+    /// Whether its program takes who connects now: it runs, does not stand still, and does not end at once.
+    pub fn takes_who_connects(&self, name: &str) -> bool {
+        self.live.get(name).is_some_and(|live| live.is_well(self.now))
+    }
+
+    /// From now on it is so; who waits for one that opens is looked at anew.
+    pub fn turn_gate(&mut self, gate: &Gate, is: Is) {
+        let opens = match is {
+            Is::Open => self.now,
+            Is::Shut => NEVER,
+        };
+        self.gates.insert(gate.clone(), opens);
+        if is == Is::Open {
+            self.looks.look_at(&self.core, self.now);
+        }
     }
 
     /// What containers would say until then is not said.

@@ -59,15 +59,15 @@ pub enum When {
     Run(Duration),
 }
 
-/// Why a text is no failure that could be simulated, and what can be written.
+/// Why a text says nothing that could be simulated, and what can be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadFail {
-    text: String,
-    why: String,
-    help: String,
+pub struct Unplayable {
+    pub(super) text: String,
+    pub(super) why: String,
+    pub(super) help: String,
 }
 
-impl fmt::Display for BadFail {
+impl fmt::Display for Unplayable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`: {}; {}", self.text, self.why, self.help)
     }
@@ -87,8 +87,8 @@ impl Fail {
     }
 
     /// `config` knows who there is.
-    pub fn parse(text: &str, config: &Config) -> Result<Self, BadFail> {
-        let bad = |(why, help): (String, String)| BadFail { text: text.to_string(), why, help };
+    pub fn parse(text: &str, config: &Config) -> Result<Self, Unplayable> {
+        let bad = |(why, help): (String, String)| Unplayable { text: text.to_string(), why, help };
         let form = || ("it is not NAME=WHAT@WHEN".to_string(), "for example db=oom@boot".to_string());
         let (name, rest) = text.split_once('=').ok_or_else(|| bad(form()))?;
         let (what, when) = rest.split_once('@').ok_or_else(|| bad(form()))?;
@@ -110,7 +110,7 @@ impl Fail {
 }
 
 /// Of those that would run: what is invalid runs no way.
-fn known(name: &str, config: &Config) -> Result<(), (String, String)> {
+pub(super) fn known(name: &str, config: &Config) -> Result<(), (String, String)> {
     if config.containers.contains_key(name) {
         return Ok(());
     }
@@ -219,6 +219,6 @@ impl When {
     }
 }
 
-fn list(words: &[&str]) -> String {
+pub(super) fn list(words: &[&str]) -> String {
     words.join(", ")
 }

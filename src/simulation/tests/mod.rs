@@ -7,7 +7,7 @@ mod wrong;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Config, Container, Source, read};
+use crate::config::{Config, Container, Gate, Source, read};
 use crate::supervisor::*;
 
 fn ms(ms: u64) -> Duration {

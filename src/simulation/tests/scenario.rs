@@ -52,7 +52,16 @@ fn a_failure_is_read_or_the_error_says_what_can_be_written() {
 
 /// A minute in which nothing goes wrong.
 fn scenario(config: &Config) -> Scenario<'_> {
-    Scenario { config, fails: &[], seed: 1, time: s(60), at_boot: Duration::ZERO, shutdown: None }
+    Scenario {
+        config,
+        fails: &[],
+        connects: &[],
+        turns: &[],
+        seed: 1,
+        time: s(60),
+        at_boot: Duration::ZERO,
+        shutdown: None,
+    }
 }
 
 /// At the end: each container's state, how often it was started again, and why it is so.
@@ -114,6 +123,144 @@ fn what_is_declared_of_health_and_readiness_is_played() {
     check(&["db=hang@50s"], ["app running 0", "db running 1", "job exited 0", "web running 0"]);
     check(&["web=hang@run:55s"], ["app running 0", "db running 0", "job exited 0", "web running 1"]);
     check(&["db=unready@boot"], ["app running 0", "db running 1", "job exited 0", "web running 0"]);
+}
+
+fn door() -> Config {
+    declared(
+        "[container.web]\nsockets = ['tcp://0.0.0.0:80', { listen = 'unix:/run/web.sock', name = 'admin' }]\n\
+         start = 'on-connection'\nrestart = 'on-failure'\n\
+         [container.'api@']\nreplicas = 1\nsockets = ['tcp://0.0.0.0:81']\nrestart = 'always'\n\
+         [container.db]\nrestart = 'always'\ngates = ['network-online', 'path:/run/a=b@c', 'boot-complete']\n",
+    )
+}
+
+#[test]
+fn who_connects_and_what_gates_do_is_read_or_the_error_says_what_can_be_written() {
+    let config = door();
+    let connect = |text: &str| Connect::parse(text, &config);
+    let good = |text: &str, name: &str, socket: &str, at| {
+        let found = connect(text).unwrap();
+        assert_eq!((found.name.as_str(), found.socket.to_string().as_str(), found.at), (name, socket, at));
+    };
+    good("web@30s", "web", "tcp://0.0.0.0:80", s(30));
+    good("web=80@30s", "web", "tcp://0.0.0.0:80", s(30));
+    good("web=admin@1m", "web", "unix:/run/web.sock", s(60));
+    good("web=unix:/run/web.sock@0s", "web", "unix:/run/web.sock", s(0));
+    good("api@1@5s", "api@1", "tcp://0.0.0.0:81", s(5));
+    let bad = |text: &str, expected: &str| {
+        assert_eq!(connect(text).unwrap_err().to_string(), format!("`{text}`: {expected}"));
+    };
+    let form = "it is not NAME@TIME or NAME=SOCKET@TIME; for example web@30s";
+    bad("web", form);
+    bad("api@1", form);
+    bad("wbe@30s", "no container is named `wbe`; did you mean `web`?");
+    bad("db@30s", "`db` has no sockets; there are those of api@1, web");
+    bad("web=admni@30s", "`web` has no socket `admni`; did you mean `admin`?");
+    bad("web=x@30s", "`web` has no socket `x`; it has 80, admin");
+    bad("web@boot", "`boot` is no moment; write a time since boot, as in 30s");
+    let turn = |text: &str| Turn::parse(text, &config);
+    let path = Gate::Path("/run/a=b@c".into());
+    let turns = |gate, is, at| Ok(Turn { gate, is, at });
+    assert_eq!(turn("network-online=shut"), turns(Gate::NetworkOnline, Is::Shut, s(0)));
+    assert_eq!(turn("path:/run/a=b@c=open@20s"), turns(path, Is::Open, s(20)));
+    let bad = |text: &str, expected: &str| {
+        assert_eq!(turn(text).unwrap_err().to_string(), format!("`{text}`: {expected}"));
+    };
+    let form = "it is not GATE=open@TIME, GATE=shut or GATE=shut@TIME; for example network-online=open@20s";
+    bad("network-online", form);
+    bad("network-online=ajar", form);
+    bad("network-onlin=shut", "\"network-onlin\" is no gate; did you mean \"network-online\"?");
+    bad("time-synced=shut", "no container waits for time-synced; there are network-online, path:/run/a=b@c");
+    bad("network-online=shut@x", "`x` is no moment; write a time since boot, as in 30s");
+    bad(
+        "boot-complete=shut",
+        "boot-complete opens when all others have come up or shown that they do not; it cannot be said",
+    );
+}
+
+/// What is told of somebody who connects, and when what ran first; `None`: never.
+#[track_caller]
+fn connections(fails: &[&str], connects: &[&str]) -> (Vec<(u64, String)>, usize) {
+    let config = door();
+    let fails: Vec<Fail> = fails.iter().map(|text| Fail::parse(text, &config).unwrap()).collect();
+    let connects: Vec<Connect> = connects.iter().map(|text| Connect::parse(text, &config).unwrap()).collect();
+    let run = simulate(&Scenario { fails: &fails, connects: &connects, ..scenario(&config) });
+    assert_eq!(run.breach, None);
+    let news = run.news.iter().filter_map(|news| match &news.what {
+        Happening::Changed { name, to: StateKind::Running, .. } if name == "web" => {
+            Some((news.at, "runs".into()))
+        }
+        Happening::Connected { taken: true, .. } => Some((news.at, "taken".into())),
+        Happening::Connected { taken: false, .. } => Some((news.at, "waits".into())),
+        Happening::Took { people, .. } => Some((news.at, format!("took {people}"))),
+        _ => None,
+    });
+    let news = news.map(|(at, text)| (at.as_secs(), text)).collect();
+    (news, run.fates.iter().map(|fate| fate.queue).sum())
+}
+
+#[test]
+fn who_connects_starts_it_or_waits_until_it_runs() {
+    let check = |fails: &[&str], connects: &[&str], expected: &[(u64, &str)], queue| {
+        let (news, left) = connections(fails, connects);
+        let news: Vec<(u64, &str)> = news.iter().map(|(at, text)| (*at, text.as_str())).collect();
+        assert_eq!((news.as_slice(), left), (expected, queue), "{fails:?} {connects:?}");
+    };
+    check(&[], &[], &[], 0);
+    check(&[], &["web@9s", "web=admin@20s"], &[(9, "waits"), (9, "runs"), (9, "took 1"), (20, "taken")], 0);
+    // A good end: the next one starts it again.
+    let ends = ["web=exit:0@run:5s"];
+    let twice = [(9, "waits"), (9, "runs"), (9, "took 1"), (20, "waits"), (20, "runs"), (20, "took 1")];
+    check(&ends, &["web@9s", "web@20s"], &twice, 0);
+    check(&[], &["api@1@20s"], &[(20, "taken")], 0);
+    // Who cannot be started takes nobody, and neither does who stands still.
+    check(
+        &["web=slow:5s@boot"],
+        &["web@9s", "web@10s"],
+        &[(9, "waits"), (10, "waits"), (14, "runs"), (14, "took 2")],
+        0,
+    );
+    check(
+        &["web=hang@30s"],
+        &["web@9s", "web@40s"],
+        &[(9, "waits"), (9, "runs"), (9, "took 1"), (40, "waits")],
+        1,
+    );
+    let (news, left) = connections(&["web=image@boot"], &["web@9s"]);
+    assert_eq!((news, left), (vec![(9, "waits".into())], 1));
+}
+
+#[test]
+fn who_takes_nobody_is_started_for_him_again() {
+    let (news, left) = connections(&["web=exit:0@start"], &["web@50s"]);
+    let starts = news.iter().filter(|(_, text)| text == "runs").count();
+    // Four times a second at most.
+    assert!((5..=41).contains(&starts) && left == 1, "{starts} {left}");
+    assert!(!news.iter().any(|(_, text)| text.starts_with("took")));
+}
+
+#[test]
+fn a_container_waits_until_its_gates_are_open() {
+    let config = door();
+    let check = |turns: &[&str], expected: Option<u64>| {
+        let turns: Vec<Turn> = turns.iter().map(|text| Turn::parse(text, &config).unwrap()).collect();
+        let run = simulate(&Scenario { turns: &turns, ..scenario(&config) });
+        assert_eq!(run.breach, None);
+        let db = run.fates.iter().find(|fate| fate.status.name == "db").unwrap();
+        assert_eq!(db.came_up.map(|at| at.as_secs()), expected, "{turns:?}");
+        let cause = db.status.cause.as_ref().map(|cause| cause.text.clone()).unwrap_or_default();
+        assert_eq!(cause.contains("network-online"), expected.is_none(), "{cause}");
+    };
+    check(&[], Some(0));
+    check(&["network-online=shut"], None);
+    check(&["network-online=open@20s"], Some(20));
+    check(&["network-online=open@20s", "path:/run/a=b@c=open@30s"], Some(30));
+    let both = ["network-online=open@20s", "network-online=shut@25s", "path:/run/a=b@c=open@30s"];
+    check(&both, None);
+    check(&[&both[..], &["network-online=open@40s"]].concat(), Some(40));
+    // Who runs needs no gate.
+    check(&["network-online=shut@10s"], Some(0));
+    check(&["network-online=shut", "network-online=open@0s"], Some(0));
 }
 
 #[test]
@@ -217,4 +364,11 @@ fn times_of_a_clock_are_those_from_the_boot_on() {
     check(s(0), None);
     check(s(2 * 3600), Some(1800));
     check(s(1_795_305_600 + 2 * 3600 + 25 * 60), Some(300));
+}
+
+#[test]
+fn the_end_of_the_boot_is_a_gate_that_opens_by_itself() {
+    let config = declared("[container.a]\n[container.b]\ngates = ['boot-complete']\n");
+    let run = simulate(&scenario(&config));
+    assert_eq!((run.breach, run.fates[1].came_up.is_some()), (None, true));
 }

@@ -22,7 +22,7 @@ impl Watch {
                 shadow.declared.loses_ties();
                 shadow.is_unwanted();
             }
-            shadow.open = shadow.declared.gates.is_empty();
+            shadow.open = !shadow.declared.is_looked_at();
             (shadow.runs_since, shadow.due) = (None, None);
             (shadow.listened, shadow.may_start) = (false, !shadow.declared.by_connection);
         }

@@ -40,6 +40,15 @@ pub(super) struct Declared {
 }
 
 impl Declared {
+    /// What the machine is looked at for; the end of the boot is the core's own to know.
+    pub(super) fn gates_of_the_machine(&self) -> impl Iterator<Item = &Gate> {
+        self.gates.iter().filter(|gate| **gate != Gate::BootComplete)
+    }
+
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.gates_of_the_machine().next().is_some()
+    }
+
     /// All of a configuration, by name.
     pub(super) fn all(config: &Config) -> BTreeMap<String, Self> {
         let (mut depends_on, mut conflicts) = (edges::of(config), edges::conflicts(config));

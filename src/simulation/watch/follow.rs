@@ -141,7 +141,7 @@ impl Watch {
 
     fn found_open(&mut self, open: &[Gate]) {
         for shadow in self.shadows.values_mut() {
-            shadow.open |= shadow.declared.gates.iter().all(|gate| open.contains(gate));
+            shadow.open |= shadow.declared.gates_of_the_machine().all(|gate| open.contains(gate));
         }
     }
 
@@ -255,7 +255,7 @@ impl Watch {
             (shadow.end, shadow.word, shadow.start_owed) = (None, None, false);
             (shadow.up, shadow.own) = (false, false);
             (shadow.listened, shadow.may_start) = (false, !shadow.declared.by_connection);
-            shadow.open = shadow.declared.gates.is_empty();
+            shadow.open = !shadow.declared.is_looked_at();
             (shadow.runs_since, shadow.due) = (None, None);
             shadow.timed = shadow.declared.comes_again();
             (shadow.said_ready, shadow.passed, shadow.failed) = (false, false, false);

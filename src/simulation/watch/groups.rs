@@ -39,8 +39,14 @@ impl Watch {
         for member in &members {
             let there = self.shadows.get(member).is_some_and(|shadow| shadow.there);
             let goes_down = view.core.state(member).and_then(why) == Some(Why::Again);
+            let is_job = self.shadows.get(member).is_some_and(|shadow| shadow.declared.job);
             match event {
                 Event::Stop { .. } => self.stopped(member),
+                // It keeps its hour; whether it will run then, the core says.
+                _ if is_job => {
+                    let wanted = view.core.status(member).map(|status| status.wanted);
+                    self.of(member, |shadow| shadow.wanted = wanted.unwrap_or(shadow.wanted));
+                }
                 // It was up already.
                 Event::Start { .. } if there && !goes_down => self.opponents_stopped(member),
                 _ => self.wanted_up(member),

@@ -112,8 +112,7 @@ impl Watch {
 
     /// Who waits for others again looks at the machine again, after that.
     fn notice_waits<C: Core>(&mut self, view: &View<'_, C>) {
-        for (name, shadow) in self.shadows.iter_mut().filter(|(_, shadow)| !shadow.declared.gates.is_empty())
-        {
+        for (name, shadow) in self.shadows.iter_mut().filter(|(_, shadow)| shadow.declared.is_looked_at()) {
             let on_others = matches!(
                 view.core.state(name),
                 Some(State::Waiting { on: Wait::Dependencies | Wait::Conflict | Wait::Shutdown, .. })

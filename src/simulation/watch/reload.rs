@@ -93,7 +93,7 @@ impl Shadow {
         self.unusable &= !outdated;
         // Times and gates are looked at anew.
         self.due = None;
-        self.open = self.declared.gates.is_empty();
+        self.open = !self.declared.is_looked_at();
         self.next = None;
         if self.there && outdated {
             self.next = Some(declared);

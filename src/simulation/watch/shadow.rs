@@ -77,7 +77,7 @@ impl Shadow {
     /// Nobody is known yet who depends on it.
     pub(super) fn new(declared: Declared) -> Self {
         Self {
-            open: declared.gates.is_empty(),
+            open: !declared.is_looked_at(),
             listened: false,
             may_start: !declared.by_connection,
             declared,
@@ -112,7 +112,7 @@ impl Shadow {
 
     pub(super) fn declare(&mut self, declared: Declared) {
         self.declared = declared;
-        self.open = self.declared.gates.is_empty();
+        self.open = !self.declared.is_looked_at();
     }
 
     /// No configuration declares it: it is stopped.

@@ -172,3 +172,26 @@ fn nothing_runs_unasked_in_safe_mode() {
     let story = shut_down(&mut world, s(60));
     assert!(!story.iter().any(|line| line.contains("start job")), "{story:?}");
 }
+
+#[test]
+fn a_group_that_is_started_leaves_its_jobs_their_hour() {
+    let mut world = world("", "[group.shop]\ncontainers = ['web', 'job']", &[("job", job(s(3)))]);
+    let group = |event: fn(String) -> Event| event("shop".into());
+    let start: fn(String) -> Event = |name| Event::Start { name };
+    let restart: fn(String) -> Event = |name| Event::Restart { name };
+    assert!(matches!(world.tell(group(start)), Outcome::Ignored(_)), "all of it is up");
+    assert_eq!(world.tell(group(restart)), Outcome::Done);
+    world.run_for(s(5));
+    assert_eq!((world.starts("web").len(), world.starts("job").len()), (2, 0));
+    // What was stopped with its group will run with it.
+    world.tell(Event::Stop { name: "shop".into() });
+    world.run_for(s(5));
+    assert_eq!((world.state("job"), world.status("job").wanted), (StateKind::Exited, Wanted::Down));
+    assert_eq!(world.tell(group(start)), Outcome::Done);
+    world.run_for(s(5));
+    assert_eq!((world.state("web"), world.state("job")), (StateKind::Running, StateKind::Waiting));
+    assert_eq!((world.starts("job").len(), world.status("job").next), (0, Next::Shutdown));
+    let story = shut_down(&mut world, s(60));
+    assert!(story.iter().any(|line| line.ends_with("start job")), "{story:?}");
+    assert_eq!(world.starts("job").len(), 1);
+}

@@ -1,0 +1,238 @@
+//! What the kernel has beside what is in force: limits and standing still of containers that run, and of the machine its
+//! name and parameters. Runs in an errand: some of its files take the kernel's locks, and there may be hundreds.
+
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::unistd::{SysconfVar, gethostname, sysconf};
+use orlop::config::Limits;
+use orlop::container::Setting;
+use orlop::container::drift::{Changer, Difference, Found, Group, decode_updated, differences, same_sysctl};
+use orlop::control::KernelDrift;
+use orlop::supervisor::StateKind;
+
+use crate::agent::live::{PAUSED, UPDATED, thaw};
+use crate::agent::{Agent, cgroups};
+use crate::engine::limits;
+use crate::linux::{cgroup, mark, node, sysctl};
+
+const PAGE: u64 = 4096;
+
+/// What is in force, as an errand takes it along.
+#[derive(Default)]
+pub struct Beside {
+    containers: Vec<Declared>,
+    hostname: String,
+    sysctls: BTreeMap<String, String>,
+}
+
+struct Declared {
+    name: String,
+    limits: Limits,
+    /// It was started by another declaration: devices are limited as that one said.
+    is_older: bool,
+}
+
+/// A container's cgroups, while they are there.
+struct Groups {
+    outer: OwnedFd,
+    main: Option<OwnedFd>,
+}
+
+impl Agent {
+    pub fn beside_the_kernel(&self) -> Beside {
+        let since = &self.reloading.current.since;
+        let runs =
+            |name: &&String| self.core.status(name).is_some_and(|status| status.state == StateKind::Running);
+        let declared = |name: &String| {
+            let made = self.core.record(name).map_or(0, |record| record.made);
+            let is_older = since.get(name).is_some_and(|since| *since > made);
+            let limits = self.config.containers.get(name)?.limits.clone();
+            Some(Declared { name: name.clone(), limits, is_older })
+        };
+        Beside {
+            containers: self.config.containers.keys().filter(runs).filter_map(declared).collect(),
+            hostname: self.config.host.hostname.clone(),
+            sysctls: self.config.host.sysctls.clone(),
+        }
+    }
+}
+
+impl Beside {
+    /// Those whose limits are written anyway.
+    pub fn leave_out(&mut self, written: &[(String, Vec<Setting>)]) {
+        self.containers.retain(|it| !written.iter().any(|(name, _)| *name == it.name));
+    }
+
+    pub fn has_no_containers(&self) -> bool {
+        self.containers.is_empty()
+    }
+
+    pub fn differences(&self) -> Vec<KernelDrift> {
+        let mut found = self.of_the_machine();
+        for declared in &self.containers {
+            // One that has ended meanwhile has none.
+            let Some(groups) = Groups::of(&declared.name) else { continue };
+            found.extend(groups.differences(declared).into_iter().map(|it| drift(&declared.name, it)));
+            found.extend(groups.stands_still().then(|| still(&declared.name)));
+        }
+        found
+    }
+
+    /// Has what a stranger changed of containers as it is declared again; what it was, and what could not be done.
+    pub fn put_right(&self, problems: &mut Vec<String>) -> Vec<String> {
+        let mut righted = Vec::new();
+        for declared in &self.containers {
+            let Some(groups) = Groups::of(&declared.name) else { continue };
+            let name = &declared.name;
+            for difference in groups.differences(declared) {
+                if difference.by == Changer::Update {
+                    continue;
+                }
+                let Difference { key, declared, found, setting, .. } = &difference;
+                match groups.write(setting) {
+                    Ok(()) => {
+                        righted.push(format!("{name}: {key} is {declared} again, the kernel had {found}"))
+                    }
+                    Err(errno) => problems.push(format!("container.{name}.{key}: {}", errno.desc())),
+                }
+            }
+            if groups.stands_still() {
+                match groups.let_go_on(name) {
+                    Ok(()) => {
+                        righted.push(format!("{name}: goes on, it stood still and nobody had paused it"))
+                    }
+                    Err(errno) => problems.push(format!("container.{name}: cgroup.freeze: {}", errno.desc())),
+                }
+            }
+        }
+        righted
+    }
+
+    fn of_the_machine(&self) -> Vec<KernelDrift> {
+        let mut found = Vec::new();
+        if let Ok(name) = gethostname()
+            && name.to_string_lossy() != self.hostname
+        {
+            found.push(of_host(
+                "host.hostname".into(),
+                self.hostname.clone(),
+                name.to_string_lossy().into_owned(),
+            ));
+        }
+        for (key, declared) in &self.sysctls {
+            match sysctl::read_sysctl(key) {
+                Ok(value) if same_sysctl(declared, &value) => {}
+                Ok(value) => {
+                    let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+                    found.push(of_host(format!("host.sysctls.{key}"), declared.clone(), value));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    found.push(of_host(format!("host.sysctls.{key}"), declared.clone(), "none such".into()));
+                }
+                // One that can only be written.
+                Err(_) => {}
+            }
+        }
+        found
+    }
+}
+
+impl Groups {
+    fn of(name: &str) -> Option<Self> {
+        let outer = cgroup::open_path(&cgroups::path(name)).ok()?;
+        let main = cgroup::open_below(outer.as_fd(), cgroups::MAIN).ok();
+        Some(Self { outer, main })
+    }
+
+    fn differences(&self, declared: &Declared) -> Vec<Difference> {
+        let updated = mark::get(self.outer.as_fd(), UPDATED).ok().flatten().unwrap_or_default();
+        let read = |group: Group, file: &str| {
+            let group = match group {
+                Group::Outer => self.outer.as_fd(),
+                Group::Main => self.main.as_ref()?.as_fd(),
+            };
+            cgroup::read(group, file).ok()
+        };
+        let disks = declared
+            .limits
+            .io
+            .iter()
+            .filter_map(|limit| Some((limit.device.clone(), node::block_device(&limit.device).ok()?)));
+        let disks = disks.collect();
+        let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+        let found = Found {
+            read: &read,
+            updated: &decode_updated(&updated),
+            disks: Some(&disks).filter(|_| !declared.is_older),
+            page: page.and_then(|page| u64::try_from(page).ok()).unwrap_or(PAGE),
+        };
+        // What is refused was refused at its start.
+        differences(&declared.limits, &found).unwrap_or_default()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &OwnedFd> {
+        [Some(&self.outer), self.main.as_ref()].into_iter().flatten()
+    }
+
+    fn write(&self, setting: &Setting) -> crate::linux::Result<()> {
+        let places = match setting.place {
+            orlop::container::Place::Outer => 1,
+            orlop::container::Place::Both => 2,
+        };
+        self.all().take(places).try_for_each(|group| limits::write_or_instead(group.as_fd(), setting))
+    }
+
+    /// And no person has it so.
+    fn stands_still(&self) -> bool {
+        let is_frozen = |group: &OwnedFd| {
+            cgroup::read(group.as_fd(), "cgroup.freeze").is_ok_and(|text| text.trim() == "1")
+        };
+        let is_paused = || mark::get(self.outer.as_fd(), PAUSED).is_ok_and(|mark| mark.is_some());
+        // Asked before and after: a pause, or its end, may be under way.
+        let paused = is_paused();
+        match (is_frozen(&self.outer), self.main.as_ref().is_some_and(is_frozen)) {
+            (_, true) => true,
+            (true, false) => !paused && !is_paused(),
+            (false, false) => false,
+        }
+    }
+
+    fn let_go_on(&self, name: &str) -> crate::linux::Result<()> {
+        if let Some(main) = &self.main {
+            cgroup::thaw(main.as_fd())?;
+        }
+        match mark::get(self.outer.as_fd(), PAUSED)? {
+            // A person's, whatever stood still below.
+            Some(_) => Ok(()),
+            None => thaw(name),
+        }
+    }
+}
+
+fn drift(name: &str, difference: Difference) -> KernelDrift {
+    let text = format!("{name}: {difference}");
+    let Difference { key, declared, found, file, by, .. } = difference;
+    let updated = match by {
+        Changer::Update => true,
+        Changer::Stranger => false,
+    };
+    KernelDrift { container: Some(name.to_owned()), key, declared, found, file: Some(file), updated, text }
+}
+
+fn still(name: &str) -> KernelDrift {
+    KernelDrift {
+        container: Some(name.to_owned()),
+        key: "pause".into(),
+        declared: "goes on".into(),
+        found: "stands still".into(),
+        file: Some("cgroup.freeze".into()),
+        updated: false,
+        text: format!("{name}: nobody has paused it, and it stands still (cgroup cgroup.freeze)"),
+    }
+}
+
+fn of_host(key: String, declared: String, found: String) -> KernelDrift {
+    let text = format!("{key} is {declared}, the kernel has {found}");
+    KernelDrift { container: None, key, declared, found, file: None, updated: false, text }
+}
