@@ -19,13 +19,13 @@ help: ## this list
 setup: ## install what is missing (root or sudo)
 	@scripts/setup
 
-build: setup ## the machine's static binary, orlop-image and orlop-vm, in release form
+build: setup ## the machine's static binaries, orlop-image and orlop-vm, in release form
 	ORLOP_COMMIT=$$(git describe --always --dirty --abbrev=12 --match '' 2>/dev/null) \
-	    cargo build --locked --release --target $(MUSL) -p orlop
+	    cargo build --locked --release --target $(MUSL) -p orlop -p orlop-tls
 	cargo build --locked --release -p orlop-image -p orlop-vm
 
-install: ## orlop, orlop-image, orlop-vm, completions and manual page, once built, into PREFIX (/usr/local)
-	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(TARGET)/$(MUSL)/release/orlop $(TARGET)/release/orlop-image $(TARGET)/release/orlop-vm
+install: ## orlop, orlop-tls, orlop-image, orlop-vm, completions and manual page, once built, into PREFIX (/usr/local)
+	install -Dm755 -t $(DESTDIR)$(PREFIX)/bin $(TARGET)/$(MUSL)/release/orlop $(TARGET)/$(MUSL)/release/orlop-tls $(TARGET)/release/orlop-image $(TARGET)/release/orlop-vm
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	$(TARGET)/$(MUSL)/release/orlop man > $(DESTDIR)$(PREFIX)/share/man/man1/orlop.1
 	$(TARGET)/$(MUSL)/release/orlop completions bash > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/orlop

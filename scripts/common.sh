@@ -71,12 +71,13 @@ as_root_runner() {
 
 # The static binaries that the machines under test boot and run, and where the tests find them.
 build_guest() {
-    cargo build --locked --profile vm --target "$musl" -p orlop -p payload &&
+    cargo build --locked --profile vm --target "$musl" -p orlop -p orlop-tls -p payload &&
         cargo rustc --locked --profile naive --target "$musl" -p orlop --bin orlop -- --cfg naive
 }
 # Without a trial of KVM in every test process; whoever has it working says ORLOP_VM_ACCELERATOR=kvm.
 export ORLOP_VM_ACCELERATOR="${ORLOP_VM_ACCELERATOR:-emulated}"
 export ORLOP_BINARY="$target/$musl/vm/orlop"
+export ORLOP_TLS_BINARY="$target/$musl/vm/orlop-tls"
 export ORLOP_NAIVE_BINARY="$target/$musl/naive/orlop"
 export ORLOP_PAYLOAD="$target/$musl/vm/payload"
 

@@ -3,8 +3,10 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use orlop::config::Forward;
+
 use crate::arch;
-use crate::boot_binary;
+use crate::boot_binary::{INIT, TLS};
 use crate::check::{self, Checked};
 use crate::cpio::Content;
 use crate::digest::{self, Sum};
@@ -27,6 +29,9 @@ pub struct Options {
     pub out: PathBuf,
     /// The binary for `/init`; `None`: `ORLOP_BINARY`, else the one beside this program.
     pub init: Option<PathBuf>,
+    /// The program that speaks TLS, for a configuration with a collector that is spoken to by it; `None`: `ORLOP_TLS_BINARY`,
+    /// else the one beside `init`, else the one beside this program.
+    pub tls: Option<PathBuf>,
     pub kernel: KernelSource,
     pub signatures: Signatures,
     /// Kernels and converted layers are kept here.
@@ -40,6 +45,7 @@ impl Options {
             config: config.into(),
             out: out.into(),
             init: None,
+            tls: None,
             kernel: KernelSource::Debian,
             signatures: Signatures::default(),
             cache: default_cache(),
@@ -79,22 +85,37 @@ pub fn build(options: &Options) -> Result<Built> {
 pub fn build_with(options: &Options, progress: &dyn Progress) -> Result<Built> {
     let checked = check::read(&options.config)?;
     let output = Output::beside(&options.out)?;
-    let init = boot_binary::find(options.init.as_deref())?;
+    let init = INIT.find(options.init.as_deref(), None, "becomes /init")?;
+    let tls = tls(&checked, options.tls.as_deref(), &init)?;
     let kernel = kernel::obtain(&options.kernel, &options.cache, progress)?;
     let modules = modules::choose(&kernel.modules, &checked.config.host.modules, options.signatures)?;
     let store = images::convert(&checked.config, &checked.folder, &options.cache, progress)?;
-    let manifest =
-        Inputs { checked: &checked, init: &init, kernel: &kernel, modules: &modules, store: &store }
-            .write(&output, progress)?;
+    let manifest = Inputs {
+        checked: &checked,
+        init: &init,
+        tls: tls.as_deref(),
+        kernel: &kernel,
+        modules: &modules,
+        store: &store,
+    }
+    .write(&output, progress)?;
     let dir = output.commit()?;
     let warnings = [checked.warnings, store.warnings].concat();
     Ok(Built { dir, manifest, warnings })
+}
+
+/// The program that speaks TLS, if there is somebody to speak it with.
+fn tls(checked: &Checked, given: Option<&Path>, init: &Path) -> Result<Option<PathBuf>> {
+    let mut collectors = checked.config.host.log_forward.iter().filter(|forward| forward.files.is_some());
+    let Some(Forward { to, .. }) = collectors.next() else { return Ok(None) };
+    TLS.find(given, Some(init), &format!("{to} in [host.log] forward needs")).map(Some)
 }
 
 /// Everything that goes into a machine.
 struct Inputs<'a> {
     checked: &'a Checked,
     init: &'a Path,
+    tls: Option<&'a Path>,
     kernel: &'a Kernel,
     modules: &'a Modules,
     store: &'a Store,
@@ -134,6 +155,10 @@ impl Inputs<'_> {
                 text,
             },
             init: part("/init".to_owned(), digest::of_file(self.init)?),
+            tls: match self.tls {
+                Some(tls) => Some(part(format!("/{}", initramfs::TLS), digest::of_file(tls)?)),
+                None => None,
+            },
             config: sums(initramfs::CONFIG, &self.checked.files)?,
             modules: self.module_parts(),
             images: self.store.images.clone(),
@@ -150,6 +175,11 @@ impl Inputs<'_> {
     fn system(&self) -> Result<Tree> {
         let mut tree = Tree::with_mount_points();
         tree.add_file("init", 0o755, self.init)?;
+        if let Some(tls) = self.tls {
+            tree.add_file(initramfs::TLS, 0o755, tls)?;
+            // It looks names up, where libc looks for those who know them.
+            tree.add("etc/resolv.conf", 0o777, Content::Link(initramfs::RESOLV_CONF.to_owned()));
+        }
         for (name, file) in &self.checked.files {
             // Only root's: environment files hold secrets.
             tree.add_file(&format!("{}/{name}", initramfs::CONFIG), 0o600, file)?;

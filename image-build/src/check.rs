@@ -4,7 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use orlop::config::{self, Config, FileUse, Severity, Source};
+use orlop::config::{self, Config, FileKind, FileUse, Severity, Source};
 
 use crate::error::{At, Error, Result};
 
@@ -77,7 +77,7 @@ fn named_files(config: &Config, folder: &Path) -> Vec<Result<Option<(String, Pat
 }
 
 fn named_file(file: FileUse, folder: &Path) -> Result<Option<(String, PathBuf)>, String> {
-    let FileUse { key, path: name, required, .. } = file;
+    let FileUse { key, path: name, required, kind, .. } = file;
     let image = key.ends_with(".image");
     // An absolute path is the machine's own, except an image's, which is used up here.
     if !image && Path::new(&name).is_absolute() {
@@ -90,7 +90,18 @@ fn named_file(file: FileUse, folder: &Path) -> Result<Option<(String, PathBuf)>,
         Err(error) => wrong(&error.to_string()),
         Ok(_) if image => Ok(None),
         Ok(found) if !found.is_file() => wrong("this is no file"),
-        Ok(_) => Ok(Some((name, path))),
+        Ok(found) if found.len() > config::PEM_MAX && kind != FileKind::Any => {
+            wrong(&format!("it has more than {} KiB", config::PEM_MAX >> 10))
+        }
+        Ok(_) => {
+            let judged = match kind {
+                FileKind::Any => Ok(()),
+                FileKind::Certificates | FileKind::PrivateKey => fs::read(&path)
+                    .map_err(|error| error.to_string())
+                    .and_then(|bytes| config::judge(kind, &bytes)),
+            };
+            judged.map_or_else(|why| wrong(&why), |()| Ok(Some((name, path.clone()))))
+        }
     }
 }
 
@@ -173,5 +184,28 @@ mod tests {
         let files = read(folder.path()).unwrap().files;
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["a.toml", "env/a.env"]);
+    }
+
+    #[test]
+    fn files_of_tls_are_taken_along_and_must_be_pem() {
+        let text = "[host.log]\nforward = [{ to = \"tls://a.example:6514\", ca = \"tls/ca.pem\", cert = \"/on/the/machine\", \
+                    key = \"m.key\" }]\n";
+        let ca = "-----BEGIN CERTIFICATE-----\nMAMCAQU=\n-----END CERTIFICATE-----\n";
+        check_refused(
+            &[("a.toml", text), ("tls/ca.pem", ca), ("m.key", ca)],
+            "error: host.log.forward[0].key: /m.key: there is no private key in it, as PEM has it",
+        );
+        check_refused(
+            &[("a.toml", text), ("tls/ca.pem", "x"), ("m.key", &ca.replace("CERTIFICATE", "PRIVATE KEY"))],
+            "error: host.log.forward[0].ca: /tls/ca.pem: there is no certificate in it, as PEM has it",
+        );
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("tls")).unwrap();
+        fs::write(folder.path().join("tls/ca.pem"), ca).unwrap();
+        fs::write(folder.path().join("m.key"), ca.replace("CERTIFICATE", "PRIVATE KEY")).unwrap();
+        fs::write(folder.path().join("a.toml"), text).unwrap();
+        let files = read(folder.path()).unwrap().files;
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a.toml", "m.key", "tls/ca.pem"]);
     }
 }

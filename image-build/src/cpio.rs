@@ -16,6 +16,8 @@ pub(crate) enum Content {
         minor: u32,
     },
     Bytes(Vec<u8>),
+    /// A symbolic link to there.
+    Link(String),
     /// A file on this machine; its size when it was looked at.
     File {
         path: PathBuf,
@@ -28,6 +30,7 @@ impl Content {
         match self {
             Self::Directory | Self::CharacterDevice { .. } => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Link(to) => to.len() as u64,
             Self::File { size, .. } => *size,
         }
     }
@@ -38,6 +41,7 @@ impl Content {
             Self::Directory => 0o040_000,
             Self::CharacterDevice { .. } => 0o020_000,
             Self::Bytes(_) | Self::File { .. } => 0o100_000,
+            Self::Link(_) => 0o120_000,
         }
     }
 }
@@ -60,12 +64,13 @@ impl<W: Write> Archive<W> {
         self.inode = self.inode.saturating_add(1);
         let device = match content {
             Content::CharacterDevice { major, minor } => (*major, *minor),
-            Content::Directory | Content::Bytes(_) | Content::File { .. } => (0, 0),
+            Content::Directory | Content::Bytes(_) | Content::File { .. } | Content::Link(_) => (0, 0),
         };
         self.header(path, content.kind() | mode, size, device)?;
         match content {
             Content::Directory | Content::CharacterDevice { .. } => {}
             Content::Bytes(bytes) => self.inner.write_all(bytes)?,
+            Content::Link(to) => self.inner.write_all(to.as_bytes())?,
             Content::File { path, size } => copy_exactly(File::open(path)?, &mut self.inner, *size)?,
         }
         self.pad(content.size())

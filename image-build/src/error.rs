@@ -27,7 +27,7 @@ pub enum Error {
         path: PathBuf,
         why: String,
     },
-    /// The binary that becomes `/init`.
+    /// The binary that becomes `/init`, or another of ours.
     Init(String),
     /// The place for the result.
     Output {

@@ -19,6 +19,11 @@ pub(crate) const CONFIG: &str = "orlop/config";
 /// Where it finds its images.
 pub(crate) const STORE: &str = "orlop/store";
 
+/// Where it finds the program that speaks TLS.
+pub(crate) const TLS: &str = "orlop/bin/orlop-tls";
+/// Where it writes whom names are asked of.
+pub(crate) const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
+
 /// Mount points and folders that every machine has, with their modes.
 const FOLDERS: &[(&str, u32)] = &[
     ("dev", 0o755),
@@ -144,7 +149,9 @@ fn archive<W: Write>(to: W, tree: &Tree, progress: &dyn Progress) -> Result<W, F
     for (path, (mode, content)) in &tree.entries {
         archive.add(path, *mode, content).map_err(|error| match content {
             Content::File { path, .. } => (Some(path.clone()), error),
-            Content::Bytes(_) | Content::Directory | Content::CharacterDevice { .. } => plain(error),
+            Content::Bytes(_) | Content::Directory | Content::CharacterDevice { .. } | Content::Link(_) => {
+                plain(error)
+            }
         })?;
         progress.advance(content.size());
     }

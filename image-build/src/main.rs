@@ -45,6 +45,10 @@ struct Build {
     /// The static binary that becomes /init [default: $ORLOP_BINARY, or `orlop` beside this program]
     #[arg(long, value_name = "FILE")]
     init: Option<PathBuf>,
+    /// The static binary that speaks TLS with collectors of logs, for a configuration that has one
+    /// [default: $ORLOP_TLS_BINARY, or `orlop-tls` beside `orlop`, or beside this program]
+    #[arg(long, value_name = "FILE")]
+    tls: Option<PathBuf>,
     /// Where kernels and converted images are kept [default: $ORLOP_CACHE, or ~/.cache/orlop]
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -60,6 +64,7 @@ impl Build {
     fn options(self) -> Options {
         let mut options = Options::new(self.config, self.output);
         options.init = self.init;
+        options.tls = self.tls;
         options.kernel = match (self.kernel, self.modules, self.newest_kernel) {
             (Some(kernel), Some(modules), _) => KernelSource::Files { kernel, modules },
             (_, _, true) => KernelSource::NewestDebian,

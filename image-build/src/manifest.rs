@@ -20,6 +20,9 @@ pub struct Manifest {
     pub cmdline: Cmdline,
     /// The binary that is `/init`.
     pub init: Part,
+    /// The program that speaks TLS, on a machine that needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Part>,
     pub config: Vec<Part>,
     /// In the order in which the machine loads them.
     pub modules: Vec<Module>,

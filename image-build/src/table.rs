@@ -47,14 +47,14 @@ fn rows(manifest: &Manifest) -> Vec<Row> {
     rows
 }
 
-fn system(manifest: &Manifest) -> [Row; 3] {
+fn system(manifest: &Manifest) -> Vec<Row> {
     let modules = manifest.modules.iter().map(|module| module.part.sum.size).sum();
     let config = manifest.config.iter().map(|part| part.sum.size).sum();
-    [
-        row("    /init", manifest.init.sum.size, ""),
-        row("    modules", modules, counted(manifest.modules.len(), "file")),
-        row("    configuration", config, counted(manifest.config.len(), "file")),
-    ]
+    let mut rows = vec![row("    /init", manifest.init.sum.size, "")];
+    rows.extend(manifest.tls.iter().map(|part| row("    orlop-tls", part.sum.size, "")));
+    rows.push(row("    modules", modules, counted(manifest.modules.len(), "file")));
+    rows.push(row("    configuration", config, counted(manifest.config.len(), "file")));
+    rows
 }
 
 /// A row for each layer, largest first, with the images that it is in, and one for all else.

@@ -44,6 +44,8 @@ fn user_umask_folder_time_zone_and_cores_change_nothing() {
     let mut options = Options::new(path.join("config"), path.join("fetched"));
     options.init = Some(path.join("init"));
     let built = build(&options).unwrap();
+    assert_eq!(built.manifest.tls, None, "nothing of it speaks TLS");
+    speak_tls(path);
     let version = &built.manifest.kernel.version;
     // The cache is in the home of whoever runs this, where another user may not look.
     let modules = find_modules(&options.cache, version);
@@ -54,7 +56,7 @@ fn user_umask_folder_time_zone_and_cores_change_nothing() {
     // Another folder for everything, other modes, and a link in the way.
     sh(
         path,
-        "mkdir -m 777 there; cp -a config there/c; cp init there/init; ln -s there/c link; chmod -R a+rX there",
+        "mkdir -m 777 there; cp -a config there/c; cp init orlop-tls there; ln -s there/c link; chmod -R a+rX there",
     );
     sh(path, "chmod 604 there/c/web.env");
     let other = format!("TZ=Asia/Tokyo HOME=/nonexistent {} taskset -c 0", another_user());
@@ -65,6 +67,21 @@ fn user_umask_folder_time_zone_and_cores_change_nothing() {
             ["one", "there/deep/er/two"].map(|folder| fs::read(path.join(folder).join(name)).unwrap());
         assert!(one == two, "{name} differs");
     }
+    let manifest = fs::read_to_string(path.join("one/manifest.json")).unwrap();
+    for file in ["/orlop/bin/orlop-tls", "/orlop/config/ca.pem"] {
+        assert!(manifest.contains(&format!("\"path\": \"{file}\"")), "{manifest}");
+    }
+}
+
+/// A collector by TLS, and a program beside `/init` that stands for the one that speaks it.
+fn speak_tls(path: &Path) {
+    let config = path.join("config/a.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let forward = "[host.log]\nforward = [{ to = \"tls://collector.example:6514\", ca = \"ca.pem\" }]\n";
+    fs::write(config, text + forward).unwrap();
+    let ca = "-----BEGIN CERTIFICATE-----\nMAMCAQU=\n-----END CERTIFICATE-----\n";
+    fs::write(path.join("config/ca.pem"), ca).unwrap();
+    fs::copy(path.join("init"), path.join("orlop-tls")).unwrap();
 }
 
 fn find_modules(cache: &Path, version: &str) -> String {

@@ -69,7 +69,8 @@ impl Agent {
             }
         }
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
-        self.forwarding.begin(&self.config, &self.slots, &mut rings, &mut self.ledger);
+        let config = (&self.config, self.boot.config_dir.as_str());
+        self.forwarding.begin(config, &self.slots, &mut rings, &mut self.ledger);
         self.forwarder_adopted();
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
         let mut inputs = self.adopt_streams(pipes, syslogs);

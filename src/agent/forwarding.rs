@@ -5,18 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::config::Config;
+use orlop::config::{Collector, Config, TlsFiles};
 use orlop::ledger::{Child, Kind, Label};
 use orlop::log::{FORWARD_FRAME_MAX, FromForwarder, ToForwarder};
 
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
 use super::logs::{self, Logs, OTHERS, Rings};
-use super::{Agent, Token, forward, say};
+use super::{Agent, Token, files, forward, say};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, Result, memfd, seqpacket};
+use crate::linux::{Errno, Result, fs, insist, memfd, seqpacket};
 
+/// The program that speaks TLS; `orlop-image` puts it there where a collector needs it.
+const SPEAKER: &str = "/orlop/bin/orlop-tls";
 /// Helpers of this kind have numbers from here on; the logger's are below, the consoles' above.
 const COUNT: u16 = 0x4000;
 
@@ -27,6 +29,9 @@ pub struct Forwarding {
     /// All that a new one is told; nothing when there is no collector.
     all: Vec<ToForwarder>,
     places: Option<OwnedFd>,
+    /// The files of those that are spoken to by TLS, and what they are beside.
+    tls: Vec<(Collector, TlsFiles)>,
+    config_dir: String,
     /// In order, for want of room.
     unsent: VecDeque<ToForwarder>,
     /// Rings that it waits for.
@@ -46,6 +51,8 @@ impl Forwarding {
             spawned: 0,
             all: Vec::new(),
             places: None,
+            tls: Vec::new(),
+            config_dir: String::new(),
             unsent: VecDeque::new(),
             follows: BTreeSet::new(),
         })
@@ -80,7 +87,7 @@ impl Forwarding {
     /// What is to be sent where; goes on from the places that PID 1 kept.
     pub fn begin(
         &mut self,
-        config: &Config,
+        (config, config_dir): (&Config, &str),
         slots: &BTreeMap<String, u32>,
         kept: &mut Rings,
         ledger: &mut Ledger,
@@ -107,7 +114,11 @@ impl Forwarding {
             }
         }
         self.all.extend([ToForwarder::Host(config.host.hostname.clone()), ToForwarder::Places]);
-        self.all.extend(config.host.log_forward.iter().copied().map(ToForwarder::To));
+        let collectors = config.host.log_forward.iter();
+        self.all.extend(collectors.clone().map(|forward| ToForwarder::To(forward.to.clone())));
+        self.tls =
+            collectors.filter_map(|forward| Some((forward.to.clone(), forward.files.clone()?))).collect();
+        self.config_dir = config_dir.to_owned();
         let others = OTHERS.iter().map(|(name, id, _)| (*id, (*name).to_owned()));
         let others = others.map(|(id, name)| ToForwarder::Ring { id, name });
         self.all.extend(rings(config, slots).chain(others));
@@ -141,9 +152,20 @@ impl Forwarding {
 
     fn flush(&mut self, logs: &Logs) {
         while let Some(packet) = self.unsent.front() {
-            let ring;
-            let fd = match packet {
-                ToForwarder::Places => self.places.as_ref().map(AsFd::as_fd),
+            let (ring, opened);
+            let fds: Vec<BorrowedFd<'_>> = match packet {
+                ToForwarder::Places => self.places.iter().map(AsFd::as_fd).collect(),
+                ToForwarder::To(to) => {
+                    opened = self.open(to);
+                    match &opened {
+                        Ok(files) => files.iter().map(AsFd::as_fd).collect(),
+                        Err(why) => {
+                            say(Level::Error, &format!("forward: {to}: {why}"));
+                            self.unsent.pop_front();
+                            continue;
+                        }
+                    }
+                }
                 ToForwarder::Ring { id, .. } => {
                     // To be read only: it is nobody's but the logger's to write.
                     ring = logs.ring(*id).and_then(|ring| memfd::read_only(ring.as_fd()).ok());
@@ -151,17 +173,34 @@ impl Forwarding {
                         self.unsent.pop_front();
                         continue;
                     };
-                    Some(ring.as_fd())
+                    vec![ring.as_fd()]
                 }
-                ToForwarder::Host(_) | ToForwarder::To(_) | ToForwarder::Wake { .. } => None,
+                ToForwarder::Host(_) | ToForwarder::Wake { .. } => Vec::new(),
             };
-            let fds: Vec<BorrowedFd<'_>> = fd.into_iter().collect();
             match seqpacket::send(self.socket.as_fd(), &packet.encode(), &fds) {
                 Ok(()) => drop(self.unsent.pop_front()),
                 // Full, or nobody is there: the next is told all of it anyway.
                 Err(_) => return,
             }
         }
+    }
+
+    /// What the forwarder cannot open itself: of TLS the program that speaks it, and the files; of others nothing.
+    fn open(&self, to: &Collector) -> core::result::Result<Vec<OwnedFd>, String> {
+        let Some((_, TlsFiles { ca, own })) = self.tls.iter().find(|(known, _)| known == to) else {
+            return Ok(Vec::new());
+        };
+        let named = |what: &str, path: &str| {
+            let opened = insist(|| fs::open_regular(path));
+            opened.map_err(|errno| format!("{what}: {path}: {}", errno.desc()))
+        };
+        let beside = |key: &str, path: &str| named(key, &files::beside(&self.config_dir, path));
+        let program = named("who speaks TLS", SPEAKER)?;
+        let mut opened = vec![program, beside("ca", ca)?];
+        if let Some((cert, key)) = own {
+            opened.extend([beside("cert", cert)?, beside("key", key)?]);
+        }
+        Ok(opened)
     }
 
     /// These rings have more.
@@ -189,6 +228,9 @@ impl Forwarding {
                 }
                 Some(FromForwarder::Link { to, errno }) => {
                     let why = Errno::from_raw(errno).desc();
+                    say(Level::Warning, &format!("forward: {to}: {why}; trying again"));
+                }
+                Some(FromForwarder::Said { to, why }) => {
                     say(Level::Warning, &format!("forward: {to}: {why}; trying again"));
                 }
                 Some(FromForwarder::Trouble { id, errno }) => {

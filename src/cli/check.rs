@@ -1,10 +1,10 @@
 //! `orlop check`: the configuration judged by the machine's own code, without a machine.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use orlop::config::{Diagnostic, FileUse, Severity, Source, files, read};
+use orlop::config::{Diagnostic, FileKind, FileUse, PEM_MAX, Severity, Source, files, judge, read};
 use serde::Serialize;
 
 use super::arguments::CheckArguments;
@@ -172,16 +172,37 @@ fn missing(files: &[FileUse], base: &Path) -> Vec<Missing> {
         if Path::new(&needed.path).is_absolute() && !is_image {
             continue;
         }
-        if let Err(error) = fs::metadata(base.join(&needed.path)) {
-            let what = match needed.key.rsplit('.').next() {
-                Some("image") => "image",
-                Some("seccomp") => "seccomp profile",
-                Some("apparmor_profiles") => "AppArmor profile",
-                _ => "environment file",
-            };
-            let why = format!("the {what} `{}` cannot be found: {}", needed.path, failure::why(&error));
-            missing.push(Missing { needed: needed.clone(), why });
-        }
+        let what = match needed.key.rsplit('.').next() {
+            Some("image") => "image",
+            Some("seccomp") => "seccomp profile",
+            Some("apparmor_profiles") => "AppArmor profile",
+            Some("ca" | "cert") => "file of certificates",
+            Some("key") => "key",
+            _ => "environment file",
+        };
+        let why = match fs::metadata(base.join(&needed.path)) {
+            Err(error) => format!("cannot be found: {}", failure::why(&error)),
+            Ok(_) => match judged(needed, base) {
+                Err(why) => format!("cannot be used: {why}"),
+                Ok(()) => continue,
+            },
+        };
+        let why = format!("the {what} `{}` {why}", needed.path);
+        missing.push(Missing { needed: needed.clone(), why });
     }
     missing
+}
+
+/// What is in it, where that can be told.
+fn judged(needed: &FileUse, base: &Path) -> Result<(), String> {
+    if needed.kind == FileKind::Any {
+        return Ok(());
+    }
+    let file = fs::File::open(base.join(&needed.path));
+    // One more than is judged to be too much.
+    let read = file.and_then(|file| {
+        let mut bytes = Vec::new();
+        file.take(PEM_MAX.saturating_add(1)).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    read.map_err(|error| failure::why(&error)).and_then(|bytes| judge(needed.kind, &bytes))
 }

@@ -48,6 +48,18 @@ error: the environment file `web.env` cannot be found: there is no such file
     let expected = "error: the seccomp profile `own.json` cannot be found: there is no such file\n";
     let (_, out, _) = judge(&[("a.toml", web)], "{}");
     assert!(out.starts_with(expected), "{out}");
+    let tls = "[host.log]\nforward = [{ to = \"tls://a.example:6514\", ca = \"ca.pem\", cert = \"m.pem\", key = \"m.key\" }]\n";
+    let pem = "-----BEGIN CERTIFICATE-----\nMAMCAQU=\n-----END CERTIFICATE-----\n";
+    let expected = "\
+error: the file of certificates `ca.pem` cannot be used: there is no certificate in it, as PEM has it
+ --> host.log.forward[0].ca
+
+error: the key `m.key` cannot be found: there is no such file
+ --> host.log.forward[0].key
+
+";
+    let (code, out, _) = judge(&[("a.toml", tls), ("ca.pem", "x"), ("m.pem", pem)], "{}");
+    assert_eq!((code, out.as_str()), (1, expected));
 }
 
 #[test]

@@ -6,9 +6,10 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::time::Duration;
 
+use super::collector::Forward;
 use super::life::{
     Dependency, Gate, Group, HealthCheck, Kind, Pod, Readiness, Restart, RestartPolicy, RestartRule,
     Timetable,
@@ -56,19 +57,6 @@ pub struct Host {
 pub struct Watchdog {
     pub device: String,
     pub timeout: Duration,
-}
-
-/// One that logs are sent to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Forward {
-    pub transport: Transport,
-    pub to: SocketAddr,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    Udp,
-    Tcp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

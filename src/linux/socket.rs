@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use nix::sys::socket::{
     AddressFamily, Backlog, MsgFlags, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen, send,
-    setsockopt, socket, sockopt,
+    setsockopt, socket, socketpair, sockopt,
 };
 use nix::sys::stat::{Mode, fchmod};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -24,6 +24,14 @@ pub(crate) struct Credentials {
 
 /// Connections that wait to be accepted: all clients that are allowed at once, and as many again.
 const BACKLOG: i32 = 128;
+
+/// Two ends of a stream, CLOEXEC, both waiting.
+///
+/// # Errors
+/// EMFILE, ENOMEM.
+pub fn pair() -> super::Result<(OwnedFd, OwnedFd)> {
+    socketpair(AddressFamily::Unix, SockType::Stream, None, SockFlag::SOCK_CLOEXEC)
+}
 
 /// A listening socket at `path` that only its owner can connect to. One left behind by a process
 /// before this one is replaced; anything else at the path is an error (EADDRINUSE).

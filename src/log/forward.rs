@@ -5,10 +5,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::config::{Forward, Transport};
+use crate::config::{Collector, TlsCollector};
 
-/// Bytes of a packet, the most: a letter, a number and a name.
-pub const FORWARD_FRAME_MAX: usize = 300;
+/// Bytes of a packet, the most: a letter, a number, and a collector by two names, or by one with a reason.
+pub const FORWARD_FRAME_MAX: usize = 600;
 /// Bytes of a question.
 const FOLLOW_LEN: usize = 16;
 
@@ -18,8 +18,9 @@ pub enum ToForwarder {
     Host(String),
     /// The memory of places, as the fd. Comes before the destinations.
     Places,
-    /// One more collector.
-    To(Forward),
+    /// One more collector. Of TLS the fds are the program that speaks it, who may have signed the collector's certificate, and
+    /// where there are any our own and the key to it.
+    To(Collector),
     /// A log by its name and, as the fd, its ring, to be read only. Comes after the destinations.
     Ring { id: u64, name: String },
     /// There is more to read than the forwarder had seen.
@@ -27,13 +28,18 @@ pub enum ToForwarder {
 }
 
 /// What the forwarder says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromForwarder {
     Follow(Follow),
     /// A collector cannot be reached, and why; with 0 it can again.
     Link {
-        to: Forward,
+        to: Collector,
         errno: i32,
+    },
+    /// As that, in the words of who speaks TLS with it.
+    Said {
+        to: Collector,
+        why: String,
     },
     /// A ring cannot be read.
     Trouble {
@@ -91,31 +97,39 @@ fn parts(bytes: &[u8]) -> Option<(u8, u64, &str)> {
     Some((*letter, u64::from_le_bytes(*number), core::str::from_utf8(text).ok()?))
 }
 
-fn collector(Forward { transport, to }: &Forward) -> String {
-    let scheme = match transport {
-        Transport::Udp => "udp",
-        Transport::Tcp => "tcp",
-    };
-    format!("{scheme} {to}")
+fn collector(to: &Collector) -> String {
+    match to {
+        Collector::Udp(to) => format!("udp {to}"),
+        Collector::Tcp(to) => format!("tcp {to}"),
+        Collector::Tls(TlsCollector { host, port, server_name: None }) => format!("tls {host} {port}"),
+        Collector::Tls(TlsCollector { host, port, server_name: Some(name) }) => {
+            format!("tls {host} {port} {name}")
+        }
+    }
 }
 
-fn collector_of(text: &str) -> Option<Forward> {
-    let (scheme, to) = text.split_once(' ')?;
-    let transport = match scheme {
-        "udp" => Transport::Udp,
-        "tcp" => Transport::Tcp,
+fn collector_of(text: &str) -> Option<Collector> {
+    let mut words = text.split(' ');
+    Some(match (words.next()?, words.next()?) {
+        ("udp", to) => Collector::Udp(to.parse().ok()?),
+        ("tcp", to) => Collector::Tcp(to.parse().ok()?),
+        ("tls", host) => {
+            let port = words.next()?.parse().ok()?;
+            let server_name = words.next().map(ToString::to_string);
+            Collector::Tls(TlsCollector { host: host.to_string(), port, server_name })
+        }
         _ => return None,
-    };
-    Some(Forward { transport, to: to.parse().ok()? })
+    })
 }
 
 impl FromForwarder {
     #[must_use]
-    pub fn encode(self) -> Vec<u8> {
+    pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Follow(follow) => follow.encode().to_vec(),
-            Self::Link { to, errno } => packet(b'l', u64::from(errno.unsigned_abs()), &collector(&to)),
-            Self::Trouble { id, errno } => packet(b'e', id, &errno.to_string()),
+            Self::Link { to, errno } => packet(b'l', u64::from(errno.unsigned_abs()), &collector(to)),
+            Self::Said { to, why } => packet(b's', 0, &format!("{}\n{why}", collector(to))),
+            Self::Trouble { id, errno } => packet(b'e', *id, &errno.to_string()),
         }
     }
 
@@ -128,6 +142,10 @@ impl FromForwarder {
         let (letter, number, text) = parts(bytes)?;
         Some(match letter {
             b'l' => Self::Link { to: collector_of(text)?, errno: i32::try_from(number).ok()? },
+            b's' => {
+                let (to, why) = text.split_once('\n')?;
+                Self::Said { to: collector_of(to)?, why: why.to_string() }
+            }
             b'e' => Self::Trouble { id: number, errno: text.parse().ok()? },
             _ => return None,
         })
@@ -135,7 +153,7 @@ impl FromForwarder {
 }
 
 impl Follow {
-    fn encode(self) -> [u8; FOLLOW_LEN] {
+    fn encode(&self) -> [u8; FOLLOW_LEN] {
         let mut bytes = [0; FOLLOW_LEN];
         let words = [self.id.to_le_bytes(), self.after.to_le_bytes()];
         bytes.iter_mut().zip(words.iter().flatten()).for_each(|(to, from)| *to = *from);
@@ -155,21 +173,31 @@ mod tests {
 
     #[test]
     fn every_packet_reads_back_as_it_was_sent() {
+        let tls = |host: &str, name: Option<&str>| {
+            Collector::Tls(TlsCollector { host: host.into(), port: 6514, server_name: name.map(Into::into) })
+        };
+        let longest = "collector.example".repeat(14);
+        let tcp = Collector::Tcp("[2001:db8::1]:601".parse().unwrap());
         for packet in [
             ToForwarder::Host("gateway-7".into()),
             ToForwarder::Places,
-            ToForwarder::To(Forward { transport: Transport::Udp, to: "192.0.2.1:514".parse().unwrap() }),
-            ToForwarder::To(Forward { transport: Transport::Tcp, to: "[2001:db8::1]:601".parse().unwrap() }),
+            ToForwarder::To(Collector::Udp("192.0.2.1:514".parse().unwrap())),
+            ToForwarder::To(tcp.clone()),
+            ToForwarder::To(tls("2001:db8::1", None)),
+            ToForwarder::To(tls(&longest, Some(&longest))),
             ToForwarder::Ring { id: u64::MAX, name: "web".into() },
             ToForwarder::Wake { id: 7 },
         ] {
             assert_eq!(ToForwarder::decode(&packet.encode()), Some(packet));
         }
-        let to = Forward { transport: Transport::Tcp, to: "1.2.3.4:5".parse().unwrap() };
         for packet in [
             FromForwarder::Follow(Follow { id: 1 << 40, after: 3 }),
-            FromForwarder::Link { to, errno: 0 },
-            FromForwarder::Link { to, errno: 111 },
+            FromForwarder::Link { to: tcp.clone(), errno: 0 },
+            FromForwarder::Link { to: tcp, errno: 111 },
+            FromForwarder::Said {
+                to: tls("collector.example", None),
+                why: "its certificate has expired".into(),
+            },
             FromForwarder::Trouble { id: u64::MAX, errno: 84 },
         ] {
             assert_eq!(FromForwarder::decode(&packet.encode()), Some(packet));
@@ -178,10 +206,19 @@ mod tests {
 
     #[test]
     fn what_is_no_packet_is_passed_over() {
-        for bytes in [&b""[..], b"h", b"q12345678", b"t12345678udp nowhere", b"t12345678quic 192.0.2.1:1"] {
+        for bytes in [
+            &b""[..],
+            b"h",
+            b"q12345678",
+            b"t12345678udp nowhere",
+            b"t12345678quic 192.0.2.1:1",
+            b"t12345678tls a",
+        ] {
             assert_eq!(ToForwarder::decode(bytes), None, "{bytes:?}");
         }
-        for bytes in [&[0; 15][..], b"l12345678udp nowhere", b"e12345678x", b"q12345678"] {
+        for bytes in
+            [&[0; 15][..], b"l12345678udp nowhere", b"s12345678udp 192.0.2.1:1", b"e12345678x", b"q12345678"]
+        {
             assert_eq!(FromForwarder::decode(bytes), None, "{bytes:?}");
         }
     }

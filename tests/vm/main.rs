@@ -31,6 +31,7 @@ mod figures_are_the_kernels;
 mod five_hundred;
 mod fork_bomb_stays_in_pids;
 mod forwards;
+mod forwards_by_tls;
 mod from_outside;
 mod has_namespaces_of_its_own;
 mod hostile;

@@ -6,14 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use orlop::config::{Forward, Transport};
+use orlop::config::Collector;
 use orlop::control::rfc3339;
 use orlop::log::{Log, MESSAGE_MAX, Outgoing, ReadError, Sender, UNFINISHED, framed, message, next_sequence};
 
 use super::forwarder::Rings;
-use super::link::Link;
-use super::on_its_way::OnItsWay;
+use super::link::{Link, Why};
+use super::on_its_way::{OnItsWay, Transport};
 use super::places::{self, Places};
+use super::pump::Speaker;
 use super::talk::Talk;
 use crate::agent::log::RingFile;
 use crate::linux::epoll::{Epoll, Interest};
@@ -32,6 +33,7 @@ const RETRY: Duration = Duration::from_secs(10);
 
 pub(super) struct Destination {
     number: u64,
+    transport: Transport,
     link: Link,
     senders: BTreeMap<u64, Sender>,
     /// Rings that were not read to their end.
@@ -53,10 +55,16 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    pub(super) fn new(to: Forward, token: u64) -> Self {
+    /// `speaker`: of TLS, and of nothing else.
+    pub(super) fn new(to: Collector, speaker: Option<Speaker>, token: u64) -> Self {
+        let transport = match &to {
+            Collector::Udp(_) => Transport::Datagrams,
+            Collector::Tcp(_) | Collector::Tls(_) => Transport::Stream,
+        };
         Self {
             number: places::number(&to),
-            link: Link::new(to, token),
+            transport,
+            link: Link::new(to, speaker, token),
             senders: BTreeMap::new(),
             awake: BTreeSet::new(),
             troubled: BTreeSet::new(),
@@ -64,22 +72,22 @@ impl Destination {
             last: 0,
             unsent: Vec::new(),
             written: 0,
-            on_its_way: OnItsWay::new(to.transport),
+            on_its_way: OnItsWay::new(transport),
             look_at: None,
             sequence: 0,
             buffer: vec![0; MESSAGE_MAX],
         }
     }
 
-    pub(super) fn is(&self, to: &Forward) -> bool {
-        self.link.to == *to
+    pub(super) fn is(&self, to: &Collector) -> bool {
+        self.number == places::number(to)
     }
 
     /// A ring, or another in its place.
     pub(super) fn add(&mut self, id: u64, ring: &RingFile, places: &Places) {
-        let most = match self.link.to.transport {
-            Transport::Udp => DATAGRAM_TEXT,
-            Transport::Tcp => STREAM_TEXT,
+        let most = match self.transport {
+            Transport::Datagrams => DATAGRAM_TEXT,
+            Transport::Stream => STREAM_TEXT,
         };
         let place = places.get((id, self.number), ring.identity());
         self.senders.insert(id, Sender::new(ring.layout(), place, most));
@@ -106,8 +114,8 @@ impl Destination {
     }
 
     pub(super) fn woken(&mut self, events: Interest, rings: &Rings, places: &mut Places, now: Duration) {
-        if let Err(errno) = self.link.woken(events, now) {
-            self.cut(errno, rings, places, now);
+        if let Err(why) = self.link.woken(events, now) {
+            self.cut(why, rings, places, now);
         }
     }
 
@@ -125,11 +133,11 @@ impl Destination {
             self.retry(now);
             let sent = self.send(rings, now, talk).and_then(|()| self.look(places, now));
             if let Err(errno) = sent {
-                self.cut(errno, rings, places, now);
+                self.cut(Why::Errno(errno), rings, places, now);
             }
         }
-        if let Some(errno) = self.link.news() {
-            talk.link(self.number, self.link.to, errno);
+        if let Some(news) = self.link.news() {
+            talk.link(self.number, self.link.to.clone(), news);
         }
     }
 
@@ -165,9 +173,9 @@ impl Destination {
             let time = rfc3339(wall.div_euclid(1_000_000_000), nanos);
             self.sequence = next_sequence(self.sequence);
             let message = message(Log { host: &rings.host, name, id }, &outgoing, &time, self.sequence);
-            self.unsent = match self.link.to.transport {
-                Transport::Udp => message,
-                Transport::Tcp => framed(&message),
+            self.unsent = match self.transport {
+                Transport::Datagrams => message,
+                Transport::Stream => framed(&message),
             };
             let end = self.written.saturating_add(self.unsent.len() as u64);
             self.on_its_way.add(id, (ring.identity(), outgoing.place), (self.written, end), now);
@@ -224,17 +232,17 @@ impl Destination {
     /// The link's, when there has been a refusal.
     fn look(&mut self, places: &mut Places, now: Duration) -> Result<()> {
         let Some(socket) = self.link.socket() else { return Ok(()) };
-        let arrived = match self.link.to.transport {
-            Transport::Tcp => {
-                let waits = internet::unacknowledged(socket).unwrap_or(self.written);
-                self.on_its_way.acknowledged(self.written.saturating_sub(waits))
+        let arrived = match self.transport {
+            Transport::Stream => {
+                let arrived = self.link.arrived(self.written);
+                self.on_its_way.acknowledged(arrived)
             }
-            Transport::Udp if self.on_its_way.due().is_some_and(|due| due <= now) => {
+            Transport::Datagrams if self.on_its_way.due().is_some_and(|due| due <= now) => {
                 // One may have come while we did not run.
                 internet::take_error(socket)?;
                 self.on_its_way.unrefused(now)
             }
-            Transport::Udp => BTreeMap::new(),
+            Transport::Datagrams => BTreeMap::new(),
         };
         if !arrived.is_empty() {
             self.link.works();
@@ -244,9 +252,11 @@ impl Destination {
             let _ = places.set((id, self.number), ring, place);
         }
         let due = self.on_its_way.due();
-        self.look_at = match self.link.to.transport {
-            Transport::Udp => due,
-            Transport::Tcp => due.map(|_| {
+        self.look_at = match self.transport {
+            Transport::Datagrams => due,
+            // Of TLS we are told.
+            Transport::Stream if self.link.tells() => None,
+            Transport::Stream => due.map(|_| {
                 let begun = self.look_at.filter(|at| *at > now);
                 begun.unwrap_or_else(|| now.saturating_add(LOOK))
             }),
@@ -255,8 +265,9 @@ impl Destination {
     }
 
     /// The link is of no use any more: what did not arrive by it is sent by the next.
-    fn cut(&mut self, why: Errno, rings: &Rings, places: &mut Places, now: Duration) {
-        if self.link.to.transport == Transport::Tcp {
+    fn cut(&mut self, why: Why, rings: &Rings, places: &mut Places, now: Duration) {
+        let why = self.link.last_words(why, now);
+        if self.transport == Transport::Stream {
             // Of a stream this cannot fail.
             let _ = self.look(places, now);
         }

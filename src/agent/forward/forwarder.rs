@@ -8,6 +8,7 @@ use orlop::log::{FORWARD_FRAME_MAX, ToForwarder};
 
 use super::destination::Destination;
 use super::places::{self, Places};
+use super::pump::Speaker;
 use super::talk::Talk;
 use crate::agent::log::RingFile;
 use crate::linux::epoll::{Epoll, Interest};
@@ -92,7 +93,7 @@ impl Forwarder {
     fn hear(&mut self) -> Result<Turn> {
         let mut packet = [0; FORWARD_FRAME_MAX];
         for _ in 0..PACKETS_PER_WAKE {
-            let (size, [fd, ..]) = match seqpacket::receive(self.control.as_fd(), &mut packet) {
+            let (size, [fd, ca, cert, key]) = match seqpacket::receive(self.control.as_fd(), &mut packet) {
                 Ok((0, _)) => return Ok(Turn::Over),
                 Ok(received) => received,
                 Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Turn::Again),
@@ -105,9 +106,15 @@ impl Forwarder {
                     let places = Places::adopt(fd).or_else(|_| Places::adopt(places::memory()?))?;
                     self.places = Some(places);
                 }
-                (Some(ToForwarder::To(to)), _) if !self.destinations.iter().any(|known| known.is(&to)) => {
+                (Some(ToForwarder::To(to)), program)
+                    if !self.destinations.iter().any(|known| known.is(&to)) =>
+                {
                     let token = self.destinations.len() as u64 + 1;
-                    self.destinations.push(Destination::new(to, token));
+                    let speaker = program.zip(ca).map(|(program, ca)| Speaker {
+                        program,
+                        files: [Some(ca), cert, key].into_iter().flatten().collect(),
+                    });
+                    self.destinations.push(Destination::new(to, speaker, token));
                 }
                 (Some(ToForwarder::Ring { id, name }), Some(fd)) => self.ring(id, name, RingFile::adopt(fd)?),
                 (Some(ToForwarder::Wake { id }), _) => {

@@ -1,5 +1,5 @@
-//! The role `orlop forward`: sends all logs to collectors, as RFC 5424 has them, over UDP (RFC 5426) and TCP (octet
-//! counting, RFC 6587).
+//! The role `orlop forward`: sends all logs to collectors, as RFC 5424 has them, over UDP (RFC 5426), TCP (octet counting,
+//! RFC 6587) and TLS (RFC 5425). Who speaks TLS is a program of its own, `orlop-tls`, one for each session.
 //!
 //! The rings are what it sends from, and all that it keeps: while a link is cut, a ring drops its oldest output as it
 //! always does, and how much that was is told to the collector when it is back. How far each ring was sent to each
@@ -10,9 +10,12 @@ mod forwarder;
 mod link;
 mod on_its_way;
 mod places;
+mod pump;
 mod talk;
 #[cfg(test)]
 mod test;
+#[cfg(test)]
+mod test_tls;
 #[cfg(test)]
 mod test_world;
 

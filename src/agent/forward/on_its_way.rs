@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use orlop::config::Transport;
 use orlop::log::Place;
 
 /// A refusal comes within it: in a neighbourhood that answers no question, it takes three (RFC 4861 §7.3.3, arp(7)).
@@ -19,6 +18,12 @@ const BATCH_BYTES: u64 = 16 << 10;
 
 /// Of rings by their number: which ring that is, and how far it was sent.
 pub(super) type Spots = BTreeMap<u64, (u64, Place)>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Datagrams,
+    Stream,
+}
 
 #[derive(Debug)]
 pub(super) struct OnItsWay {
@@ -40,8 +45,8 @@ struct Batch {
 impl Batch {
     fn takes_more(&self, transport: Transport, now: Duration) -> bool {
         match transport {
-            Transport::Udp => now.saturating_sub(self.first) < BATCH_TIME,
-            Transport::Tcp => self.end.saturating_sub(self.begin) < BATCH_BYTES,
+            Transport::Datagrams => now.saturating_sub(self.first) < BATCH_TIME,
+            Transport::Stream => self.end.saturating_sub(self.begin) < BATCH_BYTES,
         }
     }
 }
@@ -110,7 +115,7 @@ mod tests {
 
     #[test]
     fn datagrams_have_arrived_once_nobody_has_refused_them_for_long_enough() {
-        let mut sent = OnItsWay::new(Transport::Udp);
+        let mut sent = OnItsWay::new(Transport::Datagrams);
         for (number, time) in (1..).zip([0, 100, 249, 250, 6000]) {
             sent.add(7, spot(number), (0, 0), ms(time));
         }
@@ -124,7 +129,7 @@ mod tests {
 
     #[test]
     fn of_a_stream_what_was_acknowledged_has_arrived_and_batches_are_few() {
-        let mut sent = OnItsWay::new(Transport::Tcp);
+        let mut sent = OnItsWay::new(Transport::Stream);
         for number in 0..10_000 {
             sent.add(number % 3, spot(number), (number * 100, (number + 1) * 100), ms(0));
         }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
-use orlop::config::Forward;
+use orlop::config::Collector;
 use orlop::log::{Cursor, Place};
 
 use crate::linux::{Errno, Result, memfd};
@@ -42,7 +42,7 @@ struct Known {
 }
 
 /// A collector as a number: by what it is called, not by its place in a list. FNV-1a's constants.
-pub(super) fn number(to: &Forward) -> u64 {
+pub(super) fn number(to: &Collector) -> u64 {
     to.to_string().bytes().fold(0xcbf2_9ce4_8422_2325, |sum: u64, byte| {
         (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

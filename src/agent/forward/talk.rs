@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::BorrowedFd;
 
-use orlop::config::Forward;
+use orlop::config::Collector;
 use orlop::log::{Follow, FromForwarder};
 
+use super::link::{News, Why};
 use crate::linux::seqpacket;
 
 #[derive(Default)]
@@ -25,9 +26,13 @@ impl Talk {
         self.follows.entry(id).and_modify(|known| *known = after.min(*known)).or_insert(after);
     }
 
-    /// 0: it works again.
-    pub(super) fn link(&mut self, number: u64, to: Forward, errno: i32) {
-        self.links.insert(number, FromForwarder::Link { to, errno });
+    pub(super) fn link(&mut self, number: u64, to: Collector, news: News) {
+        let packet = match news {
+            News::Works => FromForwarder::Link { to, errno: 0 },
+            News::IsDown(Why::Errno(errno)) => FromForwarder::Link { to, errno: errno as i32 },
+            News::IsDown(Why::Said(why)) => FromForwarder::Said { to, why },
+        };
+        self.links.insert(number, packet);
     }
 
     pub(super) fn trouble(&mut self, id: u64, errno: i32) {
@@ -42,9 +47,9 @@ impl Talk {
 
     /// Says what there is room for.
     pub(super) fn flush(&mut self, socket: BorrowedFd<'_>) {
-        let say = |packet: FromForwarder| seqpacket::send(socket, &packet.encode(), &[]).is_ok();
-        self.links.retain(|_, packet| !say(*packet));
-        self.troubles.retain(|(id, errno)| !say(FromForwarder::Trouble { id: *id, errno: *errno }));
-        self.follows.retain(|id, after| !say(FromForwarder::Follow(Follow { id: *id, after: *after })));
+        let say = |packet: &FromForwarder| seqpacket::send(socket, &packet.encode(), &[]).is_ok();
+        self.links.retain(|_, packet| !say(packet));
+        self.troubles.retain(|(id, errno)| !say(&FromForwarder::Trouble { id: *id, errno: *errno }));
+        self.follows.retain(|id, after| !say(&FromForwarder::Follow(Follow { id: *id, after: *after })));
     }
 }

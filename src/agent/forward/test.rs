@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 
-use orlop::config::{Forward, Transport};
+use orlop::config::Collector as To;
 use orlop::log::{FromForwarder, Stream};
 
 use super::test_world::{Collector, SOON, World, datagrams, listener, message_of, text};
@@ -18,7 +18,7 @@ use crate::linux::{fd, memfd, seqpacket};
 #[test]
 fn each_line_is_a_message_of_rfc_5424_framed_by_its_length() {
     let (listener, address) = listener();
-    let mut world = World::new(Transport::Tcp, address);
+    let mut world = World::new(To::Tcp(address));
     let mut collector = Collector::accept(&listener);
     world.wake(|world| {
         world.write(Stream::Stdout, "one\ntw");
@@ -42,7 +42,7 @@ fn each_line_is_a_message_of_rfc_5424_framed_by_its_length() {
 #[test]
 fn a_forwarder_that_is_killed_is_followed_by_one_that_goes_on() {
     let (listener, address) = listener();
-    let mut world = World::new(Transport::Tcp, address);
+    let mut world = World::new(To::Tcp(address));
     let mut collector = Collector::accept(&listener);
     world.wake(|world| world.write(Stream::Stdout, "first\nsecond\n"));
     assert_eq!([collector.text(), collector.text()], ["first", "second"]);
@@ -65,7 +65,7 @@ fn a_forwarder_that_is_killed_is_followed_by_one_that_goes_on() {
 #[test]
 fn a_link_that_was_cut_loses_only_what_the_ring_has_dropped_and_says_how_much() {
     let (listener, address) = listener();
-    let mut world = World::new(Transport::Tcp, address);
+    let mut world = World::new(To::Tcp(address));
     let mut collector = Collector::accept(&listener);
     world.wake(|world| world.write(Stream::Stdout, "before\n"));
     assert_eq!(collector.text(), "before");
@@ -95,14 +95,17 @@ fn a_link_that_was_cut_loses_only_what_the_ring_has_dropped_and_says_how_much() 
     assert!((first * 1000..first * 1000 + 1000).contains(&gone), "{gone} bytes, {first} lines");
     assert!(first > 100, "the ring holds no more");
     let told = world.tells();
-    assert!(matches!(told, FromForwarder::Link { to, errno: 1.. } if to.to == address), "{told:?}");
+    assert!(
+        matches!(told, FromForwarder::Link { ref to, errno: 1.. } if *to == To::Tcp(address)),
+        "{told:?}"
+    );
     world.kill();
 }
 
 #[test]
 fn datagrams_are_messages_and_what_is_refused_is_sent_again() {
     let (collector, address) = datagrams();
-    let mut world = World::new(Transport::Udp, address);
+    let mut world = World::new(To::Udp(address));
     let hear = |collector: &UdpSocket| text(&message_of(collector));
     world.wake(|world| world.write(Stream::Stdout, "one\ntwo\n"));
     assert_eq!([hear(&collector), hear(&collector)], ["one", "two"]);
@@ -124,8 +127,8 @@ fn datagrams_are_messages_and_what_is_refused_is_sent_again() {
 fn a_collector_that_does_not_read_delays_no_other() {
     let (listener, address) = listener();
     let (other, to) = datagrams();
-    let others = vec![Forward { transport: Transport::Udp, to }];
-    let mut world = World::with(Transport::Tcp, address, others, 16 << 20);
+    let others = vec![To::Udp(to)];
+    let mut world = World::with(To::Tcp(address), others, 16 << 20);
     let _asleep = Collector::accept(&listener);
     // More than a socket takes: each line, after which the other one is heard.
     for number in 0..400 {
@@ -142,7 +145,7 @@ fn a_collector_that_does_not_read_delays_no_other() {
 #[test]
 fn a_forwarder_has_no_power_and_cannot_write_what_it_sends() {
     let (listener, address) = listener();
-    let mut world = World::new(Transport::Tcp, address);
+    let mut world = World::new(To::Tcp(address));
     let _collector = Collector::accept(&listener);
     let forwarder = world.forwarder.as_ref().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{}/status", forwarder.pid())).unwrap();
@@ -195,7 +198,7 @@ fn a_forwarder_opens_nothing_that_is_roots() {
 #[test]
 fn lines_are_whole_however_far_behind_it_is() {
     let (listener, address) = listener();
-    let mut world = World::new(Transport::Tcp, address);
+    let mut world = World::new(To::Tcp(address));
     let mut collector = Collector::accept(&listener);
     let lines: Vec<String> = (0..400).map(|number| format!("{number:0100}")).collect();
     world.wake(|world| {
@@ -216,7 +219,7 @@ fn lines_are_whole_however_far_behind_it_is() {
 #[test]
 fn parts_of_a_long_message_have_its_priority_and_the_size_of_a_datagram() {
     let (collector, address) = datagrams();
-    let mut world = World::new(Transport::Udp, address);
+    let mut world = World::new(To::Udp(address));
     let long = "x".repeat(15_000);
     world.wake(|world| world.write(Stream::Syslog, &format!("<11>{long}")));
     let mut heard = String::new();
@@ -232,7 +235,7 @@ fn parts_of_a_long_message_have_its_priority_and_the_size_of_a_datagram() {
 #[test]
 fn another_ring_in_the_place_of_one_is_sent_from_its_beginning() {
     let (listener, address) = listener();
-    let mut world = World::new(Transport::Tcp, address);
+    let mut world = World::new(To::Tcp(address));
     let mut collector = Collector::accept(&listener);
     world.wake(|world| world.write(Stream::Stdout, "of the one before\n"));
     assert_eq!(collector.text(), "of the one before");

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use orlop::config::{Forward, Transport};
+use orlop::config::Collector as To;
 use orlop::log::{FORWARD_FRAME_MAX, FromForwarder, Ring, Stamp, Stream, ToForwarder};
 
 use super::memory;
@@ -21,8 +21,10 @@ pub(super) const ID: u64 = 7;
 pub(super) struct World {
     pub(super) control: OwnedFd,
     pub(super) forwarder: Option<Forked>,
-    to: Forward,
-    others: Vec<Forward>,
+    to: To,
+    others: Vec<To>,
+    /// Of TLS: a program, and the files that it is given.
+    speaker: Vec<OwnedFd>,
     pub(super) places: OwnedFd,
     pub(super) file: RingFile,
     ring: Ring,
@@ -32,21 +34,25 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(transport: Transport, to: SocketAddr) -> Self {
-        Self::with(transport, to, Vec::new(), 64 << 10)
+    pub(super) fn new(to: To) -> Self {
+        Self::with(to, Vec::new(), 64 << 10)
     }
 
-    pub(super) fn with(
-        transport: Transport,
-        to: SocketAddr,
-        others: Vec<Forward>,
-        memory_of_ring: u64,
-    ) -> Self {
+    pub(super) fn with(to: To, others: Vec<To>, memory_of_ring: u64) -> Self {
+        Self::made(to, others, memory_of_ring, Vec::new())
+    }
+
+    pub(super) fn speaking(to: To, speaker: Vec<OwnedFd>) -> Self {
+        Self::made(to, Vec::new(), 64 << 10, speaker)
+    }
+
+    fn made(to: To, others: Vec<To>, memory_of_ring: u64, speaker: Vec<OwnedFd>) -> Self {
         let (file, ring) = ring(memory_of_ring);
         let (control, _) = seqpacket::pair().unwrap();
-        let (to, places) = (Forward { transport, to }, memory().unwrap());
+        let places = memory().unwrap();
         let told = Vec::new();
-        let mut world = Self { control, forwarder: None, to, others, places, file, ring, clock: 0, told };
+        let mut world =
+            Self { control, forwarder: None, to, others, speaker, places, file, ring, clock: 0, told };
         world.start();
         world
     }
@@ -65,7 +71,9 @@ impl World {
         send(ToForwarder::Host("deck".into()), &[]);
         send(ToForwarder::Places, &[self.places.as_fd()]);
         for to in self.others.iter().chain([&self.to]) {
-            send(ToForwarder::To(*to), &[]);
+            let speaker = self.speaker.iter().map(AsFd::as_fd);
+            let speaker: Vec<_> = speaker.filter(|_| matches!(to, To::Tls(_))).collect();
+            send(ToForwarder::To(to.clone()), &speaker);
         }
         let ring = memfd::read_only(self.file.as_fd()).unwrap();
         send(ToForwarder::Ring { id: ID, name: "web".into() }, &[ring.as_fd()]);
@@ -128,6 +136,16 @@ impl World {
         let mut bytes = [0; FORWARD_FRAME_MAX];
         let (size, _) = seqpacket::receive(self.control.as_fd(), &mut bytes).unwrap();
         FromForwarder::decode(&bytes[..size]).unwrap()
+    }
+
+    /// Waits for what others do, and tells nobody: a file of theirs has changed, say.
+    pub(super) fn until(&self, mut is_so: impl FnMut() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < SOON);
+            let mut fds = [PollFd::new(self.control.as_fd(), PollFlags::empty())];
+            poll(&mut fds, PollTimeout::from(10u8)).unwrap();
+        }
     }
 
     /// Waits until it is known that so many bytes of the standard output have arrived.

@@ -331,7 +331,8 @@ Examples:
 Examples:
   orlop upgrade-self ./orlop
 
-If the new one does not take everything over within 10 seconds, the old one comes back.")]
+If the new one does not take everything over within 10 seconds, the old one comes back.
+orlop-tls, where a machine has it, stays as it is: it comes with the boot file.")]
     UpgradeSelf(UpgradeArguments),
 
     /// Judge a configuration, as the machine would

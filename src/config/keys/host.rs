@@ -5,9 +5,9 @@ use super::super::diagnostic::Mistake;
 use super::super::model::{Dns, Host, Watchdog};
 use super::super::shape::{Key, Keys, Problem, Shape, Text, refused, word};
 use super::super::tree::{Map, Node, Value};
-use super::super::value::{address, forward};
+use super::super::value::address;
 use super::kinds::{self, size_from, time_from};
-use super::network;
+use super::{forward, network};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -26,8 +26,6 @@ const LONGEST_WATCHDOG: Duration = Duration::from_secs(1800);
 const MAX_SERVERS: usize = 3;
 /// The first port that a program without privileges may bind, and its default on the machine.
 const PORT_START: &str = "net.ipv4.ip_unprivileged_port_start";
-/// Collectors that logs are sent to: each reads all logs for itself.
-const MAX_DESTINATIONS: usize = 4;
 /// One pipe's worth: less could not even hold what is read at once.
 const LEAST_LOG: u64 = 64 << 10;
 
@@ -268,44 +266,11 @@ static LOG: Keys<Host> = Keys {
             |node, host: &mut Host| host.log_memory = node.bytes().unwrap_or(host.log_memory),
         )
         .default("\"8M\""),
-        Key::new(
-            "forward",
-            Shape::List(&Shape::Table(&FORWARD)),
-            "forward = [{ to = \"tcp://192.0.2.1:601\" }]",
-            "Where all logs are sent too, as RFC 5424 has them: one table each.",
-            |node, host: &mut Host| {
-                let tables = node.each().iter().filter_map(Node::map);
-                host.log_forward =
-                    tables.filter_map(|map| map.get("to")?.read(forward::destination)).collect();
-            },
-        )
-        .default("[]"),
+        forward::FORWARD,
     ],
     refused: &[refused("rate", "a rate belongs to a container: log = { rate = \"64K\" }")],
-    rules: &[few_destinations],
+    rules: &[forward::few_destinations],
 };
-
-static FORWARD: Keys<()> = Keys {
-    what: "an entry of `forward`",
-    keys: &[Key::new(
-        "to",
-        Shape::Text(&kinds::FORWARD),
-        "to = \"udp://192.0.2.1:514\"",
-        "A collector of syslog messages: udp:// or tcp://, its address and port.",
-        |_, (): &mut ()| {},
-    )
-    .required()],
-    refused: &[refused("tls", "this version sends over udp:// and tcp://")],
-    rules: &[],
-};
-
-fn few_destinations(log: &Map, problems: &mut Vec<Problem>) {
-    let count = log.get("forward").map_or(0, |forward| forward.each().len());
-    if count > MAX_DESTINATIONS {
-        let message = format!("logs are sent to {MAX_DESTINATIONS} places at most, and here are {count}");
-        problems.push(Problem::error("forward", Mistake::new(message)));
-    }
-}
 
 /// `net.ipv4.x` from a quoted key and from tables in tables alike.
 pub(super) fn flatten(prefix: &str, node: &Node, into: &mut BTreeMap<String, String>) {

@@ -33,9 +33,10 @@ pub(crate) static MAC: Text =
     text("a MAC address", "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$", |text| address::mac(text).map(drop));
 pub(crate) static HOST_ADDRESS: Text = text("an IP address", "", |text| address::host(text).map(drop));
 pub(crate) static FORWARD: Text =
-    text("a collector like \"udp://192.0.2.1:514\"", "^(udp|tcp)://.+:[0-9]+$", |text| {
+    text("a collector like \"udp://192.0.2.1:514\"", "^(udp|tcp|tls)://.+:[0-9]+$", |text| {
         forward::destination(text).map(drop)
     });
+pub(crate) static SERVER_NAME: Text = text("a name or an IP address", "", forward::server_name);
 pub(crate) static CIDR: Text =
     text("an address with its prefix length, like \"192.0.2.7/24\"", "/[0-9]+$", |text| {
         address::interface(text).map(drop)

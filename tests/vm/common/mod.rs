@@ -145,6 +145,8 @@ impl World {
 pub(crate) fn build(config: &Path, out: &Path) {
     let mut options = orlop_image::Options::new(config, out);
     options.init = Some(programs::orlop());
+    let text = std::fs::read_to_string(config.join("test.toml")).unwrap_or_default();
+    options.tls = text.contains("\"tls://").then(programs::orlop_tls);
     if let Err(error) = orlop_image::build(&options) {
         panic!("{error}");
     }

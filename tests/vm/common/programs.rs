@@ -19,6 +19,12 @@ pub(crate) fn orlop() -> PathBuf {
     BUILT.get_or_init(|| find("ORLOP_BINARY", "orlop", "vm")).clone()
 }
 
+/// The program that speaks TLS; `ORLOP_TLS_BINARY` names it.
+pub(crate) fn orlop_tls() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| find("ORLOP_TLS_BINARY", "orlop-tls", "vm")).clone()
+}
+
 /// A root of Debian with systemd and little else; `ORLOP_DEBIAN` names it.
 pub(crate) fn debian() -> PathBuf {
     let made = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("config/demo/images/debian");
