@@ -28,15 +28,32 @@ struct Entry {
 }
 
 impl Agent {
-    pub fn adopt(&mut self, table: Table, now: Duration) {
+    /// Takes over what there is. With `waits_for`, only what the machine cannot be without: the rest follows once it is known
+    /// which configuration is in force.
+    pub fn adopt(&mut self, mut table: Table, waits_for: Option<Duration>, now: Duration) {
         self.adopt_mode(table.safe);
-        self.adopt_watchdog();
         if let Some((action, deadline_us)) = table.power {
             self.go_on_shutting_down(action, Duration::from_micros(deadline_us), now);
         }
         if let Some((code, status)) = table.upgrade_failed {
             self.upgrade_failed(code, status);
         }
+        let is_helper = |(child, ..): &(Child, _, _)| child.kind == Kind::Helper;
+        let (helpers, rest) = table.entries.into_iter().partition(is_helper);
+        table.entries = rest;
+        let helpers: Vec<(Child, Option<Ended>, Fds)> = helpers;
+        for (child, ended, fds) in helpers {
+            self.adopt_helper(&child, ended, fds, now);
+        }
+        match waits_for.filter(|_| self.power.is_none()) {
+            Some(timeout) => self.lasting.wait(table, timeout, now),
+            None => self.adopt_rest(table, now),
+        }
+    }
+
+    pub fn adopt_rest(&mut self, table: Table, now: Duration) {
+        self.boot.containers_begin();
+        self.adopt_watchdog();
         for name in self.blamed.quarantined() {
             let reason = "three supervisors died while they handled it".to_owned();
             self.events.push_back(Event::Quarantine { name, reason });
@@ -54,7 +71,8 @@ impl Agent {
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
-                Kind::Helper => self.adopt_helper(&child, ended, fds, now),
+                // Taken over before all else.
+                Kind::Helper => {}
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
                 Kind::Listener if let Some(key) = sockets::of(&child) => {
                     self.sockets.adopt(key, fds, &mut self.ledger);
@@ -92,6 +110,14 @@ impl Agent {
     fn adopt_mode(&mut self, is_safe: bool) {
         match (is_safe, self.blamed.culprit()) {
             (false, _) => {}
+            (true, None) if self.lasting.fell_back => {
+                say(
+                    Level::Error,
+                    "no safe mode: supervisors died with the configuration of the disk, which is gone",
+                );
+                self.blamed.resume();
+                self.ledger.send(Frame::Resume);
+            }
             (true, Some(name)) => {
                 say(Level::Error, &format!("no safe mode: {name} is left alone, and the others go on"));
                 self.ledger.send(Frame::Resume);

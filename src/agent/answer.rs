@@ -74,7 +74,9 @@ impl Agent {
                 self.reload((call, sent), confirm_ms.map(Duration::from_millis), base, now);
             }
             Request::ConfirmReload => self.confirm_reload(call, now),
-            Request::Rollback { number } => self.roll_back(call, number, now),
+            Request::Rollback { number, built_in } => {
+                self.roll_back(call, number, built_in == Some(true), now);
+            }
             Request::ConfigHistory => self.tell_history(call, now),
             Request::ConfigDrift => self.tell_drift(call, now),
             Request::Config => self.tell_config(call, now),

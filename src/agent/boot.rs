@@ -11,10 +11,11 @@ use orlop::ledger::Label;
 
 use serde::{Deserialize, Serialize};
 
-use super::configuration::{self, Kept};
+use super::blame::Blame;
+use super::configuration::{self, Kept, Place};
 use super::devices::Devices;
 use super::ledger::Table;
-use super::{apparmor, modules, network, records, say};
+use super::{apparmor, lasting, modules, network, records, say};
 use crate::engine;
 use crate::linux::kmsg::Level;
 use crate::linux::mount::Attributes;
@@ -51,10 +52,25 @@ pub struct Boot {
     pub starts: u32,
     /// Every container that can has come up once.
     pub complete: bool,
+    /// As far as the configuration that is built in counts: another one may be in force.
+    pub is_half_prepared: bool,
+    /// The containers wait for the disk.
+    is_held: bool,
     /// Begun but not over.
     containers_since: Option<Duration>,
     /// The modules that no container waits for.
     pub devices: Devices,
+}
+
+/// The configuration that a supervisor begins with.
+#[derive(Default)]
+pub struct Read {
+    pub config: Config,
+    pub current: Kept,
+    /// How long the containers wait for a disk, on which there may be another one.
+    pub waits_for: Option<Duration>,
+    /// It has gone back to the built-in one.
+    pub fell_back: bool,
 }
 
 /// What a later supervisor wants to know of the boot.
@@ -64,8 +80,8 @@ struct KeptPhases {
 }
 
 impl Boot {
-    /// Prepares the machine, or finds it prepared, and reads the configuration.
-    pub fn begin(table: &Table, now: Duration) -> (Self, Config, Kept) {
+    /// The phases before any configuration is looked at.
+    pub fn begin(table: &Table, now: Duration) -> Self {
         let words = config::kernel_words(&fs::read_text("/proc/cmdline").unwrap_or_default());
         for warning in &words.warnings {
             say(Level::Warning, warning);
@@ -77,39 +93,77 @@ impl Boot {
             memory: memory_total(),
             starts: table.starts,
             complete: false,
+            is_half_prepared: false,
+            is_held: false,
             containers_since: None,
             devices: Devices::default(),
         };
         let start = boot.phases.last().map_or(now, |last| last.end);
         boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
         boot.phase("runtime directories", directories);
-        let config_dir = boot.config_dir.clone();
-        let (mut config, mut current) = (Config::default(), Kept::default());
-        boot.phase("configuration", || {
-            let (found, unread) = configuration::kept_or_folder(&config_dir);
-            current = found;
-            let (read, errors) = read_config(&current.sources());
-            config = read;
+        boot
+    }
+
+    /// Reads the configuration; prepares the machine by it, or finds it prepared.
+    pub fn configure(&mut self, table: &Table, blamed: &Blame) -> Read {
+        let folder = self.config_dir.clone();
+        let mut read = Read::default();
+        self.phase("configuration", || {
+            let (found, unread, place) = configuration::kept_or_folder(&folder);
+            let died = table.safe && blamed.culprit().is_none();
+            let back = if died { lasting::after_deaths(&found, &folder) } else { None };
+            read.fell_back = back.is_some();
+            read.current = back.unwrap_or(found);
+            let (config, errors) = read_config(&read.current.sources());
+            read.config = config;
+            match place {
+                // Whatever took its place: the disk is that of the machine as it was built, or there is none.
+                Place::Run if read.current.built_in.is_some() => {
+                    let (files, _) = configuration::read_folder(&folder);
+                    read.config.host.disk = config::read(&configuration::sources(&files)).config.host.disk;
+                }
+                Place::Run => read.config.host.disk = None,
+                Place::Folder => read.waits_for = read.config.host.disk.as_ref().map(|disk| disk.timeout),
+            }
             let errors = errors.saturating_add(unread);
             if errors == 0 { Ok(()) } else { Err(format!("{errors} errors")) }
         });
+        // Nobody dies of it once more, nor waits at the end.
+        let waits = !table.safe && table.power.is_none();
+        read.waits_for = read.waits_for.map(|timeout| if waits { timeout } else { Duration::ZERO });
         match (kept(DONE), kept(PREPARED)) {
             (Some(phases), _) => {
-                boot.phases = phases;
-                boot.complete = true;
+                self.phases = phases;
+                self.complete = true;
             }
-            (None, Some(phases)) => boot.phases = phases,
-            (None, None) => boot.prepare(&config),
+            (None, Some(phases)) => self.phases = phases,
+            (None, None) => {
+                self.prepare(&read.config);
+                self.is_half_prepared = read.waits_for.is_some();
+                if !self.is_half_prepared {
+                    self.prepare_rest(&read.config);
+                }
+            }
         }
-        (boot, config, current)
+        self.is_held = read.waits_for.is_some();
+        read
     }
 
+    /// What a disk takes as well.
     fn prepare(&mut self, config: &Config) {
         let self_memory = self.memory;
         self.phase("hostname", || nix::unistd::sethostname(&config.host.hostname).map_err(text));
         self.phase("modules", || modules::load_first(config));
         self.phase("devices", devices);
         self.phase("memory", || reserve(self_memory));
+    }
+
+    /// What is done by the configuration that is in force, once that is known.
+    pub fn prepare_rest(&mut self, config: &Config) {
+        if core::mem::take(&mut self.is_half_prepared) {
+            // Another one may name more of them.
+            self.phase("more modules", || modules::load_first(config));
+        }
         self.phase("network", || configure_network(config));
         self.phase("sysctls", || sysctls(config));
         if !config.host.apparmor_profiles.is_empty() {
@@ -139,6 +193,7 @@ impl Boot {
 
     /// The containers are being started.
     pub fn containers_begin(&mut self) {
+        self.is_held = false;
         if !self.complete {
             let now = time::since_boot();
             self.containers_since = Some(now);
@@ -158,7 +213,7 @@ impl Boot {
 
     /// The boot is complete once both are over, and said to be.
     pub fn complete_if_done(&mut self, now: Duration) {
-        if self.complete || self.containers_since.is_some() || self.devices.are_waited_for() {
+        if self.complete || self.is_held || self.containers_since.is_some() || self.devices.are_waited_for() {
             return;
         }
         self.complete = true;
@@ -267,7 +322,7 @@ fn directories() -> Result<(), String> {
 }
 
 /// What these files declare; the number of errors, each of which is said.
-fn read_config(sources: &[Source]) -> (Config, usize) {
+pub fn read_config(sources: &[Source]) -> (Config, usize) {
     let mut errors = 0usize;
     let reading = config::read(sources);
     for diagnostic in &reading.diagnostics {
@@ -363,6 +418,8 @@ mod tests {
             memory: 0,
             starts: 2,
             complete: false,
+            is_half_prepared: false,
+            is_held: false,
             containers_since: None,
             devices: Devices::default(),
         };

@@ -10,6 +10,7 @@ mod apparmor;
 mod asked;
 mod blame;
 mod boot;
+mod boot_id;
 mod button;
 mod cgroups;
 mod clock;
@@ -34,6 +35,7 @@ mod forwarding;
 mod gates;
 mod helpers;
 mod history;
+mod lasting;
 mod launch;
 mod ledger;
 mod live;
@@ -84,7 +86,7 @@ use crate::linux::{Errno, Result, process, signal, time};
 
 use asked::Refusals;
 use blame::{Blame, Handling};
-use boot::Boot;
+use boot::{Boot, Read};
 use clock::Clock;
 use compile::Compiled;
 use consoles::Consoles;
@@ -93,6 +95,7 @@ use errands::Errands;
 use forwarding::Forwarding;
 use gates::Gates;
 use history::History;
+use lasting::Lasting;
 use launch::Run;
 use ledger::{FRAMES_PER_WAKE, Ledger};
 use logs::Logs;
@@ -145,6 +148,7 @@ struct Agent {
     probes: Probes,
     buttons: Vec<OwnedFd>,
     reloading: Reloading,
+    lasting: Lasting,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
@@ -187,7 +191,9 @@ impl Agent {
         let (mut ledger, table) = Ledger::open()?;
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
-        let (boot, config, current) = Boot::begin(&table, now);
+        let mut boot = Boot::begin(&table, now);
+        let blamed = Blame::open()?;
+        let Read { config, current, waits_for, fell_back } = boot.configure(&table, &blamed);
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
@@ -213,7 +219,7 @@ impl Agent {
             compiled: Compiled::default(),
             events: VecDeque::new(),
             power: None,
-            blamed: Blame::open()?,
+            blamed,
             dies_after: None,
             saving: Saving::default(),
             rises: Rises::begin(now),
@@ -229,6 +235,7 @@ impl Agent {
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
             buttons: Vec::new(),
+            lasting: Lasting::new(&current, waits_for.is_some(), fell_back),
             reloading: Reloading::new(current),
             upload: None,
             upgrade: upgrade::last(),
@@ -236,9 +243,8 @@ impl Agent {
             gates: Gates::default(),
             versions: VecDeque::new(),
         };
-        agent.boot.containers_begin();
         agent.keep_takeover(table.safe, now);
-        agent.adopt(table, now);
+        agent.adopt(table, waits_for, now);
         agent.watch_buttons();
         agent.watch_kmsg();
         agent.settle(now);

@@ -20,7 +20,8 @@ impl Agent {
         let helpers = helpers
             .chain(self.forwarding.deadline())
             .chain(self.gates.deadline())
-            .chain(self.reloading.deadline());
+            .chain(self.reloading.deadline())
+            .chain(self.lasting.deadline());
         let helpers = helpers.chain(self.rises.deadline(self.boot.complete));
         let helpers = helpers.chain(self.power.as_ref().and_then(Ending::deadline));
         let core = self.core.poll_timeout().into_iter().chain(self.server.poll_timeout());
@@ -33,6 +34,7 @@ impl Agent {
         self.late_probes(now);
         self.hear_again(now);
         self.start_deadlines(now);
+        self.late_disk(now);
         self.late_reload(now);
         self.save_again(now);
         self.look_at_gates(now);

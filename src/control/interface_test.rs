@@ -87,7 +87,14 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         upgrade: None,
     };
     let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
-    let why = WhyReply { text: vec![], standings: vec![], asked: None, ends: vec![], log: vec![] };
+    let why = WhyReply {
+        text: vec![],
+        standings: vec![],
+        asked: None,
+        ends: vec![],
+        boot_before: None,
+        log: vec![],
+    };
     let why_shutdown = WhyShutdownReply {
         text: vec![],
         action: None,
@@ -95,6 +102,8 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         asked: None,
         remaining: vec![],
         before: vec![],
+        before_at: None,
+        unannounced: false,
     };
     let why_boot = WhyBootReply {
         text: vec![],
@@ -107,9 +116,9 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     };
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
-    let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![] };
-    let drift = DriftReply { number: 0, files: vec![], containers: vec![], host: vec![], mistakes: vec![] };
-    let reload = ReloadReply { number: 0, problems: vec![] };
+    let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![], notice: None };
+    let drift = DriftReply { number: 0, files: vec![], containers: vec![], host: vec![], mistakes: vec![], notice: None };
+    let reload = ReloadReply { number: 0, problems: vec![], lasts: false };
     let config = ConfigReply { number: 0, previous: None, confirm_ms: None, files: vec![] };
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
@@ -136,8 +145,8 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Plan { sent: true }, keys(&plan)),
         (Request::Reload { sent: true, confirm_ms: None, base: None }, keys(&reload)),
         (Request::ConfirmReload, empty()),
-        (Request::Rollback { number: None }, keys(&reload)),
-        (Request::ConfigHistory, keys(&HistoryReply { versions: vec![] })),
+        (Request::Rollback { number: None, built_in: None }, keys(&reload)),
+        (Request::ConfigHistory, keys(&HistoryReply { versions: vec![], on_disk: None, notice: None })),
         (Request::ConfigDrift, keys(&drift)),
         (Request::Config, keys(&config)),
         (Request::Boot, keys(&BootReply { phases: vec![], complete: true, containers: vec![] })),

@@ -78,6 +78,9 @@ pub struct ReloadReply {
     pub number: u64,
     /// What could not be changed live, a line each.
     pub problems: Vec<String>,
+    /// A disk keeps it for the next boot, or will once it is confirmed.
+    #[serde(default)]
+    pub lasts: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +107,12 @@ pub struct ConfigVersion {
 pub struct HistoryReply {
     /// The last one is in force.
     pub versions: Vec<ConfigVersion>,
+    /// The number of the one that a disk has for the next boot, once it is safely there.
+    #[serde(default)]
+    pub on_disk: Option<u64>,
+    /// Why the one on the disk is not in force.
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 /// A file that is not as it is in force.
@@ -122,4 +131,7 @@ pub struct DriftReply {
     pub containers: Vec<PlanContainer>,
     pub host: Vec<PlanKey>,
     pub mistakes: Vec<ConfigMistake>,
+    /// Why the one on the disk is not in force.
+    #[serde(default)]
+    pub notice: Option<String>,
 }

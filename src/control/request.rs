@@ -82,7 +82,7 @@ pub enum Request {
     ConfirmReload,
     /// `number`: of one that is kept; else the one before.
     #[serde(rename = "org.orlop.Control.Rollback")]
-    Rollback { number: Option<u64> },
+    Rollback { number: Option<u64>, built_in: Option<bool> },
     #[serde(rename = "org.orlop.Control.ConfigHistory")]
     ConfigHistory,
     #[serde(rename = "org.orlop.Control.ConfigDrift")]
@@ -296,7 +296,9 @@ impl Request {
                 base: parameters.take("base")?,
             },
             "ConfirmReload" => Self::ConfirmReload,
-            "Rollback" => Self::Rollback { number: parameters.take("number")? },
+            "Rollback" => {
+                Self::Rollback { number: parameters.take("number")?, built_in: parameters.take("built_in")? }
+            }
             "ConfigHistory" => Self::ConfigHistory,
             "ConfigDrift" => Self::ConfigDrift,
             "Config" => Self::Config,

@@ -195,6 +195,11 @@ impl Server {
         Some(channel.hand_over())
     }
 
+    /// Listens on none any more.
+    pub(crate) fn drop_ports(&mut self) {
+        self.channels.retain(|_, channel| !channel.is_port());
+    }
+
     /// Whether this port is listened on.
     pub(crate) fn has_port(&self, name: &str) -> bool {
         self.channels.values().any(|channel| matches!(channel.peer(), Peer::Port(port) if port == name))

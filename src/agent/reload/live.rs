@@ -35,7 +35,7 @@ impl Agent {
     /// Writes the limits that are to be written, and answers who asked. The kernel may take its time: it takes memory
     /// from who has more than a new limit.
     pub fn change_live(&mut self, call: Option<CallId>, problems: Vec<String>, now: Duration) {
-        let number = self.reloading.current.number;
+        let done = self.reloading.done();
         let runs =
             |name: &&String| self.core.status(name).is_some_and(|status| status.state == StateKind::Running);
         let unwritten = self.reloading.current.unwritten.iter().filter(runs);
@@ -50,7 +50,7 @@ impl Agent {
                 say(Level::Error, &format!("reload: {problem}"));
             }
             if let Some(call) = call {
-                self.server.reply_message(now, call, &answer(number, problems));
+                self.server.reply_message(now, call, &answer(done, problems));
             }
             return;
         }
@@ -64,7 +64,7 @@ impl Agent {
             for problem in &problems {
                 say(Level::Error, &format!("reload: {problem}"));
             }
-            Ok(answer(number, problems))
+            Ok(answer(done, problems))
         });
     }
 

@@ -1,0 +1,5 @@
+//! What is kept on a disk.
+
+mod mirror;
+
+pub use mirror::Mirror;
