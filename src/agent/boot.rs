@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::configuration::{self, Kept};
 use super::devices::Devices;
 use super::ledger::Table;
-use super::{apparmor, modules, network, records, say};
+use super::{apparmor, keep, modules, network, records, say};
 use crate::engine;
 use crate::linux::kmsg::Level;
 use crate::linux::mount::Attributes;
@@ -254,6 +254,10 @@ fn directories() -> Result<(), String> {
         engine::SCRATCH,
         engine::PODS,
         VOLUMES,
+        // Where a disk may come to be; nothing is looked up below.
+        "/var",
+        "/var/lib",
+        keep::POINT,
     ] {
         insist(|| fs::make_directory(path, 0o755)).map_err(|errno| format!("{path}: {}", errno.desc()))?;
     }

@@ -79,14 +79,14 @@ impl Agent {
     }
 
     /// Everything is down, or the time is over.
-    pub fn shutdown_done(&mut self) {
+    pub fn shutdown_done(&mut self, now: Duration) {
         for line in self.core.closing().iter().flat_map(Closing::summary) {
             say(Level::Info, &format!("shutdown: {line}"));
         }
         if let Some(ending) = &mut self.power {
             ending.tell_at = None;
         }
-        self.ledger.send(Frame::PowerDone);
+        self.flush_disk(now);
     }
 
     /// Answered before it begins.

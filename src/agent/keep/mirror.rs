@@ -1,0 +1,1 @@
+//! Small files of the machine that are on the disk too.
