@@ -81,7 +81,7 @@ pub fn build_with(options: &Options, progress: &dyn Progress) -> Result<Built> {
     let output = Output::beside(&options.out)?;
     let init = boot_binary::find(options.init.as_deref())?;
     let kernel = kernel::obtain(&options.kernel, &options.cache, progress)?;
-    let modules = modules::choose(&kernel.modules, &checked.config.host.modules, options.signatures)?;
+    let modules = modules::choose(&kernel.modules, &checked.config, options.signatures)?;
     let store = images::convert(&checked.config, &checked.folder, &options.cache, progress)?;
     let manifest =
         Inputs { checked: &checked, init: &init, kernel: &kernel, modules: &modules, store: &store }

@@ -45,6 +45,8 @@ impl Agent {
         for (child, ended, fds) in helpers {
             self.adopt_helper(&child, ended, fds, now);
         }
+        self.keeping.begin_disk(&self.config);
+        self.keeper_adopted();
         match waits_for.filter(|_| self.power.is_none()) {
             Some(timeout) => self.lasting.wait(table, timeout, now),
             None => self.adopt_rest(table, now),
@@ -89,6 +91,8 @@ impl Agent {
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
         self.forwarding.begin(&self.config, &self.slots, &mut rings, &mut self.ledger);
         self.forwarder_adopted();
+        self.keeping.begin(&self.config, &self.slots, &mut rings, &mut self.ledger);
+        self.keeping.tell_rest(&self.logs);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
         let mut inputs = self.adopt_streams(pipes, syslogs);
         self.adopt_containers(entries, now);
@@ -164,6 +168,7 @@ impl Agent {
             }
             None if name == self.consoles.helper().name() => self.consoles.adopt(child, fds, now),
             None if name == self.forwarding.helper().name() => self.forwarding.adopt(child, fds, now),
+            None if name == self.keeping.helper().name() => self.keeping.adopt(child, fds, now),
             None => {
                 self.logs.adopt_logger(child, fds, now);
                 self.log_adopted();

@@ -15,7 +15,7 @@ use super::blame::Blame;
 use super::configuration::{self, Kept, Place};
 use super::devices::Devices;
 use super::ledger::Table;
-use super::{apparmor, lasting, modules, network, records, say};
+use super::{apparmor, keep, lasting, modules, network, records, say};
 use crate::engine;
 use crate::linux::kmsg::Level;
 use crate::linux::mount::Attributes;
@@ -309,6 +309,10 @@ fn directories() -> Result<(), String> {
         engine::SCRATCH,
         engine::PODS,
         VOLUMES,
+        // Where a disk may come to be; nothing is looked up below.
+        "/var",
+        "/var/lib",
+        keep::POINT,
     ] {
         insist(|| fs::make_directory(path, 0o755)).map_err(|errno| format!("{path}: {}", errno.desc()))?;
     }

@@ -35,6 +35,8 @@ mod forwarding;
 mod gates;
 mod helpers;
 mod history;
+pub mod keep;
+mod keeping;
 mod lasting;
 mod launch;
 mod ledger;
@@ -54,6 +56,7 @@ pub mod relay;
 mod reload;
 mod remains;
 mod rises;
+mod role;
 mod saving;
 mod sent;
 mod serving;
@@ -95,9 +98,10 @@ use errands::Errands;
 use forwarding::Forwarding;
 use gates::Gates;
 use history::History;
+use keeping::Keeping;
 use lasting::Lasting;
 use launch::Run;
-use ledger::{FRAMES_PER_WAKE, Ledger};
+use ledger::{FRAMES_PER_WAKE, Ledger, Table};
 use logs::Logs;
 use power::Ending;
 use probes::{Asked, Probes};
@@ -111,6 +115,8 @@ use telling::EventStream;
 use tending::Backlogs;
 use token::Token;
 use upgrade::Upload;
+
+pub use role::run;
 
 struct Agent {
     epoll: Epoll,
@@ -139,6 +145,7 @@ struct Agent {
     history: History,
     logs: Logs,
     forwarding: Forwarding,
+    keeping: Keeping,
     consoles: Consoles,
     streams: Vec<LogStream>,
     /// Who hears what happens.
@@ -160,25 +167,6 @@ struct Agent {
 /// Says something in the kernel's log, and thereby on the consoles.
 pub fn say(level: Level, text: &str) {
     kmsg::write(level, text.as_bytes());
-}
-
-/// Runs the role. The value is the process's exit code.
-pub fn run() -> i32 {
-    kmsg::open_log();
-    std::panic::set_hook(Box::new(|info| say(Level::Error, &format!("supervisor: {info}"))));
-    process::set_name(c"orlop-super");
-    match Agent::start() {
-        Ok(mut agent) => loop {
-            if let Err(errno) = agent.turn() {
-                say(Level::Error, &format!("supervisor: the loop failed: {}", errno.desc()));
-                return 1;
-            }
-        },
-        Err(errno) => {
-            say(Level::Error, &format!("supervisor: cannot start: {}", errno.desc()));
-            1
-        }
-    }
 }
 
 impl Agent {
@@ -228,6 +216,7 @@ impl Agent {
             history,
             logs: Logs::new(helpers)?,
             forwarding: Forwarding::new(helpers)?,
+            keeping: Keeping::new()?,
             consoles,
             streams: Vec::new(),
             told: Vec::new(),
@@ -243,16 +232,20 @@ impl Agent {
             gates: Gates::default(),
             versions: VecDeque::new(),
         };
-        agent.keep_takeover(table.safe, now);
-        agent.adopt(table, waits_for, now);
-        agent.watch_buttons();
-        agent.watch_kmsg();
-        agent.settle(now);
-        agent.resume_reload(now);
+        agent.take_over(table, waits_for, now);
         // Whoever dies of what waits for it has not served.
         agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
         Ok(agent)
+    }
+
+    fn take_over(&mut self, table: Table, waits_for: Option<Duration>, now: Duration) {
+        self.keep_takeover(table.safe, now);
+        self.adopt(table, waits_for, now);
+        self.watch_buttons();
+        self.watch_kmsg();
+        self.settle(now);
+        self.resume_reload(now);
     }
 
     /// Waits once and handles what came.
@@ -280,6 +273,7 @@ impl Agent {
                 Some(Token::Kmsg) => self.consoles.pass_on(),
                 Some(Token::Log) => self.hear_logger(),
                 Some(Token::Forward) => self.forwarding.hear(&mut self.logs),
+                Some(Token::Keep) => self.hear_keeper(now),
                 Some(Token::Modules) => self.devices_loaded(now),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
                 Some(Token::SessionReport(session)) => self.session_report(session, now),
@@ -398,7 +392,7 @@ impl Agent {
             Effect::Reboot { name } => self.reboot_for(&name, now),
             Effect::Noted { name, note } => self.noted(name, &note, now),
             Effect::Listen { name } => self.listen(&name),
-            Effect::ShutdownDone => self.shutdown_done(),
+            Effect::ShutdownDone => self.shutdown_done(now),
         }
     }
 }

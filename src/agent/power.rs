@@ -83,7 +83,7 @@ impl Agent {
     }
 
     /// Everything is down, or the time is over.
-    pub fn shutdown_done(&mut self) {
+    pub fn shutdown_done(&mut self, now: Duration) {
         let lines = self.core.closing().iter().flat_map(Closing::summary).collect::<Vec<_>>();
         let lines: Vec<String> = lines.iter().map(|line| format!("shutdown: {line}")).collect();
         for line in &lines {
@@ -93,7 +93,7 @@ impl Agent {
         if let Some(ending) = &mut self.power {
             ending.tell_at = None;
         }
-        self.ledger.send(Frame::PowerDone);
+        self.flush_disk(now);
     }
 
     /// Answered before it begins.

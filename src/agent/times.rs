@@ -19,6 +19,7 @@ impl Agent {
         let helpers = helpers.chain(self.sessions.deadline()).chain(self.probes.deadline());
         let helpers = helpers
             .chain(self.forwarding.deadline())
+            .chain(self.keeping.deadline())
             .chain(self.gates.deadline())
             .chain(self.reloading.deadline())
             .chain(self.lasting.deadline());

@@ -29,6 +29,8 @@ pub enum Token {
     Line(u32),
     /// Who sends logs to collectors.
     Forward,
+    /// Who keeps logs on a disk.
+    Keep,
     /// A probe has ended, or what makes it reports.
     Probe(u32),
     /// The clock was set.
@@ -57,6 +59,7 @@ impl Token {
             Self::Clock => (15, 0),
             Self::Forward => (16, 0),
             Self::Socket(socket) => (17, socket),
+            Self::Keep => (18, 0),
         };
         kind << 32 | u64::from(which)
     }
@@ -81,6 +84,7 @@ impl Token {
             15 => Some(Self::Clock),
             16 => Some(Self::Forward),
             17 => Some(Self::Socket(which)),
+            18 => Some(Self::Keep),
             _ => None,
         }
     }

@@ -121,7 +121,8 @@ fn a_reload_is_planned_done_and_told() {
     assert_eq!(machine.calls().len(), 1, "it is not asked for");
     let problems = vec!["container.db.limits: cpuset: no".into()];
     let outcome =
-        Machine::new(vec![reply(&something()), reply(&ReloadReply { number: 4, problems, lasts: false })]).run("reload");
+        Machine::new(vec![reply(&something()), reply(&ReloadReply { number: 4, problems, lasts: false })])
+            .run("reload");
     assert_eq!(outcome.code, 1);
     assert_eq!(outcome.err, "error: in force, but for: container.db.limits: cpuset: no\n");
 }
@@ -160,7 +161,13 @@ fn what_was_in_force_is_listed() {
                 0       2026-01-01T00:00:00Z  boot            -\n\
                 1       2026-01-01T00:00:00Z  reload          stop old; change web: limits.memory\n\
                 2       2026-01-01T00:00:00Z  rollback, to 0  start \u{fffd}old\n";
-    check("config history", vec![reply(&HistoryReply { versions: versions.clone(), on_disk: None, notice: None })], 0, told, "");
+    check(
+        "config history",
+        vec![reply(&HistoryReply { versions: versions.clone(), on_disk: None, notice: None })],
+        0,
+        told,
+        "",
+    );
     let notice = Some("the built-in configuration is in force: \u{1b}so".to_owned());
     let told = format!("note: the built-in configuration is in force: \u{fffd}so\n{told}");
     check("config history", vec![reply(&HistoryReply { versions, on_disk: Some(1), notice })], 0, &told, "");
@@ -171,7 +178,14 @@ fn files_that_drift_are_told_and_what_they_would_do() {
     let drift = |files: &[(&str, FileDrift)], plan: PlanReply| {
         let file = |(path, drift): &(&str, FileDrift)| DriftingFile { path: (*path).into(), drift: *drift };
         let PlanReply { number, containers, host, mistakes } = plan;
-        reply(&DriftReply { number, files: files.iter().map(file).collect(), containers, host, mistakes, notice: None })
+        reply(&DriftReply {
+            number,
+            files: files.iter().map(file).collect(),
+            containers,
+            host,
+            mistakes,
+            notice: None,
+        })
     };
     let nothing = || PlanReply { containers: vec![], host: vec![], mistakes: vec![], ..something() };
     let same = drift(&[], nothing());

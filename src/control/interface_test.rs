@@ -116,8 +116,15 @@ fn requests() -> Vec<(Request, Vec<String>)> {
     };
     let exec = Request::Exec(Exec::default());
     let begin = Request::UpgradeBegin { size: 1, sha256: String::new() };
-    let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![], notice: None };
-    let drift = DriftReply { number: 0, files: vec![], containers: vec![], host: vec![], mistakes: vec![], notice: None };
+    let plan = PlanReply { number: 0, containers: vec![], host: vec![], mistakes: vec![] };
+    let drift = DriftReply {
+        number: 0,
+        files: vec![],
+        containers: vec![],
+        host: vec![],
+        mistakes: vec![],
+        notice: None,
+    };
     let reload = ReloadReply { number: 0, problems: vec![], lasts: false };
     let config = ConfigReply { number: 0, previous: None, confirm_ms: None, files: vec![] };
     vec![

@@ -50,6 +50,7 @@ pub mod terminal_mode;
 pub mod testing;
 pub mod time;
 pub mod tty;
+pub mod uevent;
 pub mod unmount;
 pub mod wait;
 pub mod watchdog;

@@ -52,8 +52,6 @@ pub struct Lasting {
 struct Waiting {
     since: Duration,
     until: Duration,
-    /// Why it is not there, as far as that is known.
-    missing: Option<String>,
     table: Table,
 }
 
@@ -81,14 +79,7 @@ impl Lasting {
     /// What is left to be adopted waits with it.
     pub fn wait(&mut self, table: Table, timeout: Duration, now: Duration) {
         let until = now.saturating_add(timeout);
-        self.waiting = Some(Waiting { since: now, until, missing: None, table });
-    }
-
-    /// It is not there; it may still come.
-    pub fn missing(&mut self, why: &str) {
-        if let Some(waiting) = &mut self.waiting {
-            waiting.missing = Some(why.to_owned());
-        }
+        self.waiting = Some(Waiting { since: now, until, table });
     }
 
     /// When something has to be done.
@@ -112,9 +103,9 @@ impl Lasting {
         due.into_iter().collect()
     }
 
-    /// It could not be told.
-    pub fn again(&mut self, what: Mirror) {
-        self.changed.insert(what);
+    /// The machine ends: nothing is put off.
+    pub fn all(&mut self) -> Vec<Mirror> {
+        core::mem::take(&mut self.changed).into_iter().collect()
     }
 
     /// A keeper that knows nothing, or of whom it is not known what it knows.
@@ -133,8 +124,11 @@ impl Agent {
         }
     }
 
-    /// The keeper has brought back what the disk had.
-    pub fn restored(&mut self, now: Duration) {
+    /// The keeper has brought back what the disk had, or why it could not.
+    pub fn restored(&mut self, why: &str, now: Duration) {
+        if !why.is_empty() {
+            return self.decide(&OnDisk::Unread(why.to_owned()), now);
+        }
         if self.lasting.is_waiting() {
             let on_disk = pointer::on_disk(pointer::read().as_ref());
             self.decide(&on_disk, now);
@@ -148,11 +142,9 @@ impl Agent {
         let Some(waiting) = self.lasting.waiting.as_ref().filter(|waiting| waiting.until <= now) else {
             return;
         };
-        let seconds = waiting.until.saturating_sub(waiting.since).as_secs();
-        let why = match (&waiting.missing, seconds) {
-            (Some(why), _) => why.clone(),
-            (None, 0) => "three supervisors in a row died".to_owned(),
-            (None, _) => format!("no answer within {seconds} s"),
+        let why = match waiting.until == waiting.since {
+            true => "three supervisors in a row died".to_owned(),
+            false => self.disk_is_late(),
         };
         self.decide(&OnDisk::Unread(why), now);
     }

@@ -3,7 +3,7 @@
 
 use std::fs as std_fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::mirror::{
@@ -88,6 +88,8 @@ impl Places {
                 continue;
             }
             fs::make_directory(folder.to_str().unwrap_or_default(), 0o755)?;
+            // Whatever our umask is.
+            std_fs::set_permissions(&folder, std_fs::Permissions::from_mode(0o755))?;
             put(&folder.join("ends"), &bytes)?;
         }
         Ok(())

@@ -257,6 +257,7 @@ impl Agent {
         self.config = config.clone();
         self.logs.follow_config(&self.config, &self.slots, &mut self.ledger);
         self.forwarding.follow_config(&self.config, &self.slots, &self.logs);
+        self.keeping.follow_config(&self.config, &self.slots, &self.logs);
         say(Level::Info, &format!("configuration {number} is in force"));
         let mut problems = self.change_host();
         problems.extend(self.make_lasting());

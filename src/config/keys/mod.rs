@@ -3,6 +3,7 @@
 mod container;
 mod depends;
 mod devices;
+mod disk;
 mod gates;
 mod group;
 mod health;

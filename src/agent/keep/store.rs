@@ -1,0 +1,55 @@
+//! What is on the disk: a file `version`, and directories beside it.
+//!
+//! ```text
+//! /var/lib/orlop/version    number of the form of all this
+//! /var/lib/orlop/logs/      logs of this boot and of those before
+//! /var/lib/orlop/state/     small files of the machine (`mirror`)
+//! ```
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use orlop::keep::STORE_VERSION;
+
+use crate::linux::{Errno, directory};
+
+const VERSION: &str = "version";
+
+/// A disk of ours, or one that nobody has used yet.
+///
+/// # Errors
+/// In words: it is a later release's, or it cannot be read.
+pub(super) fn check_version(root: BorrowedFd<'_>) -> Result<(), String> {
+    let text = match directory::read(root, VERSION, 64) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(errno) => return Err(format!("{VERSION}: {}", errno.desc())),
+    };
+    match text.trim().parse::<u32>() {
+        Ok(version) if version <= STORE_VERSION => Ok(()),
+        Ok(version) => Err(format!(
+            "what is on it has the form {version}, of a later release; this one knows {STORE_VERSION}, and leaves it alone"
+        )),
+        Err(_) => Err(format!("its file {VERSION} is no number, so that it is left alone")),
+    }
+}
+
+/// Makes what is missing.
+///
+/// # Errors
+/// In words.
+pub(super) fn begin(root: &OwnedFd) -> Result<(), String> {
+    check_version(root.as_fd())?;
+    if !directory::has(root.as_fd(), VERSION) {
+        directory::replace(root.as_fd(), VERSION, format!("{STORE_VERSION}\n").as_bytes(), 0o600)
+            .map_err(|errno| format!("{VERSION}: {}", errno.desc()))?;
+    }
+    for name in ["logs", "state"] {
+        directory::make_new(root.as_fd(), name, 0o700)
+            .or_else(|errno| match errno {
+                Errno::EEXIST => directory::open_below(root.as_fd(), name),
+                errno => Err(errno),
+            })
+            .map_err(|errno| format!("{name}: {}", errno.desc()))?;
+    }
+    Ok(())
+}
