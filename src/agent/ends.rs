@@ -111,7 +111,7 @@ fn record(ending: Ending, usage: Usage) -> ExitRecord {
 }
 
 /// Writes it behind the last one, unless a supervisor did before it died.
-fn keep(path: &str, record: &ExitRecord) -> Result<()> {
+pub fn keep(path: &str, record: &ExitRecord) -> Result<()> {
     let fd = fs::open(path, OFlag::O_RDWR | OFlag::O_CREAT, Mode::from_bits_truncate(0o644))?;
     if fstat(&fd)?.st_size == 0 {
         // The room first: later there is no want of it.

@@ -117,6 +117,11 @@ impl Keeping {
         helper.into_iter().chain(flush).min()
     }
 
+    /// It can be told of changes.
+    pub fn listens(&self) -> bool {
+        self.helper.is_up() && !self.is_behind()
+    }
+
     pub fn adopt(&mut self, child: &Child, fds: Fds, now: Duration) {
         if let Some(socket) = self.helper.adopt(child, fds, now) {
             self.socket = socket;
@@ -288,13 +293,12 @@ impl Agent {
             self.lasting.tell_all();
             self.watch_keeper();
         }
-        self.tell_changes(now);
         self.go_on_flushing(now);
     }
 
     /// Files that are to be copied, as long as the keeper has time to read of them.
-    fn tell_changes(&mut self, now: Duration) {
-        if self.keeping.helper.is_up() && !self.keeping.is_behind() {
+    pub fn tell_changes(&mut self, now: Duration) {
+        if self.keeping.listens() {
             self.keeping.unsent.extend(self.lasting.due(now).into_iter().map(ToKeeper::Mirror));
             self.keeping.send(&self.logs);
         }

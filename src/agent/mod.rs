@@ -301,6 +301,7 @@ impl Agent {
         self.load_devices(now);
         self.boot.complete_if_done(now);
         self.keep_phases(now);
+        self.tell_changes(now);
         self.tell_events(now);
         Ok(())
     }

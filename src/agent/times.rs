@@ -22,7 +22,8 @@ impl Agent {
             .chain(self.keeping.deadline())
             .chain(self.gates.deadline())
             .chain(self.reloading.deadline())
-            .chain(self.lasting.deadline());
+            .chain(self.lasting.deadline())
+            .chain(self.lasting.next_due().filter(|_| self.keeping.listens()));
         let helpers = helpers.chain(self.rises.deadline(self.boot.complete));
         let helpers = helpers.chain(self.power.as_ref().and_then(Ending::deadline));
         let core = self.core.poll_timeout().into_iter().chain(self.server.poll_timeout());

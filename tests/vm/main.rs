@@ -47,6 +47,7 @@ mod memory_hog_is_killed_alone;
 mod network_modes;
 mod nothing_is_inherited;
 mod opens_as_declared;
+mod outlives_a_power_off;
 mod pauses_and_goes_on;
 mod power;
 mod profiles_confine;

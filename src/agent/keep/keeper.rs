@@ -136,9 +136,7 @@ impl Keeper {
             }
             Stage::Mounted { .. } | Stage::Over => {
                 self.unsent.push_back(FromKeeper::Mounted);
-                if self.mirroring.is_restored() {
-                    self.unsent.push_back(FromKeeper::Restored { why: String::new() });
-                }
+                self.unsent.extend(self.mirroring.restored());
             }
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Mirroring {
     places: Places,
     stage: Stage,
     changed: BTreeSet<Mirror>,
+    /// What is wrong with what was to be in force.
+    in_force: String,
     /// After a failure.
     again_at: Option<Duration>,
 }
@@ -37,6 +39,7 @@ impl Mirroring {
             places: Places::usual(Path::new(disk)),
             stage: Stage::Waiting,
             changed: BTreeSet::new(),
+            in_force: String::new(),
             again_at: None,
         }
     }
@@ -46,9 +49,10 @@ impl Mirroring {
         self.stage = Stage::Restoring;
     }
 
-    /// A supervisor that was not there may wait for this word.
-    pub(super) fn is_restored(&self) -> bool {
-        self.stage == Stage::Mirroring
+    /// Said again to a supervisor that was not there.
+    pub(super) fn restored(&self) -> Option<FromKeeper> {
+        let why = self.in_force.clone();
+        (self.stage == Stage::Mirroring).then_some(FromKeeper::Restored { why })
     }
 
     pub(super) fn changed(&mut self, what: Mirror) {
@@ -71,14 +75,15 @@ impl Mirroring {
         if self.stage == Stage::Restoring {
             match self.places.restore() {
                 Ok(told) => {
+                    self.in_force.clone_from(&told.in_force);
                     said.extend(told.lines().into_iter().map(|text| FromKeeper::Note { text }));
-                    said.push(FromKeeper::Restored { why: String::new() });
                     self.stage = Stage::Mirroring;
+                    said.extend(self.restored());
                 }
-                Err(error) => {
+                Err(errno) => {
                     self.again_at = Some(now.saturating_add(AGAIN));
                     said.push(FromKeeper::Restored {
-                        why: format!("what the disk has cannot be read: {error}"),
+                        why: format!("what the disk has cannot be read: {}", errno.desc()),
                     });
                 }
             }
@@ -102,10 +107,12 @@ impl Mirroring {
         while let Some(what) = self.changed.pop_first() {
             match self.places.mirror(&what) {
                 Ok(number) => said.extend(number.map(|number| FromKeeper::OnDisk { number })),
-                Err(error) => {
+                Err(errno) => {
                     if !failed_before {
-                        let text =
-                            format!("what is to outlive a power-off is not written: {error}; trying again");
+                        let text = format!(
+                            "what is to outlive a power-off is not written: {}; trying again",
+                            errno.desc()
+                        );
                         said.push(FromKeeper::Note { text });
                     }
                     self.changed(what);

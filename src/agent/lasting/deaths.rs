@@ -5,9 +5,9 @@ use orlop::config::{Doubt, read};
 use super::pointer::{self, Pointer};
 use crate::agent::configuration::{Kept, Origin, Previous, read_folder, sources};
 use crate::agent::reload::versions;
-use crate::agent::say;
+use crate::agent::{records, say};
 use crate::linux::kmsg::Level;
-use crate::linux::{Result, time};
+use crate::linux::{Result, fs, time};
 
 /// The built-in one instead of one that this boot has found on the disk; of one that was put in force since, only the
 /// next boot is told.
@@ -50,6 +50,25 @@ fn go_back(current: &Kept, built_in: String, folder: &str) -> Result<Kept> {
     Pointer { made_from, number, files: None, origin, is_doubted: false }.write()?;
     kept.write()?;
     Ok(kept)
+}
+
+/// How many supervisors of this boot have begun to read what the disk has.
+const TRIED: &str = "/run/orlop/tried";
+/// As of supervisors that die before they serve; these do serve before.
+const TOO_OFTEN: u32 = 3;
+
+/// Counts this one: whether those before it have died of it too often.
+pub fn are_too_many() -> bool {
+    let tried = fs::read_whole(TRIED, 16).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let tried: u32 = tried.and_then(|text| text.parse().ok()).unwrap_or_default();
+    // Not kept, it is counted once too few.
+    let _ = records::write_file(TRIED, &tried.saturating_add(1).to_string());
+    if tried >= TOO_OFTEN
+        && let Err(errno) = doubt()
+    {
+        say(Level::Error, &format!("what supervisors died of is not marked: {}", errno.desc()));
+    }
+    tried >= TOO_OFTEN
 }
 
 fn doubt() -> Result<()> {

@@ -4,16 +4,14 @@
 //! How many there are and how large they are is bounded by what the supervisor keeps in /run, and looked at once more.
 
 use std::collections::BTreeSet;
-use std::fs::{self as std_fs, File};
-use std::io::{self, Write as _};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use orlop::keep::Mirror;
 
 use super::pointer;
 use crate::agent::reload::versions;
-use crate::linux::fs;
+use crate::linux::{Errno, Result, directory, fs};
 
 /// As many containers as a configuration has, at most.
 pub const MOST_NAMES: usize = 1024;
@@ -29,22 +27,29 @@ pub const CONTAINERS: &str = "ends";
 pub const END: &str = "end.json";
 pub const BOOT: &str = "boot";
 
+/// On the disk.
+const STATE: &str = "state";
+/// Nobody but root: there may be passwords in them.
+const MODE: u32 = 0o600;
+
 /// Where both are.
 pub struct Places {
     pub run: PathBuf,
-    pub state: PathBuf,
+    /// Where it is mounted.
+    pub disk: PathBuf,
 }
 
 /// A file in /run, and its copy.
 struct Pair {
     run: PathBuf,
-    disk: PathBuf,
+    folder: &'static str,
+    name: String,
     most: usize,
 }
 
 impl Places {
     pub fn usual(disk: &Path) -> Self {
-        Self { run: "/run/orlop".into(), state: disk.join("state") }
+        Self { run: "/run/orlop".into(), disk: disk.into() }
     }
 
     /// Makes the disk as /run is. What is not there in /run goes. The number of the configuration that the disk has
@@ -52,8 +57,7 @@ impl Places {
     ///
     /// # Errors
     /// What could not be written; the old copy is there still.
-    pub fn mirror(&self, what: &Mirror) -> io::Result<Option<u64>> {
-        self.folders()?;
+    pub fn mirror(&self, what: &Mirror) -> Result<Option<u64>> {
         match what {
             Mirror::Configuration => self.configuration(),
             Mirror::Ends(name) => {
@@ -72,44 +76,52 @@ impl Places {
         }
     }
 
+    /// A folder of ours on the disk, and none that a link leads to; made if it is not there.
+    ///
     /// # Errors
-    /// As mkdir(2).
-    pub fn folders(&self) -> io::Result<()> {
-        for folder in ["", VERSIONS, CONTAINERS] {
-            let path = self.state.join(folder);
-            let folder = path.to_str().ok_or(io::ErrorKind::InvalidFilename)?.trim_end_matches('/');
-            fs::make_directory(folder, 0o700).map_err(io::Error::from)?;
-        }
-        Ok(())
+    /// ENOTDIR, EROFS.
+    pub fn folder(&self, name: &str) -> Result<OwnedFd> {
+        let below = |parent: BorrowedFd<'_>, name| match directory::make_new(parent, name, 0o700) {
+            Err(Errno::EEXIST) => directory::open_below(parent, name),
+            other => other,
+        };
+        let root = directory::open_at(&self.disk)?;
+        let state = below(root.as_fd(), STATE)?;
+        if name.is_empty() { Ok(state) } else { below(state.as_fd(), name) }
+    }
+
+    /// Names that are there.
+    pub fn listed(&self, folder: &str) -> BTreeSet<String> {
+        listed(&self.disk.join(STATE).join(folder))
     }
 
     /// The versions first: what is in force never names one that is not there.
-    fn configuration(&self) -> io::Result<Option<u64>> {
-        let versions = numbered(&self.run.join(VERSIONS));
+    fn configuration(&self) -> Result<Option<u64>> {
+        let versions = numbered(listed(&self.run.join(VERSIONS)));
         for name in &versions {
-            self.copy(&self.version(name))?;
+            let run = self.run.join(VERSIONS).join(name);
+            self.copy(&Pair { run, folder: VERSIONS, name: name.clone(), most: versions::LIMIT })?;
         }
-        for name in numbered(&self.state.join(VERSIONS)).difference(&versions) {
-            remove(&self.state.join(VERSIONS).join(name))?;
+        let folder = self.folder(VERSIONS)?;
+        for name in numbered(self.listed(VERSIONS)).difference(&versions) {
+            directory::remove_file(folder.as_fd(), name)?;
         }
         self.settle(VERSIONS)?;
-        self.copy(&Pair {
-            run: self.run.join(POINTER),
-            disk: self.state.join(POINTER),
-            most: pointer::MOST_BYTES,
-        })?;
+        let run = self.run.join(POINTER);
+        self.copy(&Pair { run, folder: "", name: POINTER.into(), most: pointer::MOST_BYTES })?;
         self.settle("")?;
-        let kept = read(&self.state.join(POINTER), pointer::MOST_BYTES).ok();
+        let kept = directory::read(self.folder("")?.as_fd(), POINTER, pointer::MOST_BYTES).ok();
         Ok(kept.and_then(|bytes| pointer::parse(&bytes)).map(|pointer| pointer.number))
     }
 
-    fn all_ends(&self) -> io::Result<()> {
+    fn all_ends(&self) -> Result<()> {
         let names = self.names_with_ends();
         for name in &names {
             self.copy(&self.ends_of(name)?)?;
         }
-        for name in listed(&self.state.join(CONTAINERS)).difference(&names) {
-            remove(&self.state.join(CONTAINERS).join(name))?;
+        let folder = self.folder(CONTAINERS)?;
+        for name in self.listed(CONTAINERS).difference(&names) {
+            directory::remove_file(folder.as_fd(), name)?;
         }
         self.settle(CONTAINERS)
     }
@@ -117,101 +129,56 @@ impl Places {
     fn names_with_ends(&self) -> BTreeSet<String> {
         let containers = self.run.join("containers");
         let has_ends = |name: &String| containers.join(name).join("ends").is_file();
-        listed(&containers).into_iter().filter(has_ends).take(MOST_NAMES).collect()
+        listed(&containers).into_iter().filter(has_ends).collect()
     }
 
-    fn ends_of(&self, name: &str) -> io::Result<Pair> {
+    fn ends_of(&self, name: &str) -> Result<Pair> {
         if !is_name(name) {
-            return Err(io::ErrorKind::InvalidFilename.into());
+            return Err(Errno::EINVAL);
         }
         let run = self.run.join("containers").join(name).join("ends");
-        Ok(Pair { run, disk: self.state.join(CONTAINERS).join(name), most: ENDS })
-    }
-
-    fn version(&self, name: &str) -> Pair {
-        let (run, disk) = (self.run.join(VERSIONS).join(name), self.state.join(VERSIONS).join(name));
-        Pair { run, disk, most: versions::LIMIT }
+        Ok(Pair { run, folder: CONTAINERS, name: name.into(), most: ENDS })
     }
 
     fn end(&self) -> Pair {
-        Pair { run: self.run.join(END), disk: self.state.join(END), most: REPORT }
+        Pair { run: self.run.join(END), folder: "", name: END.into(), most: REPORT }
     }
 
     /// Only what differs is written. A name that was removed or put in place is sure after [`Places::settle`].
-    fn copy(&self, pair: &Pair) -> io::Result<()> {
-        let bytes = match read(&pair.run, pair.most) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return remove(&pair.disk),
+    fn copy(&self, pair: &Pair) -> Result<()> {
+        let folder = self.folder(pair.folder)?;
+        let run = fs::open_regular(pair.run.to_str().ok_or(Errno::EINVAL)?);
+        let bytes = match run.and_then(|run| fs::read_regular(run.as_fd(), pair.most)) {
+            Err(Errno::ENOENT) => return directory::remove_file(folder.as_fd(), &pair.name),
             read => read?,
         };
-        if read(&pair.disk, pair.most).is_ok_and(|old| old == bytes) {
+        if directory::read(folder.as_fd(), &pair.name, pair.most).is_ok_and(|old| old == bytes) {
             return Ok(());
         }
-        write(&pair.disk, &bytes)
+        directory::replace_durably(folder.as_fd(), &pair.name, &bytes, MODE)
     }
 
     /// What was renamed in a folder is so after a power cut too.
     ///
     /// # Errors
-    /// As fsync(2).
-    pub fn settle(&self, folder: &str) -> io::Result<()> {
-        File::open(self.state.join(folder))?.sync_all()
-    }
-}
-
-/// Writes a file beside the old one, and puts it in its place once it is sure.
-///
-/// # Errors
-/// ENOSPC, EIO; the old one is there still.
-pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = beside(path, "new");
-    let written = File::create(&new)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| std_fs::rename(&new, path));
-    if written.is_err() {
-        // A part of it takes room.
-        let _ = std_fs::remove_file(&new);
-    }
-    written
-}
-
-/// Of a name that nothing is looked for by.
-pub fn beside(path: &Path, what: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{what}-{name}"))
-}
-
-/// The whole of a regular file: what stands in its place on a disk may be anything.
-///
-/// # Errors
-/// ENOENT; EFBIG, EINVAL.
-pub fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    let fd = fs::open_regular(path.to_str().ok_or(io::ErrorKind::InvalidFilename)?)?;
-    Ok(fs::read_regular(fd.as_fd(), most)?)
-}
-
-/// One that is gone already is as well.
-///
-/// # Errors
-/// EIO, EROFS.
-pub fn remove(path: &Path) -> io::Result<()> {
-    match std_fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
+    /// EIO.
+    pub fn settle(&self, folder: &str) -> Result<()> {
+        directory::sync(self.folder(folder)?.as_fd())
     }
 }
 
 /// Names in a folder that a container may have, of which there are no more than so many.
-pub fn listed(folder: &Path) -> BTreeSet<String> {
-    let entries = std_fs::read_dir(folder).into_iter().flatten().flatten();
+fn listed(folder: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| is_name(name)).take(MOST_NAMES).collect()
 }
 
-/// Names of versions.
-pub fn numbered(folder: &Path) -> BTreeSet<String> {
+/// Those that are names of versions.
+pub fn numbered(names: BTreeSet<String>) -> BTreeSet<String> {
     let is_version =
         |name: &String| name.strip_suffix(".json").is_some_and(|name| name.parse::<u64>().is_ok());
-    listed(folder).into_iter().filter(is_version).collect()
+    names.into_iter().filter(is_version).collect()
 }
 
 /// None that leads out of its folder, nor one of ours beside it.

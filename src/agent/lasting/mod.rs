@@ -82,11 +82,14 @@ impl Lasting {
         self.waiting = Some(Waiting { since: now, until, table });
     }
 
-    /// When something has to be done.
+    /// When the boot waits no longer.
     pub fn deadline(&self) -> Option<Duration> {
-        let waiting = self.waiting.as_ref().map(|waiting| waiting.until);
-        let ends = self.changed.iter().any(|what| matches!(what, Mirror::Ends(_))).then_some(self.ends_at);
-        waiting.into_iter().chain(ends).min()
+        self.waiting.as_ref().map(|waiting| waiting.until)
+    }
+
+    /// When [`Lasting::due`] has more to say.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.changed.iter().any(|what| matches!(what, Mirror::Ends(_))).then_some(self.ends_at)
     }
 
     /// What the keeper is to be told now.
@@ -165,7 +168,12 @@ impl Agent {
             OnDisk::Is(_) => pointer::read(),
         };
         let digest = pointer::digest(built_in);
-        let verdict = in_force(&digest, on_disk);
+        let verdict = match (on_disk, deaths::are_too_many()) {
+            (OnDisk::Is(lasting), true) => {
+                in_force(&digest, &OnDisk::Is(orlop::config::Lasting { is_doubted: true, ..lasting.clone() }))
+            }
+            (OnDisk::Is(_) | OnDisk::Nothing | OnDisk::Unread(_), _) => in_force(&digest, on_disk),
+        };
         let kept =
             chosen(&verdict, pointer, Kept { built_in: Some(digest), ..self.reloading.current.clone() });
         if let Some(notice) = &kept.notice {
@@ -246,7 +254,7 @@ impl Agent {
 
     /// The disk has this one for the next boot.
     pub fn is_on_disk(&mut self, number: u64) {
-        if self.lasting.on_disk != Some(number) {
+        if self.lasting.on_disk != Some(number) && self.reloading.current.number == number {
             self.lasting.on_disk = Some(number);
             say(Level::Info, &format!("configuration {number} is on the disk, for the next boot"));
         }
