@@ -93,7 +93,7 @@ pub fn replace(directory: BorrowedFd<'_>, name: &str, bytes: &[u8], mode: u32) -
 /// # Errors
 /// ENOSPC, EIO, EROFS.
 pub fn replace_durably(directory: BorrowedFd<'_>, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
-    replace_after(directory, name, bytes, mode, nix::unistd::fsync)
+    replace_after(directory, name, bytes, mode, |file| nix::unistd::fsync(file))
 }
 
 /// What was renamed or removed in a directory is so after a power cut too.

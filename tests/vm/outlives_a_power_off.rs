@@ -88,7 +88,7 @@ fn ends_and_the_report_outlive_a_power_off() {
     let killed = "shutdown: deaf did not end within 1 s and was killed";
     assert!(lines.iter().any(|line| line == killed), "{shutdown}");
     assert!(text(&shutdown).contains("Of its end before this boot, at 20"), "{shutdown}");
-    machine.cut_power().unwrap();
+    machine.cut_power();
 
     // Without a word: and the boot before the last is another one than that before this.
     let machine = disk.boot(&containers.concat());
@@ -116,7 +116,7 @@ fn the_configuration_outlives_a_power_off() {
     assert!(told.ends_with("configuration 1 is in force; the disk keeps it for the next boot\n"), "{told}");
     is_on_disk(&machine, 1);
     drop(orlop);
-    machine.cut_power().unwrap();
+    machine.cut_power();
 
     // What is not confirmed is not there after it; the one before is.
     let machine = disk.boot(&built_in);
@@ -133,7 +133,7 @@ fn the_configuration_outlives_a_power_off() {
     orlop.ok(&format!("reload --confirm 1h {}", folder.display()));
     machine.logged("name", "third");
     drop(orlop);
-    machine.cut_power().unwrap();
+    machine.cut_power();
 
     let machine = disk.boot(&built_in);
     assert!(machine.logged("name", "second").contains("second"));
@@ -147,7 +147,7 @@ fn the_configuration_outlives_a_power_off() {
     orlop.ok("config rollback --built-in");
     is_on_disk(&machine, 2);
     drop(orlop);
-    machine.cut_power().unwrap();
+    machine.cut_power();
 
     let machine = disk.boot(&built_in);
     machine.logged("name", "name");
@@ -163,7 +163,7 @@ fn a_machine_that_is_built_anew_comes_up_as_it_is_built() {
     let machine = disk.boot(&container("name", "each cat /etc/hostname , sleep", ""));
     Outside::of(&machine).ok("config set container.name.hostname=second");
     is_on_disk(&machine, 1);
-    machine.cut_power().unwrap();
+    machine.cut_power();
 
     // One comment more.
     let another = format!("# new\n{}", container("name", "each cat /etc/hostname , sleep", ""));
@@ -178,7 +178,7 @@ fn a_machine_that_is_built_anew_comes_up_as_it_is_built() {
     assert!(orlop.ok("config drift").starts_with(&format!("note: {notice}\n")));
     assert_eq!(numbers(&machine), [0, 1, 2], "what was before can be read, and gone back to");
     drop(orlop);
-    machine.cut_power().unwrap();
+    machine.cut_power();
 
     // Nobody has reloaded: the machine that it was made for has it still.
     let machine = disk.boot(&container("name", "each cat /etc/hostname , sleep", ""));
@@ -190,7 +190,7 @@ fn a_machine_that_is_built_anew_comes_up_as_it_is_built() {
     machine.wait_for_console("the one on the disk had three supervisors in a row die").unwrap();
     machine.logged("name", "name");
     is_on_disk(&machine, 2);
-    machine.cut_power().unwrap();
+    machine.cut_power();
     let machine = disk.boot(&container("name", "each cat /etc/hostname , sleep", ""));
     assert!(!machine.logged("name", "name").contains("second"));
     machine.power_off();
