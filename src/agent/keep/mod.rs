@@ -8,11 +8,14 @@ mod disk;
 mod keeper;
 mod mirror;
 mod places;
+mod segments;
 mod store;
+mod writer;
 
 use std::os::fd::OwnedFd;
 
 pub(crate) use places::memory;
+pub(crate) use writer::this_boot;
 
 use crate::linux::{Result, capability, fd, process};
 
@@ -37,6 +40,8 @@ fn begin() -> Result<OwnedFd> {
     process::set_umask(0o077);
     let control = fd::inherited(CONTROL_FD)?;
     fd::close_from(CONTROL_FD + 1);
+    // Two for each of very many containers.
+    process::set_limit(0, process::NOFILE, 16_384, 16_384)?;
     process::no_new_privileges()?;
     process::not_dumpable()?;
     Ok(control)
