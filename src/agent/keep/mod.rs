@@ -8,6 +8,7 @@ mod disk;
 mod keeper;
 mod mirror;
 mod places;
+pub(crate) mod reading;
 mod segments;
 mod store;
 mod writer;
@@ -15,7 +16,7 @@ mod writer;
 use std::os::fd::OwnedFd;
 
 pub(crate) use places::memory;
-pub(crate) use writer::this_boot;
+use writer::this_boot;
 
 use crate::linux::{Result, capability, fd, process};
 

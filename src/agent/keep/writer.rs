@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const MUCH: usize = 8 << 10;
 /// All blocks that wait: the largest are written before their time.
 const WAITING: usize = 1 << 20;
-/// Read of a ring at once.
+/// Read of a ring at once: no message is longer.
 const READ: usize = 16 << 10;
 /// Whole frames of a file that was not finished: more were never written at once.
 const UNFINISHED: usize = 4 << 20;
@@ -177,16 +177,16 @@ impl Writer {
         let begun = log.block.len();
         let mut buffer = [0u8; READ];
         loop {
-            let room = log.block.room().min(READ);
-            let Some(buffer) = buffer.get_mut(..room).filter(|buffer| !buffer.is_empty()) else {
+            // A message is in one piece.
+            if log.block.room() < READ {
                 log.look = None;
                 // One that cannot be written now is when the disk is tried again.
                 if !self.trouble && self.write(id, now).is_ok() {
                     self.look_again(id, now);
                 }
                 return;
-            };
-            match log.reader.next(&log.ring, buffer) {
+            }
+            match log.reader.next(&log.ring, &mut buffer) {
                 Ok(Some(item)) => log.block.push(&item),
                 Ok(None) => break,
                 Err(_) => {
@@ -217,7 +217,8 @@ impl Writer {
         let ids: Vec<u64> =
             self.logs.iter().filter(|(_, log)| !log.block.is_empty()).map(|(id, _)| *id).collect();
         for id in ids {
-            let was_full = self.logs.get(&id).is_some_and(|log| log.look.is_none() && log.block.room() == 0);
+            let was_full =
+                self.logs.get(&id).is_some_and(|log| log.look.is_none() && log.block.room() < READ);
             if self.write(id, now).is_err() {
                 return;
             }
