@@ -12,7 +12,7 @@ use super::cgroups::{self, Cgroups};
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::exit_of;
 use super::ledger::{Fds, Table};
-use super::logs::{Rings, of_syslog, slot_of, syslog_of};
+use super::logs::{self, Rings, of_syslog, slot_of, syslog_of};
 use super::notices;
 use super::sockets;
 use super::stdio::{Ends, Input};
@@ -38,14 +38,19 @@ impl Agent {
         if let Some((code, status)) = table.upgrade_failed {
             self.upgrade_failed(code, status);
         }
-        let is_helper = |(child, ..): &(Child, _, _)| child.kind == Kind::Helper;
-        let (helpers, rest) = table.entries.into_iter().partition(is_helper);
-        table.entries = rest;
-        let helpers: Vec<(Child, Option<Ended>, Fds)> = helpers;
-        for (child, ended, fds) in helpers {
-            self.adopt_helper(&child, ended, fds, now);
+        let mut places = None;
+        for (child, ended, fds) in core::mem::take(&mut table.entries) {
+            match child.kind {
+                Kind::Helper => self.adopt_helper(&child, ended, fds, now),
+                Kind::Ring if slot_of(child.cookie) == logs::KEPT => {
+                    places = fds.into_iter().flatten().next()
+                }
+                Kind::Container | Kind::Ring | Kind::Listener | Kind::Exec => {
+                    table.entries.push((child, ended, fds))
+                }
+            }
         }
-        self.keeping.begin_disk(&self.config);
+        self.keeping.begin_disk(&self.config, places, &mut self.ledger);
         self.keeper_adopted();
         match waits_for.filter(|_| self.power.is_none()) {
             Some(timeout) => self.lasting.wait(table, timeout, now),
@@ -91,7 +96,7 @@ impl Agent {
         self.logs.make_rings(&self.config, &self.slots, &mut rings, &mut self.ledger);
         self.forwarding.begin(&self.config, &self.slots, &mut rings, &mut self.ledger);
         self.forwarder_adopted();
-        self.keeping.begin(&self.config, &self.slots, &mut rings, &mut self.ledger);
+        self.keeping.begin(&self.config, &self.slots);
         self.keeping.tell_rest(&self.logs);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
         let mut inputs = self.adopt_streams(pipes, syslogs);

@@ -49,6 +49,7 @@ impl Agent {
             Request::List => self.list(call, now),
             Request::Status { name } => self.tell_status(call, name, now),
             Request::Logs(asked) => self.open_stream(call, asked, now),
+            Request::Boots => self.tell_boots(call, now),
             Request::Events(asked) => self.open_events(call, asked, now),
             Request::Start { name } => self.person(call, Event::Start { name }, now),
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),

@@ -262,6 +262,27 @@ fn failed(why: &str) -> Error {
 }
 
 fn send(work: impl FnOnce() -> Answer) -> Result<(OwnedFd, OwnedFd)> {
+    child(|to| write_all(&to, &work().unwrap_or_else(|error| encode_error(&error))))
+}
+
+/// Writes all of it to whoever sent us.
+///
+/// # Errors
+/// EPIPE: nobody reads it any more.
+pub fn write_all(to: &OwnedFd, bytes: &[u8]) -> Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let count = nix::unistd::write(to.as_fd(), rest)?;
+        rest = rest.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// A child that has a copy of our memory and none of our descriptors but the end of a pipe: the other end, and its pidfd.
+///
+/// # Errors
+/// As clone3(2); EMFILE.
+pub fn child(work: impl FnOnce(OwnedFd) -> Result<()>) -> Result<(OwnedFd, OwnedFd)> {
     let (answer, theirs) = fd::pipe()?;
     fd::nonblocking(answer.as_fd())?;
     let group = cgroup::open_path("orlop").and_then(|orlop| cgroup::make(orlop.as_fd(), "errand"))?;
@@ -276,13 +297,7 @@ fn send(work: impl FnOnce() -> Answer) -> Result<(OwnedFd, OwnedFd)> {
                 fd::inherited(ANSWER_FD)
             });
             let Ok(to) = given else { process::exit_now(1) };
-            let bytes = work().unwrap_or_else(|error| encode_error(&error));
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                let Ok(count) = nix::unistd::write(to.as_fd(), rest) else { process::exit_now(1) };
-                rest = rest.get(count..).unwrap_or_default();
-            }
-            process::exit_now(0)
+            process::exit_now(i32::from(work(to).is_err()))
         }
     }
 }

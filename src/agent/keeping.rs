@@ -13,7 +13,7 @@ use orlop::ledger::{Child, Frame, Kind, Label};
 
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
-use super::logs::{self, Logs, OTHERS, Rings};
+use super::logs::{self, Logs, OTHERS};
 use super::{Agent, Token, keep, say};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
@@ -128,24 +128,10 @@ impl Keeping {
         }
     }
 
-    /// Which disk: its keeper is started.
-    pub fn begin_disk(&mut self, config: &Config) {
-        self.disk.clone_from(&config.host.disk);
-        self.all.extend(self.disk.iter().map(ToKeeper::disk));
-    }
-
-    /// What is kept on it; goes on from the places that PID 1 kept.
-    pub fn begin(
-        &mut self,
-        config: &Config,
-        slots: &BTreeMap<String, u32>,
-        kept: &mut Rings,
-        ledger: &mut Ledger,
-    ) {
-        if self.disk.is_none() {
-            return;
-        }
-        let places = kept.remove(&logs::KEPT).map_or_else(
+    /// Which disk, and how far logs are on it, as PID 1 kept that: the keeper is started.
+    pub fn begin_disk(&mut self, config: &Config, kept: Option<OwnedFd>, ledger: &mut Ledger) {
+        let Some(disk) = config.host.disk.clone() else { return };
+        let places = kept.map_or_else(
             || {
                 let places = keep::memory()?;
                 let cookie = logs::ring_cookie(logs::KEPT);
@@ -163,7 +149,15 @@ impl Keeping {
                 say(Level::Error, &format!("disk: {}", errno.desc()));
             }
         }
-        self.all.push(ToKeeper::Places);
+        self.all.extend([ToKeeper::Places, ToKeeper::disk(&disk)]);
+        self.disk = Some(disk);
+    }
+
+    /// What is kept on it, besides what [`super::lasting`] has.
+    pub fn begin(&mut self, config: &Config, slots: &BTreeMap<String, u32>) {
+        if self.disk.is_none() {
+            return;
+        }
         let others = OTHERS.iter().map(|(name, id, _)| (*id, (*name).to_owned()));
         let others = others.map(|(id, name)| ToKeeper::Ring { id, name });
         self.all.extend(rings(config, slots).chain(others));

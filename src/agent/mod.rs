@@ -47,6 +47,7 @@ mod logs;
 mod modules;
 mod network;
 mod notices;
+mod past;
 mod pods;
 mod power;
 pub mod probe;
@@ -103,6 +104,7 @@ use lasting::Lasting;
 use launch::Run;
 use ledger::{FRAMES_PER_WAKE, Ledger, Table};
 use logs::Logs;
+use past::Past;
 use power::Ending;
 use probes::{Asked, Probes};
 use reload::Reloading;
@@ -151,6 +153,7 @@ struct Agent {
     /// Who hears what happens.
     told: Vec<EventStream>,
     errands: Errands,
+    past: Past,
     sessions: Sessions,
     probes: Probes,
     buttons: Vec<OwnedFd>,
@@ -221,6 +224,7 @@ impl Agent {
             streams: Vec::new(),
             told: Vec::new(),
             errands: Errands::default(),
+            past: Past::default(),
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
             buttons: Vec::new(),
@@ -275,6 +279,7 @@ impl Agent {
                 Some(Token::Forward) => self.forwarding.hear(&mut self.logs),
                 Some(Token::Keep) => self.hear_keeper(now),
                 Some(Token::Modules) => self.devices_loaded(now),
+                Some(Token::Past(reading)) => self.past.ready(reading),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
                 Some(Token::SessionReport(session)) => self.session_report(session, now),
                 Some(Token::Session(session)) => self.session_ready(session),

@@ -20,6 +20,7 @@ impl Agent {
         let helpers = helpers
             .chain(self.forwarding.deadline())
             .chain(self.keeping.deadline())
+            .chain(self.past.deadline())
             .chain(self.gates.deadline())
             .chain(self.reloading.deadline())
             .chain(self.lasting.deadline())

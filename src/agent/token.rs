@@ -29,6 +29,8 @@ pub enum Token {
     Line(u32),
     /// Who sends logs to collectors.
     Forward,
+    /// Who reads a disk for a client has something.
+    Past(u32),
     /// Who keeps logs on a disk.
     Keep,
     /// A probe has ended, or what makes it reports.
@@ -60,6 +62,7 @@ impl Token {
             Self::Forward => (16, 0),
             Self::Socket(socket) => (17, socket),
             Self::Keep => (18, 0),
+            Self::Past(reading) => (19, reading),
         };
         kind << 32 | u64::from(which)
     }
@@ -85,6 +88,7 @@ impl Token {
             16 => Some(Self::Forward),
             17 => Some(Self::Socket(which)),
             18 => Some(Self::Keep),
+            19 => Some(Self::Past(which)),
             _ => None,
         }
     }

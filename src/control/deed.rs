@@ -36,6 +36,7 @@ impl Request {
             Self::List => (None, "list".into()),
             Self::Status { name } => of(name, "status"),
             Self::Logs(_) => (None, "logs".into()),
+            Self::Boots => (None, "boots".into()),
             Self::Events(_) => (None, "events".into()),
             Self::Stats { .. } => (None, "stats".into()),
             Self::Top { name } => of(name, "top"),

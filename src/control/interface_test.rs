@@ -86,7 +86,13 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         kernel: String::new(),
         upgrade: None,
     };
-    let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
+    let logs = Logs {
+        all: true,
+        since: Some("1h".into()),
+        until: Some("boot".into()),
+        boot: Some("0".into()),
+        ..Logs::default()
+    };
     let why = WhyReply {
         text: vec![],
         standings: vec![],
@@ -131,6 +137,7 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::List, keys(&ListReply { containers: vec![] })),
         (Request::Status { name: name() }, keys(&status)),
         (Request::Logs(logs), keys(&LogsReply { entries: vec![] })),
+        (Request::Boots, keys(&BootsReply { boots: vec![] })),
         (Request::Events(Events::default()), keys(&EventsReply { events: vec![], dropped: 0 })),
         (Request::Start { name: name() }, empty()),
         (Request::Stop { name: name() }, empty()),
@@ -248,6 +255,8 @@ fn every_type_has_the_same_fields_or_words() {
         done_ms: None,
         containers: vec![],
     };
+    let kept = KeptBoot { before: 0, id: String::new(), began: None, last: None, bytes: 0, logs: 0 };
+    found.extend([("KeptBoot", keys(&kept))]);
     found.extend([("Leaving", keys(&leaving)), ("Shutdown", keys(&shutdown))]);
     found.extend(words!(PlanAction, ReloadClass, LeavingStage, NextStep, OomScope, FileDrift));
     let remaining =

@@ -22,6 +22,8 @@ pub enum Request {
     Status { name: String },
     #[serde(rename = "org.orlop.Control.Logs")]
     Logs(Logs),
+    #[serde(rename = "org.orlop.Control.Boots")]
+    Boots,
     #[serde(rename = "org.orlop.Control.Events")]
     Events(Events),
     #[serde(rename = "org.orlop.Control.Start")]
@@ -167,6 +169,7 @@ impl Request {
             Self::List
             | Self::Status { .. }
             | Self::Logs(_)
+            | Self::Boots
             | Self::Events(_)
             | Self::Stats { .. }
             | Self::Top { .. }
@@ -229,6 +232,7 @@ impl Request {
             "List" => Self::List,
             "Status" => Self::Status { name: parameters.take("name")? },
             "Logs" => Self::Logs(Logs::take(parameters)?),
+            "Boots" => Self::Boots,
             "Events" => Self::Events(Events::take(parameters)?),
             "Start" => Self::Start { name: parameters.take("name")? },
             "Stop" => Self::Stop { name: parameters.take("name")? },

@@ -10,6 +10,7 @@ pub mod bpf;
 pub mod capability;
 pub mod cgroup;
 pub mod clone;
+pub mod data_file;
 pub mod datagram;
 pub mod directory;
 pub mod epoll;

@@ -8,11 +8,15 @@ mod disk;
 mod keeper;
 mod mirror;
 mod places;
+pub(crate) mod reading;
+mod segments;
 mod store;
+mod writer;
 
 use std::os::fd::OwnedFd;
 
 pub(crate) use places::memory;
+use writer::this_boot;
 
 use crate::linux::{Result, capability, fd, process};
 
@@ -37,6 +41,8 @@ fn begin() -> Result<OwnedFd> {
     process::set_umask(0o077);
     let control = fd::inherited(CONTROL_FD)?;
     fd::close_from(CONTROL_FD + 1);
+    // Two for each of very many containers.
+    process::set_limit(0, process::NOFILE, 16_384, 16_384)?;
     process::no_new_privileges()?;
     process::not_dumpable()?;
     Ok(control)

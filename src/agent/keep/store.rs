@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::keep::STORE_VERSION;
 
+use super::segments::make;
 use crate::linux::{Errno, directory};
 
 const VERSION: &str = "version";
@@ -33,23 +34,22 @@ pub(super) fn check_version(root: BorrowedFd<'_>) -> Result<(), String> {
     }
 }
 
+/// Its directories.
+pub(super) struct Store {
+    pub(super) logs: OwnedFd,
+}
+
 /// Makes what is missing.
 ///
 /// # Errors
 /// In words.
-pub(super) fn begin(root: &OwnedFd) -> Result<(), String> {
+pub(super) fn begin(root: &OwnedFd) -> Result<Store, String> {
     check_version(root.as_fd())?;
     if !directory::has(root.as_fd(), VERSION) {
         directory::replace(root.as_fd(), VERSION, format!("{STORE_VERSION}\n").as_bytes(), 0o600)
             .map_err(|errno| format!("{VERSION}: {}", errno.desc()))?;
     }
-    for name in ["logs", "state"] {
-        directory::make_new(root.as_fd(), name, 0o700)
-            .or_else(|errno| match errno {
-                Errno::EEXIST => directory::open_below(root.as_fd(), name),
-                errno => Err(errno),
-            })
-            .map_err(|errno| format!("{name}: {}", errno.desc()))?;
-    }
-    Ok(())
+    let make = |name: &str| make(root.as_fd(), name).map_err(|errno| format!("{name}: {}", errno.desc()));
+    make("state")?;
+    Ok(Store { logs: make("logs")? })
 }
