@@ -28,6 +28,15 @@ struct Entry {
 }
 
 impl Agent {
+    pub fn take_over(&mut self, table: Table, waits_for: Option<Duration>, now: Duration) {
+        self.keep_takeover(table.safe, now);
+        self.adopt(table, waits_for, now);
+        self.watch_buttons();
+        self.watch_kmsg();
+        self.settle(now);
+        self.resume_reload(now);
+    }
+
     /// Takes over what there is. With `waits_for`, only what the machine cannot be without: the rest follows once it is known
     /// which configuration is in force.
     pub fn adopt(&mut self, mut table: Table, waits_for: Option<Duration>, now: Duration) {

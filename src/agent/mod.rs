@@ -102,7 +102,7 @@ use history::History;
 use keeping::Keeping;
 use lasting::Lasting;
 use launch::Run;
-use ledger::{FRAMES_PER_WAKE, Ledger, Table};
+use ledger::{FRAMES_PER_WAKE, Ledger};
 use logs::Logs;
 use past::Past;
 use power::Ending;
@@ -241,15 +241,6 @@ impl Agent {
         agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
         Ok(agent)
-    }
-
-    fn take_over(&mut self, table: Table, waits_for: Option<Duration>, now: Duration) {
-        self.keep_takeover(table.safe, now);
-        self.adopt(table, waits_for, now);
-        self.watch_buttons();
-        self.watch_kmsg();
-        self.settle(now);
-        self.resume_reload(now);
     }
 
     /// Waits once and handles what came.

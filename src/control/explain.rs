@@ -95,7 +95,7 @@ fn next(it: &Standing) -> Option<String> {
         NextStep::Declaration => {
             "It can be started when that is mended: `orlop reload` reads another configuration.".to_string()
         }
-        NextStep::Boot => "It is started when what runs already has been taken over.".to_string(),
+        NextStep::Boot => "It is started when what runs already has been taken over, and the disk, if there is one, has been read.".to_string(),
         NextStep::Resume => "This is safe mode: it is started after `orlop resume`.".to_string(),
         NextStep::Dependencies => format!("It is started by itself as soon as {waited} allows it."),
         NextStep::Conflict => format!("It is started by itself when {waited} is down."),

@@ -200,7 +200,6 @@ impl Server {
         Some(channel.hand_over())
     }
 
-    /// Listens on none any more.
     pub(crate) fn drop_ports(&mut self) {
         self.channels.retain(|_, channel| !channel.is_port());
     }

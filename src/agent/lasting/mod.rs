@@ -20,11 +20,11 @@ use orlop::supervisor::{Event, Supervisor};
 
 pub use deaths::after_deaths;
 
-use super::boot::{self, Phase};
-use super::configuration::{Kept, Origin, Previous};
-use super::ledger::Table;
-use super::reload::versions;
-use super::{Agent, files, records, say, serving};
+use crate::agent::boot::{Phase, read_config};
+use crate::agent::configuration::{Kept, Origin, Previous};
+use crate::agent::ledger::Table;
+use crate::agent::reload::versions;
+use crate::agent::{Agent, files, records, say, serving};
 use crate::linux::kmsg::Level;
 use pointer::Pointer;
 use report::Report;
@@ -200,7 +200,7 @@ impl Agent {
     /// The one from the disk takes the place of the built-in one, before anything was done by it that matters.
     fn have_lasting(&mut self) {
         let current = &self.reloading.current;
-        let (mut config, _) = boot::read_config(&current.sources());
+        let (mut config, _) = read_config(&current.sources());
         // That of the boot.
         config.host.disk.clone_from(&self.config.host.disk);
         let now = crate::linux::time::since_boot();
