@@ -46,7 +46,7 @@ pub(super) struct Store {
 pub(super) fn begin(root: &OwnedFd) -> Result<Store, String> {
     check_version(root.as_fd())?;
     if !directory::has(root.as_fd(), VERSION) {
-        directory::replace(root.as_fd(), VERSION, format!("{STORE_VERSION}\n").as_bytes(), 0o600)
+        directory::replace_durably(root.as_fd(), VERSION, format!("{STORE_VERSION}\n").as_bytes(), 0o600)
             .map_err(|errno| format!("{VERSION}: {}", errno.desc()))?;
     }
     let make = |name: &str| make(root.as_fd(), name).map_err(|errno| format!("{name}: {}", errno.desc()));

@@ -51,6 +51,9 @@ impl Places {
             told.in_force = in_force;
             return Ok(told);
         }
+        for folder in [CONTAINERS, VERSIONS] {
+            self.folder(folder)?;
+        }
         self.boot()?;
         self.ends(&mut told)?;
         self.versions(&mut told)?;
