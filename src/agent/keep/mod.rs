@@ -11,6 +11,8 @@ mod places;
 pub(crate) mod reading;
 mod segments;
 mod store;
+#[cfg(test)]
+mod test;
 mod writer;
 
 use std::os::fd::OwnedFd;

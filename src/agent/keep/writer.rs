@@ -234,7 +234,10 @@ impl Writer {
         if self.trouble {
             return;
         }
-        match self.sync() {
+        let synced = self.sync();
+        // Nothing is left that waits.
+        self.due = None;
+        match synced {
             Ok(()) if core::mem::take(&mut self.is_told) => self.words.push(Word::Trouble(String::new())),
             Ok(()) => {}
             Err(errno) => self.fail(errno, now),
