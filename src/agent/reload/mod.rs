@@ -209,7 +209,7 @@ impl Agent {
         let before = &self.reloading.current;
         if plan.is_empty() {
             // Comments may differ. Before the first reload there is nothing to keep them in.
-            let kept = Kept { files, ..before.clone() };
+            let kept = Kept { files, notice: None, ..before.clone() };
             if kept.number > 0 || kept.built_in.is_some() {
                 kept.write().map_err(|errno| not_kept(errno.desc()))?;
             }
