@@ -287,9 +287,7 @@ fn chosen(verdict: &InForce, pointer: Option<Pointer>, built_in: Kept) -> Kept {
     let boot = || Origin::new(Duration::ZERO, "boot".into(), Vec::new());
     match (verdict, pointer) {
         (InForce::Lasting, Some(Pointer { number, files: Some(files), origin, .. })) => {
-            let before = versions::before(number).map(|it| Previous { number: it.number, files: it.files });
-            let previous = before.unwrap_or(Previous { number: 0, files: built_in.files });
-            let previous = Some(previous);
+            let previous = before(number).or(Some(Previous { number: 0, files: built_in.files }));
             Kept {
                 number,
                 files,
@@ -301,9 +299,8 @@ fn chosen(verdict: &InForce, pointer: Option<Pointer>, built_in: Kept) -> Kept {
             }
         }
         (InForce::BuiltIn, Some(pointer)) if Some(&pointer.made_from) == built_in.built_in.as_ref() => {
-            let previous = versions::before(pointer.number);
-            let previous = previous.map(|it| Previous { number: it.number, files: it.files });
-            Kept { number: pointer.number, previous, origin: pointer.origin, ..built_in }
+            let (number, previous) = (pointer.number, before(pointer.number));
+            Kept { number, previous, origin: pointer.origin, ..built_in }
         }
         (InForce::Lasting | InForce::BuiltIn | InForce::BuiltInFor(_), pointer) => {
             let number = highest.map_or(0, |highest| highest.saturating_add(1));
@@ -317,7 +314,12 @@ fn chosen(verdict: &InForce, pointer: Option<Pointer>, built_in: Kept) -> Kept {
                 let _ = versions::keep(&left);
                 Some(Previous { number: left.number, files: left.files })
             });
-            Kept { number, previous: left, origin: boot(), notice, ..built_in }
+            Kept { number, previous: left.or_else(|| before(number)), origin: boot(), notice, ..built_in }
         }
     }
+}
+
+/// What a bare `rollback` goes back to.
+fn before(number: u64) -> Option<Previous> {
+    versions::before(number).map(|it| Previous { number: it.number, files: it.files })
 }
