@@ -62,6 +62,7 @@ impl Agent {
         {
             return self.read_past(call, asked, boot, now);
         }
+        let Some(asked) = self.lasting.hold(call, asked) else { return };
         let range = range(&asked, now);
         let Logs { mut names, lines, follow, all, .. } = asked;
         if names.is_empty() {

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orlop::config::{InForce, OnDisk, in_force};
+use orlop::control::Logs;
 use orlop::keep::Mirror;
 use orlop::supervisor::{Event, Supervisor};
 
@@ -22,6 +23,7 @@ pub use deaths::after_deaths;
 
 use crate::agent::boot::{Phase, read_config};
 use crate::agent::configuration::{Kept, Origin, Previous};
+use crate::agent::control::CallId;
 use crate::agent::ledger::Table;
 use crate::agent::reload::versions;
 use crate::agent::{Agent, files, records, say, serving};
@@ -53,6 +55,8 @@ struct Waiting {
     since: Duration,
     until: Duration,
     table: Table,
+    /// Who asked for logs: their memory is made as the configuration that is in force has it.
+    asked: Vec<(CallId, Logs)>,
 }
 
 impl Lasting {
@@ -79,7 +83,18 @@ impl Lasting {
     /// What is left to be adopted waits with it.
     pub fn wait(&mut self, table: Table, timeout: Duration, now: Duration) {
         let until = now.saturating_add(timeout);
-        self.waiting = Some(Waiting { since: now, until, table });
+        self.waiting = Some(Waiting { since: now, until, table, asked: Vec::new() });
+    }
+
+    /// Logs that there are not yet are read when there are; given back when nobody waits.
+    pub fn hold(&mut self, call: CallId, asked: Logs) -> Option<Logs> {
+        match &mut self.waiting {
+            Some(waiting) => {
+                waiting.asked.push((call, asked));
+                None
+            }
+            None => Some(asked),
+        }
     }
 
     /// When the boot waits no longer.
@@ -155,7 +170,7 @@ impl Agent {
     /// Which configuration this boot has; then the containers begin.
     fn decide(&mut self, on_disk: &OnDisk, now: Duration) {
         self.settle(now);
-        let Some(Waiting { since, table, .. }) = self.lasting.waiting.take() else { return };
+        let Some(Waiting { since, table, asked, .. }) = self.lasting.waiting.take() else { return };
         let error = match on_disk {
             OnDisk::Unread(why) => Some(why.clone()),
             OnDisk::Nothing | OnDisk::Is(_) => None,
@@ -195,6 +210,7 @@ impl Agent {
         self.adopt_rest(table, now);
         self.forget_undeclared();
         self.settle(now);
+        asked.into_iter().for_each(|(call, asked)| self.open_stream(call, asked, now));
     }
 
     /// The one from the disk takes the place of the built-in one, before anything was done by it that matters.
@@ -222,8 +238,9 @@ impl Agent {
 
     /// What waits for the disk waits no longer: the machine ends.
     pub fn release(&mut self, now: Duration) {
-        if let Some(Waiting { table, .. }) = self.lasting.waiting.take() {
+        if let Some(Waiting { table, asked, .. }) = self.lasting.waiting.take() {
             self.adopt_rest(table, now);
+            asked.into_iter().for_each(|(call, asked)| self.open_stream(call, asked, now));
         }
     }
 
