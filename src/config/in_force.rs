@@ -132,7 +132,7 @@ mod tests {
             // Another machine's is not even read, whatever it is.
             (lasting("sha256:theirs", BAD, false), BuiltInFor(MadeFromAnother)),
             (lasting(OURS, BAD, true), BuiltInFor(Deadly)),
-            (lasting(OURS, BAD, false), mistaken("a.toml:2: unknown key `host.hostnme`")),
+            (lasting(OURS, BAD, false), mistaken("a.toml:2: [host] has no key `hostnme`")),
         ] {
             assert_eq!(in_force(OURS, &on_disk), expected, "{on_disk:?}");
         }
