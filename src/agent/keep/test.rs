@@ -218,7 +218,9 @@ fn a_disk_that_takes_nothing_is_said_once_and_what_the_ring_drops_meanwhile_is_c
     }
     let troubles = |writer: &mut Writer| {
         let words = writer.words().into_iter();
-        words.filter_map(|word| if let Word::Trouble(why) = word { Some(why) } else { None }).collect::<Vec<_>>()
+        words
+            .filter_map(|word| if let Word::Trouble(why) = word { Some(why) } else { None })
+            .collect::<Vec<_>>()
     };
     let said = troubles(&mut writer);
     assert_eq!(said.len(), 1, "{said:?}");
