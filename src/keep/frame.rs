@@ -58,7 +58,7 @@ impl Head {
 
     /// Bytes of the whole frame.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn frame_len(&self) -> usize {
         FRAME_HEAD.saturating_add(self.packed)
     }
 }
@@ -96,12 +96,12 @@ impl Iterator for Frames<'_> {
         let rest = self.file.get(self.at..)?;
         let head = Head::parse(rest)?;
         let (summed, _) = rest.split_at_checked(FRAME_HEAD.saturating_sub(4))?;
-        let packed = rest.get(FRAME_HEAD..head.len())?;
+        let packed = rest.get(FRAME_HEAD..head.frame_len())?;
         if crc32(&[summed, packed]) != head.sum {
             return None;
         }
         let block = lz4_flex::block::decompress(packed, head.unpacked).ok()?;
-        self.at = self.at.saturating_add(head.len());
+        self.at = self.at.saturating_add(head.frame_len());
         Some(block)
     }
 }

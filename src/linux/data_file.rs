@@ -66,6 +66,20 @@ pub(crate) fn sync_names(directory: BorrowedFd<'_>) -> Result<()> {
     fsync(directory)
 }
 
+/// Writes a small file whole, and waits until the disk has it: whoever comes after a power cut finds all of it, or none.
+///
+/// # Errors
+/// ENOSPC, EROFS, EIO.
+pub(crate) fn put(directory: BorrowedFd<'_>, name: &str, bytes: &[u8]) -> Result<()> {
+    let beside = format!(".{name}.new");
+    super::directory::remove_file(directory, &beside)?;
+    let file = create(directory, &beside)?;
+    super::memfd::write_all_at(file.as_fd(), 0, bytes)?;
+    fdatasync(&file)?;
+    nix::fcntl::renameat(directory, beside.as_str(), directory, name)?;
+    fsync(directory)
+}
+
 /// # Errors
 /// ENOTEMPTY.
 pub(crate) fn remove_directory(parent: BorrowedFd<'_>, name: &str) -> Result<()> {

@@ -80,7 +80,7 @@ fn logs_of_the_boot_before_are_all_there_whatever_dies() {
     first.crash("keep", "SIGKILL");
     first.crash("supervisor", "SIGKILL");
     first.supervisor(2);
-    let (web, flood) = (first.logged("web", "== sleep\n"), first.logs("flood"));
+    let (web, flood) = (first.logged("web", "sleeping\n"), first.logs("flood"));
     assert_eq!(flood.len(), 1_600_000);
     first.wait("late", "exited");
     first.ok("Start", json!({ "name": "late" }));
@@ -103,7 +103,7 @@ fn logs_of_the_boot_before_are_all_there_whatever_dies() {
         assert!(own.contains(wanted), "no `{wanted}` in {own}");
     }
     // The options mean what they mean of memory.
-    assert_eq!(outside.ok("logs web --boot -1 -n 2"), "== partial end\nend== sleep\n");
+    assert_eq!(outside.ok("logs web --boot -1 -n 2"), "end== sleep\nsleeping\n");
     assert_eq!(lines(&outside.ok("logs --boot -1 --grep 0000000007 web")), [lines(&web)[8]]);
     let id = boots["boots"][1]["id"].as_str().unwrap();
     let json = outside.ok(&format!("logs --boot {} --json --since boot --until boot+9h web", &id[..8]));
@@ -158,7 +158,7 @@ fn a_power_cut_takes_the_newest_and_the_quota_the_oldest_of_who_has_most() {
 
 #[test]
 fn without_the_disk_that_is_meant_containers_start_and_it_is_said() {
-    let config = DISK.replace("60s", "2s") + &container("web", "each write 160 line , sleep", "");
+    let config = DISK.replace("60s", "20s") + &container("web", "each write 160 line , sleep", "");
     let blank = |path: &Path| std::fs::File::create(path).unwrap().set_len(4 << 20).unwrap();
     let machine = with_disk(&config, blank).boot();
     machine.wait("web", "running");

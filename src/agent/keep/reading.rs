@@ -157,7 +157,7 @@ impl File {
     fn frame(&self) -> Option<(Vec<u8>, u64)> {
         let mut head = [0; FRAME_HEAD];
         memfd::read_exact_at(self.file.as_fd(), self.at, &mut head).ok()?;
-        let mut bytes = vec![0; Head::parse(&head)?.len()];
+        let mut bytes = vec![0; Head::parse(&head)?.frame_len()];
         memfd::read_exact_at(self.file.as_fd(), self.at, &mut bytes).ok()?;
         Some((Frames::of(&bytes).next()?, bytes.len() as u64))
     }

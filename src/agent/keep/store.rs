@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use orlop::keep::STORE_VERSION;
 
 use super::segments::make;
-use crate::linux::{Errno, directory};
+use crate::linux::{Errno, data_file, directory};
 
 const VERSION: &str = "version";
 
@@ -46,7 +46,7 @@ pub(super) struct Store {
 pub(super) fn begin(root: &OwnedFd) -> Result<Store, String> {
     check_version(root.as_fd())?;
     if !directory::has(root.as_fd(), VERSION) {
-        directory::replace_durably(root.as_fd(), VERSION, format!("{STORE_VERSION}\n").as_bytes(), 0o600)
+        data_file::put(root.as_fd(), VERSION, format!("{STORE_VERSION}\n").as_bytes())
             .map_err(|errno| format!("{VERSION}: {}", errno.desc()))?;
     }
     let make = |name: &str| make(root.as_fd(), name).map_err(|errno| format!("{name}: {}", errno.desc()));
