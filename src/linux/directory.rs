@@ -85,37 +85,10 @@ pub fn read(directory: BorrowedFd<'_>, name: &str, limit: usize) -> Result<Vec<u
 /// # Errors
 /// ENOSPC, EACCES.
 pub fn replace(directory: BorrowedFd<'_>, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
-    replace_after(directory, name, bytes, mode, |_| Ok(()))
-}
-
-/// As [`replace`], of a disk: after a power cut there is the old one or the new. The new name is sure after [`sync`].
-///
-/// # Errors
-/// ENOSPC, EIO, EROFS.
-pub fn replace_durably(directory: BorrowedFd<'_>, name: &str, bytes: &[u8], mode: u32) -> Result<()> {
-    replace_after(directory, name, bytes, mode, |file| nix::unistd::fsync(file))
-}
-
-/// What was renamed or removed in a directory is so after a power cut too.
-///
-/// # Errors
-/// EIO.
-pub fn sync(directory: BorrowedFd<'_>) -> Result<()> {
-    nix::unistd::fsync(directory)
-}
-
-fn replace_after(
-    directory: BorrowedFd<'_>,
-    name: &str,
-    bytes: &[u8],
-    mode: u32,
-    written: impl FnOnce(BorrowedFd<'_>) -> Result<()>,
-) -> Result<()> {
     let beside = format!(".{name}.new");
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
     let file = openat(directory, beside.as_str(), flags, Mode::from_bits_truncate(mode))?;
     let written = super::program::append(file.as_fd(), bytes)
-        .and_then(|()| written(file.as_fd()))
         .and_then(|()| renameat(directory, beside.as_str(), directory, name));
     if written.is_err() {
         let _ = unlinkat(directory, beside.as_str(), UnlinkatFlags::NoRemoveDir);

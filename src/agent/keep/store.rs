@@ -52,6 +52,6 @@ pub(super) fn begin(root: &OwnedFd) -> Result<Store, String> {
     let make = |name: &str| make(root.as_fd(), name).map_err(|errno| format!("{name}: {}", errno.desc()));
     make("state")?;
     let logs = make("logs")?;
-    directory::sync(root.as_fd()).map_err(|errno| errno.desc().to_owned())?;
+    data_file::sync_names(root.as_fd()).map_err(|errno| errno.desc().to_owned())?;
     Ok(Store { logs })
 }

@@ -11,7 +11,7 @@ use orlop::keep::Mirror;
 
 use super::pointer;
 use crate::agent::reload::versions;
-use crate::linux::{Errno, Result, directory, fs};
+use crate::linux::{Errno, Result, data_file, directory, fs};
 
 /// As many containers as a configuration has, at most.
 pub const MOST_NAMES: usize = 1024;
@@ -29,8 +29,6 @@ pub const BOOT: &str = "boot";
 
 /// On the disk.
 const STATE: &str = "state";
-/// Nobody but root: there may be passwords in them.
-const MODE: u32 = 0o600;
 
 /// Where both are.
 pub struct Places {
@@ -144,7 +142,7 @@ impl Places {
         Pair { run: self.run.join(END), folder: "", name: END.into(), most: REPORT }
     }
 
-    /// Only what differs is written. A name that was removed or put in place is sure after [`Places::settle`].
+    /// Only what differs is written. A name that was removed is gone for sure after [`Places::settle`].
     fn copy(&self, pair: &Pair) -> Result<()> {
         let folder = self.folder(pair.folder)?;
         let run = fs::open_regular(pair.run.to_str().ok_or(Errno::EINVAL)?);
@@ -155,15 +153,15 @@ impl Places {
         if directory::read(folder.as_fd(), &pair.name, pair.most).is_ok_and(|old| old == bytes) {
             return Ok(());
         }
-        directory::replace_durably(folder.as_fd(), &pair.name, &bytes, MODE)
+        data_file::put(folder.as_fd(), &pair.name, &bytes)
     }
 
-    /// What was renamed in a folder is so after a power cut too.
+    /// What was removed from a folder is gone after a power cut too.
     ///
     /// # Errors
     /// EIO.
     pub fn settle(&self, folder: &str) -> Result<()> {
-        directory::sync(self.folder(folder)?.as_fd())
+        data_file::sync_names(self.folder(folder)?.as_fd())
     }
 }
 

@@ -10,7 +10,7 @@ use super::mirror::{BOOT, CONTAINERS, END, ENDS, POINTER, Places, REPORT, VERSIO
 use super::{pointer, report};
 use crate::agent::reload::versions::{self, Version};
 use crate::agent::{boot_id, ends};
-use crate::linux::{Errno, Result, directory, fs};
+use crate::linux::{Errno, Result, data_file, directory, fs};
 
 /// A whole configuration, with those before it: what /run keeps of them.
 const MOST_BYTES: usize = 16 << 20;
@@ -79,7 +79,7 @@ impl Places {
         if let Some(kept) = kept.filter(|kept| Some(kept) != this.as_ref()) {
             put(&self.run.join("boot-before"), kept.as_bytes())?;
         }
-        this.map_or(Ok(()), |this| directory::replace_durably(folder.as_fd(), BOOT, this.as_bytes(), 0o600))
+        this.map_or(Ok(()), |this| data_file::put(folder.as_fd(), BOOT, this.as_bytes()))
     }
 
     fn ends(&self, told: &mut Told) -> Result<()> {
