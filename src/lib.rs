@@ -13,6 +13,7 @@ pub mod config;
 pub mod container;
 pub mod control;
 pub mod image;
+pub mod keep;
 pub mod ledger;
 pub mod log;
 pub mod network;

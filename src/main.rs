@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Some("init") => init::run(),
         Some("log") => exit(agent::log::run()),
         Some("forward") => exit(agent::forward::run()),
+        Some("keep") => exit(agent::keep::run()),
         Some("console") => exit(agent::console::run()),
         Some("copy") => exit(agent::copier::run(arguments.get(2..).unwrap_or_default())),
         Some("probe") => exit(agent::probe::run(arguments.get(2..).unwrap_or_default())),
@@ -63,7 +64,7 @@ fn refused(role: &str, word: Option<&String>) -> Option<&'static str> {
         "init" => Some(
             "`orlop init` takes the whole computer over, and this one has another init; `orlop-vm run DIR` boots a machine",
         ),
-        "supervisor" | "log" | "forward" | "console" | "relay" | "copy" | "probe"
+        "supervisor" | "log" | "forward" | "keep" | "console" | "relay" | "copy" | "probe"
             if linux::fd::is_socket(ROLE_FD) =>
         {
             None
@@ -71,7 +72,7 @@ fn refused(role: &str, word: Option<&String>) -> Option<&'static str> {
         "log" => Some(
             "`orlop log` is a part of a machine, started by it; `orlop logs` prints what containers wrote",
         ),
-        "supervisor" | "forward" | "console" | "relay" | "copy" | "probe" => {
+        "supervisor" | "forward" | "keep" | "console" | "relay" | "copy" | "probe" => {
             Some("this is a part of a machine, started by it; `orlop --help` lists the commands")
         }
         _ => None,

@@ -88,7 +88,7 @@ pub fn build_with(options: &Options, progress: &dyn Progress) -> Result<Built> {
     let init = INIT.find(options.init.as_deref(), None, "becomes /init")?;
     let tls = tls(&checked, options.tls.as_deref(), &init)?;
     let kernel = kernel::obtain(&options.kernel, &options.cache, progress)?;
-    let modules = modules::choose(&kernel.modules, &checked.config.host.modules, options.signatures)?;
+    let modules = modules::choose(&kernel.modules, &checked.config, options.signatures)?;
     let store = images::convert(&checked.config, &checked.folder, &options.cache, progress)?;
     let manifest = Inputs {
         checked: &checked,

@@ -8,6 +8,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use orlop::config::Config;
+use orlop::image::module_turns::{added, asked_for_by};
 use orlop::image::modules::{Deps, UnknownModule, name_of};
 
 use crate::error::{At, Error, Result};
@@ -30,16 +32,20 @@ pub(crate) struct ModuleFile {
     pub(crate) signed: bool,
 }
 
-/// Takes what every machine needs, and what `[host] modules` adds, from `folder`: a kernel's
+/// Takes what every machine needs, and what the configuration adds, from `folder`: a kernel's
 /// `lib/modules/VERSION`.
-pub(crate) fn choose(folder: &Path, added: &[String], signatures: Signatures) -> Result<Modules> {
+pub(crate) fn choose(folder: &Path, config: &Config, signatures: Signatures) -> Result<Modules> {
     let builtin = read_builtin(&folder.join("modules.builtin"))?;
     let available = available(folder)?;
     let listed: String = available.values().map(|path| format!("{path}:\n")).collect();
     let names = Deps::parse(&listed, &builtin);
-    for name in added {
-        names.order([name.as_str()]).map_err(added_unknown)?;
+    let mut added = added(config);
+    for name in &added {
+        let key = if config.host.modules.contains(name) { "host.modules" } else { "host.disk.type" };
+        names.order([name.as_str()]).map_err(|unknown| added_unknown(key, unknown))?;
     }
+    added.extend(asked_for_by(config).iter().filter(|name| names.knows(name)).map(ToString::to_string));
+    let added = added.as_slice();
     let wanted = names.boot(added).map_err(|unknown| Error::Module { key: None, unknown })?;
     let mut taken = Taken { folder, available: &available, names: &names, modules: BTreeMap::new() };
     for path in wanted {
@@ -116,8 +122,8 @@ fn shipped_path(path: &str) -> &str {
     path.strip_suffix(".xz").unwrap_or(path)
 }
 
-fn added_unknown(unknown: UnknownModule) -> Error {
-    Error::Module { key: Some("host.modules".to_owned()), unknown }
+fn added_unknown(key: &str, unknown: UnknownModule) -> Error {
+    Error::Module { key: Some(key.to_owned()), unknown }
 }
 
 /// A kernel that somebody built may have come without the list.

@@ -12,7 +12,7 @@ use super::cgroups::{self, Cgroups};
 use super::launch::{Run, START, Stage, cookie, never_ran, parts};
 use super::ledger::exit_of;
 use super::ledger::{Fds, Table};
-use super::logs::{Rings, of_syslog, slot_of, syslog_of};
+use super::logs::{self, Rings, of_syslog, slot_of, syslog_of};
 use super::notices;
 use super::sockets;
 use super::stdio::{Ends, Input};
@@ -28,15 +28,48 @@ struct Entry {
 }
 
 impl Agent {
-    pub fn adopt(&mut self, table: Table, now: Duration) {
+    pub fn take_over(&mut self, table: Table, waits_for: Option<Duration>, now: Duration) {
+        self.keep_takeover(table.safe, now);
+        self.adopt(table, waits_for, now);
+        self.watch_buttons();
+        self.watch_kmsg();
+        self.settle(now);
+        self.resume_reload(now);
+    }
+
+    /// Takes over what there is. With `waits_for`, only what the machine cannot be without: the rest follows once it is known
+    /// which configuration is in force.
+    pub fn adopt(&mut self, mut table: Table, waits_for: Option<Duration>, now: Duration) {
         self.adopt_mode(table.safe);
-        self.adopt_watchdog();
         if let Some((action, deadline_us)) = table.power {
             self.go_on_shutting_down(action, Duration::from_micros(deadline_us), now);
         }
         if let Some((code, status)) = table.upgrade_failed {
             self.upgrade_failed(code, status);
         }
+        let mut places = None;
+        for (child, ended, fds) in core::mem::take(&mut table.entries) {
+            match child.kind {
+                Kind::Helper => self.adopt_helper(&child, ended, fds, now),
+                Kind::Ring if slot_of(child.cookie) == logs::KEPT => {
+                    places = fds.into_iter().flatten().next()
+                }
+                Kind::Container | Kind::Ring | Kind::Listener | Kind::Exec => {
+                    table.entries.push((child, ended, fds))
+                }
+            }
+        }
+        self.keeping.begin_disk(&self.config, places, &mut self.ledger);
+        self.keeper_adopted();
+        match waits_for.filter(|_| self.power.is_none()) {
+            Some(timeout) => self.lasting.wait(table, timeout, now),
+            None => self.adopt_rest(table, now),
+        }
+    }
+
+    pub fn adopt_rest(&mut self, table: Table, now: Duration) {
+        self.boot.containers_begin();
+        self.adopt_watchdog();
         for name in self.blamed.quarantined() {
             let reason = "three supervisors died while they handled it".to_owned();
             self.events.push_back(Event::Quarantine { name, reason });
@@ -54,7 +87,8 @@ impl Agent {
                     let name = child.label.as_str().to_owned();
                     entries.insert(child.cookie, Entry { name, pid: child.pid, ended, pidfd });
                 }
-                Kind::Helper => self.adopt_helper(&child, ended, fds, now),
+                // Taken over before all else.
+                Kind::Helper => {}
                 Kind::Ring => rings.extend(fds.into_iter().flatten().map(|fd| (slot_of(child.cookie), fd))),
                 Kind::Listener if let Some(key) = sockets::of(&child) => {
                     self.sockets.adopt(key, fds, &mut self.ledger);
@@ -72,6 +106,8 @@ impl Agent {
         let config = (&self.config, self.boot.config_dir.as_str());
         self.forwarding.begin(config, &self.slots, &mut rings, &mut self.ledger);
         self.forwarder_adopted();
+        self.keeping.begin(&self.config, &self.slots);
+        self.keeping.tell_rest(&self.logs);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
         let mut inputs = self.adopt_streams(pipes, syslogs);
         self.adopt_containers(entries, now);
@@ -93,6 +129,14 @@ impl Agent {
     fn adopt_mode(&mut self, is_safe: bool) {
         match (is_safe, self.blamed.culprit()) {
             (false, _) => {}
+            (true, None) if self.lasting.fell_back => {
+                say(
+                    Level::Error,
+                    "no safe mode: supervisors died with the configuration of the disk, which is gone",
+                );
+                self.blamed.resume();
+                self.ledger.send(Frame::Resume);
+            }
             (true, Some(name)) => {
                 say(Level::Error, &format!("no safe mode: {name} is left alone, and the others go on"));
                 self.ledger.send(Frame::Resume);
@@ -139,6 +183,7 @@ impl Agent {
             }
             None if name == self.consoles.helper().name() => self.consoles.adopt(child, fds, now),
             None if name == self.forwarding.helper().name() => self.forwarding.adopt(child, fds, now),
+            None if name == self.keeping.helper().name() => self.keeping.adopt(child, fds, now),
             None => {
                 self.logs.adopt_logger(child, fds, now);
                 self.log_adopted();

@@ -49,6 +49,7 @@ impl Agent {
             Request::List => self.list(call, now),
             Request::Status { name } => self.tell_status(call, name, now),
             Request::Logs(asked) => self.open_stream(call, asked, now),
+            Request::Boots => self.tell_boots(call, now),
             Request::Events(asked) => self.open_events(call, asked, now),
             Request::Start { name } => self.person(call, Event::Start { name }, now),
             Request::Stop { name } => self.person(call, Event::Stop { name }, now),
@@ -74,7 +75,9 @@ impl Agent {
                 self.reload((call, sent), confirm_ms.map(Duration::from_millis), base, now);
             }
             Request::ConfirmReload => self.confirm_reload(call, now),
-            Request::Rollback { number } => self.roll_back(call, number, now),
+            Request::Rollback { number, built_in } => {
+                self.roll_back(call, number, built_in == Some(true), now);
+            }
             Request::ConfigHistory => self.tell_history(call, now),
             Request::ConfigDrift => self.tell_drift(call, now),
             Request::Config => self.tell_config(call, now),

@@ -2,23 +2,26 @@
 //!
 //! A phase that fails is shown and the boot goes on.
 
-use std::os::fd::AsFd;
+mod phases;
+
 use std::time::Duration;
 
-use orlop::config::{self, Config, KernelWords, Source};
+use orlop::config::{self, Config, KernelWords};
 use orlop::control;
 use orlop::ledger::Label;
 
 use serde::{Deserialize, Serialize};
 
-use super::configuration::{self, Kept};
+use super::blame::Blame;
+use super::configuration::{self, Kept, Place};
 use super::devices::Devices;
 use super::ledger::Table;
-use super::{apparmor, modules, network, records, say};
-use crate::engine;
+use super::{apparmor, lasting, modules, records, say};
 use crate::linux::kmsg::Level;
-use crate::linux::mount::Attributes;
-use crate::linux::{Errno, cgroup, fs, insist, mount, node, sysctl, time};
+use crate::linux::{Errno, fs, time};
+
+pub use phases::read_config;
+use phases::{configure_network, devices, directories, memory_total, reserve, sysctls, text};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
@@ -51,10 +54,25 @@ pub struct Boot {
     pub starts: u32,
     /// Every container that can has come up once.
     pub complete: bool,
+    /// As far as the configuration that is built in counts: another one may be in force.
+    pub is_half_prepared: bool,
+    /// The containers wait for the disk.
+    is_held: bool,
     /// Begun but not over.
     containers_since: Option<Duration>,
     /// The modules that no container waits for.
     pub devices: Devices,
+}
+
+/// The configuration that a supervisor begins with.
+#[derive(Default)]
+pub struct Read {
+    pub config: Config,
+    pub current: Kept,
+    /// How long the containers wait for a disk, on which there may be another one.
+    pub waits_for: Option<Duration>,
+    /// It has gone back to the built-in one.
+    pub fell_back: bool,
 }
 
 /// What a later supervisor wants to know of the boot.
@@ -64,8 +82,8 @@ struct KeptPhases {
 }
 
 impl Boot {
-    /// Prepares the machine, or finds it prepared, and reads the configuration.
-    pub fn begin(table: &Table, now: Duration) -> (Self, Config, Kept) {
+    /// The phases before any configuration is looked at.
+    pub fn begin(table: &Table, now: Duration) -> Self {
         let words = config::kernel_words(&fs::read_text("/proc/cmdline").unwrap_or_default());
         for warning in &words.warnings {
             say(Level::Warning, warning);
@@ -77,39 +95,77 @@ impl Boot {
             memory: memory_total(),
             starts: table.starts,
             complete: false,
+            is_half_prepared: false,
+            is_held: false,
             containers_since: None,
             devices: Devices::default(),
         };
         let start = boot.phases.last().map_or(now, |last| last.end);
         boot.phases.push(Phase { name: "supervisor".into(), start, end: now, error: None });
         boot.phase("runtime directories", directories);
-        let config_dir = boot.config_dir.clone();
-        let (mut config, mut current) = (Config::default(), Kept::default());
-        boot.phase("configuration", || {
-            let (found, unread) = configuration::kept_or_folder(&config_dir);
-            current = found;
-            let (read, errors) = read_config(&current.sources());
-            config = read;
+        boot
+    }
+
+    /// Reads the configuration; prepares the machine by it, or finds it prepared.
+    pub fn configure(&mut self, table: &Table, blamed: &Blame) -> Read {
+        let folder = self.config_dir.clone();
+        let mut read = Read::default();
+        self.phase("configuration", || {
+            let (found, unread, place) = configuration::kept_or_folder(&folder);
+            let died = table.safe && blamed.culprit().is_none();
+            let back = if died { lasting::after_deaths(&found, &folder) } else { None };
+            read.fell_back = back.is_some();
+            read.current = back.unwrap_or(found);
+            let (config, errors) = read_config(&read.current.sources());
+            read.config = config;
+            match place {
+                // Whatever took its place: the disk is that of the machine as it was built, or there is none.
+                Place::Run if read.current.built_in.is_some() => {
+                    let (files, _) = configuration::read_folder(&folder);
+                    read.config.host.disk = config::read(&configuration::sources(&files)).config.host.disk;
+                }
+                Place::Run => read.config.host.disk = None,
+                Place::Folder => read.waits_for = read.config.host.disk.as_ref().map(|disk| disk.timeout),
+            }
             let errors = errors.saturating_add(unread);
             if errors == 0 { Ok(()) } else { Err(format!("{errors} errors")) }
         });
+        // Nobody dies of it once more, nor waits at the end.
+        let waits = !table.safe && table.power.is_none();
+        read.waits_for = read.waits_for.map(|timeout| if waits { timeout } else { Duration::ZERO });
         match (kept(DONE), kept(PREPARED)) {
             (Some(phases), _) => {
-                boot.phases = phases;
-                boot.complete = true;
+                self.phases = phases;
+                self.complete = true;
             }
-            (None, Some(phases)) => boot.phases = phases,
-            (None, None) => boot.prepare(&config),
+            (None, Some(phases)) => self.phases = phases,
+            (None, None) => {
+                self.prepare(&read.config);
+                self.is_half_prepared = read.waits_for.is_some();
+                if !self.is_half_prepared {
+                    self.prepare_rest(&read.config);
+                }
+            }
         }
-        (boot, config, current)
+        self.is_held = read.waits_for.is_some();
+        read
     }
 
+    /// What a disk takes as well.
     fn prepare(&mut self, config: &Config) {
         let self_memory = self.memory;
         self.phase("hostname", || nix::unistd::sethostname(&config.host.hostname).map_err(text));
         self.phase("modules", || modules::load_first(config));
         self.phase("devices", devices);
         self.phase("memory", || reserve(self_memory));
+    }
+
+    /// What is done by the configuration that is in force, once that is known.
+    pub fn prepare_rest(&mut self, config: &Config) {
+        if core::mem::take(&mut self.is_half_prepared) {
+            // Another one may name more of them.
+            self.phase("more modules", || modules::load_first(config));
+        }
         self.phase("network", || configure_network(config));
         self.phase("sysctls", || sysctls(config));
         if !config.host.apparmor_profiles.is_empty() {
@@ -139,6 +195,7 @@ impl Boot {
 
     /// The containers are being started.
     pub fn containers_begin(&mut self) {
+        self.is_held = false;
         if !self.complete {
             let now = time::since_boot();
             self.containers_since = Some(now);
@@ -158,7 +215,7 @@ impl Boot {
 
     /// The boot is complete once both are over, and said to be.
     pub fn complete_if_done(&mut self, now: Duration) {
-        if self.complete || self.containers_since.is_some() || self.devices.are_waited_for() {
+        if self.complete || self.is_held || self.containers_since.is_some() || self.devices.are_waited_for() {
             return;
         }
         self.complete = true;
@@ -241,115 +298,6 @@ impl Phase {
     }
 }
 
-fn text(errno: Errno) -> String {
-    errno.desc().to_owned()
-}
-
-fn directories() -> Result<(), String> {
-    for path in [
-        "/run/orlop",
-        records::DIRECTORY,
-        engine::LAYERS,
-        engine::DEVICES,
-        engine::SCRATCH,
-        engine::PODS,
-        VOLUMES,
-    ] {
-        insist(|| fs::make_directory(path, 0o755)).map_err(|errno| format!("{path}: {}", errno.desc()))?;
-    }
-    // What runs here is nobody's to write, not even by way of /proc/PID/exe. Under another init the root
-    // is not ours alone.
-    if nix::unistd::getppid().as_raw() != 1 {
-        return Ok(());
-    }
-    insist(|| mount::restrict_one(fs::open_directory("/")?.as_fd(), Attributes::READ_ONLY))
-        .map_err(|errno| format!("/: {}", errno.desc()))
-}
-
-/// What these files declare; the number of errors, each of which is said.
-fn read_config(sources: &[Source]) -> (Config, usize) {
-    let mut errors = 0usize;
-    let reading = config::read(sources);
-    for diagnostic in &reading.diagnostics {
-        errors += usize::from(diagnostic.severity == config::Severity::Error);
-        let level =
-            if diagnostic.severity == config::Severity::Error { Level::Error } else { Level::Warning };
-        for line in diagnostic.to_string().lines() {
-            say(level, line);
-        }
-    }
-    (reading.config, errors)
-}
-
-/// The /dev that all containers see: the usual devices, links, and places to mount on.
-fn devices() -> Result<(), String> {
-    let fail = |name: &str| {
-        let name = name.to_owned();
-        move |errno: Errno| format!("{name}: {}", errno.desc())
-    };
-    let make = || {
-        let memory = mount::Filesystem::open(c"tmpfs")?;
-        let attributes = mount::Attributes::NO_SUID.and(mount::Attributes::NO_EXEC);
-        memory.set("mode", "0755")?.set("size", "64k")?.mount(attributes)
-    };
-    let mounted = insist(make).map_err(fail("tmpfs"))?;
-    insist(|| mount::attach(mounted.as_fd(), fs::open_directory(engine::DEVICES)?.as_fd()))
-        .map_err(fail(engine::DEVICES))?;
-    node::fill_dev(engine::DEVICES).map_err(fail(engine::DEVICES))
-}
-
-/// Keeps memory for Orlop itself: what the containers may use together is less than there is.
-fn reserve(total: u64) -> Result<(), String> {
-    /// PID 1, the supervisor, the logger with its rings, and a kernel that still has to work.
-    const RESERVE: u64 = 24 << 20;
-    /// Below `orlop` nothing is reclaimed until it is larger than this.
-    const OURS: u64 = 12 << 20;
-
-    let write = |path: &str, file: &str, value: u64| {
-        let group =
-            insist(|| cgroup::open_path(path)).map_err(|errno| format!("{path}: {}", errno.desc()))?;
-        insist(|| cgroup::write(group.as_fd(), file, &value.to_string()))
-            .map_err(|errno| format!("{path}/{file}: {}", errno.desc()))
-    };
-    write("orlop", "memory.min", OURS)?;
-    write("containers", "memory.max", total.saturating_sub(RESERVE))
-}
-
-fn configure_network(config: &Config) -> Result<(), String> {
-    let configure = || -> Vec<String> {
-        let outcomes = network::configure(config, &network::Places::default());
-        outcomes.iter().filter(|outcome| outcome.is_failure()).map(ToString::to_string).collect()
-    };
-    let mut failures = configure();
-    if !failures.is_empty() {
-        // Only what is missing is done then: for what failed for the moment alone.
-        failures = configure();
-    }
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("; ")) }
-}
-
-fn sysctls(config: &Config) -> Result<(), String> {
-    // A container in a user namespace that uses the machine's network could not bind below 1024.
-    let default = ("net.ipv4.ip_unprivileged_port_start".to_owned(), "0".to_owned());
-    let mut errors = Vec::new();
-    for (key, value) in [(&default.0, &default.1)].into_iter().chain(&config.host.sysctls) {
-        if let Err(error) = sysctl::write_sysctl(key, value) {
-            errors.push(format!("{key}: {error}"));
-        }
-    }
-    if errors.is_empty() { Ok(()) } else { Err(errors.join("; ")) }
-}
-
-/// MemTotal of /proc/meminfo, bytes.
-fn memory_total() -> u64 {
-    let text = fs::read_text("/proc/meminfo").unwrap_or_default();
-    let kib = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<u64>().ok());
-    // A machine that does not say is taken for a small one.
-    kib.unwrap_or(64 << 10) * 1024
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,6 +311,8 @@ mod tests {
             memory: 0,
             starts: 2,
             complete: false,
+            is_half_prepared: false,
+            is_held: false,
             containers_since: None,
             devices: Devices::default(),
         };

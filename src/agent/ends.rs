@@ -1,4 +1,5 @@
-//! How the last generations of each container ended, and what they used.
+//! How the last generations of each container ended, and what they used. With a disk, those of earlier boots are among
+//! them, each with the boot that it was in: generations and times since boot are counted anew in each.
 //!
 //! Eight slots in one page of /run, which is taken when a container ends for the first time and is still there for
 //! the next supervisor; nothing in the supervisor's own memory.
@@ -9,12 +10,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::stat::{Mode, fstat};
 use orlop::control::{EXIT_RECORD_VERSION, ExitRecord};
+use orlop::keep::Mirror;
 use orlop::log::{RECORD_MAX, SLOT, Slots, Slotted, Source, Stamp, Store};
 use orlop::supervisor::{Ending, Exit};
 
 use super::answer::cause_word;
 use super::cgroups::Usage;
-use super::{Agent, records, say};
+use super::{Agent, boot_id, records, say};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, Result, fs, memfd, time};
 
@@ -46,13 +48,24 @@ impl Agent {
         if let Err(errno) = keep(&path(name), &record(ending, usage)) {
             say(Level::Error, &format!("{name}: how it ended is not kept: {}", errno.desc()));
         }
+        self.mirror(Mirror::Ends(name.to_owned()));
     }
 }
 
 /// Those that are kept of a container, the oldest first.
 pub fn of(name: &str) -> Vec<ExitRecord> {
     let page = fs::open(path(name).as_str(), OFlag::O_RDONLY, Mode::empty()).map(Page);
-    page.map_or_else(|_| Vec::new(), |page| all(&page))
+    let this = boot_id::this();
+    let told = |mut end: ExitRecord| {
+        end.boot = end.boot.filter(|boot| Some(boot) != this.as_ref());
+        end
+    };
+    page.map_or_else(|_| Vec::new(), |page| all(&page).into_iter().map(told).collect())
+}
+
+/// Whether these bytes are a file of ends: what comes from a disk may be anything.
+pub fn are(bytes: &[u8]) -> bool {
+    Slots::recover(&Bytes(bytes), 0, KEPT).is_ok_and(|(slots, _)| slots.next() > 1)
 }
 
 fn all(page: &Page) -> Vec<ExitRecord> {
@@ -83,6 +96,7 @@ fn record(ending: Ending, usage: Usage) -> ExitRecord {
     };
     ExitRecord {
         generation: ending.generation,
+        boot: boot_id::this(),
         time: String::new(),
         started_us: ending.started_at.map(micros),
         ended_us: micros(ending.ended_at),
@@ -97,7 +111,7 @@ fn record(ending: Ending, usage: Usage) -> ExitRecord {
 }
 
 /// Writes it behind the last one, unless a supervisor did before it died.
-fn keep(path: &str, record: &ExitRecord) -> Result<()> {
+pub fn keep(path: &str, record: &ExitRecord) -> Result<()> {
     let fd = fs::open(path, OFlag::O_RDWR | OFlag::O_CREAT, Mode::from_bits_truncate(0o644))?;
     if fstat(&fd)?.st_size == 0 {
         // The room first: later there is no want of it.
@@ -107,7 +121,8 @@ fn keep(path: &str, record: &ExitRecord) -> Result<()> {
     let (mut slots, order) = Slots::recover(&page, 0, KEPT)?;
     let mut buffer = [0; SLOT as usize];
     let last = slots.read(&page, slots.next().saturating_sub(1), &mut buffer)?;
-    if last.and_then(|last| read(&last)).is_some_and(|last| last.generation == record.generation) {
+    let last = last.and_then(|last| read(&last));
+    if last.is_some_and(|last| (last.generation, &last.boot) == (record.generation, &record.boot)) {
         return Ok(());
     }
     let since = time::since_boot().saturating_sub(std::time::Duration::from_micros(record.ended_us));
@@ -115,6 +130,18 @@ fn keep(path: &str, record: &ExitRecord) -> Result<()> {
     let stamp =
         Stamp { boot_us: record.ended_us, wall_ns: i64::try_from(wall.as_nanos()).unwrap_or(i64::MAX) };
     slots.write(&page, order.saturating_add(1), stamp, EXIT_RECORD_VERSION, &record.encode(RECORD_MAX))
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl Source for Bytes<'_> {
+    type Error = Errno;
+
+    fn read_at(&self, at: u64, into: &mut [u8]) -> Result<()> {
+        let from = usize::try_from(at).ok().and_then(|at| self.0.get(at..)?.get(..into.len()));
+        into.copy_from_slice(from.ok_or(Errno::ENODATA)?);
+        Ok(())
+    }
 }
 
 struct Page(OwnedFd);
@@ -165,6 +192,11 @@ mod tests {
         }
         assert_eq!(kept(path), (13..=20).map(|it| (it, Some(it))).collect::<Vec<_>>());
         assert_eq!(std::fs::metadata(path).unwrap().len(), 4096);
+        // The next boot counts from 1 again, and may come to the same number.
+        keep(path, &ExitRecord { boot: Some("another".into()), ..end(20, None) }).unwrap();
+        assert_eq!(kept(path)[6..], [(20, Some(20)), (20, None)]);
+        let bytes = std::fs::read(path).unwrap();
+        assert!(are(&bytes) && !are(&bytes[..4095]) && !are(&[0; 4096]) && !are(&[b'x'; 4096]));
     }
 
     #[test]

@@ -60,7 +60,7 @@ enum After {
     /// Whether this container stands still.
     Pause(String),
     /// Limits of a reload are in force, as far as they can be: of this one, which had these problems before.
-    Limits(u64, Vec<String>),
+    Limits((u64, bool), Vec<String>),
     /// What this generation of a stuck container hangs on is known.
     Remains(String, u64),
     /// What is left of it is set aside, if the answer says so.
@@ -106,11 +106,11 @@ impl Agent {
     pub fn errand_of_limits(
         &mut self,
         call: Option<CallId>,
-        (number, problems): (u64, Vec<String>),
+        (done, problems): ((u64, bool), Vec<String>),
         now: Duration,
         work: impl FnOnce() -> Answer,
     ) {
-        self.send_errand(call, After::Limits(number, problems), now, work);
+        self.send_errand(call, After::Limits(done, problems), now, work);
     }
 
     /// As [`Agent::errand`], of one that looks up what a stuck container hangs on.
@@ -169,9 +169,9 @@ impl Agent {
     fn fail_errand(&mut self, call: Option<CallId>, after: After, error: Error, now: Duration) {
         match (call, after) {
             // It is in force all the same.
-            (Some(call), After::Limits(number, mut problems)) => {
+            (Some(call), After::Limits(done, mut problems)) => {
                 problems.push(format!("limits: {error}"));
-                self.server.reply_message(now, call, &reload::answer(number, problems, Vec::new()));
+                self.server.reply_message(now, call, &reload::answer(done, problems, Vec::new()));
             }
             (Some(call), After::Nothing | After::Pause(_) | After::Remains(..) | After::Aside(..)) => {
                 self.server.fail(now, call, &error);
@@ -284,6 +284,27 @@ fn failed(why: &str) -> Error {
 }
 
 fn send(work: impl FnOnce() -> Answer) -> Result<(OwnedFd, OwnedFd)> {
+    child(|to| write_all(&to, &work().unwrap_or_else(|error| encode_error(&error))))
+}
+
+/// Writes all of it to whoever sent us.
+///
+/// # Errors
+/// EPIPE: nobody reads it any more.
+pub fn write_all(to: &OwnedFd, bytes: &[u8]) -> Result<()> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let count = nix::unistd::write(to.as_fd(), rest)?;
+        rest = rest.get(count..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// A child that has a copy of our memory and none of our descriptors but the end of a pipe: the other end, and its pidfd.
+///
+/// # Errors
+/// As clone3(2); EMFILE.
+pub fn child(work: impl FnOnce(OwnedFd) -> Result<()>) -> Result<(OwnedFd, OwnedFd)> {
     let (answer, theirs) = fd::pipe()?;
     fd::nonblocking(answer.as_fd())?;
     let group = cgroup::open_path("orlop").and_then(|orlop| cgroup::make(orlop.as_fd(), "errand"))?;
@@ -298,13 +319,7 @@ fn send(work: impl FnOnce() -> Answer) -> Result<(OwnedFd, OwnedFd)> {
                 fd::inherited(ANSWER_FD)
             });
             let Ok(to) = given else { process::exit_now(1) };
-            let bytes = work().unwrap_or_else(|error| encode_error(&error));
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                let Ok(count) = nix::unistd::write(to.as_fd(), rest) else { process::exit_now(1) };
-                rest = rest.get(count..).unwrap_or_default();
-            }
-            process::exit_now(0)
+            process::exit_now(i32::from(work(to).is_err()))
         }
     }
 }

@@ -68,6 +68,7 @@ impl Agent {
             Process::Supervisor => signal::die_of(number),
             Process::Log => self.logs.crash(number),
             Process::Forward => self.forwarding.crash(number),
+            Process::Keep => self.keeping.crash(number),
             Process::Init => signal::send_to_parent(number),
         }
     }

@@ -107,7 +107,7 @@ impl Logs {
             self.make_ring(other, None, kept, ledger);
         }
         // Of containers that go down since they are not declared any more: what they still say has its place.
-        for (id, fd) in core::mem::take(kept) {
+        for (id, fd) in kept.extract_if(.., |id, _| *id <= OWN) {
             if let Ok(ring) = RingFile::adopt(fd) {
                 self.link.add_ring(id, ring, None);
             }
@@ -205,6 +205,11 @@ impl Logs {
         }
     }
 
+    /// All that ended runs have said is in their rings.
+    pub fn are_gathered(&self) -> bool {
+        self.owed.is_empty()
+    }
+
     fn settle_owed(&mut self, ledger: &mut Ledger) {
         let link = &self.link;
         self.owed.retain(|(id, generation, cookie)| {
@@ -264,6 +269,7 @@ impl Logs {
     fn kept_beside(&self, cookie: u64) -> Option<String> {
         match slot_of(cookie) {
             PLACES if is_ring(cookie) => Some(String::from("how far logs were forwarded")),
+            KEPT if is_ring(cookie) => Some(String::from("how far logs are on the disk")),
             id if is_ring(cookie) => Some(format!("log of {}", self.name(id))),
             _ => {
                 let (slot, _) = launch::parts(of_syslog(cookie)?);
@@ -292,6 +298,8 @@ pub type Rings = BTreeMap<u64, OwnedFd>;
 
 /// Among the rings' numbers: how far they were forwarded.
 pub const PLACES: u64 = OWN + 1;
+/// And how far they are on the disk.
+pub const KEPT: u64 = OWN + 2;
 
 /// The cookie of a ring, by its number.
 pub fn ring_cookie(id: u64) -> u64 {
@@ -319,6 +327,7 @@ mod tests {
         assert_eq!(said(ring_cookie(7)).as_deref(), Some("log of web"));
         assert_eq!(said(ring_cookie(KERNEL)).as_deref(), Some("log of @kernel"));
         assert_eq!(said(ring_cookie(PLACES)).as_deref(), Some("how far logs were forwarded"));
+        assert_eq!(said(ring_cookie(KEPT)).as_deref(), Some("how far logs are on the disk"));
         let run = launch::cookie(7, 3);
         assert_eq!(said(syslog_of(run)).as_deref(), Some("/dev/log of web"));
         assert_eq!(said(run), None);

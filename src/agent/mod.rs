@@ -10,6 +10,7 @@ mod apparmor;
 mod asked;
 mod blame;
 mod boot;
+mod boot_id;
 mod button;
 mod cgroups;
 mod clock;
@@ -34,6 +35,9 @@ mod forwarding;
 mod gates;
 mod helpers;
 mod history;
+pub mod keep;
+mod keeping;
+mod lasting;
 mod launch;
 mod ledger;
 mod live;
@@ -43,6 +47,7 @@ mod logs;
 mod modules;
 mod network;
 mod notices;
+mod past;
 mod pods;
 mod power;
 pub mod probe;
@@ -52,6 +57,7 @@ pub mod relay;
 mod reload;
 mod remains;
 mod rises;
+mod role;
 mod saving;
 mod sent;
 mod serving;
@@ -84,7 +90,7 @@ use crate::linux::{Errno, Result, process, signal, time};
 
 use asked::Refusals;
 use blame::{Blame, Handling};
-use boot::Boot;
+use boot::{Boot, Read};
 use clock::Clock;
 use compile::Compiled;
 use consoles::Consoles;
@@ -93,9 +99,12 @@ use errands::Errands;
 use forwarding::Forwarding;
 use gates::Gates;
 use history::History;
+use keeping::Keeping;
+use lasting::Lasting;
 use launch::Run;
 use ledger::{FRAMES_PER_WAKE, Ledger};
 use logs::Logs;
+use past::Past;
 use power::Ending;
 use probes::{Asked, Probes};
 use reload::Reloading;
@@ -108,6 +117,8 @@ use telling::EventStream;
 use tending::Backlogs;
 use token::Token;
 use upgrade::Upload;
+
+pub use role::run;
 
 struct Agent {
     epoll: Epoll,
@@ -136,15 +147,18 @@ struct Agent {
     history: History,
     logs: Logs,
     forwarding: Forwarding,
+    keeping: Keeping,
     consoles: Consoles,
     streams: Vec<LogStream>,
     /// Who hears what happens.
     told: Vec<EventStream>,
     errands: Errands,
+    past: Past,
     sessions: Sessions,
     probes: Probes,
     buttons: Vec<OwnedFd>,
     reloading: Reloading,
+    lasting: Lasting,
     upload: Option<Upload>,
     upgrade: Option<Upgrade>,
     clock: Clock,
@@ -158,25 +172,6 @@ pub fn say(level: Level, text: &str) {
     kmsg::write(level, text.as_bytes());
 }
 
-/// Runs the role. The value is the process's exit code.
-pub fn run() -> i32 {
-    kmsg::open_log();
-    std::panic::set_hook(Box::new(|info| say(Level::Error, &format!("supervisor: {info}"))));
-    process::set_name(c"orlop-super");
-    match Agent::start() {
-        Ok(mut agent) => loop {
-            if let Err(errno) = agent.turn() {
-                say(Level::Error, &format!("supervisor: the loop failed: {}", errno.desc()));
-                return 1;
-            }
-        },
-        Err(errno) => {
-            say(Level::Error, &format!("supervisor: cannot start: {}", errno.desc()));
-            1
-        }
-    }
-}
-
 impl Agent {
     fn start() -> Result<Self> {
         let now = time::since_boot();
@@ -187,7 +182,9 @@ impl Agent {
         let (mut ledger, table) = Ledger::open()?;
         let epoll = Epoll::new()?;
         epoll.add(ledger.socket(), Interest::EPOLLIN, Token::Ledger.number())?;
-        let (boot, config, current) = Boot::begin(&table, now);
+        let mut boot = Boot::begin(&table, now);
+        let blamed = Blame::open()?;
+        let Read { config, current, waits_for, fell_back } = boot.configure(&table, &blamed);
         // What went before took long enough to see in what is shown from here on.
         let now = time::since_boot();
         fault::before_serving(&config);
@@ -213,7 +210,7 @@ impl Agent {
             compiled: Compiled::default(),
             events: VecDeque::new(),
             power: None,
-            blamed: Blame::open()?,
+            blamed,
             dies_after: None,
             saving: Saving::default(),
             rises: Rises::begin(now),
@@ -222,13 +219,16 @@ impl Agent {
             history,
             logs: Logs::new(helpers)?,
             forwarding: Forwarding::new(helpers)?,
+            keeping: Keeping::new()?,
             consoles,
             streams: Vec::new(),
             told: Vec::new(),
             errands: Errands::default(),
+            past: Past::default(),
             sessions: Sessions::new(has_busy_ports, now),
             probes: Probes::default(),
             buttons: Vec::new(),
+            lasting: Lasting::new(&current, waits_for.is_some(), fell_back),
             reloading: Reloading::new(current),
             upload: None,
             upgrade: upgrade::last(),
@@ -236,13 +236,7 @@ impl Agent {
             gates: Gates::default(),
             versions: VecDeque::new(),
         };
-        agent.boot.containers_begin();
-        agent.keep_takeover(table.safe, now);
-        agent.adopt(table, now);
-        agent.watch_buttons();
-        agent.watch_kmsg();
-        agent.settle(now);
-        agent.resume_reload(now);
+        agent.take_over(table, waits_for, now);
         // Whoever dies of what waits for it has not served.
         agent.turn_within(Some(Duration::ZERO))?;
         agent.ledger.send(Frame::Alive);
@@ -274,7 +268,9 @@ impl Agent {
                 Some(Token::Kmsg) => self.consoles.pass_on(),
                 Some(Token::Log) => self.hear_logger(),
                 Some(Token::Forward) => self.forwarding.hear(&mut self.logs),
+                Some(Token::Keep) => self.hear_keeper(now),
                 Some(Token::Modules) => self.devices_loaded(now),
+                Some(Token::Past(reading)) => self.past.ready(reading),
                 Some(Token::Errand(errand)) => self.errand_ready(errand, now),
                 Some(Token::SessionReport(session)) => self.session_report(session, now),
                 Some(Token::Session(session)) => self.session_ready(session),
@@ -301,6 +297,7 @@ impl Agent {
         self.load_devices(now);
         self.boot.complete_if_done(now);
         self.keep_phases(now);
+        self.tell_changes(now);
         self.tell_events(now);
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use orlop::config::Config;
-use orlop::image::module_turns::turns;
+use orlop::image::module_turns::{added, turns};
 use orlop::image::modules::{Deps, NEEDED, parameters};
 
 use crate::linux::clone::{Cloned, Parent, clone3};
@@ -26,7 +26,7 @@ const LONGEST_REPORT: usize = 8192;
 /// # Errors
 /// Every module that could not be loaded, and why.
 pub fn load_first(config: &Config) -> core::result::Result<(), String> {
-    load(NEEDED, &turns(config).before, &config.host.modules)
+    load(NEEDED, &turns(config).before, &added(config))
 }
 
 /// The process that loads the rest.

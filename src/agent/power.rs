@@ -48,7 +48,9 @@ impl Agent {
         let deadline = deadline.min(ours).max(now);
         let within = deadline.saturating_sub(now).as_secs();
         let word = word(action).as_str();
-        say(Level::Info, &format!("shutdown: {word}, asked for by {by}; {within} s at most"));
+        let line = format!("shutdown: {word}, asked for by {by}; {within} s at most");
+        say(Level::Info, &line);
+        self.report_begins(line);
         let kept = serde_json::to_string(&Kept { by: by.to_owned() }).unwrap_or_default();
         if let Err(errno) = records::write_file(KEPT, &kept) {
             say(Level::Error, &format!("{KEPT}: {}", errno.desc()));
@@ -57,6 +59,8 @@ impl Agent {
         self.keep_shutdown(action, deadline, now);
         self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
         self.events.push_back(Event::Shutdown { deadline });
+        // Who waits to be started waits no longer.
+        self.release(now);
     }
 
     /// As the supervisor before this one began it.
@@ -83,13 +87,16 @@ impl Agent {
     pub fn shutdown_done(&mut self, now: Duration) {
         // From here on the machine may go at any time, and with it who has not been told of the last end.
         self.tell_events(now);
-        for line in self.core.closing().iter().flat_map(Closing::summary) {
-            say(Level::Info, &format!("shutdown: {line}"));
+        let lines = self.core.closing().iter().flat_map(Closing::summary).collect::<Vec<_>>();
+        let lines: Vec<String> = lines.iter().map(|line| format!("shutdown: {line}")).collect();
+        for line in &lines {
+            say(Level::Info, line);
         }
+        self.report_ends(lines);
         if let Some(ending) = &mut self.power {
             ending.tell_at = None;
         }
-        self.ledger.send(Frame::PowerDone);
+        self.flush_disk(now);
     }
 
     /// Answered before it begins.

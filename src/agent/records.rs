@@ -154,6 +154,11 @@ pub fn read_all() -> Result<Vec<(String, Result<String>)>> {
     Ok(records)
 }
 
+/// Of whom anything is kept.
+pub fn names() -> Vec<String> {
+    directory::names(DIRECTORY).unwrap_or_default()
+}
+
 /// Removes what is kept of a container; what cannot be removed means nothing without its declaration.
 pub fn forget(name: &str) {
     let _ = std::fs::remove_dir_all(directory(name));

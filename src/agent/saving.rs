@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use orlop::keep::Mirror;
+
 use super::ends::Ends;
 use super::records::{self, Place};
 use super::{Agent, say};
@@ -97,6 +99,7 @@ impl Agent {
     /// Nothing is kept of it any more.
     pub fn forget(&mut self, name: &str) {
         records::forget(name);
+        self.mirror(Mirror::Ends(name.to_owned()));
         self.rises.forget(name);
         self.saving.unsaved.remove(name);
         self.pay(name);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use orlop::control::{
-    DropReason, Dropped, Entry, Logs, LogsReply, Moment, Stream as StreamWord, When, rfc3339,
+    DropReason, Dropped, Entry, Logs, LogsReply, Moment, Stream as StreamWord, When, WhichBoot, rfc3339,
 };
 use orlop::log::{Bound, Cursor, Gone, Item, Range, Reader, Stamp, Step, Stream, Tail};
 
@@ -57,6 +57,12 @@ enum Place {
 
 impl Agent {
     pub fn open_stream(&mut self, call: CallId, asked: Logs, now: Duration) {
+        if let Some(boot) = asked.boot.as_deref().and_then(WhichBoot::parse)
+            && boot != WhichBoot::Before(0)
+        {
+            return self.read_past(call, asked, boot, now);
+        }
+        let Some(asked) = self.lasting.hold(call, asked) else { return };
         let range = range(&asked, now);
         let Logs { mut names, lines, follow, all, .. } = asked;
         if names.is_empty() {
@@ -99,10 +105,11 @@ impl Agent {
 
     /// Whether some stream could go on at once, or waits only for its client.
     pub fn streams_have_work(&self) -> bool {
-        self.streams.iter().any(|stream| {
-            let unread = stream.sources.iter().any(|source| !source.at_end || source.next.is_some());
-            unread && self.server.room(stream.call).is_none_or(|room| room >= ROOM)
-        })
+        self.past.has_work(&self.server)
+            || self.streams.iter().any(|stream| {
+                let unread = stream.sources.iter().any(|source| !source.at_end || source.next.is_some());
+                unread && self.server.room(stream.call).is_none_or(|room| room >= ROOM)
+            })
     }
 
     /// When a ring that was being written is looked at again.
@@ -111,6 +118,7 @@ impl Agent {
     }
 
     pub fn serve_streams(&mut self, now: Duration) {
+        self.serve_past(now);
         let mut streams = core::mem::take(&mut self.streams);
         streams.retain_mut(|stream| self.serve_stream(stream, now));
         self.streams.append(&mut streams);
@@ -234,13 +242,13 @@ fn range(asked: &Logs, now: Duration) -> Range {
     Range { since: bound(&asked.since), until: bound(&asked.until) }
 }
 
-fn stamp(item: &Item<'_>) -> Stamp {
+pub fn stamp(item: &Item<'_>) -> Stamp {
     match item {
         Item::Output { stamp, .. } | Item::Gap { stamp, .. } => *stamp,
     }
 }
 
-fn time_of(stamp: Stamp) -> String {
+pub fn time_of(stamp: Stamp) -> String {
     let seconds = stamp.wall_ns.div_euclid(1_000_000_000);
     rfc3339(seconds, stamp.wall_ns.rem_euclid(1_000_000_000) as u32)
 }
@@ -253,7 +261,7 @@ fn word(stream: Stream) -> StreamWord {
     }
 }
 
-fn entry(name: &str, item: &Item<'_>) -> Entry {
+pub fn entry(name: &str, item: &Item<'_>) -> Entry {
     match item {
         Item::Output { stamp, stream, bytes } => {
             Entry::output(name, word(*stream), stamp.boot_us, time_of(*stamp), bytes)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orlop::ledger::Frame;
 
-use super::helpers::Heard;
+use super::helpers::{Heard, Helper};
 use super::{Agent, Token, say};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
@@ -16,6 +16,7 @@ pub struct Backlogs {
     ledger: bool,
     log: bool,
     pub forward: bool,
+    pub keep: bool,
 }
 
 fn interest(is_behind: bool) -> Interest {
@@ -32,6 +33,7 @@ impl Agent {
             say(Level::Error, &format!("log: {}", errno.desc()));
         }
         self.look_after_forwarder(now);
+        self.look_after_keeper(now);
         self.tell_progress(now);
     }
 
@@ -79,6 +81,17 @@ impl Agent {
                 }
             }
         }
+        let is_behind = self.keeping.is_behind();
+        if is_behind != self.backlogs.keep {
+            match self.epoll.change(self.keeping.socket(), interest(is_behind), Token::Keep.number()) {
+                // As above.
+                Err(Errno::ENOENT) => {}
+                other => {
+                    other?;
+                    self.backlogs.keep = is_behind;
+                }
+            }
+        }
         Ok(())
     }
 
@@ -94,38 +107,38 @@ impl Agent {
         let woken = self.logs.hear(&mut self.ledger);
         self.wake_streams(&woken);
         self.forwarding.wake(&woken, &self.logs);
+        self.keeping.wake(&woken, &self.logs);
         self.tell_attached();
     }
 
     /// Frames about a helper are its own business.
     pub fn is_of_a_helper(&mut self, frame: &Frame, now: Duration) -> bool {
-        let mut name = self.logs.helper().name();
-        let heard = match self.logs.helper().hear(frame, now) {
-            Some(heard) => {
-                if heard == Heard::Ended {
-                    // PID 1 holds the socket too: closing ours would not take it out.
-                    let _ = self.epoll.remove(self.logs.socket());
-                }
-                Some(heard)
+        let of = |helper: &mut Helper| Some((helper.hear(frame, now)?, helper.name()));
+        // PID 1 holds the sockets too: closing ours would not take them out.
+        let heard = if let Some(heard) = of(self.logs.helper()) {
+            if heard.0 == Heard::Ended {
+                let _ = self.epoll.remove(self.logs.socket());
             }
-            None => match self.forwarding.helper().hear(frame, now) {
-                Some(heard) => {
-                    name = self.forwarding.helper().name();
-                    if heard == Heard::Ended {
-                        let _ = self.epoll.remove(self.forwarding.socket());
-                    }
-                    Some(heard)
-                }
-                None => {
-                    name = self.consoles.helper().name();
-                    self.consoles.helper().hear(frame, now)
-                }
-            },
+            heard
+        } else if let Some(heard) = of(self.forwarding.helper()) {
+            if heard.0 == Heard::Ended {
+                let _ = self.epoll.remove(self.forwarding.socket());
+            }
+            heard
+        } else if let Some(heard) = of(self.keeping.helper()) {
+            if heard.0 == Heard::Ended {
+                let _ = self.epoll.remove(self.keeping.socket());
+            }
+            heard
+        } else if let Some(heard) = of(self.consoles.helper()) {
+            heard
+        } else {
+            return false;
         };
-        if let (Some(Heard::Ended), Frame::Ended { cookie, ended }) = (&heard, frame) {
+        if let ((Heard::Ended, name), Frame::Ended { cookie, ended }) = (heard, frame) {
             self.keep_helpers_end(name, *ended, now);
             self.ledger.send(Frame::Recorded { cookie: *cookie });
         }
-        heard.is_some()
+        true
     }
 }

@@ -19,8 +19,12 @@ impl Agent {
         let helpers = helpers.chain(self.sessions.deadline()).chain(self.probes.deadline());
         let helpers = helpers
             .chain(self.forwarding.deadline())
+            .chain(self.keeping.deadline())
+            .chain(self.past.deadline())
             .chain(self.gates.deadline())
-            .chain(self.reloading.deadline());
+            .chain(self.reloading.deadline())
+            .chain(self.lasting.deadline())
+            .chain(self.lasting.next_due().filter(|_| self.keeping.listens()));
         let helpers = helpers.chain(self.rises.deadline(self.boot.complete));
         let helpers = helpers.chain(self.power.as_ref().and_then(Ending::deadline));
         let core = self.core.poll_timeout().into_iter().chain(self.server.poll_timeout());
@@ -33,6 +37,7 @@ impl Agent {
         self.late_probes(now);
         self.hear_again(now);
         self.start_deadlines(now);
+        self.late_disk(now);
         self.late_reload(now);
         self.save_again(now);
         self.look_at_gates(now);

@@ -29,6 +29,10 @@ pub enum Token {
     Line(u32),
     /// Who sends logs to collectors.
     Forward,
+    /// Who reads a disk for a client has something.
+    Past(u32),
+    /// Who keeps logs on a disk.
+    Keep,
     /// A probe has ended, or what makes it reports.
     Probe(u32),
     /// The clock was set.
@@ -57,6 +61,8 @@ impl Token {
             Self::Clock => (15, 0),
             Self::Forward => (16, 0),
             Self::Socket(socket) => (17, socket),
+            Self::Keep => (18, 0),
+            Self::Past(reading) => (19, reading),
         };
         kind << 32 | u64::from(which)
     }
@@ -81,6 +87,8 @@ impl Token {
             15 => Some(Self::Clock),
             16 => Some(Self::Forward),
             17 => Some(Self::Socket(which)),
+            18 => Some(Self::Keep),
+            19 => Some(Self::Past(which)),
             _ => None,
         }
     }

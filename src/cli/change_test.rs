@@ -74,7 +74,14 @@ fn who_starts_a_group_does_not_wait_for_its_jobs_of_the_shutdown() {
             "failures": 0, "budget_spent": false, "remains": [],
         });
         let standings = vec![serde_json::from_value(standing).unwrap()];
-        reply(&WhyReply { text: Vec::new(), standings, asked: None, ends: Vec::new(), log: Vec::new() })
+        reply(&WhyReply {
+            text: Vec::new(),
+            standings,
+            asked: None,
+            ends: Vec::new(),
+            log: Vec::new(),
+            boot_before: None,
+        })
     };
     let answers = vec![done(), list(State::Waiting), why("shutdown"), list(State::Waiting)];
     let found = check("start shop", answers, 0, "web: running (pid 77)\n", "");

@@ -22,6 +22,7 @@ pub(super) fn history(client: &mut Client, screen: &mut Screen<'_>, json: bool) 
             Cell::maybe(changes.as_deref()),
         ]
     });
+    notice(screen, history.notice.as_deref())?;
     table::show(screen, ["NUMBER", "SINCE", "BY", "CHANGES"], rows.collect())
 }
 
@@ -30,9 +31,10 @@ pub(super) fn drift(client: &mut Client, screen: &mut Screen<'_>, json: bool) ->
     if json {
         screen.json(&drift)?;
     }
-    let DriftReply { number, files, containers, host, mistakes: found, kernel } = drift;
+    let DriftReply { number, files, containers, host, mistakes: found, kernel, notice: why } = drift;
     let plan = PlanReply { number, containers, host, mistakes: found };
     if !json {
+        notice(screen, why.as_deref())?;
         for file in &files {
             let tone = match file.drift {
                 FileDrift::Added => Tone::Good,
@@ -59,4 +61,9 @@ pub(super) fn drift(client: &mut Client, screen: &mut Screen<'_>, json: bool) ->
         return Ok(());
     }
     Err(Failure::Coded { code: CHANGES, line: None })
+}
+
+/// Why the configuration on the disk is not in force.
+fn notice(screen: &mut Screen<'_>, notice: Option<&str>) -> Result<(), Failure> {
+    notice.map_or(Ok(()), |notice| screen.line(&format!("note: {}", printable(notice))))
 }

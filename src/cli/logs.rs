@@ -3,13 +3,14 @@
 //! Of one container nothing is added, and nothing is held back: half a line is shown as it comes.
 //! Of several, with times or with words to look for, lines are put together for each (`lines`).
 
+mod boots;
 mod lines;
 #[cfg(test)]
 mod test;
 
 use std::borrow::Cow;
 
-use orlop::control::{DropReason, Dropped, Entry, Logs, LogsReply, Request, Stream};
+use orlop::control::{DropReason, Dropped, Entry, Logs, LogsReply, Request, Stream, WhichBoot};
 use orlop::log::{Gone, split_priority};
 use serde_json::Value;
 
@@ -26,6 +27,18 @@ pub(crate) fn logs(
     screen: &mut Screen<'_>,
     arguments: &LogsArguments,
 ) -> Result<(), Failure> {
+    let is_over = |boot: &String| WhichBoot::parse(boot) != Some(WhichBoot::Before(0));
+    if arguments.boots {
+        return boots::boots(client, screen, arguments.json);
+    }
+    if let Some(boot) = arguments.boot.as_ref().filter(|boot| arguments.follow && is_over(boot)) {
+        let why = format!("--follow goes on with what is written now, which --boot {boot} is not");
+        return Err(Failure::Coded { code: 2, line: Some(why) });
+    }
+    if arguments.boot.as_ref().is_some_and(is_over) {
+        // Names need not be declared any more.
+        return of(client, screen, arguments, &arguments.names);
+    }
     names::all(client, &arguments.names, |client, names| of(client, screen, arguments, names))
 }
 
@@ -42,6 +55,7 @@ fn of(
         follow: arguments.follow,
         since: arguments.since.clone(),
         until: arguments.until.clone(),
+        boot: arguments.boot.clone(),
     };
     let time = if asked.follow { Time::Unlimited } else { Time::Limited };
     let mut show = Show::new(arguments, names);
@@ -183,6 +197,12 @@ pub(crate) fn gap(name: &str, dropped: &Dropped) -> String {
     let gone = match dropped.reason {
         DropReason::Overwritten => Gone::Overwritten { bytes, reads },
         DropReason::Refused => Gone::Refused { bytes, reads },
+        DropReason::Damaged => return printable(&damaged(name, bytes)),
     };
     printable(&gone.text(units::bytes, &format!(" of `{name}`")))
+}
+
+fn damaged(name: &str, bytes: u64) -> String {
+    let bytes = units::bytes(bytes);
+    format!("{bytes} of the log of `{name}` on the disk make no sense: its power was cut, or it is failing")
 }

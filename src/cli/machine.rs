@@ -133,11 +133,12 @@ pub(crate) fn crash(
         CrashProcess::Supervisor => (Process::Supervisor, "supervisor"),
         CrashProcess::Log => (Process::Log, "logger"),
         CrashProcess::Forward => (Process::Forward, "forwarder"),
+        CrashProcess::Keep => (Process::Keep, "keeper"),
         CrashProcess::Init => (Process::Init, "init"),
     };
     let Empty {} = client.call(&Request::DebugCrash { process, signal: number, starts, steps })?;
     match process {
-        Process::Supervisor | Process::Log | Process::Forward => {
+        Process::Supervisor | Process::Log | Process::Forward | Process::Keep => {
             screen.line(&format!("the {name} dies of {}", signal::name(number)))
         }
         Process::Init => screen.line(&format!("{name} is sent {}", signal::name(number))),

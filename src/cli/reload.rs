@@ -110,7 +110,10 @@ pub(crate) fn config(
             Ok(())
         }
         ConfigCommand::Rollback(back) => {
-            let done: ReloadReply = client.call(&Request::Rollback { number: back.number })?;
+            let done: ReloadReply = {
+                let built_in = back.built_in.then_some(true);
+                client.call(&Request::Rollback { number: back.number, built_in })?
+            };
             told(screen, &done, None)
         }
         ConfigCommand::History(shown) => drift::history(client, screen, shown.json),
@@ -119,7 +122,12 @@ pub(crate) fn config(
 }
 
 fn told(screen: &mut Screen<'_>, done: &ReloadReply, confirm: Option<Duration>) -> Result<(), Failure> {
-    screen.line(&format!("configuration {} is in force, until the next boot", done.number))?;
+    let lasts = match (done.lasts, confirm) {
+        (false, _) => ", until the next boot",
+        (true, None) => "; the disk keeps it for the next boot",
+        (true, Some(_)) => "; the disk keeps it for the next boot once it is confirmed",
+    };
+    screen.line(&format!("configuration {} is in force{lasts}", done.number))?;
     if let Some(time) = confirm {
         let seconds = time.as_secs();
         screen.line(&format!(

@@ -99,13 +99,17 @@ fn a_folder_is_sent_by_the_names_of_its_files() {
 
 #[test]
 fn a_reload_is_planned_done_and_told() {
-    let in_force = ReloadReply { number: 4, problems: vec![], righted: vec![] };
+    let in_force = ReloadReply { number: 4, problems: vec![], righted: vec![], lasts: false };
     let told = format!("{SHOWN}configuration 4 is in force, until the next boot\n");
     let machine = check("reload", vec![reply(&something()), reply(&in_force)], 0, &told, "");
     assert_eq!(machine.calls()[1], r#"Reload {"base":null,"confirm_ms":null,"sent":false}"#);
     let told = told + "the one before comes back in 120 s; to keep this one: orlop reload --confirmed\n";
     let machine = check("reload --confirm 2m", vec![reply(&something()), reply(&in_force)], 0, &told, "");
     assert_eq!(machine.calls()[1], r#"Reload {"base":null,"confirm_ms":120000,"sent":false}"#);
+    let lasts = ReloadReply { lasts: true, ..in_force.clone() };
+    let answers = vec![reply(&something()), reply(&lasts)];
+    let outcome = Machine::new(answers).run("reload --confirm 2m");
+    assert!(outcome.out.contains("is in force; the disk keeps it for the next boot once it is confirmed\n"));
     check("reload --confirmed", vec![done()], 0, "confirmed: it stays\n", "");
     let machine = check(
         "reload",
@@ -116,9 +120,11 @@ fn a_reload_is_planned_done_and_told() {
     );
     assert_eq!(machine.calls().len(), 1, "it is not asked for");
     let problems = vec!["container.db.limits: cpuset: no".into()];
-    let outcome =
-        Machine::new(vec![reply(&something()), reply(&ReloadReply { number: 4, problems, righted: vec![] })])
-            .run("reload");
+    let outcome = Machine::new(vec![
+        reply(&something()),
+        reply(&ReloadReply { number: 4, problems, righted: vec![], lasts: false }),
+    ])
+    .run("reload");
     assert_eq!(outcome.code, 1);
     assert_eq!(outcome.err, "error: in force, but for: container.db.limits: cpuset: no\n");
 }
@@ -128,11 +134,16 @@ fn what_is_in_force_is_printed() {
     let files = vec![ConfigFile { path: "a.toml".into(), text: "[host] # yes\n".into() }];
     let config = ConfigReply { number: 2, previous: Some(1), confirm_ms: None, files };
     check("config get", vec![reply(&config)], 0, "# a.toml\n[host] # yes\n", "");
-    let back = ReloadReply { number: 3, problems: vec![], righted: vec![] };
+    let back = ReloadReply { number: 3, problems: vec![], righted: vec![], lasts: false };
     check("config rollback", vec![reply(&back)], 0, "configuration 3 is in force, until the next boot\n", "");
     let told = "configuration 3 is in force, until the next boot\n";
     let machine = check("config rollback 1", vec![reply(&back)], 0, told, "");
-    assert_eq!(machine.calls(), [r#"Rollback {"number":1}"#]);
+    assert_eq!(machine.calls(), [r#"Rollback {"built_in":null,"number":1}"#]);
+    let lasts = ReloadReply { lasts: true, ..back };
+    let told = "configuration 3 is in force; the disk keeps it for the next boot\n";
+    let machine = check("config rollback --built-in", vec![reply(&lasts)], 0, told, "");
+    assert_eq!(machine.calls(), [r#"Rollback {"built_in":true,"number":null}"#]);
+    assert_eq!(run_alone("config rollback --built-in 1").code, 2);
 }
 
 #[test]
@@ -152,7 +163,16 @@ fn what_was_in_force_is_listed() {
                 0       2026-01-01T00:00:00Z  boot            -\n\
                 1       2026-01-01T00:00:00Z  reload          stop old; change web: limits.memory\n\
                 2       2026-01-01T00:00:00Z  rollback, to 0  start \u{fffd}old\n";
-    check("config history", vec![reply(&HistoryReply { versions })], 0, told, "");
+    check(
+        "config history",
+        vec![reply(&HistoryReply { versions: versions.clone(), on_disk: None, notice: None })],
+        0,
+        told,
+        "",
+    );
+    let notice = Some("the built-in configuration is in force: \u{1b}so".to_owned());
+    let told = format!("note: the built-in configuration is in force: \u{fffd}so\n{told}");
+    check("config history", vec![reply(&HistoryReply { versions, on_disk: Some(1), notice })], 0, &told, "");
 }
 
 #[test]
@@ -160,8 +180,15 @@ fn files_that_drift_are_told_and_what_they_would_do() {
     let drift = |files: &[(&str, FileDrift)], plan: PlanReply| {
         let file = |(path, drift): &(&str, FileDrift)| DriftingFile { path: (*path).into(), drift: *drift };
         let PlanReply { number, containers, host, mistakes } = plan;
-        let files = files.iter().map(file).collect();
-        reply(&DriftReply { number, files, containers, host, mistakes, kernel: vec![] })
+        reply(&DriftReply {
+            number,
+            files: files.iter().map(file).collect(),
+            containers,
+            host,
+            mistakes,
+            kernel: vec![],
+            notice: None,
+        })
     };
     let nothing = || PlanReply { containers: vec![], host: vec![], mistakes: vec![], ..something() };
     let same = drift(&[], nothing());
@@ -188,7 +215,7 @@ fn what_the_kernel_has_is_told_and_what_was_put_right() {
     let kernel = vec![of(Some("web"), "web: limits.memory is\u{1b}"), of(None, "host.hostname is a")];
     let drift = |files| {
         let PlanReply { number, containers, host, mistakes } = nothing();
-        reply(&DriftReply { number, files, containers, host, mistakes, kernel: kernel.clone() })
+        reply(&DriftReply { number, files, containers, host, mistakes, kernel: kernel.clone(), notice: None })
     };
     let lines = "kernel   web: limits.memory is\u{fffd}\nkernel   host.hostname is a\n";
     check("config drift", vec![drift(vec![])], 3, lines, "");
@@ -198,7 +225,7 @@ fn what_the_kernel_has_is_told_and_what_was_put_right() {
 
     let righted = vec!["web: limits.memory is 64 MiB again, the kernel had 128 MiB".to_owned()];
     let told = format!("nothing changes\nkernel   {}\n", righted[0]);
-    let done = |problems| reply(&ReloadReply { number: 4, problems, righted: righted.clone() });
+    let done = |problems| reply(&ReloadReply { number: 4, problems, righted: righted.clone(), lasts: false });
     check("reload", vec![reply(&nothing()), done(vec![])], 0, &told, "");
     let err = "error: in force, but for: web: no\n";
     check("reload", vec![reply(&nothing()), done(vec!["web: no".into()])], 1, &told, err);
@@ -209,7 +236,7 @@ fn a_key_is_set_in_what_is_in_force_and_only_there() {
     let files = vec![ConfigFile { path: "a.toml".into(), text: "[host] # yes\n".into() }];
     let config = || ConfigReply { number: 2, previous: Some(1), confirm_ms: None, files: files.clone() };
     let received = reply(&UploadReply { received: 1 });
-    let in_force = ReloadReply { number: 3, problems: vec![], righted: vec![] };
+    let in_force = ReloadReply { number: 3, problems: vec![], righted: vec![], lasts: false };
     let answers = vec![reply(&config()), done(), received, reply(&something()), reply(&in_force)];
     let told = format!("{SHOWN}configuration 3 is in force, until the next boot\n");
     let machine = check("config set host.hostname=deck", answers, 0, &told, "");

@@ -175,6 +175,7 @@ pub fn host_changes(old: &Config, new: &Config) -> Vec<KeyChange> {
         poweroff_timeout "host.poweroff_timeout" Live,
         sysctls "host.sysctls" Live,
         watchdog "host.watchdog" Reboot,
+        disk "host.disk" Reboot,
         modules "host.modules" Reboot,
         apparmor_profiles "host.apparmor_profiles" Reboot,
         // Who is connected stays what he is.

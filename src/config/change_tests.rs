@@ -63,6 +63,7 @@ fn each_difference_has_its_key_and_class() {
     check(&shares, &format!("{group}share = ['network', 'uts']"), &more);
     check("", "log = { syslog = true }", &[("log.syslog", Restart)]);
     check("", "---[host.log]\nforward = [{ to = 'udp://192.0.2.1:514' }]", &[("host.log.forward", Reboot)]);
+    check("", "---[host.disk]\ndevice = 'LABEL=orlop'", &[("host.disk", Reboot)]);
     check("", "---[host]\nhostname = 'other'", &[("host.hostname", Live)]);
     check("", "---[host.control]\ngroup = 900", &[("host.control", Live)]);
     check("", "---[host]\nmodules = ['loop']", &[("host.modules", Reboot)]);

@@ -14,6 +14,7 @@ use super::life::{
     Dependency, Gate, Group, HealthCheck, Kind, Pod, Readiness, Restart, RestartPolicy, RestartRule,
     Timetable,
 };
+use super::machine::{Disk, Watchdog};
 use super::socket::{Socket, StartBy};
 
 /// Everything an appliance declares.
@@ -44,19 +45,14 @@ pub struct Host {
     pub poweroff_timeout: Duration,
     /// Of the machine. `None`: nobody feeds it, and nobody starts it.
     pub watchdog: Option<Watchdog>,
+    /// `None`: nothing is kept over a power-off.
+    pub disk: Option<Disk>,
     pub networks: BTreeMap<String, HostNetwork>,
     pub dns: Dns,
     /// Memory for the logs of all containers together, bytes.
     pub log_memory: u64,
     /// Where all logs are sent, too.
     pub log_forward: Vec<Forward>,
-}
-
-/// What resets the machine when it stands still.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Watchdog {
-    pub device: String,
-    pub timeout: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -358,12 +354,6 @@ pub struct Volume {
     pub size: Option<u64>,
 }
 
-impl Default for Watchdog {
-    fn default() -> Self {
-        Self { device: String::from("/dev/watchdog"), timeout: Duration::from_secs(60) }
-    }
-}
-
 /// pids.max of a container that says nothing: enough for a busy server, too few for a fork bomb.
 pub const DEFAULT_PIDS: u64 = 2048;
 
@@ -379,6 +369,7 @@ impl Default for Host {
             fault_injection: false,
             poweroff_timeout: Duration::from_secs(60),
             watchdog: None,
+            disk: None,
             networks: BTreeMap::new(),
             dns: Dns::default(),
             log_memory: 8 << 20,

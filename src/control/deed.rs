@@ -36,6 +36,7 @@ impl Request {
             Self::List => (None, "list".into()),
             Self::Status { name } => of(name, "status"),
             Self::Logs(_) => (None, "logs".into()),
+            Self::Boots => (None, "boots".into()),
             Self::Events(_) => (None, "events".into()),
             Self::Stats { .. } => (None, "stats".into()),
             Self::Top { name } => of(name, "top"),
@@ -72,8 +73,13 @@ impl Request {
             Self::Plan { .. } => (None, "plan a reload".into()),
             Self::Reload { .. } => (None, "reload".into()),
             Self::ConfirmReload => (None, "confirm the reload".into()),
-            Self::Rollback { number: None } => (None, "roll back the configuration".into()),
-            Self::Rollback { number: Some(number) } => (None, format!("roll back to configuration {number}")),
+            Self::Rollback { built_in: Some(true), .. } => {
+                (None, "go back to the built-in configuration".into())
+            }
+            Self::Rollback { number: None, .. } => (None, "roll back the configuration".into()),
+            Self::Rollback { number: Some(number), .. } => {
+                (None, format!("roll back to configuration {number}"))
+            }
             Self::ConfigHistory => (None, "list earlier configurations".into()),
             Self::ConfigDrift => (None, "compare the folder with the configuration".into()),
             Self::Config => (None, "show the configuration".into()),

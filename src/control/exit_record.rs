@@ -17,6 +17,8 @@ pub const EXIT_RECORD_VERSION: u16 = 1;
 #[serde(default)]
 pub struct ExitRecord {
     pub generation: u64,
+    /// In what is kept, the boot that it was in; in what clients are told, only if that is another one than theirs.
+    pub boot: Option<String>,
     /// Of the end, as the clock had it; in what is kept, the slot says it.
     pub time: String,
     pub started_us: Option<u64>,
@@ -87,6 +89,7 @@ mod tests {
         };
         let whole = ExitRecord {
             generation: u64::MAX,
+            boot: Some("8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30".into()),
             started_us: Some(u64::MAX),
             ended_us: u64::MAX,
             exit_code: Some(i32::MIN),

@@ -20,7 +20,7 @@ pub fn why(facts: &WhyReply) -> Vec<String> {
     }
     if !facts.ends.is_empty() {
         lines.push("How it ended before, the latest first:".to_string());
-        lines.extend(facts.ends.iter().rev().map(end));
+        lines.extend(facts.ends.iter().rev().map(|it| end(it, facts.boot_before.as_deref())));
     }
     if !facts.log.is_empty() {
         lines.push("The last that it wrote:".to_string());
@@ -95,7 +95,7 @@ fn next(it: &Standing) -> Option<String> {
         NextStep::Declaration => {
             "It can be started when that is mended: `orlop reload` reads another configuration.".to_string()
         }
-        NextStep::Boot => "It is started when what runs already has been taken over.".to_string(),
+        NextStep::Boot => "It is started when what runs already has been taken over, and the disk, if there is one, has been read.".to_string(),
         NextStep::Resume => "This is safe mode: it is started after `orlop resume`.".to_string(),
         NextStep::Dependencies => format!("It is started by itself as soon as {waited} allows it."),
         NextStep::Conflict => format!("It is started by itself when {waited} is down."),
@@ -152,7 +152,7 @@ fn restarts(it: &Standing) -> Option<String> {
     }
 }
 
-fn end(end: &ExitRecord) -> String {
+fn end(end: &ExitRecord, boot_before: Option<&str>) -> String {
     let how = end.cause.as_ref().map(|cause: &Cause| cause.text.as_str());
     let how = how.unwrap_or("ended, and nobody knows how");
     let ran = end.started_us.map(|started| end.ended_us.saturating_sub(started) / 1000);
@@ -164,7 +164,14 @@ fn end(end: &ExitRecord) -> String {
     ];
     let used: Vec<String> = used.into_iter().flatten().collect();
     let used = if used.is_empty() { String::new() } else { format!(" ({})", used.join(", ")) };
-    format!("  {}, start {}:{ran} it {how}{used}", clock(&end.time), end.generation)
+    format!("  {}, start {}:{ran} it {how}{used}", when(end, boot_before), end.generation)
+}
+
+/// A time of day says nothing of another boot.
+fn when(end: &ExitRecord, boot_before: Option<&str>) -> String {
+    let Some(boot) = end.boot.as_deref() else { return clock(&end.time) };
+    let which = if boot_before == Some(boot) { "in the boot before this one" } else { "in an earlier boot" };
+    format!("{which}, {}", moment(&end.time))
 }
 
 /// What a stuck container hangs on, for its cause: the first processes of all that are left.
@@ -201,6 +208,14 @@ fn list(names: &[String]) -> String {
 pub(super) fn clock(time: &str) -> String {
     match time.get(11..19) {
         Some(clock) => format!("{clock} UTC"),
+        None => time.to_string(),
+    }
+}
+
+/// Day and time of RFC 3339, to the second.
+pub(super) fn moment(time: &str) -> String {
+    match time.get(..10) {
+        Some(day) => format!("{day} {}", clock(time)),
         None => time.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::explain::{clock, span, standing};
+use super::explain::{clock, moment, span, standing};
 use super::{WhyBootReply, WhyShutdownReply};
 
 /// Phases that are told: the rest took less.
@@ -56,7 +56,7 @@ pub fn why_boot(facts: &WhyBootReply) -> Vec<String> {
 #[must_use]
 pub fn why_shutdown(facts: &WhyShutdownReply) -> Vec<String> {
     let Some(action) = facts.action else {
-        return not_going_down(&facts.before);
+        return not_going_down(facts);
     };
     let within = facts.within_ms.map(|ms| format!(", in {} at the latest", span(ms))).unwrap_or_default();
     let mut lines = Vec::from([format!("The machine goes down ({}{within}).", action.as_str())]);
@@ -69,13 +69,20 @@ pub fn why_shutdown(facts: &WhyShutdownReply) -> Vec<String> {
     lines
 }
 
-fn not_going_down(before: &[String]) -> Vec<String> {
+fn not_going_down(facts: &WhyShutdownReply) -> Vec<String> {
     let mut lines = Vec::from(["The machine is not going down.".to_string()]);
-    if before.is_empty() {
-        lines.push("Of its end before this boot nothing is kept.".to_string());
-    } else {
-        lines.push("Of its end before this boot it said:".to_string());
-        lines.extend(before.iter().map(|line| format!("  {line}")));
+    let at = facts.before_at.as_deref().map(|at| format!(", at {},", moment(at))).unwrap_or_default();
+    match facts.before.as_slice() {
+        [] if facts.unannounced => lines.push(
+            "The boot before this one has not said on the disk how it ended: its power went, something reset it, or \
+             the disk did not answer."
+                .to_string(),
+        ),
+        [] => lines.push("Of its end before this boot nothing is kept.".to_string()),
+        before => {
+            lines.push(format!("Of its end before this boot{at} it said:"));
+            lines.extend(before.iter().map(|line| format!("  {line}")));
+        }
     }
     lines
 }

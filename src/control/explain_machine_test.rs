@@ -53,11 +53,23 @@ fn a_shutdown_says_who_asked_for_it() {
         asked: None,
         remaining: Vec::new(),
         before: Vec::new(),
+        before_at: None,
+        unannounced: false,
     };
     let calm = "The machine is not going down.";
     assert_eq!(why_shutdown(&none), [calm, "Of its end before this boot nothing is kept."]);
     let told = WhyShutdownReply { before: Vec::from(["all is down after 2s".into()]), ..none.clone() };
     assert_eq!(why_shutdown(&told), [calm, "Of its end before this boot it said:", "  all is down after 2s"]);
+    let at = Some("2026-11-22T19:04:10.123456Z".into());
+    let told = WhyShutdownReply {
+        before: Vec::from(["all is down after 2s".into()]),
+        before_at: at,
+        ..none.clone()
+    };
+    let when = "Of its end before this boot, at 2026-11-22 19:04:10 UTC, it said:";
+    assert_eq!(why_shutdown(&told), [calm, when, "  all is down after 2s"]);
+    let cut = why_shutdown(&WhyShutdownReply { unannounced: true, ..none.clone() });
+    assert!(cut[1].starts_with("The boot before this one has not said on the disk how it ended:"), "{cut:?}");
     let unasked = WhyShutdownReply { action: Some(PowerAction::Reboot), within_ms: Some(9_000), ..none };
     let first = "The machine goes down (reboot, in 9 s at the latest).";
     let nobody = "Nobody asked for it on the control socket: a signal, a button or a rule did.";

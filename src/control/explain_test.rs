@@ -175,11 +175,13 @@ fn the_whole_answer_goes_from_the_container_to_the_root_of_it() {
         processes_peak: Some(3),
         ..end(2, Some(1_000_000), "was killed by SIGKILL")
     };
+    let of = |boot: &str| ExitRecord { boot: Some(boot.into()), ..end(9, None, "exited with code 1") };
     let facts = WhyReply {
         text: Vec::new(),
         standings: Vec::from([web, db]),
         asked: Some(Event::of(asked, 1, 1, TIME.into())),
-        ends: Vec::from([end(1, None, "could not be started: mount /x"), used]),
+        ends: Vec::from([of("a"), of("b"), end(1, None, "could not be started: mount /x"), used]),
+        boot_before: Some("b".into()),
         log: Vec::from(["no such table".into()]),
     };
     let expected = "\
@@ -192,6 +194,8 @@ The last word: asked by uid 0 (pid 7): start web at 19:04:10 UTC.
 How it ended before, the latest first:
   19:04:10 UTC, start 2: after 3 s it was killed by SIGKILL (5.0 MiB of memory at most, 1 ms of CPU, 3 processes at most)
   19:04:10 UTC, start 1: it could not be started: mount /x
+  in the boot before this one, 2026-11-22 19:04:10 UTC, start 9: it exited with code 1
+  in an earlier boot, 2026-11-22 19:04:10 UTC, start 9: it exited with code 1
 The last that it wrote:
   no such table";
     assert_eq!(why(&facts).join("\n"), expected);

@@ -86,8 +86,21 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         kernel: String::new(),
         upgrade: None,
     };
-    let logs = Logs { all: true, since: Some("1h".into()), until: Some("boot".into()), ..Logs::default() };
-    let why = WhyReply { text: vec![], standings: vec![], asked: None, ends: vec![], log: vec![] };
+    let logs = Logs {
+        all: true,
+        since: Some("1h".into()),
+        until: Some("boot".into()),
+        boot: Some("0".into()),
+        ..Logs::default()
+    };
+    let why = WhyReply {
+        text: vec![],
+        standings: vec![],
+        asked: None,
+        ends: vec![],
+        boot_before: None,
+        log: vec![],
+    };
     let why_shutdown = WhyShutdownReply {
         text: vec![],
         action: None,
@@ -95,6 +108,8 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         asked: None,
         remaining: vec![],
         before: vec![],
+        before_at: None,
+        unannounced: false,
     };
     let why_boot = WhyBootReply {
         text: vec![],
@@ -115,13 +130,15 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         host: vec![],
         mistakes: vec![],
         kernel: vec![],
+        notice: None,
     };
-    let reload = ReloadReply { number: 0, problems: vec![], righted: vec![] };
+    let reload = ReloadReply { number: 0, problems: vec![], righted: vec![], lasts: false };
     let config = ConfigReply { number: 0, previous: None, confirm_ms: None, files: vec![] };
     vec![
         (Request::List, keys(&ListReply { containers: vec![] })),
         (Request::Status { name: name() }, keys(&status)),
         (Request::Logs(logs), keys(&LogsReply { entries: vec![] })),
+        (Request::Boots, keys(&BootsReply { boots: vec![] })),
         (Request::Events(Events::default()), keys(&EventsReply { events: vec![], dropped: 0 })),
         (Request::Start { name: name() }, empty()),
         (Request::Stop { name: name() }, empty()),
@@ -143,8 +160,8 @@ fn requests() -> Vec<(Request, Vec<String>)> {
         (Request::Plan { sent: true }, keys(&plan)),
         (Request::Reload { sent: true, confirm_ms: None, base: None }, keys(&reload)),
         (Request::ConfirmReload, empty()),
-        (Request::Rollback { number: None }, keys(&reload)),
-        (Request::ConfigHistory, keys(&HistoryReply { versions: vec![] })),
+        (Request::Rollback { number: None, built_in: None }, keys(&reload)),
+        (Request::ConfigHistory, keys(&HistoryReply { versions: vec![], on_disk: None, notice: None })),
         (Request::ConfigDrift, keys(&drift)),
         (Request::Config, keys(&config)),
         (Request::Boot, keys(&BootReply { phases: vec![], complete: true, containers: vec![] })),
@@ -239,6 +256,8 @@ fn every_type_has_the_same_fields_or_words() {
         done_ms: None,
         containers: vec![],
     };
+    let kept = KeptBoot { before: 0, id: String::new(), began: None, last: None, bytes: 0, logs: 0 };
+    found.extend([("KeptBoot", keys(&kept))]);
     found.extend([("Leaving", keys(&leaving)), ("Shutdown", keys(&shutdown))]);
     found.extend(words!(PlanAction, ReloadClass, LeavingStage, NextStep, OomScope, FileDrift));
     let remaining =

@@ -24,7 +24,38 @@ pub struct Logs {
     /// A [`When`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// A [`WhichBoot`]; `None`: this one, as memory has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
 }
+
+/// Which boot is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WhichBoot {
+    /// So many before this one: `0`, `-1`.
+    Before(u32),
+    /// One whose id begins so, in small letters.
+    Id(String),
+}
+
+impl WhichBoot {
+    /// `None`: it is none of both.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "0" {
+            return Some(Self::Before(0));
+        }
+        if let Some(number) = text.strip_prefix('-') {
+            return number.parse().ok().filter(|_| !number.starts_with('+')).map(Self::Before);
+        }
+        let fits = (LEAST_OF_AN_ID..=36).contains(&text.len());
+        let is_id = text.bytes().all(|it| it == b'-' || it.is_ascii_hexdigit());
+        (fits && is_id).then(|| Self::Id(text.to_ascii_lowercase()))
+    }
+}
+
+/// Fewer letters of an id are a slip of the hand.
+const LEAST_OF_AN_ID: usize = 4;
 
 impl Logs {
     pub(super) fn take(parameters: &mut Parameters) -> Result<Self, Error> {
@@ -35,7 +66,17 @@ impl Logs {
             all: parameters.take::<Option<bool>>("all")?.unwrap_or(false),
             since: take_when(parameters, "since")?,
             until: take_when(parameters, "until")?,
+            boot: parameters.take("boot")?,
         };
+        let boot = match logs.boot.as_deref().map(WhichBoot::parse) {
+            Some(None) => return Err(invalid("boot")),
+            Some(Some(boot)) => boot,
+            None => WhichBoot::Before(0),
+        };
+        // What is over says nothing more.
+        if logs.follow && boot != WhichBoot::Before(0) {
+            return Err(invalid("follow"));
+        }
         // What comes is always later.
         if logs.follow && logs.until.is_some() {
             return Err(invalid("until"));

@@ -50,14 +50,14 @@ pub use explain_machine::{why_boot, why_shutdown};
 pub use figures::{Figures, Pressure, Stall, Task};
 pub use frame::{Decoder, Frame};
 pub use happening::{Asker, HAPPENING_VERSION, Happening};
-pub use logs::Logs;
+pub use logs::{Logs, WhichBoot};
 pub use reload::{
     ConfigFile, ConfigMistake, ConfigReply, ConfigVersion, DriftReply, DriftingFile, HistoryReply,
     KernelDrift, MAX_CONFIGURATION, PlanContainer, PlanKey, PlanReply, ReloadReply,
 };
 pub use reply::{
-    BootReply, CommitReply, Empty, EventsReply, ListReply, LogLevelReply, LogsReply, Reply, SpecReply,
-    StatsReply, StatusReply, TopReply, UploadReply, VersionReply, encode_continued, encode_error,
+    BootReply, BootsReply, CommitReply, Empty, EventsReply, ListReply, LogLevelReply, LogsReply, Reply,
+    SpecReply, StatsReply, StatusReply, TopReply, UploadReply, VersionReply, encode_continued, encode_error,
     encode_reply, read,
 };
 pub use request::Request;
@@ -65,9 +65,9 @@ pub use time::rfc3339;
 pub use when::{Moment, WHEN_HELP, When};
 pub use why::{Crash, Remaining, Standing, WhyBootReply, WhyReply, WhyShutdownReply};
 pub use words::{
-    Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, FileDrift, Health, LeavingStage,
-    LogLevel, NextStep, OomScope, Phase, PlanAction, PowerAction, Process, ReloadClass, Rise, State, Stream,
-    Upgrade, Wanted,
+    Cause, CauseKind, Container, Details, DropReason, Dropped, Edge, Entry, FileDrift, Health, KeptBoot,
+    LeavingStage, LogLevel, NextStep, OomScope, Phase, PlanAction, PowerAction, Process, ReloadClass, Rise,
+    State, Stream, Upgrade, Wanted,
 };
 
 /// The interface, as `GetInterfaceDescription` returns it.

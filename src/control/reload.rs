@@ -81,6 +81,9 @@ pub struct ReloadReply {
     /// What others had changed in the kernel, and is as it is declared again, a line each.
     #[serde(default)]
     pub righted: Vec<String>,
+    /// A disk keeps it for the next boot, or will once it is confirmed.
+    #[serde(default)]
+    pub lasts: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,6 +110,12 @@ pub struct ConfigVersion {
 pub struct HistoryReply {
     /// The last one is in force.
     pub versions: Vec<ConfigVersion>,
+    /// The number of the one that a disk has for the next boot, once it is safely there.
+    #[serde(default)]
+    pub on_disk: Option<u64>,
+    /// Why the one on the disk is not in force.
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 /// A file that is not as it is in force.
@@ -127,6 +136,9 @@ pub struct DriftReply {
     pub mistakes: Vec<ConfigMistake>,
     #[serde(default)]
     pub kernel: Vec<KernelDrift>,
+    /// Why the one on the disk is not in force.
+    #[serde(default)]
+    pub notice: Option<String>,
 }
 
 /// Of what is declared and in force, something that is otherwise in the kernel.

@@ -7,7 +7,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Container, Details, Entry, Error, Event, Figures, LogLevel, Phase, Rise, Task, Upgrade};
+use super::{
+    Container, Details, Entry, Error, Event, Figures, KeptBoot, LogLevel, Phase, Rise, Task, Upgrade,
+};
 
 /// The answer of a method that has nothing to say but that it was taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +56,11 @@ pub struct BootReply {
     /// None from a machine that does not tell them yet.
     #[serde(default)]
     pub containers: Vec<Rise>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootsReply {
+    pub boots: Vec<KeptBoot>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -22,6 +22,8 @@ pub enum Request {
     Status { name: String },
     #[serde(rename = "org.orlop.Control.Logs")]
     Logs(Logs),
+    #[serde(rename = "org.orlop.Control.Boots")]
+    Boots,
     #[serde(rename = "org.orlop.Control.Events")]
     Events(Events),
     #[serde(rename = "org.orlop.Control.Start")]
@@ -82,7 +84,7 @@ pub enum Request {
     ConfirmReload,
     /// `number`: of one that is kept; else the one before.
     #[serde(rename = "org.orlop.Control.Rollback")]
-    Rollback { number: Option<u64> },
+    Rollback { number: Option<u64>, built_in: Option<bool> },
     #[serde(rename = "org.orlop.Control.ConfigHistory")]
     ConfigHistory,
     #[serde(rename = "org.orlop.Control.ConfigDrift")]
@@ -167,6 +169,7 @@ impl Request {
             Self::List
             | Self::Status { .. }
             | Self::Logs(_)
+            | Self::Boots
             | Self::Events(_)
             | Self::Stats { .. }
             | Self::Top { .. }
@@ -229,6 +232,7 @@ impl Request {
             "List" => Self::List,
             "Status" => Self::Status { name: parameters.take("name")? },
             "Logs" => Self::Logs(Logs::take(parameters)?),
+            "Boots" => Self::Boots,
             "Events" => Self::Events(Events::take(parameters)?),
             "Start" => Self::Start { name: parameters.take("name")? },
             "Stop" => Self::Stop { name: parameters.take("name")? },
@@ -296,7 +300,9 @@ impl Request {
                 base: parameters.take("base")?,
             },
             "ConfirmReload" => Self::ConfirmReload,
-            "Rollback" => Self::Rollback { number: parameters.take("number")? },
+            "Rollback" => {
+                Self::Rollback { number: parameters.take("number")?, built_in: parameters.take("built_in")? }
+            }
             "ConfigHistory" => Self::ConfigHistory,
             "ConfigDrift" => Self::ConfigDrift,
             "Config" => Self::Config,

@@ -53,6 +53,9 @@ pub struct WhyReply {
     pub standings: Vec<Standing>,
     pub asked: Option<Event>,
     pub ends: Vec<ExitRecord>,
+    /// On the same disk.
+    #[serde(default)]
+    pub boot_before: Option<String>,
     pub log: Vec<String>,
 }
 
@@ -85,8 +88,14 @@ pub struct WhyShutdownReply {
     pub asked: Option<Event>,
     /// What is still there.
     pub remaining: Vec<Standing>,
-    /// While it does not go down: what the machine said of its end before this boot, where memory or firmware kept
-    /// that.
+    /// While it does not go down: what the machine said of its end before this boot, where memory, firmware
+    /// or a disk kept that.
     #[serde(default)]
     pub before: Vec<String>,
+    /// When that was, as a disk has it.
+    #[serde(default)]
+    pub before_at: Option<String>,
+    /// The boot before used the disk, and nothing of its end is there.
+    #[serde(default)]
+    pub unannounced: bool,
 }

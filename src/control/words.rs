@@ -66,7 +66,7 @@ words! {
         Unknown = "unknown",
     }
     Stream { Stdout = "stdout", Stderr = "stderr", Syslog = "syslog" }
-    DropReason { Overwritten = "overwritten", Refused = "refused" }
+    DropReason { Overwritten = "overwritten", Refused = "refused", Damaged = "damaged" }
     /// What a reload does to a container.
     PlanAction { Start = "start", Stop = "stop", Restart = "restart", Change = "change" }
     /// What a file of the machine's folder is, beside the configuration in force.
@@ -116,7 +116,7 @@ words! {
         Gone = "gone",
     }
     /// What can be crashed on purpose.
-    Process { Supervisor = "supervisor", Log = "log", Forward = "forward", Init = "init" }
+    Process { Supervisor = "supervisor", Log = "log", Forward = "forward", Keep = "keep", Init = "init" }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,6 +276,20 @@ impl Entry {
             (None, None) => Some(Vec::new()),
         }
     }
+}
+
+/// A boot of which there are logs on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptBoot {
+    /// So many before this one.
+    pub before: u64,
+    pub id: String,
+    /// As far as its newest records know; none when nothing of it can be read.
+    pub began: Option<String>,
+    pub last: Option<String>,
+    /// Of its logs on the disk, packed.
+    pub bytes: u64,
+    pub logs: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -102,6 +102,14 @@ pub fn has(directory: BorrowedFd<'_>, name: &str) -> bool {
     nix::sys::stat::fstatat(directory, name, nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
 }
 
+/// Gives a file another name in its directory.
+///
+/// # Errors
+/// EISDIR, EROFS.
+pub fn rename(directory: BorrowedFd<'_>, from: &str, to: &str) -> Result<()> {
+    renameat(directory, from, directory, to)
+}
+
 /// Takes a file's name away; one that is not there is gone already.
 ///
 /// # Errors

@@ -19,6 +19,7 @@ impl Attributes {
     pub const NO_SUID: Self = Self(0x2);
     pub const NO_DEV: Self = Self(0x4);
     pub const NO_EXEC: Self = Self(0x8);
+    pub const NO_ATIME: Self = Self(0x10);
 
     #[must_use]
     pub const fn and(self, other: Self) -> Self {

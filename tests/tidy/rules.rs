@@ -13,6 +13,7 @@ const DECIDE: &[(&str, &[&str])] = &[
     ("image", &["config"]),
     ("control", &["config"]),
     ("log", &["config"]),
+    ("keep", &["config", "log"]),
     ("ledger", &[]),
 ];
 
@@ -28,7 +29,7 @@ const ACT: &[(&str, &[&str], &[&str])] = &[
 ];
 
 const EVERY_DECIDING_ROOM: &[&str] =
-    &["config", "supervisor", "container", "network", "image", "control", "log", "ledger"];
+    &["config", "supervisor", "container", "network", "image", "control", "log", "keep", "ledger"];
 
 /// Pure `match` tables that may be longer than a page: path, function.
 const LONG_TABLES: &[(&str, &str)] = &[("src/engine/inside.rs", "execute")];

@@ -20,7 +20,7 @@ fn demo_serves_its_page() {
     let mut options = Options::new(folder.path());
     options.publish = vec!["0:80".parse::<Publish>().unwrap()];
     let machine = Machine::boot(&options).unwrap_or_else(|error| panic!("{error}"));
-    let demo = Booted { machine, folder };
+    let demo = Booted { machine, folder: folder.into() };
     for name in ["redis", "nginx"] {
         let container = demo.wait(name, "running");
         assert_eq!(container["restarts"], 0, "{container:#}");

@@ -171,9 +171,14 @@ impl Server {
     /// One of many answers, others follow. Look at [`Server::room`] first: a client with no room
     /// left is closed.
     pub(crate) fn stream<T: Serialize>(&mut self, now: Duration, call: CallId, parameters: &T) {
+        self.stream_message(now, call, &encode_continued(parameters));
+    }
+
+    /// As [`Server::stream`], of a message that is whole already.
+    pub(crate) fn stream_message(&mut self, now: Duration, call: CallId, message: &[u8]) {
         self.now = now;
         if let Some(channel) = self.holder(call) {
-            channel.send(&encode_continued(parameters), now);
+            channel.send(message, now);
             self.settle(call.client.token);
         }
     }
@@ -193,6 +198,10 @@ impl Server {
         // It can only fail for a descriptor that is not watched.
         let _ = self.epoll.remove(channel.fd());
         Some(channel.hand_over())
+    }
+
+    pub(crate) fn drop_ports(&mut self) {
+        self.channels.retain(|_, channel| !channel.is_port());
     }
 
     /// Whether this port is listened on.

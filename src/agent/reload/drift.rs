@@ -12,8 +12,9 @@ use orlop::supervisor::Plan;
 
 use super::versions;
 use crate::agent::Agent;
-use crate::agent::configuration::Origin;
+use crate::agent::configuration::read_folder;
 use crate::agent::control::CallId;
+use crate::agent::lasting::pointer;
 
 /// Of what one configuration changed: more than fits on a screen is not read.
 const MOST_CHANGES: usize = 32;
@@ -27,23 +28,44 @@ impl Agent {
         };
         let files = drifting(&self.reloading.current.files, &folder);
         let (_, PlanReply { number, containers, host, mistakes }) = self.judge(&folder);
+        let notice = self.reloading.current.notice.clone();
         let beside = self.beside_the_kernel();
         self.errand(call, now, move || {
             let kernel = beside.differences();
-            Ok(encode_reply(&DriftReply { number, files, containers, host, mistakes, kernel }))
+            Ok(encode_reply(&DriftReply { number, files, containers, host, mistakes, kernel, notice }))
         });
     }
 
     pub fn tell_history(&mut self, call: CallId, now: Duration) {
         let current = &self.reloading.current;
-        let earlier = versions::before(current.number).into_iter().map(|it| (it.number, it.origin));
-        let all = earlier.chain([(current.number, current.origin.clone())]);
+        let others = versions::but(current.number).into_iter().map(|it| (it.number, it.origin));
+        let all = others.chain([(current.number, current.origin.clone())]);
         let versions = all.map(|(number, origin)| {
-            let Origin { at_us, by, changes } = origin;
-            ConfigVersion { number, since: self.clock.wall(Duration::from_micros(at_us)), by, changes }
+            let since = origin.since(&self.clock);
+            ConfigVersion { number, since, by: origin.by, changes: origin.changes }
         });
-        let reply = HistoryReply { versions: versions.collect() };
+        let reply = HistoryReply {
+            versions: versions.collect(),
+            on_disk: self.lasting.on_disk,
+            notice: current.notice.clone(),
+        };
         self.server.reply(now, call, &reply);
+    }
+
+    /// Those that the machine was built with.
+    pub(super) fn built_in_files(&self) -> Result<Vec<ConfigFile>, Error> {
+        let (files, errors) = read_folder(&self.boot.config_dir);
+        if let Some(reason) = errors.into_iter().next() {
+            return Err(Error::BadConfiguration { reason });
+        }
+        // A folder that somebody has written to is another one: `orlop reload` takes it.
+        let known = self.reloading.current.built_in.as_ref();
+        match known.is_none_or(|known| *known == pointer::digest(&files)) {
+            true => Ok(files),
+            false => Err(Error::NotNow {
+                reason: format!("{} is not as the machine was built", self.boot.config_dir),
+            }),
+        }
     }
 
     /// The text of the one with this number.
@@ -52,10 +74,10 @@ impl Agent {
         if number == current {
             return Err(Error::NotNow { reason: format!("configuration {number} is in force") });
         }
-        if let Some(version) = versions::find(number).filter(|_| number < current) {
+        if let Some(version) = versions::find(number) {
             return Ok(version.files);
         }
-        let kept: Vec<String> = versions::before(current).iter().map(|it| it.number.to_string()).collect();
+        let kept: Vec<String> = versions::but(current).iter().map(|it| it.number.to_string()).collect();
         let kept = if kept.is_empty() { "none is".into() } else { format!("{} are", kept.join(", ")) };
         Err(Error::NotNow { reason: format!("configuration {number} is not kept; {kept}") })
     }

@@ -38,7 +38,7 @@ impl Agent {
     /// Writes the limits that are to be written, and for who asked for a reload also what others changed of them; answers
     /// him. The kernel may take its time: it takes memory from who has more than a new limit.
     pub fn change_live(&mut self, call: Option<CallId>, problems: Vec<String>, now: Duration) {
-        let number = self.reloading.current.number;
+        let done = self.reloading.done();
         let runs =
             |name: &&String| self.core.status(name).is_some_and(|status| status.state == StateKind::Running);
         let unwritten = self.reloading.current.unwritten.iter().filter(runs);
@@ -57,13 +57,13 @@ impl Agent {
             self.limits_written();
             if beside.has_no_containers() {
                 if let Some(call) = call {
-                    self.server.reply_message(now, call, &answer(number, problems, Vec::new()));
+                    self.server.reply_message(now, call, &answer(done, problems, Vec::new()));
                 }
                 return;
             }
         }
         let told = problems.clone();
-        self.errand_of_limits(call, (number, told), now, move || {
+        self.errand_of_limits(call, (done, told), now, move || {
             let (mut problems, mut new) = (problems, Vec::new());
             for (name, settings) in &limits {
                 if let Err(error) = write(name, settings) {
@@ -78,7 +78,7 @@ impl Agent {
                 say(Level::Warning, &format!("reload: {line}"));
             }
             problems.extend(new);
-            Ok(answer(number, problems, righted))
+            Ok(answer(done, problems, righted))
         });
     }
 

@@ -7,7 +7,7 @@ mod drift;
 mod judged;
 mod kernel;
 mod live;
-mod versions;
+pub mod versions;
 
 use std::time::Duration;
 
@@ -31,6 +31,11 @@ pub struct Reloading {
 impl Reloading {
     pub fn new(current: Kept) -> Self {
         Self { current, sent: None }
+    }
+
+    /// Its number, and whether a disk keeps it.
+    fn done(&self) -> (u64, bool) {
+        (self.current.number, self.current.built_in.is_some())
     }
 
     /// When it has to be confirmed at the latest.
@@ -84,8 +89,12 @@ impl Agent {
     }
 
     /// What was before, even if it had mistakes: it is known what it does.
-    pub fn roll_back(&mut self, call: CallId, number: Option<u64>, now: Duration) {
+    pub fn roll_back(&mut self, call: CallId, number: Option<u64>, built_in: bool, now: Duration) {
         let done = self.may_reload().and_then(|()| match number {
+            _ if built_in => {
+                let files = self.built_in_files()?;
+                self.go_back_to(files, "rollback, to the built-in one".into(), now)
+            }
             None => self.go_back("rollback", now),
             Some(number) => {
                 let files = self.earlier_files(number)?;
@@ -111,7 +120,10 @@ impl Agent {
         match confirmed.write() {
             Ok(()) => {
                 self.reloading.current = confirmed;
-                self.server.reply(now, call, &Empty {});
+                match self.make_lasting() {
+                    None => self.server.reply(now, call, &Empty {}),
+                    Some(reason) => self.server.fail(now, call, &Error::Failed { reason }),
+                }
             }
             Err(errno) => self.server.fail(now, call, &not_kept(errno.desc())),
         }
@@ -161,6 +173,8 @@ impl Agent {
     fn may_reload(&self) -> Result<(), Error> {
         let reason = if self.power.is_some() {
             "the machine is shutting down"
+        } else if self.lasting.is_waiting() {
+            "the boot still waits for the disk"
         } else if self.reloading.current.confirm_by_us.is_some() {
             "the last reload waits to be confirmed: `orlop reload --confirmed`"
         } else {
@@ -190,19 +204,23 @@ impl Agent {
 
     /// Keeps it, then has the core go by it; what could not be changed of the machine.
     fn put_in_force(&mut self, wish: Wish, now: Duration) -> Result<Vec<String>, Error> {
-        let Wish { files, config, plan, confirm_by, by } = wish;
+        let Wish { files, mut config, plan, confirm_by, by } = wish;
+        // That of the boot, until the next one.
+        config.host.disk.clone_from(&self.config.host.disk);
         let before = &self.reloading.current;
         if plan.is_empty() {
             // Comments may differ. Before the first reload there is nothing to keep them in.
-            let kept = Kept { files, ..before.clone() };
-            if kept.number > 0 {
+            let kept = Kept { files, notice: None, ..before.clone() };
+            if kept.number > 0 || kept.built_in.is_some() {
                 kept.write().map_err(|errno| not_kept(errno.desc()))?;
             }
             self.reloading.current = kept;
             // Somebody else may have changed what it declares.
-            return Ok(self.change_host());
+            let mut problems = self.change_host();
+            problems.extend(self.make_lasting());
+            return Ok(problems);
         }
-        let number = before.number.saturating_add(1);
+        let number = before.number.max(versions::highest().unwrap_or_default()).saturating_add(1);
         let mut since = before.since.clone();
         since.retain(|name, _| config.containers.contains_key(name));
         since.extend(plan.replaced().map(|name| (name.to_owned(), number)));
@@ -210,8 +228,19 @@ impl Agent {
         let confirm_by_us = confirm_by.map(|by| by.as_micros() as u64);
         let mut unwritten: Vec<String> = limited(&plan).chain(before.unwritten.iter().cloned()).collect();
         unwritten.retain(|name| config.containers.contains_key(name));
-        let origin = Origin { at_us: now.as_micros() as u64, by, changes: drift::summary(&plan) };
-        let kept = Kept { number, since, files, previous, confirm_by_us, unwritten, origin };
+        let origin = Origin::new(now, by, drift::summary(&plan));
+        let built_in = before.built_in.clone();
+        let kept = Kept {
+            number,
+            since,
+            files,
+            previous,
+            confirm_by_us,
+            unwritten,
+            origin,
+            built_in,
+            ..Kept::default()
+        };
         versions::keep(before).map_err(|errno| not_kept(errno.desc()))?;
         kept.write().map_err(|errno| not_kept(errno.desc()))?;
         self.step();
@@ -232,8 +261,10 @@ impl Agent {
         self.config = config.clone();
         self.logs.follow_config(&self.config, &self.slots, &mut self.ledger);
         self.forwarding.follow_config(&self.config, &self.slots, &self.logs);
+        self.keeping.follow_config(&self.config, &self.slots, &self.logs);
         say(Level::Info, &format!("configuration {number} is in force"));
-        let problems = self.change_host();
+        let mut problems = self.change_host();
+        problems.extend(self.make_lasting());
         self.open_sockets();
         self.leave_pods();
         self.events.push_back(Event::Reload(Box::new(Reload { config, numbers })));
@@ -264,6 +295,6 @@ fn not_kept(why: &str) -> Error {
 }
 
 /// The answer of a reload that is done.
-pub fn answer(number: u64, problems: Vec<String>, righted: Vec<String>) -> Vec<u8> {
-    encode_reply(&orlop::control::ReloadReply { number, problems, righted })
+pub fn answer((number, lasts): (u64, bool), problems: Vec<String>, righted: Vec<String>) -> Vec<u8> {
+    encode_reply(&orlop::control::ReloadReply { number, problems, righted, lasts })
 }

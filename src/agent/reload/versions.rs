@@ -1,5 +1,5 @@
 //! Configurations that were in force before the one that is: each a file in `/run`, and nothing of them in memory
-//! until somebody asks. They end with the boot, as there is no disk to keep them on.
+//! until somebody asks. A disk has a copy of them, for the next boot.
 
 use std::fs as std_fs;
 use std::os::fd::AsFd;
@@ -14,16 +14,16 @@ use orlop::control::ConfigFile;
 
 /// Nobody but root: there may be passwords in them.
 const FOLDER: &str = "/run/orlop/configurations";
-const MODE: u32 = 0o700;
+pub const MODE: u32 = 0o700;
 
 /// As far as somebody looks back in one sitting.
-const MOST: usize = 16;
+pub const MOST: usize = 16;
 
 /// Of the memory that `/run` is: fifty of an ordinary machine, or the last one if it is larger.
 const MOST_BYTES: u64 = 2 << 20;
 
 /// One of the largest size, each character escaped.
-const LIMIT: usize = 12 << 20;
+pub const LIMIT: usize = 12 << 20;
 
 /// Fields are only added: an earlier release may have to read it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,10 +54,21 @@ pub fn keep(kept: &Kept) -> Result<()> {
     Ok(())
 }
 
-/// Those before `number`, the oldest first.
-pub fn before(number: u64) -> Vec<Version> {
-    let earlier = stored().into_iter().filter(|(earlier, _)| *earlier < number);
-    earlier.filter_map(|(earlier, _)| find(earlier)).collect()
+/// All but `number`, the oldest first.
+pub fn but(number: u64) -> Vec<Version> {
+    let others = stored().into_iter().filter(|(other, _)| *other != number);
+    others.filter_map(|(other, _)| find(other)).collect()
+}
+
+/// The last one before `number`.
+pub fn before(number: u64) -> Option<Version> {
+    let mut earlier = stored().into_iter().rev().filter(|(earlier, _)| *earlier < number);
+    earlier.find_map(|(earlier, _)| find(earlier))
+}
+
+/// The highest number that one had, in whatever boot.
+pub fn highest() -> Option<u64> {
+    stored().last().map(|(number, _)| *number)
 }
 
 pub fn find(number: u64) -> Option<Version> {

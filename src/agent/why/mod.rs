@@ -17,7 +17,8 @@ use orlop::supervisor::{Next, StateKind, Status, Wanted};
 
 use crate::agent::answer::{cause_word, health_word, state_word, wanted_word};
 use crate::agent::control::CallId;
-use crate::agent::{Agent, ends};
+use crate::agent::lasting::report;
+use crate::agent::{Agent, boot_id, ends};
 
 /// Containers in one answer.
 const STANDINGS: usize = 32;
@@ -43,6 +44,7 @@ impl Agent {
             standings: self.chain(&status, now),
             asked: self.history.last(is_about),
             ends: ends::of(&name),
+            boot_before: boot_id::before(),
             log,
         };
         reply.text = why(&reply);
@@ -85,13 +87,17 @@ impl Agent {
             asked: power.and_then(|_| self.history.last(is_power)),
             remaining: remaining.take(STANDINGS).map(|status| self.standing(&status, now)).collect(),
             before: Vec::new(),
+            before_at: None,
+            unannounced: false,
         };
         if power.is_some() {
             reply.text = why_shutdown(&reply);
             return self.server.reply(now, call, &reply);
         }
+        let disk = self.lasting.is_on().then(report::before);
         self.errand(call, now, move || {
-            reply.before = pstore::last_end();
+            let told = report::Told::of(disk, boot_id::before().is_some(), pstore::last_end());
+            (reply.before, reply.before_at, reply.unannounced) = (told.lines, told.at, told.is_missing);
             reply.text = why_shutdown(&reply);
             Ok(encode_reply(&reply))
         });

@@ -47,5 +47,6 @@ pub(crate) enum CrashProcess {
     Supervisor,
     Log,
     Forward,
+    Keep,
     Init,
 }

@@ -48,6 +48,12 @@ pub(crate) struct LogsArguments {
     /// What was written up to TIME
     #[arg(long, value_name = "TIME", value_parser = when, conflicts_with = "follow")]
     pub(crate) until: Option<String>,
+    /// Of another boot, from the disk: -1 is the one before this, or what its id begins with
+    #[arg(long, value_name = "BOOT", value_parser = boot, allow_hyphen_values = true)]
+    pub(crate) boot: Option<String>,
+    /// List the boots of which the disk has logs
+    #[arg(long, conflicts_with_all = ["names", "all", "follow", "lines", "since", "until", "boot", "grep", "timestamps"])]
+    pub(crate) boots: bool,
     /// Lines with TEXT in them; TEXT is no pattern. Lines are counted (-n) before
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) grep: Option<String>,
@@ -261,6 +267,15 @@ fn when(text: &str) -> Result<String, String> {
     match orlop::control::When::parse(text) {
         Some(_) => Ok(text.to_owned()),
         None => Err(String::from(orlop::control::WHEN_HELP)),
+    }
+}
+
+fn boot(text: &str) -> Result<String, String> {
+    match orlop::control::WhichBoot::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => {
+            Err(String::from("write 0 (this one), -1 (the one before), or four letters or more of an id"))
+        }
     }
 }
 

@@ -26,7 +26,7 @@ Examples:
 
 All of it is judged first, and nothing is done when it has a mistake. What did not change is not
 restarted; `orlop plan` tells what will be. It holds until the next boot, which has the
-configuration that the machine was built with.";
+configuration that the machine was built with; with [host.disk] it holds until the machine is built anew.";
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
@@ -83,17 +83,18 @@ then.")]
     #[command(after_help = "\
 Examples:
   orlop config rollback          twice: where it was
-  orlop config rollback 3        to one that `orlop config history` lists")]
+  orlop config rollback 3        to one that `orlop config history` lists
+  orlop config rollback --built-in")]
     Rollback(RollbackArguments),
 
-    /// List the configurations that were in force since boot
+    /// List the configurations that were in force since boot, and before it where a disk keeps them
     #[command(after_help = "\
 Examples:
   orlop config history
   orlop config history --json | jq '.versions[-1].changes'
 
-The last one is in force. 16 before it are kept, in memory: there is no disk to keep them on, and none
-outlives the boot.")]
+The last one is in force. 16 others are kept: in memory, and with [host.disk] on the disk, so that they
+outlive the boot. A note says why the one that the disk had is not in force.")]
     History(Json),
 
     /// Compare the folder that the machine was booted with, and the kernel, to what is in force
@@ -113,6 +114,9 @@ pub(crate) struct RollbackArguments {
     /// Of `orlop config history`; without it: the one before
     #[arg(value_name = "NUMBER")]
     pub(crate) number: Option<u64>,
+    /// To the configuration that the machine was built with
+    #[arg(long, conflicts_with = "number")]
+    pub(crate) built_in: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,8 @@ fn asked(names: &[&str]) -> LogsArguments {
         lines: None,
         since: None,
         until: None,
+        boot: None,
+        boots: false,
         grep: None,
         timestamps: false,
         json: false,

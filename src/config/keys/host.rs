@@ -2,12 +2,13 @@
 
 use super::super::admission::{Admission, FIRST_CONTAINER_ID, Readers};
 use super::super::diagnostic::Mistake;
-use super::super::model::{Dns, Host, Watchdog};
+use super::super::machine::Watchdog;
+use super::super::model::{Dns, Host};
 use super::super::shape::{Key, Keys, Problem, Shape, Text, refused, word};
 use super::super::tree::{Map, Node, Value};
 use super::super::value::address;
 use super::kinds::{self, size_from, time_from};
-use super::{forward, network};
+use super::{disk, forward, network};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -110,6 +111,13 @@ pub(crate) static HOST: Keys<Host> = Keys {
             |node, host: &mut Host| {
                 super::fill(&WATCHDOG, node, host.watchdog.get_or_insert_default());
             },
+        ),
+        Key::new(
+            "disk",
+            Shape::Table(&disk::DISK),
+            "[host.disk]",
+            "A disk for what outlives a power-off: the logs.",
+            |node, host: &mut Host| super::fill(&disk::DISK, node, host.disk.get_or_insert_default()),
         ),
         Key::new(
             "network",

@@ -3,6 +3,7 @@
 mod container;
 mod depends;
 mod devices;
+mod disk;
 mod forward;
 mod gates;
 mod group;
@@ -136,6 +137,9 @@ mod tests {
         }
         if line.trim_start_matches("# ").starts_with("ready_timeout") {
             text += "ready = 'notify'\n";
+        }
+        if header == "host.disk" && !line.starts_with("device") {
+            text += "device = 'LABEL=orlop'\n";
         }
         if header == "host.network.x" {
             text += if line.starts_with("match") { "" } else { "match = { name = 'eth0' }\n" };

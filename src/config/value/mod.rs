@@ -5,6 +5,7 @@ pub(crate) mod capability;
 pub(crate) mod cpuset;
 pub(crate) mod cron;
 pub(crate) mod device;
+pub(crate) mod disk;
 pub(crate) mod end;
 pub(crate) mod environment;
 pub(crate) mod fits;

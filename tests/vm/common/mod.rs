@@ -5,6 +5,7 @@ pub(crate) mod outside;
 pub(crate) mod programs;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use orlop_vm::{End, Machine, Options};
@@ -27,7 +28,20 @@ type Change = Box<dyn FnOnce(&Path)>;
 /// A machine, and the files that it was made of for as long as it runs.
 pub(crate) struct Booted {
     pub(crate) machine: Machine,
-    pub(crate) folder: tempfile::TempDir,
+    pub(crate) folder: Arc<tempfile::TempDir>,
+}
+
+/// A machine that is built, to be booted more than once.
+pub(crate) struct Built {
+    options: Options,
+    folder: Arc<tempfile::TempDir>,
+}
+
+impl Built {
+    pub(crate) fn boot(&self) -> Booted {
+        let machine = Machine::boot(&self.options).unwrap_or_else(|error| panic!("{error}"));
+        Booted { machine, folder: self.folder.clone() }
+    }
 }
 
 impl std::ops::Deref for Booted {
@@ -132,12 +146,15 @@ impl World {
     }
 
     pub(crate) fn boot(self) -> Booted {
+        self.built().boot()
+    }
+
+    pub(crate) fn built(self) -> Built {
         build(&self.config(), &self.options.directory);
         for change in self.changes {
             change(&self.options.directory);
         }
-        let machine = Machine::boot(&self.options).unwrap_or_else(|error| panic!("{error}"));
-        Booted { machine, folder: self.folder }
+        Built { options: self.options, folder: Arc::new(self.folder) }
     }
 }
 

@@ -1,0 +1,235 @@
+//! The writer on a directory, with rings that a test fills and keepers that die.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use orlop::keep::{Frames, open, pack};
+use orlop::log::{Gone, Item, Ring, Stamp, Stream};
+
+use super::places::{Places, memory};
+use super::segments::Segments;
+use super::writer::{Word, Writer};
+use crate::agent::log::RingFile;
+use crate::linux::{fs, memfd};
+
+const BOOT: &str = "8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30";
+const OTHER: &str = "00000000-ceea-467f-a8c4-1f2b5d7e9a30";
+const ID: u64 = 7;
+
+struct World {
+    folder: tempfile::TempDir,
+    places: OwnedFd,
+    file: RingFile,
+    ring: Ring,
+    now: Duration,
+    quota: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        let file = RingFile::create(64 << 10).unwrap();
+        let (ring, _) = Ring::recover(&file, file.layout()).unwrap();
+        let (folder, places) = (tempfile::tempdir().unwrap(), memory().unwrap());
+        Self { folder, places, file, ring, now: Duration::from_secs(100), quota: 1 << 30 }
+    }
+
+    /// One that follows whoever was there before.
+    fn keeper_of(&self, boot: &str) -> Writer {
+        let logs = fs::open_directory(self.folder.path().to_str().unwrap()).unwrap();
+        let segments = Segments::open(logs, boot, self.quota).unwrap();
+        let places = Places::adopt(self.places.try_clone().unwrap()).unwrap();
+        let mut writer = Writer::new(segments, places);
+        let ring = RingFile::adopt(memfd::read_only(self.file.as_fd()).unwrap()).unwrap();
+        writer.ring(ID, "web".into(), ring, self.now);
+        writer
+    }
+
+    fn keeper(&self) -> Writer {
+        self.keeper_of(BOOT)
+    }
+
+    fn say(&mut self, text: &str) {
+        let stamp = Stamp { boot_us: 1, wall_ns: 2 };
+        self.ring.append(&self.file, stamp, Stream::Stdout, text.as_bytes(), 0).unwrap();
+    }
+
+    /// As long as it takes for what is in the ring to be written.
+    fn go_on(&mut self, writer: &mut Writer) {
+        writer.wake(ID, self.now);
+        writer.work(self.now);
+        let until = self.now + Duration::from_secs(6);
+        while let Some(at) = writer.deadline().filter(|at| *at <= until) {
+            writer.work(at);
+        }
+        self.now = until;
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let list = |folder: &Path| {
+            let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+            paths.sort();
+            paths
+        };
+        list(self.folder.path()).iter().flat_map(|boot| list(boot)).collect()
+    }
+
+    /// All output, gaps as their bytes in brackets.
+    fn written(&self) -> String {
+        let mut text = String::new();
+        for path in self.files() {
+            let bytes = std::fs::read(path).unwrap();
+            for block in Frames::of(&bytes) {
+                for item in open(&block).unwrap().2 {
+                    match item {
+                        Item::Output { bytes, .. } => text += std::str::from_utf8(bytes).unwrap(),
+                        Item::Gap {
+                            gone: Gone::Overwritten { bytes, .. } | Gone::Refused { bytes, .. },
+                            ..
+                        } => text += &format!("[{bytes}]"),
+                    }
+                }
+            }
+        }
+        text
+    }
+}
+
+#[test]
+fn what_is_said_is_written_after_five_seconds_at_the_latest() {
+    let mut world = World::new();
+    let mut writer = world.keeper();
+    world.say("one\n");
+    writer.work(world.now);
+    assert_eq!(world.written(), "");
+    writer.work(world.now + Duration::from_secs(5));
+    assert_eq!(world.written(), "one\n");
+    world.say("two\n");
+    world.go_on(&mut writer);
+    assert_eq!(world.written(), "one\ntwo\n");
+    assert!(writer.words().iter().any(|word| matches!(word, Word::Follow { id: ID, .. })));
+    // Nothing more is due while nobody says anything.
+    assert_eq!(writer.deadline(), None);
+}
+
+#[test]
+fn who_follows_a_dead_keeper_writes_nothing_twice_and_leaves_nothing_out() {
+    let mut world = World::new();
+    let mut wanted = String::new();
+    for number in 0..20 {
+        let mut writer = world.keeper();
+        let text = format!("{number}\n");
+        wanted += &text;
+        world.say(&text);
+        if number % 3 != 0 {
+            world.go_on(&mut writer);
+        }
+    }
+    let mut writer = world.keeper();
+    writer.finish(world.now);
+    assert_eq!(world.written(), wanted);
+    assert_eq!(world.files().len(), 1);
+}
+
+#[test]
+fn a_frame_that_was_written_and_not_said_so_counts_and_half_a_one_does_not() {
+    let mut world = World::new();
+    let mut writer = world.keeper();
+    world.say("one\n");
+    world.go_on(&mut writer);
+    // As if it had died after the write of the second, whose place others do not know.
+    let places = memory().unwrap();
+    let (_, size) = memfd::identity_and_size(world.places.as_fd()).unwrap();
+    let mut bytes = vec![0; size as usize];
+    memfd::read_exact_at(world.places.as_fd(), 0, &mut bytes).unwrap();
+    memfd::write_all_at(places.as_fd(), 0, &bytes).unwrap();
+    world.say("two\n");
+    world.go_on(&mut writer);
+    world.places = places;
+    let file = &world.files()[0];
+    let mut whole = std::fs::read(file).unwrap();
+    whole.extend_from_slice(&pack(b"half of it")[..20]);
+    std::fs::write(file, &whole).unwrap();
+    let mut writer = world.keeper();
+    world.say("three\n");
+    world.go_on(&mut writer);
+    assert_eq!(world.written(), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn what_the_ring_dropped_before_is_a_gap_with_its_count() {
+    let mut world = World::new();
+    let mut writer = world.keeper();
+    world.say("first\n");
+    world.go_on(&mut writer);
+    let line = "x".repeat(999) + "\n";
+    for _ in 0..100 {
+        world.say(&line);
+    }
+    world.go_on(&mut writer);
+    let written = world.written();
+    let kept = written.matches('x').count() / 999;
+    assert!((10..60).contains(&kept), "{kept}");
+    let (first, rest) = written.split_once('[').unwrap();
+    let (gone, rest) = rest.split_once(']').unwrap();
+    assert_eq!((first, gone.parse::<usize>().unwrap() + rest.len()), ("first\n", 100_000));
+}
+
+#[test]
+fn a_boot_has_a_directory_and_the_oldest_of_it_goes_when_there_is_too_much() {
+    let mut world = World::new();
+    let mut writer = world.keeper_of(OTHER);
+    world.say("of another boot\n");
+    world.go_on(&mut writer);
+    world.quota = 1 << 20;
+    world.places = memory().unwrap();
+    let mut writer = world.keeper();
+    let mut noise = 1u32;
+    for round in 0..100 {
+        for _ in 0..2 {
+            let mut text = String::new();
+            while text.len() < 15_000 {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                text += &format!("{round} {noise:x}\n");
+            }
+            world.say(&text);
+        }
+        world.go_on(&mut writer);
+    }
+    let files = world.files();
+    let bytes: u64 = files.iter().map(|path| path.metadata().unwrap().len()).sum();
+    assert!((600_000..1 << 20).contains(&bytes), "{bytes} in {files:?}");
+    assert!(!world.written().contains("of another boot"));
+    assert!(world.written().contains("99 "));
+    let names: Vec<_> = std::fs::read_dir(world.folder.path()).unwrap().collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert!(files[0].to_str().unwrap().contains(&format!("00000002-{BOOT}")), "{files:?}");
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_said_once_and_what_the_ring_drops_meanwhile_is_counted() {
+    let mut world = World::new();
+    let mut writer = world.keeper();
+    let boot = world.folder.path().join(format!("00000001-{BOOT}"));
+    std::fs::remove_dir(&boot).unwrap();
+    for _ in 0..200 {
+        world.say(&("x".repeat(999) + "\n"));
+        world.go_on(&mut writer);
+    }
+    let troubles = |writer: &mut Writer| {
+        let words = writer.words().into_iter();
+        words
+            .filter_map(|word| if let Word::Trouble(why) = word { Some(why) } else { None })
+            .collect::<Vec<_>>()
+    };
+    let said = troubles(&mut writer);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("logs cannot be written: No such file or directory"), "{said:?}");
+    // Another keeper finds a disk that is well.
+    let mut writer = world.keeper();
+    world.go_on(&mut writer);
+    assert_eq!(troubles(&mut writer), [""; 0]);
+    let written = world.written();
+    let (gone, rest) = written.strip_prefix('[').unwrap().split_once(']').unwrap();
+    assert_eq!(gone.parse::<usize>().unwrap() + rest.len(), 200_000);
+}

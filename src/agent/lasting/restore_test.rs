@@ -1,0 +1,193 @@
+//! A disk and /run as folders: what goes there, what comes back, and what does not.
+
+use std::fs as std_fs;
+use std::path::Path;
+
+use orlop::control::ConfigFile;
+use orlop::keep::Mirror;
+
+use super::*;
+use crate::agent::configuration::Origin;
+use crate::agent::lasting::pointer::Pointer;
+
+struct World {
+    places: Places,
+    _folder: tempfile::TempDir,
+}
+
+fn world() -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let places = Places { run: folder.path().join("run"), disk: folder.path().join("disk") };
+    std_fs::create_dir_all(places.run.join("containers")).unwrap();
+    std_fs::create_dir_all(&places.disk).unwrap();
+    World { places, _folder: folder }
+}
+
+impl World {
+    fn run(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        put_at(&self.places.run.join(path), bytes.as_ref());
+    }
+
+    fn disk(&self, path: &str, bytes: impl AsRef<[u8]>) {
+        put_at(&self.places.disk.join("state").join(path), bytes.as_ref());
+    }
+
+    fn on_disk(&self, path: &str) -> Option<Vec<u8>> {
+        std_fs::read(self.places.disk.join("state").join(path)).ok()
+    }
+
+    fn in_run(&self, path: &str) -> Option<Vec<u8>> {
+        std_fs::read(self.places.run.join(path)).ok()
+    }
+
+    /// The power goes: /run is memory.
+    fn boots(&self) {
+        std_fs::remove_dir_all(&self.places.run).unwrap();
+        std_fs::create_dir_all(self.places.run.join("containers")).unwrap();
+    }
+
+    fn restored(&self) -> Vec<String> {
+        self.places.restore().unwrap().lines()
+    }
+}
+
+fn put_at(path: &Path, bytes: &[u8]) {
+    std_fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std_fs::write(path, bytes).unwrap();
+}
+
+/// A page with one end in it, as `agent/ends.rs` writes it.
+fn page() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ends");
+    ends::keep(path.to_str().unwrap(), &orlop::control::ExitRecord::default()).unwrap();
+    std_fs::read(path).unwrap()
+}
+
+fn version(number: u64) -> String {
+    let files = vec![ConfigFile { path: "a.toml".into(), text: "# a".into() }];
+    serde_json::to_string(&Version { number, files, origin: Origin::default() }).unwrap()
+}
+
+fn in_force(number: u64) -> String {
+    let made_from = "sha256:x".into();
+    let pointer = Pointer { made_from, number, files: None, origin: Origin::default(), is_doubted: false };
+    serde_json::to_string(&pointer).unwrap()
+}
+
+#[test]
+fn what_was_mirrored_comes_back_once_and_the_report_only_once() {
+    let world = world();
+    assert_eq!(world.restored(), [""; 0], "an empty disk");
+    world.run("containers/web/ends", page());
+    world.run("containers/db/record.json", "{}");
+    world.run("configurations/0.json", version(0));
+    world.run("in-force.json", in_force(1));
+    world.run("end.json", r#"{"lines":["shutdown: reboot"]}"#);
+    assert_eq!(world.places.mirror(&Mirror::All).unwrap(), Some(1));
+    assert_eq!(world.on_disk("ends/db"), None, "it has not ended yet");
+
+    world.boots();
+    assert_eq!(world.restored(), [""; 0]);
+    assert_eq!(world.in_run("containers/web/ends"), Some(page()));
+    assert_eq!(world.in_run("configurations/0.json"), Some(version(0).into_bytes()));
+    assert_eq!(world.in_run("in-force.json"), Some(in_force(1).into_bytes()));
+    assert!(world.in_run("end-before.json").is_some() && world.in_run("end.json").is_none());
+    assert_eq!(world.on_disk("end.json"), None);
+    // Another keeper of this boot: what was forgotten meanwhile does not come back.
+    std_fs::remove_file(world.places.run.join("containers/web/ends")).unwrap();
+    assert_eq!(world.restored(), [""; 0]);
+    assert_eq!(world.in_run("containers/web/ends"), None);
+    world.places.mirror(&Mirror::Ends("web".into())).unwrap();
+    assert_eq!(world.on_disk("ends/web"), None);
+
+    world.boots();
+    world.restored();
+    assert_eq!(world.in_run("end-before.json"), None, "the last end was without a word");
+}
+
+#[test]
+fn what_makes_no_sense_is_put_aside_and_the_rest_comes_back() {
+    let world = world();
+    world.disk("ends/web", page());
+    world.disk("ends/short", "x");
+    world.disk("ends/zeros", [0; ENDS]);
+    world.disk("configurations/1.json", version(1));
+    world.disk("configurations/2.json", version(3));
+    world.disk("in-force.json", "{ \"number\": 1");
+    let elsewhere = world.places.run.join("elsewhere");
+    std_fs::write(&elsewhere, r#"{"lines":["secret"]}"#).unwrap();
+    std::os::unix::fs::symlink(elsewhere, world.places.disk.join("state/end.json")).unwrap();
+    let told = world.restored();
+    for (line, wanted) in told.iter().zip([
+        "ends/short: it makes no sense; it is put aside",
+        "ends/zeros: it makes no sense",
+        "configurations/2.json: it makes no sense",
+        "end.json: Too many symbolic links encountered",
+    ]) {
+        assert!(line.starts_with(wanted), "{line}");
+    }
+    assert_eq!(told.len(), 4, "{told:?}");
+    let again = world.places.restore().unwrap();
+    assert_eq!(
+        again.in_force, "in-force.json: it makes no sense; it is put aside",
+        "a later keeper knows too"
+    );
+    assert_eq!(world.in_run("containers/web/ends"), Some(page()));
+    assert_eq!(world.in_run("configurations/1.json"), Some(version(1).into_bytes()));
+    for path in ["containers/short/ends", "configurations/2.json", "in-force.json", "end-before.json"] {
+        assert_eq!(world.in_run(path), None, "{path}");
+    }
+    assert!(world.on_disk(".in-force.json.bad").is_some() && world.on_disk("in-force.json").is_none());
+}
+
+#[test]
+fn a_disk_that_comes_late_takes_nothing_away() {
+    let world = world();
+    world.disk("in-force.json", in_force(4));
+    world.disk("configurations/0.json", version(0));
+    world.disk("configurations/3.json", version(3));
+    world.run("configurations/0.json", "of this boot");
+    world.run("in-force.json", in_force(1));
+    world.restored();
+    assert_eq!(world.in_run("in-force.json"), Some(in_force(1).into_bytes()), "somebody has reloaded");
+    assert_eq!(world.in_run("configurations/0.json"), Some(b"of this boot".to_vec()));
+    assert_eq!(world.in_run("configurations/3.json"), Some(version(3).into_bytes()));
+}
+
+#[test]
+fn a_name_does_not_lead_out_of_its_folder_and_what_is_too_large_is_not_read() {
+    let world = world();
+    for name in ["../../etc", "a/b", "", "."] {
+        assert!(world.places.mirror(&Mirror::Ends(name.into())).is_err(), "{name:?}");
+    }
+    world.run("containers/web/ends", vec![1; ENDS + 1]);
+    assert!(world.places.mirror(&Mirror::Ends("web".into())).is_err());
+    assert_eq!(world.on_disk("ends/web"), None);
+    world.disk("end.json", vec![b' '; REPORT + 1]);
+    assert_eq!(world.restored().len(), 1);
+}
+
+#[test]
+fn versions_that_are_gone_go_on_the_disk_too() {
+    let world = world();
+    world.disk("configurations/1.json", version(1));
+    world.run("configurations/2.json", version(2));
+    assert_eq!(
+        world.places.mirror(&Mirror::Configuration).unwrap(),
+        None,
+        "nothing is in force for the next boot"
+    );
+    assert_eq!(world.on_disk("configurations/1.json"), None);
+    assert_eq!(world.on_disk("configurations/2.json"), Some(version(2).into_bytes()));
+}
+
+#[test]
+fn a_folder_that_leads_elsewhere_is_not_written_to() {
+    let world = world();
+    std_fs::create_dir_all(world.places.disk.join("state")).unwrap();
+    std::os::unix::fs::symlink(&world.places.run, world.places.disk.join("state/ends")).unwrap();
+    world.run("containers/web/ends", page());
+    assert_eq!(world.places.mirror(&Mirror::Ends("web".into())), Err(Errno::ENOTDIR));
+    assert_eq!(world.places.restore(), Err(Errno::ENOTDIR));
+}

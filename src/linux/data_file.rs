@@ -1,0 +1,96 @@
+//! Files that grow at their end, below a directory that is ours alone, and what it takes until a disk has them.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, fstat, fstatat};
+use nix::unistd::{UnlinkatFlags, fdatasync, fsync, ftruncate, unlinkat};
+
+use super::{Errno, Result};
+
+const FLAGS: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOFOLLOW).union(OFlag::O_NONBLOCK);
+
+/// A new one, for its owner alone.
+///
+/// # Errors
+/// EEXIST, ENOSPC, EROFS.
+pub(crate) fn create(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    let flags = FLAGS | OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
+    openat(directory, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)
+}
+
+/// # Errors
+/// ENOENT, EROFS.
+pub(crate) fn open_to_write(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    openat(directory, name, FLAGS | OFlag::O_RDWR, Mode::empty())
+}
+
+/// # Errors
+/// ENOENT.
+pub(crate) fn open_to_read(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    openat(directory, name, FLAGS | OFlag::O_RDONLY, Mode::empty())
+}
+
+/// # Errors
+/// None known.
+pub(crate) fn size(file: BorrowedFd<'_>) -> Result<u64> {
+    Ok(u64::try_from(fstat(file)?.st_size).unwrap_or(0))
+}
+
+/// # Errors
+/// ENOENT.
+pub(crate) fn size_of(directory: BorrowedFd<'_>, name: &str) -> Result<u64> {
+    let flags = nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW;
+    Ok(u64::try_from(fstatat(directory, name, flags)?.st_size).unwrap_or(0))
+}
+
+/// # Errors
+/// EIO, EROFS.
+pub(crate) fn cut(file: BorrowedFd<'_>, size: u64) -> Result<()> {
+    ftruncate(file, i64::try_from(size).map_err(|_| Errno::EOVERFLOW)?)
+}
+
+/// Waits until the disk has what was written, and the file's size.
+///
+/// # Errors
+/// EIO, ENOSPC.
+pub(crate) fn sync_data(file: BorrowedFd<'_>) -> Result<()> {
+    fdatasync(file)
+}
+
+/// Waits until the disk has a directory's names.
+///
+/// # Errors
+/// EIO.
+pub(crate) fn sync_names(directory: BorrowedFd<'_>) -> Result<()> {
+    fsync(directory)
+}
+
+/// Writes a small file whole, and waits until the disk has it: whoever comes after a power cut finds all of it, or none.
+///
+/// # Errors
+/// ENOSPC, EROFS, EIO.
+pub(crate) fn put(directory: BorrowedFd<'_>, name: &str, bytes: &[u8]) -> Result<()> {
+    let beside = format!(".{name}.new");
+    super::directory::remove_file(directory, &beside)?;
+    let file = create(directory, &beside)?;
+    super::memfd::write_all_at(file.as_fd(), 0, bytes)?;
+    fdatasync(&file)?;
+    nix::fcntl::renameat(directory, beside.as_str(), directory, name)?;
+    fsync(directory)
+}
+
+/// # Errors
+/// ENOTEMPTY.
+pub(crate) fn remove_directory(parent: BorrowedFd<'_>, name: &str) -> Result<()> {
+    unlinkat(parent, name, UnlinkatFlags::RemoveDir)
+}
+
+/// Bytes of the file system that this is on.
+///
+/// # Errors
+/// As fstatvfs(3).
+pub(crate) fn size_of_system(file: BorrowedFd<'_>) -> Result<u64> {
+    let stat = nix::sys::statvfs::fstatvfs(file.as_fd())?;
+    Ok((stat.blocks() as u64).saturating_mul(stat.fragment_size() as u64))
+}
