@@ -65,10 +65,10 @@ pub fn of(name: &str) -> Vec<ExitRecord> {
 
 /// Whether these bytes are a file of ends: what comes from a disk may be anything.
 pub fn are(bytes: &[u8]) -> bool {
-    Slots::recover(&Bytes(bytes), 0, KEPT).is_ok_and(|(slots, _)| slots.next() > 1)
+    bytes.len() as u64 == KEPT * SLOT && !all(&Bytes(bytes)).is_empty()
 }
 
-fn all(page: &Page) -> Vec<ExitRecord> {
+fn all(page: &impl Source<Error = Errno>) -> Vec<ExitRecord> {
     let Ok((slots, _)) = Slots::recover(page, 0, KEPT) else { return Vec::new() };
     let mut ends = Vec::new();
     let mut buffer = [0; SLOT as usize];

@@ -107,7 +107,9 @@ impl Logs {
             self.make_ring(other, None, kept, ledger);
         }
         // Of containers that go down since they are not declared any more: what they still say has its place.
-        for (id, fd) in kept.extract_if(.., |id, _| *id <= OWN) {
+        // What is no ring is for those whose it is.
+        let others = kept.split_off(&OWN.saturating_add(1));
+        for (id, fd) in core::mem::replace(kept, others) {
             if let Ok(ring) = RingFile::adopt(fd) {
                 self.link.add_ring(id, ring, None);
             }

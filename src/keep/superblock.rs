@@ -63,6 +63,7 @@ impl Superblock {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "in tests")]
 mod tests {
     use alloc::string::ToString;
     use alloc::vec;

@@ -85,7 +85,7 @@ impl Places {
     fn ends(&self, told: &mut Told) -> Result<()> {
         for name in self.listed(CONTAINERS) {
             let folder = self.run.join("containers").join(&name);
-            let is_one = |bytes: &[u8]| (bytes.len() == ENDS && ends::are(bytes)).then_some(());
+            let is_one = |bytes: &[u8]| ends::are(bytes).then_some(());
             let Some(bytes) = self.checked(CONTAINERS, &name, ENDS, told, is_one)? else { continue };
             if folder.join("ends").exists() {
                 continue;

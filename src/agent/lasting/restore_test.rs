@@ -77,9 +77,9 @@ fn in_force(number: u64) -> String {
 
 #[test]
 fn what_was_mirrored_comes_back_once_and_the_report_only_once() {
-    let world = world();
+    let (world, page) = (world(), page());
     assert_eq!(world.restored(), [""; 0], "an empty disk");
-    world.run("containers/web/ends", page());
+    world.run("containers/web/ends", &page);
     world.run("containers/db/record.json", "{}");
     world.run("configurations/0.json", version(0));
     world.run("in-force.json", in_force(1));
@@ -89,7 +89,7 @@ fn what_was_mirrored_comes_back_once_and_the_report_only_once() {
 
     world.boots();
     assert_eq!(world.restored(), [""; 0]);
-    assert_eq!(world.in_run("containers/web/ends"), Some(page()));
+    assert_eq!(world.in_run("containers/web/ends"), Some(page));
     assert_eq!(world.in_run("configurations/0.json"), Some(version(0).into_bytes()));
     assert_eq!(world.in_run("in-force.json"), Some(in_force(1).into_bytes()));
     assert!(world.in_run("end-before.json").is_some() && world.in_run("end.json").is_none());
@@ -108,8 +108,8 @@ fn what_was_mirrored_comes_back_once_and_the_report_only_once() {
 
 #[test]
 fn what_makes_no_sense_is_put_aside_and_the_rest_comes_back() {
-    let world = world();
-    world.disk("ends/web", page());
+    let (world, page) = (world(), page());
+    world.disk("ends/web", &page);
     world.disk("ends/short", "x");
     world.disk("ends/zeros", [0; ENDS]);
     world.disk("configurations/1.json", version(1));
@@ -133,7 +133,7 @@ fn what_makes_no_sense_is_put_aside_and_the_rest_comes_back() {
         again.in_force, "in-force.json: it makes no sense; it is put aside",
         "a later keeper knows too"
     );
-    assert_eq!(world.in_run("containers/web/ends"), Some(page()));
+    assert_eq!(world.in_run("containers/web/ends"), Some(page));
     assert_eq!(world.in_run("configurations/1.json"), Some(version(1).into_bytes()));
     for path in ["containers/short/ends", "configurations/2.json", "in-force.json", "end-before.json"] {
         assert_eq!(world.in_run(path), None, "{path}");
