@@ -133,7 +133,7 @@ fn those_who_may_only_look_never_have_all_places() {
         bench.send(&mut reader, &LIST[..10]);
         readers.push(reader);
     }
-    let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"what\":\"clients\",\"limit\":32}}|";
+    let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"limit\":32,\"what\":\"clients\"}}|";
     let mut late = connect(&bench, 1000, &[1000]).unwrap();
     bench.run();
     check_closed(&mut late, busy);
@@ -162,7 +162,7 @@ fn those_who_may_only_look_have_half_of_the_streams() {
     for reader in &mut readers {
         bench.send(reader, &logs());
     }
-    let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"what\":\"streams\",\"limit\":8}}|";
+    let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"limit\":8,\"what\":\"streams\"}}|";
     check(&mut readers[8], busy);
     let mut roots: Vec<_> = (0..8).map(|_| bench.connect()).collect();
     for root in &mut roots {

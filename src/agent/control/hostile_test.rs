@@ -229,7 +229,7 @@ fn when_all_are_at_work_the_next_is_told_so() {
     let mut late = bench.connect();
     late.write_all(LIST).unwrap();
     bench.run();
-    let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"what\":\"clients\",\"limit\":64}}|";
+    let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"limit\":64,\"what\":\"clients\"}}|";
     check_closed(&mut late, busy);
     drop(clients);
     bench.run();

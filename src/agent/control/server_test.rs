@@ -295,7 +295,7 @@ fn the_seventeenth_stream_is_told_that_all_are_taken() {
         bench.send(client, &logs());
     }
     assert_eq!(bench.calls.len(), 16);
-    let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"what\":\"streams\",\"limit\":16}}|";
+    let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"limit\":16,\"what\":\"streams\"}}|";
     check(&mut clients[16], busy);
     drop(clients.remove(3));
     bench.run();
