@@ -22,6 +22,12 @@ fn formatted(path: &Path) {
     assert!(made.status.success(), "{made:?}");
 }
 
+/// Whether its journal would be replayed: `EXT4_FEATURE_INCOMPAT_RECOVER` of its superblock.
+fn is_in_use(disk: &Path) -> bool {
+    const FEATURES_AT: usize = 1024 + 96;
+    std::fs::read(disk).unwrap()[FEATURES_AT] & 4 > 0
+}
+
 fn with_disk(config: &str, make: impl FnOnce(&Path)) -> World {
     let world = world(config);
     let disk = world.config().join("../disk");
@@ -69,9 +75,12 @@ fn logs_of_the_boot_before_are_all_there_whatever_dies() {
         + &container("web", "each write 1600 line , partial end , sleep", "")
         + &container("flood", "write 1600000 much", "restart = \"no\"\nlog = { memory = \"8M\" }")
         + &container("late", "write 160 late", "restart = \"no\"");
-    let machine = with_disk(&config, formatted).built();
+    let world = with_disk(&config, formatted);
+    let disk = world.config().join("../disk");
+    let machine = world.built();
     let first = machine.boot();
     is_there(&first);
+    assert!(is_in_use(&disk));
     // Who comes next goes on where it was, and writes nothing twice.
     for _ in 0..3 {
         first.crash("keep", "SIGKILL");
@@ -85,6 +94,8 @@ fn logs_of_the_boot_before_are_all_there_whatever_dies() {
     first.wait("late", "exited");
     first.ok("Start", json!({ "name": "late" }));
     first.power_off();
+    // It was let go of.
+    assert!(!is_in_use(&disk));
 
     let second = machine.boot();
     is_there(&second);
