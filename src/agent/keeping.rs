@@ -21,8 +21,11 @@ use crate::linux::{Errno, Result, memfd, seqpacket};
 
 /// Helpers of this kind have numbers from here on.
 const COUNT: u16 = 0xc000;
-/// At the end of the machine, for what is still to be written.
-const FLUSH: Duration = Duration::from_secs(2);
+/// At the end of the machine, for what is still on its way to the rings.
+const GATHER: Duration = Duration::from_secs(2);
+/// And then for what is still to be written.
+const FLUSH: Duration = Duration::from_secs(5);
+
 /// How the disk is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
@@ -366,7 +369,7 @@ impl Agent {
     /// Every container has ended: what is in the rings is written before the machine ends, for as long as that may take.
     pub fn flush_disk(&mut self, now: Duration) {
         if matches!(self.keeping.flush, Flush::No) && self.keeping.helper.is_up() {
-            self.keeping.flush = Flush::Gathering { until: now.saturating_add(FLUSH) };
+            self.keeping.flush = Flush::Gathering { until: now.saturating_add(GATHER) };
             return self.go_on_flushing(now);
         }
         self.ledger.send(Frame::PowerDone);
@@ -375,7 +378,7 @@ impl Agent {
     fn go_on_flushing(&mut self, now: Duration) {
         match self.keeping.flush {
             Flush::Gathering { until } if self.logs.are_gathered() || until <= now => {
-                self.keeping.flush = Flush::Asked { until };
+                self.keeping.flush = Flush::Asked { until: now.saturating_add(FLUSH) };
                 let changed = self.lasting.all().into_iter().map(ToKeeper::Mirror);
                 self.keeping.unsent.extend(changed.chain([ToKeeper::Flush]));
                 self.keeping.send(&self.logs);

@@ -58,7 +58,8 @@ fn go_down_in_order(machine: &Booted) {
     loop {
         let told = match machine.call("Shutdown", json!({})) {
             Ok(told) => told,
-            Err(Error::Ended { .. } | Error::Protocol { .. }) => break,
+            // It has ended, in the middle of an answer or before.
+            Err(Error::Ended { .. } | Error::Protocol { .. } | Error::Host { .. }) => break,
             Err(error) => panic!("{error}"),
         };
         let Some(up) = told["shutdown"]["containers"].as_array() else { continue };
