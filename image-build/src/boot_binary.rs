@@ -145,14 +145,14 @@ mod tests {
         let init = folder.path().join("orlop");
         let why = "tls://collector.example:6514 in [host.log] forward needs";
         // Not with one in the tests' own target folder.
-        let other = Program { name: "orlop-nothing", ..TLS };
+        let other = Program { name: "orlop-nothing", variable: "ORLOP_NOTHING_BINARY", ..TLS };
         let text = other.find(None, Some(&init), why).unwrap_err().to_string();
         let begin = format!(
             "the static binary `orlop-nothing`, which {why}, was not found (tried {}",
             folder.path().join("orlop-nothing").display()
         );
         assert!(
-            text.starts_with(&begin) && text.ends_with("name it with --tls or ORLOP_TLS_BINARY"),
+            text.starts_with(&begin) && text.ends_with("name it with --tls or ORLOP_NOTHING_BINARY"),
             "{text}"
         );
         // Static, as far as is looked: it asks for no interpreter.

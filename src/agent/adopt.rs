@@ -282,7 +282,7 @@ impl Agent {
                 cleaning: false,
                 stop_signal,
                 check: None,
-                pod: pods::of_record(&record),
+                pod: pods::of_record(&record, &self.config),
                 notices: None,
                 input: None,
                 starting_until: was_starting.then(|| now.saturating_add(START)),

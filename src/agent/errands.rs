@@ -217,6 +217,19 @@ impl Agent {
         }
     }
 
+    /// Whether a pause of this container, or its end, is under way.
+    pub fn is_being_paused(&self, name: &str) -> bool {
+        self.errands.running.values().any(|it| matches!(&it.after, After::Pause(of) if of == name))
+    }
+
+    /// Those that write limits of before give way to who writes all that are in force now.
+    pub fn end_limits_errands(&mut self, now: Duration) {
+        let older = self.errands.running.iter().filter(|(_, it)| matches!(it.after, After::Limits(..)));
+        for key in older.map(|(key, _)| *key).collect::<Vec<u32>>() {
+            self.give_up(key, "another reload came before it was done", now);
+        }
+    }
+
     fn take_errand(&mut self, key: u32) -> Option<Errand> {
         let errand = self.errands.running.remove(&key)?;
         // A child that was made meanwhile may have it too: closing ours would not take it out.
@@ -227,10 +240,7 @@ impl Agent {
                 let (name, paused) = (name.clone(), self.is_paused(name));
                 self.events.push_back(Event::Paused { name, paused });
             }
-            After::Limits(..) => {
-                self.limits_written();
-                self.see_who_goes_on();
-            }
+            After::Limits(..) => self.see_who_goes_on(),
             After::Aside(name, generation) => self.set_aside(name, *generation, &errand.bytes),
             After::Remains(name, generation) => self.remains_found(name, *generation, &errand.bytes),
         }
@@ -242,6 +252,12 @@ impl Agent {
         // One message, and nothing behind it.
         let end = errand.bytes.iter().position(|byte| *byte == 0);
         if end.is_some_and(|end| end + 1 == errand.bytes.len()) {
+            // One that was cut short is done once more by whoever comes next.
+            if let After::Limits((number, _), _) = &errand.after
+                && *number == self.reloading.done().0
+            {
+                self.limits_written();
+            }
             if let Some(call) = errand.call {
                 self.server.reply_message(now, call, &errand.bytes);
             }

@@ -107,6 +107,11 @@ impl Keeping {
         self.disk.as_ref().map(|disk| (disk, &self.state))
     }
 
+    /// What is kept for it of the time that the machine's end may take.
+    pub fn at_end(&self) -> Duration {
+        if self.disk.is_some() { GATHER.saturating_add(FLUSH) } else { Duration::ZERO }
+    }
+
     fn is_wanted(&self) -> bool {
         self.disk.is_some() && !matches!(self.flush, Flush::Done)
     }
@@ -345,7 +350,10 @@ impl Agent {
     }
 
     fn disk_is_there(&mut self) {
-        if let (State::Silent | State::Missing(_), Some(disk)) = (&self.keeping.state, &self.keeping.disk) {
+        // A keeper that follows one in trouble has its own to find.
+        if let (State::Silent | State::Missing(_) | State::Trouble(_), Some(disk)) =
+            (&self.keeping.state, &self.keeping.disk)
+        {
             say(Level::Info, &format!("disk: {} is at {}", disk.device, keep::POINT));
             self.keeping.state = State::Mounted;
         }

@@ -47,7 +47,9 @@ impl Agent {
     pub fn see_who_goes_on(&mut self) {
         let names = self.runs.values().map(|run| run.name.clone());
         let is_said = |name: &String| self.core.status(name).is_some_and(|status| status.paused);
-        let goes_on: Vec<String> = names.filter(|name| is_said(name) && !self.is_paused(name)).collect();
+        // Who is about to stand still does not yet.
+        let goes_on = |name: &String| is_said(name) && !self.is_being_paused(name) && !self.is_paused(name);
+        let goes_on: Vec<String> = names.filter(goes_on).collect();
         self.events.extend(goes_on.into_iter().map(|name| Event::Paused { name, paused: false }));
     }
 

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use orlop::config::Config;
 use orlop::supervisor::Record;
 
 use super::launch::Run;
@@ -42,14 +43,17 @@ impl Agent {
         let of_it = |run: &&Run| run.name == record.name && run.generation == record.generation;
         match self.runs.values().find(of_it).and_then(|run| run.pod.as_ref()) {
             Some(group) => drop(record.rest.insert(POD.into(), group.as_str().into())),
-            None => drop(record.rest.remove(POD)),
+            None => drop(record.rest.insert(POD.into(), serde_json::Value::Null)),
         }
     }
 }
 
-/// Whose namespaces a generation was started in.
-pub fn of_record(record: &Record) -> Option<String> {
-    record.rest.get(POD)?.as_str().map(str::to_owned)
+/// Whose namespaces a generation was started in; of a record of before that was written down, what is declared.
+pub fn of_record(record: &Record, config: &Config) -> Option<String> {
+    match record.rest.get(POD) {
+        Some(known) => known.as_str().map(str::to_owned),
+        None => Some(config.containers.get(&record.name)?.pod.as_ref()?.group.clone()),
+    }
 }
 
 fn dissolve(group: &str) {

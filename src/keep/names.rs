@@ -46,7 +46,9 @@ impl BootName {
         let (number, id) = name.split_once('-')?;
         let is_id = id.len() == 36 && id.bytes().all(|it| it == b'-' || it.is_ascii_hexdigit());
         is_id.then_some(())?;
-        Some(Self { number: number.parse().ok()?, id: id.to_string() })
+        let it = Self { number: number.parse().ok()?, id: id.to_string() };
+        // As we write it, and no other way of writing the same.
+        (it.to_string() == name).then_some(it)
     }
 }
 
@@ -62,7 +64,8 @@ impl SegmentName {
     pub fn parse(name: &str) -> Option<Self> {
         let (number, log) = name.split_once('-')?;
         let log = (!log.is_empty()).then(|| log.to_string())?;
-        Some(Self { number: number.parse().ok()?, log })
+        let it = Self { number: number.parse().ok()?, log };
+        (it.to_string() == name).then_some(it)
     }
 }
 

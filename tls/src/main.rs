@@ -19,6 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use nix::poll::PollFlags;
 use orlop::log::{FromPump, PUMP_LINK};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
@@ -62,7 +63,7 @@ fn serve(link: &UnixStream, host: &str, port: &str, name: &str) -> End {
         let wanted =
             ServerName::try_from(name.to_owned()).map_err(|_| format!("{name} is no name of a server"))?;
         let tls = ClientConnection::new(config, wanted).map_err(|error| reason::of(&error))?;
-        Ok((connect(host, port)?, tls))
+        Ok((connect(link, host, port)?, tls))
     };
     match begun() {
         Ok((tcp, tls)) => session::run(link, tcp, tls),
@@ -70,7 +71,7 @@ fn serve(link: &UnixStream, host: &str, port: &str, name: &str) -> End {
     }
 }
 
-fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
+fn connect(link: &UnixStream, host: &str, port: u16) -> Result<TcpStream, String> {
     let addresses = (host, port).to_socket_addrs().map_err(|error| {
         let text = error.to_string();
         let why = text.rsplit(": ").next().unwrap_or_default();
@@ -78,6 +79,12 @@ fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     })?;
     let mut why = format!("the name {host} has no address");
     for address in addresses.take(ADDRESSES) {
+        let link = (link, PollFlags::empty());
+        if linux::wait(link, link, Some(Duration::ZERO))
+            .is_ok_and(|[said, _]| said.contains(PollFlags::POLLHUP))
+        {
+            return Err("who started it is gone".to_owned());
+        }
         match TcpStream::connect_timeout(&address, CONNECTED_WITHIN) {
             Ok(tcp) => {
                 return match linux::tune(&tcp) {

@@ -187,7 +187,11 @@ impl Keeper {
             return Ok(());
         }
         let found = wanted.mounted().and_then(|root| {
-            let begun = begin(&root, wanted.logs, &mut self.places);
+            let begun = store::begin(&root).and_then(|store| {
+                // What it has is read also if nothing can be written on it.
+                self.mirroring.begin();
+                begin(&root, store.logs, wanted.logs, &mut self.places)
+            });
             begun.map_err(|why| format!("{}: {why}", wanted.device))
         });
         match found {
@@ -200,7 +204,6 @@ impl Keeper {
                 for (id, (name, ring)) in core::mem::take(&mut self.rings) {
                     self.ring(id, name, ring, now);
                 }
-                self.mirroring.begin();
                 self.unsent.push_back(FromKeeper::Mounted);
             }
             Err(why) => {
@@ -237,11 +240,15 @@ impl Keeper {
 }
 
 /// What is written on a disk that is mounted.
-fn begin(root: &OwnedFd, logs: u64, places: &mut Option<OwnedFd>) -> core::result::Result<Writer, String> {
-    let store = store::begin(root)?;
+fn begin(
+    root: &OwnedFd,
+    directory: OwnedFd,
+    logs: u64,
+    places: &mut Option<OwnedFd>,
+) -> core::result::Result<Writer, String> {
     let fail = |errno: Errno| format!("logs: {}", errno.desc());
     let boot = this_boot().map_err(fail)?;
-    let segments = Segments::open(store.logs, &boot, quota(root.as_fd(), logs)).map_err(fail)?;
+    let segments = Segments::open(directory, &boot, quota(root.as_fd(), logs)).map_err(fail)?;
     // Without those that others keep, this one's own do: a death costs more, and that is all.
     let kept = places.take().map_or_else(|| Err(Errno::ENOENT), Places::adopt);
     let places = kept.or_else(|_| Places::adopt(places::memory()?)).map_err(fail)?;

@@ -44,9 +44,11 @@ impl Mirroring {
         }
     }
 
-    /// The disk is mounted.
+    /// The disk is mounted, and one of ours.
     pub(super) fn begin(&mut self) {
-        self.stage = Stage::Restoring;
+        if self.stage == Stage::Waiting {
+            self.stage = Stage::Restoring;
+        }
     }
 
     /// Said again to a supervisor that was not there.

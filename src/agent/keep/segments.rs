@@ -35,9 +35,13 @@ impl Segments {
         for name in
             directory::entries(logs.as_fd())?.into_iter().filter_map(|(name, _)| BootName::parse(&name))
         {
-            let directory = directory::open_below(logs.as_fd(), &name.to_string())?;
-            kept.append(&mut files(directory.as_fd(), &name)?);
-            boots.push(name);
+            // One that is damaged is left alone.
+            let found = directory::open_below(logs.as_fd(), &name.to_string())
+                .and_then(|directory| files(directory.as_fd(), &name));
+            if let Ok(mut found) = found {
+                kept.append(&mut found);
+                boots.push(name);
+            }
         }
         boots.sort();
         let last = boots.iter().find(|name| name.id == this_boot).or(boots.last());
@@ -113,11 +117,12 @@ impl Segments {
         while let Some(at) = go.pop() {
             let Some(kept) = self.kept.get(at) else { continue };
             let name = SegmentName { number: kept.number, log: kept.log.clone() }.to_string();
+            // One that does not go is not counted any more: the others are to go all the same.
             if kept.boot == self.boot.number {
-                directory::remove_file(self.directory.as_fd(), &name)?;
+                let _ = directory::remove_file(self.directory.as_fd(), &name);
                 gone.insert(kept.number);
             } else {
-                self.remove_of_another(kept.boot, &name)?;
+                let _ = self.remove_of_another(kept.boot, &name);
             }
             self.kept.remove(at);
         }

@@ -320,6 +320,8 @@ impl Writer {
 
     /// All that is in the rings now is written and safe, or it is said why not.
     pub(super) fn finish(&mut self, now: Duration) {
+        // The last time to try.
+        self.trouble = false;
         let ids: Vec<u64> = self.logs.keys().copied().collect();
         for id in ids {
             self.look_again(id, now);

@@ -19,7 +19,7 @@ pub fn after_deaths(current: &Kept, folder: &str) -> Option<Kept> {
     let done = if current.is_from_disk {
         go_back(current, built_in, folder).map(Some)
     } else {
-        doubt().map(|()| None)
+        doubt(Some(current.number)).map(|()| None)
     };
     done.unwrap_or_else(|errno| {
         say(Level::Error, &format!("the configuration that supervisors died with stays: {}", errno.desc()));
@@ -64,16 +64,18 @@ pub fn are_too_many() -> bool {
     // Not kept, it is counted once too few.
     let _ = records::write_file(TRIED, &tried.saturating_add(1).to_string());
     if tried >= TOO_OFTEN
-        && let Err(errno) = doubt()
+        && let Err(errno) = doubt(None)
     {
         say(Level::Error, &format!("what supervisors died of is not marked: {}", errno.desc()));
     }
     tried >= TOO_OFTEN
 }
 
-fn doubt() -> Result<()> {
+/// Of the configuration that the next boot has, if it is this one: one that waits to be confirmed is not.
+fn doubt(number: Option<u64>) -> Result<()> {
+    let is_it = |pointer: &Pointer| number.is_none_or(|number| number == pointer.number);
     match pointer::read() {
-        Some(pointer) if pointer.files.is_some() && !pointer.is_doubted => {
+        Some(pointer) if pointer.files.is_some() && !pointer.is_doubted && is_it(&pointer) => {
             Pointer { is_doubted: true, ..pointer }.write()
         }
         Some(_) | None => Ok(()),

@@ -102,7 +102,8 @@ impl Places {
         }
         let folder = self.folder(VERSIONS)?;
         for name in numbered(self.listed(VERSIONS)).difference(&versions) {
-            directory::remove_file(folder.as_fd(), name)?;
+            // One that does not go holds up none of the others.
+            let _ = directory::remove_file(folder.as_fd(), name);
         }
         self.settle(VERSIONS)?;
         let run = self.run.join(POINTER);
@@ -119,7 +120,8 @@ impl Places {
         }
         let folder = self.folder(CONTAINERS)?;
         for name in self.listed(CONTAINERS).difference(&names) {
-            directory::remove_file(folder.as_fd(), name)?;
+            // One that does not go holds up none of the others.
+            let _ = directory::remove_file(folder.as_fd(), name);
         }
         self.settle(CONTAINERS)
     }

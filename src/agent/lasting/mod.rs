@@ -185,6 +185,7 @@ impl Agent {
         let digest = pointer::digest(built_in);
         let verdict = match (on_disk, deaths::are_too_many()) {
             (OnDisk::Is(lasting), true) => {
+                self.lasting.changed.insert(Mirror::Configuration);
                 in_force(&digest, &OnDisk::Is(orlop::config::Lasting { is_doubted: true, ..lasting.clone() }))
             }
             (OnDisk::Is(_) | OnDisk::Nothing | OnDisk::Unread(_), _) => in_force(&digest, on_disk),
@@ -267,6 +268,13 @@ impl Agent {
             Err(errno) => return Some(format!("the next boot does not have it: {}", errno.desc())),
         }
         None
+    }
+
+    /// Whether a supervisor died between having something in force and saying so to the next boot. What a boot has chosen by
+    /// itself is not for the next one.
+    pub fn owes_lasting(&self) -> bool {
+        let current = &self.reloading.current;
+        current.origin.by != "boot" && pointer::read().is_none_or(|it| it.number != current.number)
     }
 
     /// The disk has this one for the next boot.

@@ -11,7 +11,7 @@ use orlop::container::drift::{Changer, Difference, Found, Group, decode_updated,
 use orlop::control::KernelDrift;
 use orlop::supervisor::StateKind;
 
-use crate::agent::live::{PAUSED, UPDATED, thaw};
+use crate::agent::live::{PAUSED, UPDATED};
 use crate::agent::{Agent, cgroups};
 use crate::engine::limits;
 use crate::linux::{cgroup, mark, node, sysctl};
@@ -98,7 +98,7 @@ impl Beside {
                 }
             }
             if groups.stands_still() {
-                match groups.let_go_on(name) {
+                match groups.let_go_on() {
                     Ok(()) => {
                         righted.push(format!("{name}: goes on, it stood still and nobody had paused it"))
                     }
@@ -198,14 +198,18 @@ impl Groups {
         }
     }
 
-    fn let_go_on(&self, name: &str) -> crate::linux::Result<()> {
+    fn let_go_on(&self) -> crate::linux::Result<()> {
         if let Some(main) = &self.main {
             cgroup::thaw(main.as_fd())?;
         }
+        // A person's holds, whatever stood still below, and also one that comes meanwhile: its mark is written first.
+        if mark::get(self.outer.as_fd(), PAUSED)?.is_some() {
+            return Ok(());
+        }
+        cgroup::thaw(self.outer.as_fd())?;
         match mark::get(self.outer.as_fd(), PAUSED)? {
-            // A person's, whatever stood still below.
-            Some(_) => Ok(()),
-            None => thaw(name),
+            Some(_) => cgroup::freeze(self.outer.as_fd()),
+            None => Ok(()),
         }
     }
 }

@@ -38,6 +38,7 @@ impl Agent {
     /// Writes the limits that are to be written, and for who asked for a reload also what others changed of them; answers
     /// him. The kernel may take its time: it takes memory from who has more than a new limit.
     pub fn change_live(&mut self, call: Option<CallId>, problems: Vec<String>, now: Duration) {
+        self.end_limits_errands(now);
         let done = self.reloading.done();
         let runs =
             |name: &&String| self.core.status(name).is_some_and(|status| status.state == StateKind::Running);

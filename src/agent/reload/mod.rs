@@ -34,7 +34,7 @@ impl Reloading {
     }
 
     /// Its number, and whether a disk keeps it.
-    fn done(&self) -> (u64, bool) {
+    pub fn done(&self) -> (u64, bool) {
         (self.current.number, self.current.built_in.is_some())
     }
 
@@ -154,7 +154,10 @@ impl Agent {
     /// What an earlier supervisor put in force may not be in force everywhere.
     pub fn resume_reload(&mut self, now: Duration) {
         if self.reloading.current.number > 0 {
-            let problems = self.change_host();
+            let mut problems = self.change_host();
+            if self.owes_lasting() {
+                problems.extend(self.make_lasting());
+            }
             self.change_live(None, problems, now);
         }
     }
@@ -202,6 +205,20 @@ impl Agent {
         self.put_in_force(Wish { files, config, plan, confirm_by: None, by }, now)
     }
 
+    /// It says the same: comments may differ. What could not be changed of the machine.
+    fn change_comments(&mut self, files: Vec<ConfigFile>) -> Result<Vec<String>, Error> {
+        let kept = Kept { files, notice: None, ..self.reloading.current.clone() };
+        // Before the first reload there is nothing to keep them in.
+        if kept.number > 0 || kept.built_in.is_some() {
+            kept.write().map_err(|errno| not_kept(errno.desc()))?;
+        }
+        self.reloading.current = kept;
+        // Somebody else may have changed what it declares.
+        let mut problems = self.change_host();
+        problems.extend(self.make_lasting());
+        Ok(problems)
+    }
+
     /// Keeps it, then has the core go by it; what could not be changed of the machine.
     fn put_in_force(&mut self, wish: Wish, now: Duration) -> Result<Vec<String>, Error> {
         let Wish { files, mut config, plan, confirm_by, by } = wish;
@@ -209,16 +226,7 @@ impl Agent {
         config.host.disk.clone_from(&self.config.host.disk);
         let before = &self.reloading.current;
         if plan.is_empty() {
-            // Comments may differ. Before the first reload there is nothing to keep them in.
-            let kept = Kept { files, notice: None, ..before.clone() };
-            if kept.number > 0 || kept.built_in.is_some() {
-                kept.write().map_err(|errno| not_kept(errno.desc()))?;
-            }
-            self.reloading.current = kept;
-            // Somebody else may have changed what it declares.
-            let mut problems = self.change_host();
-            problems.extend(self.make_lasting());
-            return Ok(problems);
+            return self.change_comments(files);
         }
         let number = before.number.max(versions::highest().unwrap_or_default()).saturating_add(1);
         let mut since = before.since.clone();

@@ -145,7 +145,8 @@ pub(super) fn at_boot(turns: &[Turn]) -> impl Iterator<Item = (&Gate, Is)> {
     let mut first: BTreeMap<&Gate, &Turn> = BTreeMap::new();
     for turn in turns {
         let known = first.entry(&turn.gate).or_insert(turn);
-        if turn.at < known.at {
+        // Of the same moment the last counts.
+        if turn.at <= known.at {
             *known = turn;
         }
     }
