@@ -3,14 +3,17 @@
 //!
 //! Nothing here opens a path that a disk can answer for.
 
+mod flush;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::config::{Config, Disk};
 use orlop::keep::{FromKeeper, KEEP_FRAME_MAX, Mirror, ToKeeper};
-use orlop::ledger::{Child, Frame, Kind, Label};
+use orlop::ledger::{Child, Kind, Label};
 
+use self::flush::Flush;
 use super::helpers::{self, Helper};
 use super::ledger::{Fds, Ledger};
 use super::logs::{self, Logs, OTHERS};
@@ -21,10 +24,6 @@ use crate::linux::{Errno, Result, memfd, seqpacket};
 
 /// Helpers of this kind have numbers from here on.
 const COUNT: u16 = 0xc000;
-/// At the end of the machine, for what is still on its way to the rings.
-const GATHER: Duration = Duration::from_secs(2);
-/// And then for what is still to be written.
-const FLUSH: Duration = Duration::from_secs(5);
 
 /// How the disk is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,19 +35,6 @@ pub enum State {
     Missing(String),
     /// It is there, and what should be on it is not written.
     Trouble(String),
-}
-
-/// What is written at the end of the machine.
-enum Flush {
-    No,
-    /// Of whoever has ended, not everything is in the rings yet.
-    Gathering {
-        until: Duration,
-    },
-    Asked {
-        until: Duration,
-    },
-    Done,
 }
 
 pub struct Keeping {
@@ -105,11 +91,6 @@ impl Keeping {
     /// The disk that is declared, and how it is.
     pub fn disk(&self) -> Option<(&Disk, &State)> {
         self.disk.as_ref().map(|disk| (disk, &self.state))
-    }
-
-    /// What is kept for it of the time that the machine's end may take.
-    pub fn at_end(&self) -> Duration {
-        if self.disk.is_some() { GATHER.saturating_add(FLUSH) } else { Duration::ZERO }
     }
 
     fn is_wanted(&self) -> bool {
@@ -371,38 +352,6 @@ impl Agent {
                 why
             }
             (State::Silent | State::Mounted, None) => "there is none".to_owned(),
-        }
-    }
-
-    /// Every container has ended: what is in the rings is written before the machine ends, for as long as that may take.
-    pub fn flush_disk(&mut self, now: Duration) {
-        if matches!(self.keeping.flush, Flush::No) && self.keeping.helper.is_up() {
-            self.keeping.flush = Flush::Gathering { until: now.saturating_add(GATHER) };
-            return self.go_on_flushing(now);
-        }
-        self.ledger.send(Frame::PowerDone);
-    }
-
-    fn go_on_flushing(&mut self, now: Duration) {
-        match self.keeping.flush {
-            Flush::Gathering { until } if self.logs.are_gathered() || until <= now => {
-                self.keeping.flush = Flush::Asked { until: now.saturating_add(FLUSH) };
-                let changed = self.lasting.all().into_iter().map(ToKeeper::Mirror);
-                self.keeping.unsent.extend(changed.chain([ToKeeper::Flush]));
-                self.keeping.send(&self.logs);
-            }
-            Flush::Asked { until } if until <= now => {
-                say(Level::Error, "disk: no answer; its newest logs may be lost");
-                self.flushed();
-            }
-            Flush::No | Flush::Gathering { .. } | Flush::Asked { .. } | Flush::Done => {}
-        }
-    }
-
-    fn flushed(&mut self) {
-        if let Flush::Asked { .. } = self.keeping.flush {
-            self.keeping.flush = Flush::Done;
-            self.ledger.send(Frame::PowerDone);
         }
     }
 }
