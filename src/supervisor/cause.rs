@@ -85,6 +85,7 @@ impl Cause {
         let why = match text.as_str() {
             // The object says it all: `user: user "nobody" is not …`.
             "" => format!("{step}: {object}"),
+            text if object.is_empty() => format!("{step}: {text}"),
             text => format!("{step} {object}: {text}"),
         };
         Self {

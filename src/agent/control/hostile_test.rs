@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
-use super::server_test::{BOOT, Bench, DONE, LIST, LISTED, check, check_closed, logs, received};
+use super::server_test::{BOOT, Bench, DONE, LIST, LISTED, check, check_closed, hang_up, logs, received};
 use super::*;
 use orlop::config::Admission;
 use orlop::control::Empty;
@@ -231,7 +231,7 @@ fn when_all_are_at_work_the_next_is_told_so() {
     bench.run();
     let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"limit\":64,\"what\":\"clients\"}}|";
     check_closed(&mut late, busy);
-    drop(clients);
+    clients.into_iter().for_each(hang_up);
     bench.run();
     assert_eq!(bench.gone.len(), 64);
     others_are_served(&mut bench);
@@ -243,7 +243,7 @@ fn a_thousand_who_come_and_go_leave_nothing_behind() {
     for round in 0..1000 {
         let mut client = bench.connect();
         client.write_all(&LIST[..round % LIST.len()]).unwrap();
-        drop(client);
+        hang_up(client);
         bench.run();
     }
     others_are_served(&mut bench);

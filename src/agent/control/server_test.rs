@@ -121,6 +121,11 @@ impl Bench {
 
 use std::os::fd::AsFd;
 
+/// Not by dropping it alone: what another test starts at this moment holds a copy until its exec.
+pub(super) fn hang_up(client: UnixStream) {
+    client.shutdown(std::net::Shutdown::Both).unwrap();
+}
+
 /// What has come for a client: its messages, and whether the connection is closed.
 pub(super) fn received(client: &mut UnixStream) -> (String, bool) {
     let mut bytes = Vec::new();
@@ -200,7 +205,7 @@ fn knows_who_asks() {
     let (call, _) = bench.calls[0];
     let Some(Peer::Process(credentials)) = bench.server.peer(call.client) else { panic!() };
     assert_eq!(credentials.pid, i32::try_from(std::process::id()).unwrap());
-    drop(client);
+    hang_up(client);
     bench.run();
     assert_eq!(bench.server.peer(call.client), None);
 }
@@ -225,7 +230,7 @@ fn who_wants_no_answer_gets_none_and_is_done_its_will_even_when_it_leaves() {
 
     let mut client = bench.connect();
     client.write_all(&resume.repeat(3)).unwrap();
-    drop(client);
+    hang_up(client);
     bench.run();
     assert_eq!(bench.calls.len(), 6);
 }
@@ -251,7 +256,7 @@ fn who_hangs_up_gives_its_call_up() {
     bench.send(&mut client, &logs());
     let (call, _) = bench.calls[0];
     assert_eq!(bench.server.room(call), Some(LIMITS.output));
-    drop(client);
+    hang_up(client);
     bench.run();
     assert_eq!(bench.gone, [call.client]);
     assert_eq!(bench.server.room(call), None);
@@ -297,7 +302,7 @@ fn the_seventeenth_stream_is_told_that_all_are_taken() {
     assert_eq!(bench.calls.len(), 16);
     let busy = "{\"error\":\"org.orlop.Control.Busy\",\"parameters\":{\"limit\":16,\"what\":\"streams\"}}|";
     check(&mut clients[16], busy);
-    drop(clients.remove(3));
+    hang_up(clients.remove(3));
     bench.run();
     bench.send(&mut clients[15], &logs());
     assert_eq!(bench.calls.len(), 17);

@@ -37,6 +37,8 @@ fn causes_read_as_sentences_about_the_container() {
     };
     let said = StartFailure { text: String::new(), ..said };
     check(Cause::start(&said), "start", "could not be started: user: no `web`");
+    let of_nothing = StartFailure { object: String::new(), ..failure(Fault::Transient) };
+    check(Cause::start(&of_nothing), "start", "could not be started: exec: No such file or directory");
     check(Cause::dependency("db", "is stopped"), "dependency", "waits for db, which is stopped");
     check(Cause::stopped_by_person(None), "user", "was stopped by a person");
     check(
