@@ -17,6 +17,7 @@ pub mod keep;
 pub mod ledger;
 pub mod log;
 pub mod network;
+pub mod ordered;
 pub mod picture;
 pub mod simulation;
 pub mod supervisor;

@@ -10,6 +10,7 @@ use orlop::container::{
     Audit, Defaults, DeviceKind, Facts, Finding, HostDevice, Level, audit, capabilities, compile, first_id,
 };
 use orlop::control::{ListReply, Request, SpecReply, State};
+use orlop::ordered::Ordered;
 use serde::Serialize;
 
 use super::arguments::{AuditArguments, SpecArguments};
@@ -78,7 +79,9 @@ pub(crate) fn on_machine(
 
 fn one(client: &mut Client, name: &str) -> Result<Audit, Failure> {
     let reply: SpecReply = understand(client.ask(&Request::Spec { name: name.to_owned(), bundle: None })?)?;
-    let spec: Spec = serde_json::from_value(reply.spec)
+    // As a bundle's is read: by the same code.
+    let spec: Spec = serde_json::to_vec(&reply.spec)
+        .and_then(|text| serde_json::from_slice(&text))
         .map_err(|error| Failure::Failed(format!("{name}: what came is no spec: {error}")))?;
     Ok(audit(&spec))
 }
@@ -140,7 +143,7 @@ fn imagined(container: &Container, seccomp: Option<Arc<Seccomp>>) -> Spec {
     let devices = sources.map(|(minor, source)| (source.to_owned(), vec![device((minor, source))]));
     let facts = Facts {
         first_id: first_id(0),
-        devices: devices.collect(),
+        devices: devices.ordered(),
         dev: "/run/orlop/dev".into(),
         files: format!("/run/orlop/containers/{}", container.name),
         volumes: "/run/orlop/volumes".into(),

@@ -113,7 +113,7 @@ fn boot_chart(boot: &BootReply) -> Timeline {
     // A little more, so that one sees what it came to.
     let end_us = last.saturating_add(last / 20).max(1);
     let mut containers: Vec<&Rise> = boot.containers.iter().collect();
-    containers.sort_by_key(|rise| (rise.starting_us.unwrap_or(u64::MAX), &rise.name));
+    containers.sort_unstable_by_key(|rise| (rise.starting_us.unwrap_or(u64::MAX), &rise.name));
     let phases = boot.phases.iter().map(|phase| phase_row(phase, end_us));
     let rows = phases.chain(containers.into_iter().map(|rise| container_row(rise, end_us)));
     let title = match boot.complete {
@@ -186,7 +186,7 @@ pub(crate) fn blame(client: &mut Client, screen: &mut Screen<'_>) -> Result<(), 
     // Those that never came up took longest, but for those whose time has not come.
     let is_for_later = |rise: &Rise| up(rise).is_none() && rise.next_us.is_some();
     let took = |rise: &Rise| core::cmp::Reverse(up(rise).unwrap_or(u64::MAX));
-    containers.sort_by_key(|rise| (is_for_later(rise), took(rise), &rise.name));
+    containers.sort_unstable_by_key(|rise| (is_for_later(rise), took(rise), &rise.name));
     let rows = containers.iter().map(|rise| row(rise, &boot.containers)).collect();
     table::show(screen, ["NAME", "UP AFTER", "WAITED", "STARTED IN", "READY IN", "WAITED FOR"], rows)
 }

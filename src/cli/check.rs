@@ -143,7 +143,7 @@ fn tomls(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let is_hidden =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     found.retain(|path| path.extension().is_some_and(|extension| extension == "toml") && !is_hidden(path));
-    found.sort();
+    found.sort_unstable();
     Ok(found)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orlop::control::{Figures, Pressure, Request, StatsReply, Task, TopReply};
+use orlop::ordered::Ordered;
 
 use super::arguments::StatsArguments;
 use super::client::{Client, understand};
@@ -63,7 +64,7 @@ fn show(screen: &mut Screen<'_>, before: &StatsReply, now: &StatsReply) -> Resul
     let head =
         ["NAME", "CPU", "MEMORY", "LIMIT", "TASKS", "READ", "WRITTEN", "CPU WAIT", "MEMORY WAIT", "IO WAIT"];
     let earlier: BTreeMap<&str, &Figures> =
-        before.containers.iter().map(|figures| (figures.name.as_str(), figures)).collect();
+        before.containers.iter().map(|figures| (figures.name.as_str(), figures)).ordered();
     let time = now.boot_us.saturating_sub(before.boot_us);
     let rows = now.containers.iter().map(|figures| {
         let earlier = earlier.get(figures.name.as_str()).and_then(|earlier| earlier.cpu_us);

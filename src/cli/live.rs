@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use orlop::control::{Empty, Request};
+use orlop::ordered::Ordered;
 
 use super::arguments::UpdateArguments;
 use super::client::Client;
@@ -37,7 +38,7 @@ pub(crate) fn update(
     screen: &mut Screen<'_>,
     arguments: &UpdateArguments,
 ) -> Result<(), Failure> {
-    let limits: BTreeMap<String, String> = arguments.limits.iter().cloned().collect();
+    let limits: BTreeMap<String, String> = arguments.limits.iter().cloned().ordered();
     let pairs: Vec<String> = arguments.limits.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let failures = names::each(client, core::slice::from_ref(&arguments.name), |client, name| {
         let Empty {} = client.call(&Request::Update { name: name.to_owned(), limits: limits.clone() })?;

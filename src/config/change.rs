@@ -3,6 +3,7 @@
 //! Compared are checked values: two spellings of one thing are no difference. Every field of a declaration stands in
 //! a table below with its class; one that does not is a pattern that does not cover its type, and does not compile.
 
+use crate::ordered::Ordered;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -197,7 +198,7 @@ pub fn host_changes(old: &Config, new: &Config) -> Vec<KeyChange> {
     }
     // A volume that is not there yet is made with its size; one that is there keeps it.
     let sizes = |config: &Config| -> BTreeMap<_, _> {
-        config.volumes.iter().map(|(name, volume)| (name.clone(), volume.size)).collect()
+        config.volumes.iter().map(|(name, volume)| (name.clone(), volume.size)).ordered()
     };
     let after = sizes(of);
     if volumes.iter().any(|(name, volume)| after.get(name).is_some_and(|size| *size != volume.size)) {

@@ -7,6 +7,7 @@ use super::keys;
 use super::shape::{About, Presence, Shape, Table, Text};
 use super::value::{name, size, time};
 use super::{Source, document, report::Report, tree};
+use crate::ordered::Ordered;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde_json::{Map, Value, json};
@@ -25,7 +26,7 @@ pub fn schema() -> String {
 fn table(table: &dyn Table) -> Value {
     let abouts = table.abouts();
     let properties: Map<String, Value> =
-        abouts.iter().map(|about| (about.name.to_string(), property(about))).collect();
+        abouts.iter().map(|about| (about.name.to_string(), property(about))).ordered();
     let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let required: Vec<&str> =
         abouts.iter().filter(|a| a.presence == Presence::Required).map(|a| a.name).collect();
@@ -126,9 +127,9 @@ fn json_of(node: &tree::Node) -> Value {
         tree::Value::Float { text } => json!(text.parse::<f64>().ok()),
         tree::Value::Flag(flag) => json!(flag),
         tree::Value::List(items) => items.iter().map(json_of).collect(),
-        tree::Value::Table(map) => {
-            map.entries.iter().map(|(key, entry)| (key.clone(), json_of(&entry.node))).collect()
-        }
+        tree::Value::Table(map) => Value::Object(
+            map.entries.iter().map(|(key, entry)| (key.clone(), json_of(&entry.node))).ordered(),
+        ),
         tree::Value::Moment | tree::Value::Wrong => Value::Null,
     }
 }

@@ -74,7 +74,7 @@ impl Map {
     /// The entries in the order in which they were written.
     pub(crate) fn in_order(&self) -> Vec<(&str, &Entry)> {
         let mut all: Vec<_> = self.entries.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
-        all.sort_by_key(|(_, entry)| entry.at);
+        all.sort_unstable_by_key(|(_, entry)| entry.at);
         all
     }
 

@@ -13,6 +13,7 @@ use super::refused::Refused;
 use super::resources::{Missing, Place, Setting};
 use super::update::all_settings;
 use crate::config::Limits;
+use crate::ordered::Ordered;
 
 /// One of the two cgroups of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -276,7 +277,7 @@ pub fn encode_updated(updated: &BTreeMap<String, String>) -> String {
 #[must_use]
 pub fn decode_updated(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter_map(|line| line.split_once('='));
-    lines.map(|(file, value)| (file.to_string(), value.to_string())).collect()
+    lines.map(|(file, value)| (file.to_string(), value.to_string())).ordered()
 }
 
 #[cfg(test)]

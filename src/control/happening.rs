@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Cause, PowerAction, State};
+use crate::ordered::Ordered;
 
 /// Of the records; another one would mean another form.
 pub const HAPPENING_VERSION: u16 = 1;
@@ -128,11 +129,10 @@ pub(super) fn record<T: Serialize>(value: &T) -> Vec<u8> {
 
 fn without_null(value: Value) -> Value {
     match value {
-        Value::Object(fields) => fields
-            .into_iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(key, value)| (key, without_null(value)))
-            .collect(),
+        Value::Object(fields) => {
+            let said = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(said.map(|(key, value)| (key, without_null(value))).ordered())
+        }
         other => other,
     }
 }

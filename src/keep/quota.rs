@@ -5,6 +5,8 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::ordered::Ordered;
+
 /// Boots that logs are kept of: more would be more files than anybody looks through.
 const BOOTS: usize = 100;
 /// What a file takes, whatever is in it.
@@ -38,7 +40,7 @@ pub fn segment_max(quota: u64, logs: u64) -> u64 {
 /// Which of these go, by their places in the list, so that all together take no more than `quota`.
 #[must_use]
 pub fn surplus(kept: &[Kept], quota: u64) -> Vec<usize> {
-    let boots: BTreeSet<u32> = kept.iter().map(|it| it.boot).collect();
+    let boots: BTreeSet<u32> = kept.iter().map(|it| it.boot).ordered();
     let first = boots.iter().rev().nth(BOOTS.saturating_sub(1)).copied().unwrap_or(0);
     let (mut stay, go): (Vec<usize>, Vec<usize>) =
         (0..kept.len()).partition(|at| kept.get(*at).is_some_and(|it| it.boot >= first));

@@ -156,7 +156,7 @@ pub fn entries(directory: BorrowedFd<'_>) -> Result<Vec<(String, bool)>> {
             Ok(name) => found.push((name.to_owned(), is_directory)),
         }
     }
-    found.sort();
+    found.sort_unstable();
     Ok(found)
 }
 

@@ -2,6 +2,7 @@
 //!
 //! A file that is not there (a controller that is not enabled, an older kernel) leaves its figures out.
 
+use orlop::ordered::Ordered;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -171,7 +172,7 @@ pub(crate) fn stats(read: impl Fn(&str) -> Option<String>, sizes: &[String]) -> 
             limit: Some(number("pids.max")).filter(|it| *it != u64::MAX).unwrap_or_default(),
         },
         blkio: blkio(&text("io.stat"), read("io.pressure")),
-        hugetlb: sizes.iter().map(hugetlb).collect(),
+        hugetlb: sizes.iter().map(hugetlb).ordered(),
         intel_rdt: Empty {},
         network_interfaces: None,
     }
@@ -214,7 +215,7 @@ fn flat(text: &str) -> BTreeMap<String, u64> {
         let (key, value) = line.split_once(' ')?;
         Some((key.to_owned(), value.trim().parse().ok()?))
     };
-    text.lines().filter_map(pair).collect()
+    text.lines().filter_map(pair).ordered()
 }
 
 fn keyed(text: &str, key: &str) -> u64 {

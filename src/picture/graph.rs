@@ -2,6 +2,7 @@
 //!
 //! From left to right as it starts: an arrow leads from a dependent, on the right, to what it depends on.
 
+use crate::ordered::Ordered;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -64,7 +65,7 @@ impl Graph {
 
     pub fn svg(&self) -> String {
         let numbers: BTreeMap<&str, usize> =
-            self.nodes.iter().enumerate().map(|(number, node)| (node.name.as_str(), number)).collect();
+            self.nodes.iter().enumerate().map(|(number, node)| (node.name.as_str(), number)).ordered();
         let number = |name: &str| numbers.get(name).copied();
         let known = |edge: &&Edge| number(&edge.from).is_some() && number(&edge.to).is_some();
         let edges: Vec<&Edge> = self.edges.iter().filter(known).collect();

@@ -4,6 +4,7 @@
 //! An edge over several layers gets a place in each of those between, so that it goes past nodes and not
 //! through them. A circle has no layers: one of its edges is taken out, and drawn backwards.
 
+use crate::ordered::Ordered;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -138,7 +139,7 @@ fn untangle(columns: &mut [Vec<Place>], chains: &[Vec<(usize, Place)>]) {
 
 fn rows(columns: &[Vec<Place>]) -> BTreeMap<(usize, Place), usize> {
     let places = columns.iter().enumerate();
-    places.flat_map(|(column, it)| it.iter().enumerate().map(move |(row, at)| ((column, *at), row))).collect()
+    places.flat_map(|(column, it)| it.iter().enumerate().map(move |(row, at)| ((column, *at), row))).ordered()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::state::{State, Wait, Wanted};
 use super::unit::Unit;
 use super::units::Units;
 use crate::config::Gate;
+use crate::ordered::Ordered;
 
 /// Says to each what the other one says.
 pub(super) fn make_mutual(units: &mut Units) {
@@ -35,7 +36,7 @@ impl Supervisor {
     pub fn awaited_gates(&self) -> BTreeSet<Gate> {
         let waits = |unit: &&Unit| matches!(unit.state, State::Waiting { on: Wait::Gates, .. });
         let gates = self.units.values().filter(waits).flat_map(|unit| &unit.spec.gates);
-        gates.filter(|gate| **gate != Gate::BootComplete).cloned().collect()
+        gates.filter(|gate| **gate != Gate::BootComplete).cloned().ordered()
     }
 
     /// Another number whenever somebody began to wait, who wants to be told at once.
@@ -44,7 +45,7 @@ impl Supervisor {
     }
 
     pub(super) fn gates_are_open(&mut self, open: Vec<Gate>) -> Outcome {
-        self.open_gates = open.into_iter().collect();
+        self.open_gates = open.into_iter().ordered();
         for unit in self.units.values_mut() {
             if let State::Waiting { on: Wait::Gates, .. } = unit.state {
                 let mut gates = unit.spec.gates.iter().filter(|gate| **gate != Gate::BootComplete);

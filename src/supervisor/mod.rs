@@ -53,6 +53,7 @@ mod well;
 #[cfg(test)]
 mod tests;
 
+use crate::ordered::Ordered;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
@@ -134,7 +135,7 @@ impl Supervisor {
         groups::tell_members(&mut units, &config.groups);
         let names = |unit: &Unit| unit.spec.dependencies().map(String::from).collect();
         let edges = |unit: &Unit| (unit.name.clone(), names(unit));
-        let (mut order, cyclic) = order::sort(&units.values().map(edges).collect());
+        let (mut order, cyclic) = order::sort(&units.values().map(edges).ordered());
         for name in &cyclic {
             let cause = Cause::config("it depends on a circle of dependencies");
             units.insert(Unit::new(name, Spec::unreadable(), Some(cause), now));

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::order;
 use crate::config::{Config, Container, KeyChange, Kind, container_changes, host_changes};
+use crate::ordered::Ordered;
 
 /// What a reload does, in its order: stops with dependents first, then everything else with dependencies first.
 /// What is not in it stays as it is.
@@ -81,7 +82,7 @@ pub fn plan(old: &Config, new: &Config) -> Plan {
         follows: None,
     });
     let kept = new.containers.values().filter_map(|container| planned(old, container));
-    let mut planned: BTreeMap<String, Planned> = gone.chain(kept).map(|it| (it.name.clone(), it)).collect();
+    let mut planned: BTreeMap<String, Planned> = gone.chain(kept).map(|it| (it.name.clone(), it)).ordered();
     let (before, after) = (in_order(old), in_order(new));
     for name in &after {
         follow(new, name, &mut planned);
@@ -142,7 +143,7 @@ fn follow(new: &Config, name: &str, planned: &mut BTreeMap<String, Planned>) {
 fn in_order(config: &Config) -> Vec<String> {
     let edges = |container: &Container| container.depends_on.keys().cloned().collect();
     let graph = config.containers.values().map(|container| (container.name.clone(), edges(container)));
-    let (mut order, cyclic) = order::sort(&graph.collect());
+    let (mut order, cyclic) = order::sort(&graph.ordered());
     order.extend(cyclic);
     order
 }

@@ -22,6 +22,7 @@ use super::order;
 use super::state::{Phase, State, StateKind, Wait, Wanted, Why};
 use super::unit::{Moment, Spec, Unit};
 use crate::config::{Config, Timetable};
+use crate::ordered::Ordered;
 
 /// A configuration in the place of another one.
 #[derive(Debug, Clone, PartialEq)]
@@ -168,7 +169,7 @@ impl Supervisor {
 
     fn sorted(&self) -> (Vec<String>, Vec<String>) {
         let names = |unit: &Unit| unit.spec.dependencies().map(String::from).collect();
-        order::sort(&self.units.values().map(|unit| (unit.name.clone(), names(unit))).collect())
+        order::sort(&self.units.values().map(|unit| (unit.name.clone(), names(unit))).ordered())
     }
 }
 

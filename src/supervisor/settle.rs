@@ -15,6 +15,7 @@ use super::order;
 use super::state::{By, Phase, Remains, State, StateKind, Wait, Why};
 use super::unit::{End, Unit};
 use crate::config::StartBy;
+use crate::ordered::Ordered;
 
 pub use crate::config::KILL_WAIT;
 
@@ -141,7 +142,7 @@ impl Supervisor {
             | State::Stuck { .. }
             | State::Invalid => None,
         });
-        let free: BTreeMap<String, State> = free.collect();
+        let free: BTreeMap<String, State> = free.ordered();
         for (name, state) in &free {
             if let Some(unit) = self.units.get_mut(name) {
                 unit.set(*state);

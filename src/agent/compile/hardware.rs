@@ -5,6 +5,7 @@ use std::path::Path;
 
 use orlop::config::{Container, IoLimit};
 use orlop::container::{DeviceKind, HostDevice};
+use orlop::ordered::Ordered;
 
 use crate::engine::Failure;
 use crate::linux::node;
@@ -35,7 +36,8 @@ fn disks(limits: &[IoLimit]) -> Result<BTreeMap<String, (u32, u32)>> {
         Ok(numbers) => Ok((limit.device.clone(), numbers)),
         Err(errno) => Err(Failure::new("limits.io", &limit.device, errno)),
     };
-    limits.iter().map(number).collect()
+    let numbers = limits.iter().map(number).collect::<Result<Vec<_>>>()?;
+    Ok(numbers.into_iter().ordered())
 }
 
 /// What stands where `devices` points now; with `privileged`, everything.
@@ -48,7 +50,8 @@ fn devices(container: &Container) -> Result<BTreeMap<String, Vec<HostDevice>>> {
         Ok(found) => Ok((source.to_owned(), found.into_iter().map(host_device).collect())),
         Err(errno) => Err(Failure::new("devices", source, errno)),
     };
-    sources.chain(container.privileged.then_some("/dev")).map(at).collect()
+    let found = sources.chain(container.privileged.then_some("/dev")).map(at).collect::<Result<Vec<_>>>()?;
+    Ok(found.into_iter().ordered())
 }
 
 fn host_device(device: node::Device) -> HostDevice {

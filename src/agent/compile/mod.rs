@@ -11,6 +11,7 @@ use orlop::container::{
     Confinement, Facts, Names, Plan, Refused, Root, Spec, capabilities, compile, compile_with, confinement,
     delegated_to, first_id, plan_with, root,
 };
+use orlop::ordered::Ordered;
 
 use hardware::Hardware;
 
@@ -182,7 +183,7 @@ impl Machine<'_> {
             dev: engine::DEVICES.into(),
             volumes: boot::VOLUMES.into(),
             pods: engine::PODS.into(),
-            volume_sizes: self.config.volumes.values().filter_map(sized).collect(),
+            volume_sizes: self.config.volumes.values().filter_map(sized).ordered(),
             seccomp: match &container.seccomp {
                 config::Seccomp::Default => Some(programs.allowed(capabilities(container))),
                 config::Seccomp::Unconfined | config::Seccomp::File(_) => {

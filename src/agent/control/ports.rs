@@ -47,7 +47,7 @@ fn find(class: &Path, dev: &Path, is_open: impl Fn(&str) -> bool) -> (Vec<Port>,
             Err(error) => failed.push((name.to_owned(), error)),
         }
     }
-    ports.sort_by(|one, other| one.name.cmp(&other.name));
+    ports.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     (ports, failed)
 }
 

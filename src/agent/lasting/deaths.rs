@@ -1,6 +1,7 @@
 //! What three supervisors in a row died with is not what the next boot has.
 
 use orlop::config::{Doubt, read};
+use orlop::ordered::Ordered;
 
 use super::pointer::{self, Pointer};
 use crate::agent::configuration::{Kept, Origin, Previous, read_folder, sources};
@@ -33,7 +34,7 @@ fn go_back(current: &Kept, built_in: String, folder: &str) -> Result<Kept> {
     let notice = Doubt::Deadly.sentence();
     say(Level::Error, &notice);
     // Its own text is not read once more: all are started anew, whatever they were declared as.
-    let since = read(&sources(&files)).config.containers.into_keys().map(|name| (name, number)).collect();
+    let since = read(&sources(&files)).config.containers.into_keys().map(|name| (name, number)).ordered();
     let origin = Origin::new(time::since_boot(), "three supervisors died".into(), Vec::new());
     let made_from = built_in.clone();
     let kept = Kept {

@@ -8,6 +8,7 @@ use orlop::control::{
     ConfigFile, ConfigVersion, DriftReply, DriftingFile, Error, FileDrift, HistoryReply, PlanReply,
     encode_reply,
 };
+use orlop::ordered::Ordered;
 use orlop::supervisor::Plan;
 
 use super::versions;
@@ -86,7 +87,7 @@ impl Agent {
 /// Which files of `folder` are not as they are in force, by name.
 fn drifting(in_force: &[ConfigFile], folder: &[ConfigFile]) -> Vec<DriftingFile> {
     let texts = |files: &[ConfigFile]| -> BTreeMap<String, String> {
-        files.iter().map(|file| (file.path.clone(), file.text.clone())).collect()
+        files.iter().map(|file| (file.path.clone(), file.text.clone())).ordered()
     };
     let (before, after) = (texts(in_force), texts(folder));
     let drift = |path: &String| match (before.get(path), after.get(path)) {

@@ -9,6 +9,7 @@ use orlop::config::Limits;
 use orlop::container::Setting;
 use orlop::container::drift::{Changer, Difference, Found, Group, decode_updated, differences, same_sysctl};
 use orlop::control::KernelDrift;
+use orlop::ordered::Ordered;
 use orlop::supervisor::StateKind;
 
 use crate::agent::live::{PAUSED, UPDATED};
@@ -159,7 +160,7 @@ impl Groups {
             .io
             .iter()
             .filter_map(|limit| Some((limit.device.clone(), node::block_device(&limit.device).ok()?)));
-        let disks = disks.collect();
+        let disks = disks.ordered();
         let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
         let found = Found {
             read: &read,

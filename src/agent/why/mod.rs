@@ -53,7 +53,7 @@ impl Agent {
 
     pub fn tell_why_boot(&mut self, call: CallId, now: Duration) {
         let mut phases = self.boot.phase_words();
-        phases.sort_by_key(|phase| core::cmp::Reverse(phase.duration_us));
+        phases.sort_unstable_by_key(|phase| core::cmp::Reverse(phase.duration_us));
         let missing = self.core.statuses().filter(is_missing).take(STANDINGS);
         let mut reply = WhyBootReply {
             text: Vec::new(),

@@ -67,7 +67,7 @@ fn end(folder: &Path) -> Vec<String> {
     };
     let mut parts: Vec<String> =
         records.into_iter().filter(|(at, _)| is_of_it(at)).map(|(_, text)| text).collect();
-    parts.sort_by_key(|text| core::cmp::Reverse(part(text)));
+    parts.sort_unstable_by_key(|text| core::cmp::Reverse(part(text)));
     let log: Vec<String> = parts.iter().flat_map(|text| text.lines().filter_map(ours)).collect();
     let from = log.iter().position(|line| line.contains(BEGINS)).unwrap_or_default();
     let told: Vec<String> = log.into_iter().skip(from).collect();
@@ -103,9 +103,9 @@ fn texts(folder: &Path) -> Vec<(String, String)> {
     let mut names: Vec<String> =
         names.filter(|name| name.starts_with("dmesg-") && !name.ends_with(".enc.z")).collect();
     // The latest: firmware keeps them until somebody takes them away.
-    names.sort_by_key(|name| core::cmp::Reverse((written(&folder.join(name)), name.clone())));
+    names.sort_unstable_by_key(|name| core::cmp::Reverse((written(&folder.join(name)), name.clone())));
     names.truncate(RECORDS);
-    names.sort();
+    names.sort_unstable();
     names.into_iter().filter_map(|name| record(folder, name)).collect()
 }
 

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use orlop::control::{Container, Figures, ListReply, StatsReply};
+use orlop::ordered::Ordered;
 
 use super::keys::Key;
 use super::pane::Pane;
@@ -111,7 +112,7 @@ impl Model {
         let is_first = self.boot_us == 0;
         self.boot_us = stats.boot_us;
         let mut all: BTreeMap<String, Figures> =
-            stats.containers.into_iter().map(|figures| (figures.name.clone(), figures)).collect();
+            stats.containers.into_iter().map(|figures| (figures.name.clone(), figures)).ordered();
         for (name, row) in &mut self.rows {
             let figures = all.remove(name);
             let of = |figures: &Option<Figures>| figures.as_ref().and_then(|it| it.cpu_us);

@@ -6,6 +6,7 @@ use super::super::model::Container;
 use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node, Step};
 use super::kinds;
+use crate::ordered::Ordered;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -67,7 +68,7 @@ const PLAIN: Dependency = Dependency { condition: Condition::Started, restart: f
 
 pub(crate) fn take(node: &Node, container: &mut Container) {
     let Some(map) = node.map() else {
-        container.depends_on = node.texts().into_iter().map(|name| (name, PLAIN)).collect();
+        container.depends_on = node.texts().into_iter().map(|name| (name, PLAIN)).ordered();
         return;
     };
     let named = map.entries.iter().map(|(name, entry): (&String, _)| {
@@ -78,7 +79,7 @@ pub(crate) fn take(node: &Node, container: &mut Container) {
         }
         (name.clone(), dependency)
     });
-    container.depends_on = named.collect();
+    container.depends_on = named.ordered();
 }
 
 fn condition(node: &Node) -> Condition {

@@ -4,6 +4,7 @@ use super::super::model::Container;
 use super::super::shape::{Key, Shape};
 use super::super::value::gate;
 use super::kinds;
+use crate::ordered::Ordered;
 use alloc::string::ToString;
 
 static EACH_GATE: Shape = Shape::Text(&kinds::GATE);
@@ -17,7 +18,7 @@ pub(crate) const GATES: Key<Container> = Key::new(
      `time-synced`, somebody keeps the clock right; `boot-complete`, all others have come up or shown that they do \
      not; `path:/run/ready`, it exists on the machine; `device:/dev/ttyUSB0`, this device is there.",
     |node, container: &mut Container| {
-        container.gates = node.each().iter().filter_map(|item| item.read(gate::gate)).collect();
+        container.gates = node.each().iter().filter_map(|item| item.read(gate::gate)).ordered();
     },
 );
 

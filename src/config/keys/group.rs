@@ -7,6 +7,7 @@ use super::super::shape::{Key, Keys, Problem, Shape, refused, word};
 use super::super::tree::{Map, Node, Step};
 use super::kinds::{self, time_from};
 use super::restart::{LONGEST_WINDOW, exhausted};
+use crate::ordered::Ordered;
 use alloc::collections::BTreeSet;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -114,7 +115,7 @@ pub(crate) static GROUP: Keys<Group> = Keys {
              System V's memory and all message queues in common, or the group's name as their host name. With any of \
              them they share one range of ids as well.",
             |node, group: &mut Group| {
-                group.share = node.texts().into_iter().filter_map(|word| shared(&word)).collect();
+                group.share = node.texts().into_iter().filter_map(|word| shared(&word)).ordered();
             },
         )
         .default("[]"),

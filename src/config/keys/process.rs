@@ -6,6 +6,7 @@ use super::super::shape::{Key, Keys, Problem, Shape, refused};
 use super::super::tree::{Map, Node, Step};
 use super::super::value::{capability, environment, path, words};
 use super::kinds;
+use crate::ordered::Ordered;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -87,7 +88,7 @@ pub(crate) fn take_environment(node: &Node, container: &mut Container) {
 }
 
 pub(crate) fn take_labels(node: &Node, container: &mut Container) {
-    container.labels = pairs(node, environment::label_assignment).into_iter().collect();
+    container.labels = pairs(node, environment::label_assignment).into_iter().ordered();
 }
 
 type Split = fn(&str) -> Result<(&str, &str), Mistake>;

@@ -98,7 +98,7 @@ mod tests {
         let check = |text, wanted: &[&[&str]]| {
             let mut found: Vec<Vec<&str>> =
                 components(&edges(text)).into_iter().map(|set| set.into_iter().collect()).collect();
-            found.sort();
+            found.sort_unstable();
             assert_eq!(found, wanted, "{text}");
         };
         check("", &[]);

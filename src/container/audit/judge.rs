@@ -29,7 +29,8 @@ pub fn audit(spec: &Spec) -> Audit {
     devices(spec, &mut findings);
     binds(spec, &mut findings);
     rest(spec, &process, &mut findings);
-    findings.sort_by(|one, other| other.weight.cmp(&one.weight).then_with(|| one.what.cmp(&other.what)));
+    findings
+        .sort_unstable_by(|one, other| other.weight.cmp(&one.weight).then_with(|| one.what.cmp(&other.what)));
     let exposure = findings.iter().map(|finding| finding.weight).fold(0, u32::saturating_add).min(100);
     Audit { findings, exposure, level: Level::of(exposure) }
 }

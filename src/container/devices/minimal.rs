@@ -69,7 +69,7 @@ fn united(run: &[Rule]) -> Vec<Rule> {
     };
     let mut kept: Vec<Rule> = rules.iter().filter(|rule| !covered(rule)).copied().collect();
     // By kind, and by major, so that a number is compared once; what is for all comes last.
-    kept.sort_by_key(|rule| {
+    kept.sort_unstable_by_key(|rule| {
         (
             rule.kind.is_none(),
             Reverse(rule.kind),

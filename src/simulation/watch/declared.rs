@@ -9,6 +9,7 @@ use crate::config::{
     Config, Container, Dependency, Exhausted, Gate, Kind, Readiness, Restart, RestartPolicy, Sentence,
     StartBy, Test,
 };
+use crate::ordered::Ordered;
 
 #[derive(Debug)]
 pub(super) struct Declared {
@@ -57,7 +58,7 @@ impl Declared {
             Self::new(container, depends_on, conflicts.remove(name).unwrap_or_default())
         };
         let all = config.containers.iter().map(|(name, container)| (name.clone(), declared(name, container)));
-        let mut all: BTreeMap<String, Self> = all.collect();
+        let mut all: BTreeMap<String, Self> = all.ordered();
         for group in config.groups.values() {
             let restarts = |name: &String| {
                 all.get(name).is_some_and(|declared| declared.policy.then == Exhausted::RestartGroup)

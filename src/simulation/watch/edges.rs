@@ -5,11 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::config::{Condition, Config, Container, Dependency, Kind};
+use crate::ordered::Ordered;
 
 /// By name, what each has to wait for.
 pub(super) fn of(config: &Config) -> BTreeMap<String, BTreeMap<String, Dependency>> {
     let declared = config.containers.iter().map(|(name, it)| (name.clone(), it.depends_on.clone()));
-    let mut edges = declared.collect();
+    let mut edges: BTreeMap<String, BTreeMap<String, Dependency>> = declared.ordered();
     let comes_first =
         |it: &Container| it.kind == Kind::Oneshot && it.timetable.is_none() && it.gates.is_empty();
     for (name, _) in config.containers.iter().filter(|(_, it)| comes_first(it)) {
@@ -51,7 +52,7 @@ pub(super) fn dependents<'a>(
     }
     let all = |name: &str| reached(name, |name| direct.get(name).into_iter().flatten().copied());
     let owned = |all: BTreeSet<&str>| all.into_iter().map(String::from).collect();
-    direct.keys().map(|name| (name.to_string(), owned(all(name)))).collect()
+    direct.keys().map(|name| (name.to_string(), owned(all(name)))).ordered()
 }
 
 fn reached<'a, I: Iterator<Item = &'a str>>(from: &str, next: impl Fn(&str) -> I) -> BTreeSet<&'a str> {

@@ -8,12 +8,13 @@ use alloc::string::String;
 
 use super::{View, Watch};
 use crate::config::Config;
+use crate::ordered::Ordered;
 use crate::simulation::core::Core;
 use crate::supervisor::{Event, State, StateKind, Why};
 
 /// Who is in each.
 pub(super) fn of(config: &Config) -> BTreeMap<String, BTreeSet<String>> {
-    config.groups.iter().map(|(name, group)| (name.clone(), group.containers.clone())).collect()
+    config.groups.iter().map(|(name, group)| (name.clone(), group.containers.clone())).ordered()
 }
 
 impl Watch {

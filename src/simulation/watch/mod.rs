@@ -23,6 +23,7 @@ use super::core::Core;
 use super::live::Live;
 use super::promise::{Breach, Promise};
 use crate::config::{Config, Dependency};
+use crate::ordered::Ordered;
 use crate::supervisor::{Numbers, Phase, State, StateKind, Status, Wait, Wanted};
 
 use declared::Declared;
@@ -87,7 +88,7 @@ impl Watch {
     pub(super) fn new(config: &Config) -> Self {
         let declared = Declared::all(config).into_iter();
         let mut watch = Self {
-            shadows: declared.map(|(name, declared)| (name, Shadow::new(declared))).collect(),
+            shadows: declared.map(|(name, declared)| (name, Shadow::new(declared))).ordered(),
             booted: false,
             safe: false,
             shutdown: None,
