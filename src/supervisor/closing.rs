@@ -73,12 +73,13 @@ impl Closing {
 
     /// What is in the way, in a line; nothing, if nothing is.
     pub fn progress(&self, now: Duration) -> Option<String> {
-        let mut left: Vec<&Leaving> = self.left().collect();
+        // Who waits for others does not hold anything up.
+        let (mut left, waiting): (Vec<&Leaving>, Vec<&Leaving>) =
+            self.left().partition(|leaving| leaving.stage != Stage::Waits);
+        left.extend(waiting);
         if left.is_empty() {
             return None;
         }
-        // Who waits for others does not hold anything up.
-        left.sort_by_key(|leaving| leaving.stage == Stage::Waits);
         let mut line = format!("{} left; up still: ", seconds(self.deadline.saturating_sub(now)));
         for (at, leaving) in left.iter().take(NAMED).enumerate() {
             let comma = if at == 0 { "" } else { ", " };

@@ -129,7 +129,7 @@ impl Model {
     /// In the order that was asked for; equals by their names.
     pub(super) fn sorted(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.rows.values().collect();
-        rows.sort_by(|one, other| {
+        rows.sort_unstable_by(|one, other| {
             let order = order(self.sort, one, other);
             if self.is_reversed { order.reverse() } else { order }
         });
