@@ -89,7 +89,7 @@ impl Destination {
             Transport::Datagrams => DATAGRAM_TEXT,
             Transport::Stream => STREAM_TEXT,
         };
-        let place = places.get((id, self.number), ring.identity());
+        let place = places.get((id, self.number), ring.identity()).unwrap_or_default();
         self.senders.insert(id, Sender::new(ring.layout(), place, most));
         self.wake(id);
     }
