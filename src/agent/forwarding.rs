@@ -28,8 +28,8 @@ pub struct Forwarding {
 }
 
 /// The files of collectors, and the folder that they are beside.
-#[derive(Default)]
 struct Files {
+    speaker: &'static str,
     of: Vec<(Collector, TlsFiles)>,
     config_dir: String,
 }
@@ -51,8 +51,9 @@ impl Packet for ToForwarder {
         match self {
             Self::Places => Carries::Places,
             Self::Ring { id, .. } => Carries::Ring(*id),
-            Self::To(_) => Carries::Files,
-            Self::Host(_) | Self::Wake { .. } => Carries::Nothing,
+            Self::Host(_) | Self::To(_) | Self::Files(_) | Self::NoFiles { .. } | Self::Wake { .. } => {
+                Carries::Nothing
+            }
         }
     }
 }
@@ -64,7 +65,11 @@ impl Forwarding {
     /// EMFILE.
     pub fn new(first: Duration) -> Result<Self> {
         let reader = RingReader::new(Role::Forward, first)?;
-        Ok(Self { reader, is_wanted: false, files: Files::default() })
+        Ok(Self {
+            reader,
+            is_wanted: false,
+            files: Files { speaker: SPEAKER, of: Vec::new(), config_dir: String::new() },
+        })
     }
 
     pub fn deadline(&self) -> Option<Duration> {
@@ -89,7 +94,7 @@ impl Forwarding {
         self.is_wanted = true;
         let collectors = config.host.log_forward.iter();
         let of = collectors.clone().filter_map(|forward| Some((forward.to.clone(), forward.files.clone()?)));
-        self.files = Files { of: of.collect(), config_dir: config_dir.to_owned() };
+        self.files = Files { speaker: SPEAKER, of: of.collect(), config_dir: config_dir.to_owned() };
         self.reader.know([ToForwarder::Host(config.host.hostname.clone()), ToForwarder::Places]);
         self.reader.know(collectors.map(|forward| ToForwarder::To(forward.to.clone())));
         self.reader.know_rings(config, slots);
@@ -106,43 +111,28 @@ impl Forwarding {
             self.reader.know([host]);
         }
         self.reader.know_new_rings(config, slots);
-        self.send(logs);
+        self.reader.send(logs);
     }
 
     /// Tells everything: to a new one, or to one of whom it is not known what it was told.
     fn tell_all(&mut self, logs: &Logs) {
         self.reader.tell_all();
-        self.send(logs);
-    }
-
-    fn send(&mut self, logs: &Logs) {
-        self.reader.send(logs, |packet| match packet {
-            ToForwarder::To(to) => match self.files.open(to) {
-                Ok(files) => Some(files),
-                Err(why) => {
-                    say(Level::Error, &format!("forward: {to}: {why}"));
-                    None
-                }
-            },
-            ToForwarder::Host(_)
-            | ToForwarder::Places
-            | ToForwarder::Ring { .. }
-            | ToForwarder::Wake { .. } => None,
-        });
+        self.reader.send(logs);
     }
 
     /// These rings have more.
     pub fn wake(&mut self, woken: &[u64], logs: &Logs) {
         self.reader.wake(woken);
-        self.send(logs);
+        self.reader.send(logs);
     }
 
     /// What it waits for, and what it has met.
     pub fn hear(&mut self, logs: &mut Logs) {
-        self.send(logs);
+        self.reader.send(logs);
         for packet in self.reader.hear(FromForwarder::decode) {
             match packet {
                 FromForwarder::Follow(follow) => self.reader.follow(follow.id, follow.after, logs),
+                FromForwarder::Files(to) => self.hand_files(to),
                 FromForwarder::Link { to, errno: 0 } => {
                     say(Level::Info, &format!("forward: {to}: works again"));
                 }
@@ -159,6 +149,26 @@ impl Forwarding {
                 }
             }
         }
+        self.reader.send(logs);
+    }
+
+    /// The files of a collector as they are now: they may be others than they were for the session before.
+    fn hand_files(&mut self, to: Collector) {
+        let is_answer = |packet: &ToForwarder| match packet {
+            ToForwarder::Files(answered) | ToForwarder::NoFiles { to: answered, .. } => *answered == to,
+            ToForwarder::Host(_)
+            | ToForwarder::Places
+            | ToForwarder::To(_)
+            | ToForwarder::Ring { .. }
+            | ToForwarder::Wake { .. } => false,
+        };
+        if self.reader.is_about_to_tell(is_answer) {
+            return;
+        }
+        match self.files.open(&to) {
+            Ok(files) => self.reader.tell_with(ToForwarder::Files(to), files),
+            Err(why) => self.reader.tell([ToForwarder::NoFiles { to, why }]),
+        }
     }
 
     /// Starts it when there is none, and somebody to send to. `true`: on a new socket.
@@ -172,17 +182,18 @@ impl Forwarding {
 }
 
 impl Files {
-    /// What the forwarder cannot open itself: of TLS the program that speaks it, and the files; of others nothing.
+    /// What the forwarder cannot open itself: the program that speaks TLS, and what it is to read.
     fn open(&self, to: &Collector) -> core::result::Result<Vec<OwnedFd>, String> {
-        let Some((_, TlsFiles { ca, own })) = self.of.iter().find(|(known, _)| known == to) else {
-            return Ok(Vec::new());
+        let known = self.of.iter().find(|(known, _)| known == to);
+        let Some((_, TlsFiles { ca, own })) = known else {
+            return Err("nobody declares this collector".to_owned());
         };
         let named = |what: &str, path: &str| {
             let opened = insist(|| fs::open_regular(path));
             opened.map_err(|errno| format!("{what}: {path}: {}", errno.desc()))
         };
         let beside = |key: &str, path: &str| named(key, &files::beside(&self.config_dir, path));
-        let program = named("who speaks TLS", SPEAKER)?;
+        let program = named("who speaks TLS", self.speaker)?;
         let mut opened = vec![program, beside("ca", ca)?];
         if let Some((cert, key)) = own {
             opened.extend([beside("cert", cert)?, beside("key", key)?]);
@@ -209,5 +220,46 @@ impl Agent {
     fn watch_forwarder(&mut self) {
         self.forwarding.reader.watch(&self.epoll, Token::Forward);
         self.backlogs.forward = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use orlop::config::TlsCollector;
+
+    use super::*;
+
+    #[test]
+    fn files_are_those_of_the_moment_in_which_they_are_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let to = |port| Collector::Tls(TlsCollector { host: "192.0.2.1".into(), port, server_name: None });
+        let mut forwarding = Forwarding::new(Duration::ZERO).unwrap();
+        let of = vec![(to(6514), TlsFiles { ca: "ca.pem".into(), own: None })];
+        forwarding.files = Files { speaker: "/proc/self/exe", of, config_dir: path("") };
+        let answers = |forwarding: &mut Forwarding, to: Collector, answer: &ToForwarder| {
+            forwarding.reader.tell_all();
+            forwarding.hand_files(to);
+            forwarding.reader.is_about_to_tell(|packet| packet == answer)
+        };
+        let none = |to, why: &str| ToForwarder::NoFiles { to, why: why.into() };
+        let missing = format!("ca: {}: No such file or directory", path("ca.pem"));
+        assert!(answers(&mut forwarding, to(6514), &none(to(6514), &missing)));
+        assert!(answers(&mut forwarding, to(1), &none(to(1), "nobody declares this collector")));
+        for text in ["of this year", "of the next year"] {
+            std::fs::write(path("new"), text).unwrap();
+            std::fs::rename(path("new"), path("ca.pem")).unwrap();
+            assert!(answers(&mut forwarding, to(6514), &ToForwarder::Files(to(6514))));
+            let mut read = String::new();
+            let opened = forwarding.files.open(&to(6514)).unwrap().pop().unwrap();
+            std::fs::File::from(opened).read_to_string(&mut read).unwrap();
+            assert_eq!(read, text);
+        }
+        // Who asks and does not listen is answered once.
+        std::fs::remove_file(path("ca.pem")).unwrap();
+        forwarding.hand_files(to(6514));
+        assert!(!forwarding.reader.is_about_to_tell(|packet| *packet == none(to(6514), &missing)));
     }
 }

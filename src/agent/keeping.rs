@@ -132,7 +132,7 @@ impl Keeping {
     }
 
     fn send(&mut self, logs: &Logs) {
-        self.reader.send(logs, |_| None);
+        self.reader.send(logs);
     }
 
     /// These rings have more.

@@ -34,8 +34,6 @@ pub enum Carries {
     Places,
     /// This ring, to be read only.
     Ring(u64),
-    /// What only who makes it knows.
-    Files,
 }
 
 pub struct RingReader<P> {
@@ -44,8 +42,8 @@ pub struct RingReader<P> {
     /// All that a new one is told.
     all: Vec<P>,
     places: Option<OwnedFd>,
-    /// In order, for want of room.
-    unsent: VecDeque<P>,
+    /// In order, for want of room; with what else goes with it.
+    unsent: VecDeque<(P, Vec<OwnedFd>)>,
     /// Rings that it waits for.
     follows: BTreeSet<u64>,
 }
@@ -108,7 +106,7 @@ impl<P: Packet> RingReader<P> {
         let before = self.all.len();
         self.all.extend(packets);
         if self.helper.is_up() {
-            self.unsent.extend(self.all.iter().skip(before).cloned());
+            self.unsent.extend(self.all.iter().skip(before).cloned().map(alone));
         }
     }
 
@@ -135,32 +133,43 @@ impl<P: Packet> RingReader<P> {
 
     /// To the one that is there, and no other.
     pub fn tell(&mut self, packets: impl IntoIterator<Item = P>) {
-        self.unsent.extend(packets);
+        self.unsent.extend(packets.into_iter().map(alone));
+    }
+
+    /// As that, with these descriptors.
+    pub fn tell_with(&mut self, packet: P, files: Vec<OwnedFd>) {
+        self.unsent.push_back((packet, files));
+    }
+
+    /// Whether there is one that waits for room.
+    pub fn is_about_to_tell(&self, is_it: impl Fn(&P) -> bool) -> bool {
+        self.unsent.iter().any(|(packet, _)| is_it(packet))
     }
 
     /// Tells everything: to a new one, or to one of whom it is not known what it was told.
     pub fn tell_all(&mut self) {
-        self.unsent = self.all.iter().cloned().collect();
+        self.unsent = self.all.iter().cloned().map(alone).collect();
         self.follows.clear();
     }
 
-    /// Sends what there is room for. `open`: what goes with one that [carries](Carries) files; without them it is not sent.
-    pub fn send(&mut self, logs: &Logs, open: impl Fn(&P) -> Option<Vec<OwnedFd>>) {
-        while let Some(packet) = self.unsent.front() {
-            let opened = match packet.carries() {
-                Carries::Nothing | Carries::Places => Some(Vec::new()),
-                // To be read only: it is nobody's but the logger's to write.
+    /// Sends what there is room for.
+    pub fn send(&mut self, logs: &Logs) {
+        while let Some((packet, files)) = self.unsent.front() {
+            let ring;
+            let carried = match packet.carries() {
+                Carries::Nothing => None,
+                Carries::Places => self.places.as_ref(),
                 Carries::Ring(id) => {
-                    logs.ring(id).and_then(|ring| memfd::read_only(ring.as_fd()).ok()).map(|ring| vec![ring])
+                    // To be read only: it is nobody's but the logger's to write.
+                    ring = logs.ring(id).and_then(|ring| memfd::read_only(ring.as_fd()).ok());
+                    if ring.is_none() {
+                        self.unsent.pop_front();
+                        continue;
+                    }
+                    ring.as_ref()
                 }
-                Carries::Files => open(packet),
             };
-            let Some(opened) = opened else {
-                self.unsent.pop_front();
-                continue;
-            };
-            let places = self.places.as_ref().filter(|_| packet.carries() == Carries::Places);
-            let fds: Vec<BorrowedFd<'_>> = opened.iter().chain(places).map(AsFd::as_fd).collect();
+            let fds: Vec<BorrowedFd<'_>> = files.iter().chain(carried).map(AsFd::as_fd).collect();
             match seqpacket::send(self.socket.as_fd(), &packet.encode(), &fds) {
                 Ok(()) => drop(self.unsent.pop_front()),
                 // Full, or nobody is there: the next is told all of it anyway.
@@ -172,7 +181,7 @@ impl<P: Packet> RingReader<P> {
     /// These rings have more.
     pub fn wake(&mut self, woken: &[u64]) {
         let asked = woken.iter().filter(|id| self.follows.remove(id));
-        self.unsent.extend(asked.map(|id| P::wake(*id)));
+        self.unsent.extend(asked.map(|id| alone(P::wake(*id))));
     }
 
     /// It asks to be woken when the ring has more than has been seen.
@@ -209,6 +218,10 @@ impl<P: Packet> RingReader<P> {
             say(Level::Error, &format!("{}: {}", self.helper.name(), errno.desc()));
         }
     }
+}
+
+fn alone<P>(packet: P) -> (P, Vec<OwnedFd>) {
+    (packet, Vec::new())
 }
 
 fn rings<P: Packet>(config: &Config, slots: &BTreeMap<String, u32>) -> impl Iterator<Item = P> {
