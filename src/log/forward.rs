@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::packet;
 use crate::config::{Collector, TlsCollector};
 
 /// Bytes of a packet, the most: a letter, a number, and a collector by two names, or by one with a reason.
@@ -79,7 +80,7 @@ impl ToForwarder {
     /// `None`: one that we do not know.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (letter, id, text) = parts(bytes)?;
+        let (letter, id, text) = packet::parts(bytes)?;
         Some(match letter {
             b'h' => Self::Host(text.to_string()),
             b'p' => Self::Places,
@@ -97,20 +98,7 @@ impl ToForwarder {
 }
 
 fn packet(letter: u8, number: u64, text: &str) -> Vec<u8> {
-    let mut bytes = Vec::from([letter]);
-    bytes.extend_from_slice(&number.to_le_bytes());
-    let mut end = text.len().min(FORWARD_FRAME_MAX.saturating_sub(bytes.len()));
-    while !text.is_char_boundary(end) {
-        end = end.saturating_sub(1);
-    }
-    bytes.extend_from_slice(text.as_bytes().get(..end).unwrap_or_default());
-    bytes
-}
-
-fn parts(bytes: &[u8]) -> Option<(u8, u64, &str)> {
-    let (letter, rest) = bytes.split_first()?;
-    let (number, text) = rest.split_first_chunk()?;
-    Some((*letter, u64::from_le_bytes(*number), core::str::from_utf8(text).ok()?))
+    packet::packet(letter, number, text, FORWARD_FRAME_MAX)
 }
 
 fn collector(to: &Collector) -> String {
@@ -156,7 +144,7 @@ impl FromForwarder {
         if let Some(follow) = Follow::decode(bytes) {
             return Some(Self::Follow(follow));
         }
-        let (letter, number, text) = parts(bytes)?;
+        let (letter, number, text) = packet::parts(bytes)?;
         Some(match letter {
             b'f' => Self::Files(collector_of(text)?),
             b'l' => Self::Link { to: collector_of(text)?, errno: i32::try_from(number).ok()? },
