@@ -328,6 +328,25 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_that_comes_meanwhile_holds() {
+        in_own_cgroup(|cgroup| {
+            let groups = Groups { outer: cgroup.try_clone_to_owned().unwrap(), main: None };
+            mark::set(cgroup, MARKED, "").unwrap();
+            for _ in 0..2000 {
+                mark::remove(cgroup, PAUSED).unwrap();
+                cgroup::freeze(cgroup).unwrap();
+                // As `orlop pause` does it.
+                let pause = || mark::set(cgroup, PAUSED, "").and_then(|()| cgroup::freeze(cgroup)).unwrap();
+                std::thread::scope(|scope| {
+                    scope.spawn(pause);
+                    groups.let_go_on().unwrap();
+                });
+                assert_eq!(cgroup::read(cgroup, "cgroup.freeze").unwrap().trim(), "1");
+            }
+        });
+    }
+
+    #[test]
     fn where_no_pause_was_marked_each_may_be_a_persons() {
         check(&[], [true, false], false, [true, false]);
         check(&[], [true, true], true, [true, false]);
