@@ -106,8 +106,7 @@ impl Agent {
         let config = (&self.config, self.boot.config_dir.as_str());
         self.forwarding.begin(config, &self.slots, &mut rings, &mut self.ledger);
         self.forwarder_adopted();
-        self.keeping.begin(&self.config, &self.slots);
-        self.keeping.tell_rest(&self.logs);
+        self.keeping.begin(&self.config, &self.slots, &self.logs);
         // A logger of an earlier supervisor may not know every ring yet, and refuses pipes without one.
         let mut inputs = self.adopt_streams(pipes, syslogs);
         self.adopt_containers(entries, now);
@@ -176,14 +175,15 @@ impl Agent {
 
     fn adopt_helper(&mut self, child: &Child, ended: Option<Ended>, fds: Fds, now: Duration) {
         let name = child.label.as_str();
+        let (forwarder, keeper) = (&mut self.forwarding.reader, &mut self.keeping.reader);
         match ended {
             Some(ended) => {
                 self.keep_helpers_end(name, ended, Duration::from_micros(ended.at_us));
                 self.ledger.send(Frame::Recorded { cookie: child.cookie });
             }
             None if name == self.consoles.helper().name() => self.consoles.adopt(child, fds, now),
-            None if name == self.forwarding.helper().name() => self.forwarding.adopt(child, fds, now),
-            None if name == self.keeping.helper().name() => self.keeping.adopt(child, fds, now),
+            None if name == forwarder.helper.name() => forwarder.adopt(child, fds, now),
+            None if name == keeper.helper.name() => keeper.adopt(child, fds, now),
             None => {
                 self.logs.adopt_logger(child, fds, now);
                 self.log_adopted();

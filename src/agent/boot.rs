@@ -21,7 +21,7 @@ use crate::linux::kmsg::Level;
 use crate::linux::{Errno, fs, time};
 
 pub use phases::read_config;
-use phases::{configure_network, devices, directories, memory_total, reserve, sysctls, text};
+use phases::{close_root, configure_network, devices, directories, memory_total, reserve, sysctls, text};
 
 pub const VOLUMES: &str = "/run/orlop/volumes";
 pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
@@ -130,6 +130,7 @@ impl Boot {
             let errors = errors.saturating_add(unread);
             if errors == 0 { Ok(()) } else { Err(format!("{errors} errors")) }
         });
+        self.phase("close root", || close_root(read.config.host.disk.as_ref()));
         // Nobody dies of it once more, nor waits at the end.
         let waits = !table.safe && table.power.is_none();
         read.waits_for = read.waits_for.map(|timeout| if waits { timeout } else { Duration::ZERO });

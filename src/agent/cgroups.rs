@@ -7,9 +7,10 @@ use orlop::container::{Confinement, Place, Refused, Setting, When, devices, sett
 use orlop::supervisor::Shortage;
 
 use super::compile::Known;
+use super::live::MARKED;
 use crate::engine::{Failure, limits};
 use crate::linux::cgroup::Origin;
-use crate::linux::{Errno, Result, cgroup};
+use crate::linux::{Errno, Result, cgroup, mark};
 
 pub const PARENT: &str = "containers";
 /// In the name of a cgroup for what is left of one that was replaced, and of no container's.
@@ -41,8 +42,8 @@ pub struct Cgroups {
     pub outer: OwnedFd,
     /// cgroup.events of `outer`: ready (EPOLLPRI) when it changes.
     pub events: OwnedFd,
-    /// What comes into force when the container is there.
-    late: Vec<Setting>,
+    /// What comes into force when the container is there; `None`: it is.
+    late: Option<Vec<Setting>>,
 }
 
 impl Cgroups {
@@ -76,7 +77,9 @@ impl Cgroups {
             cgroup::delegate(main.as_fd(), uid, gid).map_err(fail("cgroup.procs"))?;
         }
         let cgroups = Self::of(outer).map_err(fail("cgroup.events"))?;
-        Ok((Self { late, ..cgroups }, main))
+        // Where none can be kept, a pause is not told from what others do.
+        let _ = mark::set(cgroups.outer.as_fd(), MARKED, "");
+        Ok((Self { late: Some(late), ..cgroups }, main))
     }
 
     /// Limits how many processes there may be, once the container is there: no other is made for it.
@@ -84,13 +87,21 @@ impl Cgroups {
     /// # Errors
     /// As [`Self::make`].
     pub fn limit_processes(&mut self) -> core::result::Result<(), Failure> {
-        let late = core::mem::take(&mut self.late);
+        let late = self.late.take().unwrap_or_default();
         if late.is_empty() {
             return Ok(());
         }
         let main = cgroup::open_below(self.outer.as_fd(), MAIN);
         let main = main.map_err(|errno| Failure::new("cgroup", MAIN, errno))?;
         write(self.outer.as_fd(), Some(main.as_fd()), &late)
+    }
+
+    /// Other limits than those it is started with: what is to be written of them at once.
+    pub fn change_limits(&mut self, settings: Vec<Setting>) -> Vec<Setting> {
+        let Some(late) = &mut self.late else { return settings };
+        let (later, at_once) = settings.into_iter().partition(Setting::counts_processes);
+        *late = later;
+        at_once
     }
 
     /// Those that a container of an earlier supervisor lives in.
@@ -103,7 +114,7 @@ impl Cgroups {
 
     fn of(outer: OwnedFd) -> Result<Self> {
         let events = cgroup::watch(outer.as_fd(), "cgroup.events")?;
-        Ok(Self { outer, events, late: Vec::new() })
+        Ok(Self { outer, events, late: None })
     }
 
     /// Whether any process is in there. Reading also arms the next EPOLLPRI.
@@ -241,6 +252,8 @@ mod tests {
     use super::*;
     use crate::linux::forked::Forked;
     use crate::linux::testing::in_own_cgroup;
+    use orlop::config::Limits;
+    use orlop::container::all_settings;
     use orlop::container::spec::DeviceRule;
 
     /// Of a program in a cgroup with these rules: whether it opens what everybody may, and nothing else.
@@ -291,6 +304,24 @@ mod tests {
         check(&mut filters, &common, &["/dev/null"], &["/dev/kmsg"]);
         let common = devices::program(&devices::rules(&common, &[]).unwrap()).unwrap();
         assert_eq!(filters.0.unwrap().0, common);
+    }
+
+    #[test]
+    fn other_limits_that_come_during_a_start_wait_as_those_of_the_start_do() {
+        in_own_cgroup(|cgroup| {
+            let mut cgroups = Cgroups::of(cgroup.try_clone_to_owned().unwrap()).unwrap();
+            let limits = |pids| Limits { memory: Some(64 << 20), pids: Some(pids), ..Limits::default() };
+            let all = |pids| all_settings(&limits(pids)).unwrap();
+            let counts = |settings: &[Setting]| settings.iter().filter(|it| it.counts_processes()).count();
+            cgroups.late = Some(all(5).into_iter().filter(Setting::counts_processes).collect());
+            let at_once = cgroups.change_limits(all(6));
+            assert!(counts(&at_once) == 0 && at_once.iter().any(|it| it.file == "memory.max"), "{at_once:?}");
+            let late: Vec<Setting> = all(6).into_iter().filter(Setting::counts_processes).collect();
+            assert_eq!(cgroups.late, Some(late));
+            // The container is there.
+            cgroups.late = None;
+            assert_eq!(cgroups.change_limits(all(7)), all(7));
+        });
     }
 
     #[test]

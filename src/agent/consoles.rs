@@ -12,7 +12,7 @@ use orlop::ledger::{Child, Kind, Label};
 use orlop::log::{LONGEST_RECORD, Record, Speaker, split_priority};
 
 use super::console::Console;
-use super::helpers::{self, Helper};
+use super::helpers::{Helper, Role};
 use super::ledger::{Fds, Ledger};
 use super::log_level;
 use crate::linux::{Errno, Result, kmsg, seqpacket};
@@ -21,15 +21,12 @@ use crate::linux::{Errno, Result, kmsg, seqpacket};
 pub const KMSG: u64 = 2;
 /// Records looked at in one wake-up.
 const RECORDS_PER_WAKE: usize = 64;
-/// Helpers of this kind have odd numbers from here on; the logger's are below.
-const COUNT: u16 = 0x8000;
 
 pub struct Consoles {
     helper: Helper,
     console: Console,
     kmsg: OwnedFd,
     level: LogLevel,
-    spawned: u16,
     reading: Reading,
     /// Where records are read to.
     record: Vec<u8>,
@@ -59,11 +56,10 @@ impl Consoles {
         };
         let (ours, _) = seqpacket::pair()?;
         Ok(Self {
-            helper: Helper::new(c"console", first),
+            helper: Helper::new(Role::Console, first),
             console: Console::new(ours),
             kmsg,
             level,
-            spawned: COUNT,
             reading: Reading::NotYet,
             record: vec![0; LONGEST_RECORD],
         })
@@ -107,9 +103,7 @@ impl Consoles {
 
     /// Starts the helper when there is none.
     pub fn look_after(&mut self, starts: u32, ledger: &mut Ledger, now: Duration) {
-        let next = self.spawned.wrapping_add(1) | COUNT;
-        if let Some(socket) = self.helper.look_after(helpers::cookie(starts, next), ledger, now) {
-            self.spawned = next;
+        if let Some(socket) = self.helper.look_after(starts, ledger, now) {
             self.console.restart(socket);
         }
     }

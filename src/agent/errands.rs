@@ -4,19 +4,22 @@
 //! A child writes the whole answer, as it goes to the client, and ends. The supervisor passes it on
 //! without looking into it: names and arguments of a container's processes are nothing that it parses.
 
+mod child;
+
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::control::{Access, Error, Remaining, encode_error, encode_reply};
+use orlop::control::{Access, Error, ReloadReply, Remaining, encode_error, encode_reply};
 use orlop::supervisor::Event;
 
 use super::control::CallId;
-use super::{Agent, Token, reload, say};
-use crate::linux::clone::{Cloned, Parent, clone3, flags};
+use super::{Agent, Token, say};
 use crate::linux::epoll::Interest;
 use crate::linux::kmsg::Level;
-use crate::linux::{Errno, Result, cgroup, fd, pidfd, process, signal};
+use crate::linux::{Errno, Result, fd, pidfd};
+
+pub use child::{child, write_all};
 
 /// At once; each is a process.
 const ERRANDS: usize = 8;
@@ -29,8 +32,6 @@ const LONGEST: Duration = Duration::from_secs(20);
 const MAX_ANSWER: usize = 4 << 20;
 /// Read in one turn.
 const READ: usize = 64 << 10;
-/// Where the child has its end of the pipe.
-const ANSWER_FD: i32 = 3;
 
 /// An answer, or why there is none.
 pub type Answer = core::result::Result<Vec<u8>, Error>;
@@ -54,13 +55,26 @@ struct Errand {
     until: Duration,
 }
 
+impl Errand {
+    /// One message, and nothing behind it.
+    fn is_done(&self) -> bool {
+        let end = self.bytes.iter().position(|byte| *byte == 0);
+        end.is_some_and(|end| end + 1 == self.bytes.len())
+    }
+
+    /// Those of this reload. One that was cut short is done once more by whoever comes next.
+    fn has_written_limits_of(&self, number: u64) -> bool {
+        self.is_done() && matches!(&self.after, After::Limits(told) if told.number == number)
+    }
+}
+
 /// What is different when it is over.
 enum After {
     Nothing,
     /// Whether this container stands still.
     Pause(String),
-    /// Limits of a reload are in force, as far as they can be: of this one, which had these problems before.
-    Limits((u64, bool), Vec<String>),
+    /// Limits of a reload are in force, as far as they can be: of this one, of which this is to be told beside.
+    Limits(ReloadReply),
     /// What this generation of a stuck container hangs on is known.
     Remains(String, u64),
     /// What is left of it is set aside, if the answer says so.
@@ -72,6 +86,17 @@ impl Errands {
     pub fn replaces(&self, name: &str) -> bool {
         let of_it = |errand: &Errand| matches!(&errand.after, After::Aside(of, _) if of == name);
         self.running.values().any(of_it)
+    }
+
+    /// Whether a pause of this container, or its end, is under way.
+    pub fn is_being_paused(&self, name: &str) -> bool {
+        self.running.values().any(|it| matches!(&it.after, After::Pause(of) if of == name))
+    }
+
+    /// Those that write limits.
+    fn of_limits(&self) -> Vec<u32> {
+        let of_limits = self.running.iter().filter(|(_, it)| matches!(it.after, After::Limits(..)));
+        of_limits.map(|(key, _)| *key).collect()
     }
 
     fn has_room(&self, access: Access) -> core::result::Result<(), u64> {
@@ -106,11 +131,11 @@ impl Agent {
     pub fn errand_of_limits(
         &mut self,
         call: Option<CallId>,
-        (done, problems): ((u64, bool), Vec<String>),
+        told: ReloadReply,
         now: Duration,
         work: impl FnOnce() -> Answer,
     ) {
-        self.send_errand(call, After::Limits(done, problems), now, work);
+        self.send_errand(call, After::Limits(told), now, work);
     }
 
     /// As [`Agent::errand`], of one that looks up what a stuck container hangs on.
@@ -169,9 +194,9 @@ impl Agent {
     fn fail_errand(&mut self, call: Option<CallId>, after: After, error: Error, now: Duration) {
         match (call, after) {
             // It is in force all the same.
-            (Some(call), After::Limits(done, mut problems)) => {
-                problems.push(format!("limits: {error}"));
-                self.server.reply_message(now, call, &reload::answer(done, problems, Vec::new()));
+            (Some(call), After::Limits(mut told)) => {
+                told.problems.push(format!("limits: {error}"));
+                self.server.reply(now, call, &told);
             }
             (Some(call), After::Nothing | After::Pause(_) | After::Remains(..) | After::Aside(..)) => {
                 self.server.fail(now, call, &error);
@@ -217,15 +242,9 @@ impl Agent {
         }
     }
 
-    /// Whether a pause of this container, or its end, is under way.
-    pub fn is_being_paused(&self, name: &str) -> bool {
-        self.errands.running.values().any(|it| matches!(&it.after, After::Pause(of) if of == name))
-    }
-
     /// Those that write limits of before give way to who writes all that are in force now.
     pub fn end_limits_errands(&mut self, now: Duration) {
-        let older = self.errands.running.iter().filter(|(_, it)| matches!(it.after, After::Limits(..)));
-        for key in older.map(|(key, _)| *key).collect::<Vec<u32>>() {
+        for key in self.errands.of_limits() {
             self.give_up(key, "another reload came before it was done", now);
         }
     }
@@ -249,13 +268,8 @@ impl Agent {
 
     fn errand_over(&mut self, key: u32, now: Duration) {
         let Some(errand) = self.take_errand(key) else { return };
-        // One message, and nothing behind it.
-        let end = errand.bytes.iter().position(|byte| *byte == 0);
-        if end.is_some_and(|end| end + 1 == errand.bytes.len()) {
-            // One that was cut short is done once more by whoever comes next.
-            if let After::Limits((number, _), _) = &errand.after
-                && *number == self.reloading.done().0
-            {
+        if errand.is_done() {
+            if errand.has_written_limits_of(self.reloading.done().0) {
                 self.limits_written();
             }
             if let Some(call) = errand.call {
@@ -303,43 +317,6 @@ fn send(work: impl FnOnce() -> Answer) -> Result<(OwnedFd, OwnedFd)> {
     child(|to| write_all(&to, &work().unwrap_or_else(|error| encode_error(&error))))
 }
 
-/// Writes all of it to whoever sent us.
-///
-/// # Errors
-/// EPIPE: nobody reads it any more.
-pub fn write_all(to: &OwnedFd, bytes: &[u8]) -> Result<()> {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let count = nix::unistd::write(to.as_fd(), rest)?;
-        rest = rest.get(count..).unwrap_or_default();
-    }
-    Ok(())
-}
-
-/// A child that has a copy of our memory and none of our descriptors but the end of a pipe: the other end, and its pidfd.
-///
-/// # Errors
-/// As clone3(2); EMFILE.
-pub fn child(work: impl FnOnce(OwnedFd) -> Result<()>) -> Result<(OwnedFd, OwnedFd)> {
-    let (answer, theirs) = fd::pipe()?;
-    fd::nonblocking(answer.as_fd())?;
-    let group = cgroup::open_path("orlop").and_then(|orlop| cgroup::make(orlop.as_fd(), "errand"))?;
-    match clone3(Parent::CallersParent, flags::INTO_CGROUP, Some(group.as_fd()))? {
-        Cloned::Parent { pidfd, .. } => Ok((answer, pidfd)),
-        Cloned::Child => {
-            signal::reset();
-            process::set_name(c"orlop-errand");
-            // Nothing of the supervisor's stays open: who waits for a hang-up must not wait for us.
-            let given = fd::install(theirs.as_fd(), ANSWER_FD).and_then(|()| {
-                fd::close_from(ANSWER_FD + 1);
-                fd::inherited(ANSWER_FD)
-            });
-            let Ok(to) = given else { process::exit_now(1) };
-            process::exit_now(i32::from(work(to).is_err()))
-        }
-    }
-}
-
 /// For an errand that has nothing to say but that it is done.
 pub fn done() -> Answer {
     Ok(encode_reply(&orlop::control::Empty {}))
@@ -348,6 +325,40 @@ pub fn done() -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn errand(after: After, bytes: &[u8]) -> Errand {
+        // Nothing is read here, and nobody ended.
+        let (answer, pidfd) = fd::pipe().unwrap();
+        let (access, until) = (Access::Change, Duration::ZERO);
+        Errand { call: None, after, access, answer, pidfd, bytes: bytes.to_vec(), until }
+    }
+
+    fn limits(number: u64) -> After {
+        After::Limits(ReloadReply { number, problems: Vec::new(), righted: Vec::new(), lasts: false })
+    }
+
+    #[test]
+    fn limits_are_written_once_all_of_the_last_reloads_are() {
+        let check = |number, bytes: &[u8], expected| {
+            assert_eq!(errand(limits(number), bytes).has_written_limits_of(7), expected);
+        };
+        check(7, b"{}\0", true);
+        // It was killed, or is an older one's.
+        check(7, b"", false);
+        check(7, b"{}", false);
+        check(6, b"{}\0", false);
+        assert!(!errand(After::Nothing, b"{}\0").has_written_limits_of(7));
+    }
+
+    #[test]
+    fn those_of_an_older_reload_give_way_and_a_pause_that_is_under_way_does_not() {
+        let mut errands = Errands::default();
+        let pause = || After::Pause("web".into());
+        let all = [limits(6), pause(), After::Nothing, limits(7)];
+        errands.running.extend(all.into_iter().enumerate().map(|(key, it)| (key as u32, errand(it, b""))));
+        assert_eq!(errands.of_limits(), [0, 3]);
+        assert_eq!(["web", "db"].map(|name| errands.is_being_paused(name)), [true, false]);
+    }
 
     #[test]
     fn those_who_may_only_look_leave_half_of_the_places_to_others() {

@@ -67,8 +67,8 @@ impl Agent {
             Process::Supervisor if steps > 0 => self.dies_after = Some((steps, number)),
             Process::Supervisor => signal::die_of(number),
             Process::Log => self.logs.crash(number),
-            Process::Forward => self.forwarding.crash(number),
-            Process::Keep => self.keeping.crash(number),
+            Process::Forward => self.forwarding.reader.helper.signal(number),
+            Process::Keep => self.keeping.reader.helper.signal(number),
             Process::Init => signal::send_to_parent(number),
         }
     }

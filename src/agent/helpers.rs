@@ -2,6 +2,7 @@
 //!
 //! A helper outlives the supervisor: PID 1 keeps its pidfd and our end of its socket.
 
+use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -19,6 +20,36 @@ const HELPER_FD: i32 = 3;
 const HEALTHY: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What a helper is for: the role of this binary that it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Log,
+    Forward,
+    Console,
+    Keep,
+}
+
+impl Role {
+    const ALL: [Self; 4] = [Self::Log, Self::Forward, Self::Console, Self::Keep];
+    /// Each has as many numbers of its own: nobody is taken for another one, however often they died.
+    const NUMBERS: u16 = 1 << 14;
+
+    fn word(self) -> &'static CStr {
+        match self {
+            Self::Log => c"log",
+            Self::Forward => c"forward",
+            Self::Console => c"console",
+            Self::Keep => c"keep",
+        }
+    }
+
+    /// The number of the one that is started so many times after the first.
+    fn number(self, starts: u16) -> u16 {
+        let behind = Self::ALL.iter().take_while(|role| **role != self).count() as u16;
+        behind * Self::NUMBERS + starts % Self::NUMBERS
+    }
+}
 
 enum State {
     /// Waits at its barrier until PID 1 keeps it.
@@ -44,16 +75,18 @@ pub enum Heard {
 }
 
 pub struct Helper {
-    role: &'static std::ffi::CStr,
+    role: Role,
     cookie: u64,
+    /// By this supervisor.
+    starts: u16,
     state: State,
     deaths: u32,
 }
 
 impl Helper {
     /// One that is started at `first`, or when it is looked after in a [`Helper::hurry`].
-    pub fn new(role: &'static std::ffi::CStr, first: Duration) -> Self {
-        Self { role, cookie: 0, state: State::Pausing { until: first }, deaths: 0 }
+    pub fn new(role: Role, first: Duration) -> Self {
+        Self { role, cookie: 0, starts: 0, state: State::Pausing { until: first }, deaths: 0 }
     }
 
     /// What its first start gave way to is done: it is made at `next`, if that is earlier.
@@ -66,7 +99,7 @@ impl Helper {
     }
 
     pub fn name(&self) -> &'static str {
-        self.role.to_str().unwrap_or_default()
+        self.role.word().to_str().unwrap_or_default()
     }
 
     /// Takes over what PID 1 kept; the socket to it.
@@ -111,14 +144,24 @@ impl Helper {
         }
     }
 
-    /// Starts it when there is none and its time has come: our end of its new socket.
-    pub fn look_after(&mut self, cookie: u64, ledger: &mut Ledger, now: Duration) -> Option<OwnedFd> {
+    /// Starts it when there is none and its time has come: our end of its new socket. `supervisor_starts`: so many
+    /// supervisors there have been.
+    pub fn look_after(
+        &mut self,
+        supervisor_starts: u32,
+        ledger: &mut Ledger,
+        now: Duration,
+    ) -> Option<OwnedFd> {
         let State::Pausing { until } = self.state else { return None };
         if until > now {
             return None;
         }
-        match self.spawn(cookie, ledger, now) {
-            Ok(socket) => Some(socket),
+        let next = self.starts.wrapping_add(1);
+        match self.spawn(cookie(supervisor_starts, self.role.number(next)), ledger, now) {
+            Ok(socket) => {
+                self.starts = next;
+                Some(socket)
+            }
             Err(errno) => {
                 say(Level::Error, &format!("{}: cannot be started: {}", self.name(), errno.desc()));
                 self.pause(now);
@@ -141,7 +184,7 @@ impl Helper {
                 if !matches!(fd::read(wait.as_fd(), &mut [0u8; 1]), Ok(1)) {
                     process::exit_now(126);
                 }
-                let argv = [c"orlop".to_owned(), self.role.to_owned()];
+                let argv = [c"orlop".to_owned(), self.role.word().to_owned()];
                 process::exec_path(c"/proc/self/exe", &argv, &[]);
                 process::exit_now(127)
             }
@@ -204,7 +247,34 @@ impl Helper {
 
 /// A cookie for one more helper: unlike those of containers, rings and listeners, and of every
 /// supervisor before.
-pub fn cookie(supervisor_starts: u32, count: u16) -> u64 {
+fn cookie(supervisor_starts: u32, number: u16) -> u64 {
     const HELPERS: u64 = 1 << 16;
-    HELPERS + (u64::from(supervisor_starts & 0x7f_ffff) << 16 | u64::from(count))
+    HELPERS + (u64::from(supervisor_starts & 0x7f_ffff) << 16 | u64::from(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_helper_has_the_number_of_another_one_however_often_it_was_started() {
+        let range = |role: Role| {
+            let numbers = (0..=u16::MAX).map(|starts| role.number(starts));
+            numbers.fold((u16::MAX, 0), |(least, most), it| (it.min(least), it.max(most)))
+        };
+        let ranges = Role::ALL.map(range);
+        assert_eq!(ranges, [(0, 0x3fff), (0x4000, 0x7fff), (0x8000, 0xbfff), (0xc000, 0xffff)]);
+        assert_eq!([0x3fff, 0x4000, u16::MAX].map(|it| Role::Console.number(it)), [0xbfff, 0x8000, 0xbfff]);
+    }
+
+    #[test]
+    fn cookies_of_helpers_lie_between_listeners_and_containers() {
+        let least = cookie(0, Role::Log.number(0));
+        let most = cookie(u32::MAX, Role::Keep.number(u16::MAX));
+        assert!(
+            least > u64::from(u16::MAX) && most < crate::agent::launch::cookie(0, 0),
+            "{least:x} {most:x}"
+        );
+        assert_ne!(cookie(1, u16::MAX), cookie(2, 0));
+    }
 }

@@ -21,7 +21,9 @@ use super::launch::Run;
 use crate::engine::limits;
 use crate::linux::{Errno, Result, cgroup, mark};
 
-/// What is remembered of a container's cgroup: that a person has it stand still, and what `orlop update` has written.
+/// What is remembered of a container's cgroup: that the following is, by the release that made it; that a person has it
+/// stand still; and what `orlop update` has written.
+pub const MARKED: &CStr = c"trusted.orlop.marked";
 pub const PAUSED: &CStr = c"trusted.orlop.paused";
 pub const UPDATED: &CStr = c"trusted.orlop.updated";
 
@@ -48,7 +50,8 @@ impl Agent {
         let names = self.runs.values().map(|run| run.name.clone());
         let is_said = |name: &String| self.core.status(name).is_some_and(|status| status.paused);
         // Who is about to stand still does not yet.
-        let goes_on = |name: &String| is_said(name) && !self.is_being_paused(name) && !self.is_paused(name);
+        let goes_on =
+            |name: &String| is_said(name) && !self.errands.is_being_paused(name) && !self.is_paused(name);
         let goes_on: Vec<String> = names.filter(goes_on).collect();
         self.events.extend(goes_on.into_iter().map(|name| Event::Paused { name, paused: false }));
     }

@@ -9,7 +9,7 @@ use orlop::config::Config;
 use orlop::ledger::{Child, Frame, Kind, Label};
 use orlop::log::{FromLogger, KERNEL, OWN, PipeKey, Stream, share};
 
-use super::helpers::{self, Helper};
+use super::helpers::{Helper, Role};
 use super::ledger::{Fds, Ledger};
 use super::log::{Link, RingFile};
 use super::{launch, say};
@@ -45,8 +45,6 @@ pub struct Logs {
     with_syslog: BTreeSet<(u64, u64)>,
     /// Of rings, as people call them.
     names: BTreeMap<u64, String>,
-    /// A socket whose other end nobody has, until the logger is started.
-    spawned: u16,
 }
 
 impl Logs {
@@ -57,12 +55,11 @@ impl Logs {
     pub fn new(first: Duration) -> Result<Self> {
         let (ours, _) = seqpacket::pair()?;
         Ok(Self {
-            helper: Helper::new(c"log", first),
+            helper: Helper::new(Role::Log, first),
             link: Link::new(ours),
             owed: Vec::new(),
             with_syslog: BTreeSet::new(),
             names: BTreeMap::new(),
-            spawned: 0,
         })
     }
 
@@ -247,15 +244,8 @@ impl Logs {
 
     /// Starts the logger when there is none. `true`: on a new socket.
     pub fn look_after(&mut self, starts: u32, ledger: &mut Ledger, now: Duration) -> bool {
-        let cookie = helpers::cookie(starts, self.spawned.wrapping_add(1));
-        match self.helper.look_after(cookie, ledger, now) {
-            Some(socket) => {
-                self.spawned = self.spawned.wrapping_add(1);
-                self.link.restart(socket);
-                true
-            }
-            None => false,
-        }
+        let started = self.helper.look_after(starts, ledger, now);
+        started.map(|socket| self.link.restart(socket)).is_some()
     }
 
     pub fn crash(&self, signal: i32) {

@@ -64,3 +64,28 @@ fn dissolve(group: &str) {
         Err(errno) => say(Level::Error, &format!("{}/{group}: {}", engine::PODS, errno.desc())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use orlop::config::{Source, read};
+
+    use super::*;
+
+    #[test]
+    fn a_record_that_says_nothing_of_a_group_is_of_the_one_that_is_declared() {
+        let text = "[group.shop]\ncontainers = [\"web\"]\nshare = [\"network\"]\n\
+                    [container.web]\nimage = \"dir:a\"\n[container.db]\nimage = \"dir:a\"\n";
+        let reading = read(&[Source { path: "a.toml".into(), text: text.into() }]);
+        assert!(!reading.has_errors(), "{:?}", reading.diagnostics);
+        let of = |name: &str, more: &str| {
+            let text = format!(
+                "{{\"version\":1,\"name\":\"{name}\",\"generation\":1,\"wanted\":\"up\",\"state\":\"running\"{more}}}"
+            );
+            of_record(&Record::parse(&text).unwrap(), &reading.config)
+        };
+        assert_eq!(of("web", ""), Some("shop".to_owned()));
+        assert_eq!(of("web", ",\"pod\":null"), None);
+        assert_eq!(of("web", ",\"pod\":\"before\""), Some("before".to_owned()));
+        assert_eq!((of("db", ""), of("gone", "")), (None, None));
+    }
+}

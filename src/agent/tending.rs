@@ -1,12 +1,13 @@
 //! The loop's side of the helpers: starts them again, watches their sockets, hears of their ends.
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use orlop::ledger::Frame;
 
 use super::helpers::{Heard, Helper};
 use super::{Agent, Token, say};
-use crate::linux::epoll::Interest;
+use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::kmsg::Level;
 use crate::linux::{Errno, Result};
 
@@ -21,6 +22,26 @@ pub struct Backlogs {
 
 fn interest(is_behind: bool) -> Interest {
     if is_behind { Interest::EPOLLIN | Interest::EPOLLOUT } else { Interest::EPOLLIN }
+}
+
+/// `known`: whether room is waited for at that helper's socket.
+fn watch_for_room(
+    epoll: &Epoll,
+    (socket, token): (BorrowedFd<'_>, Token),
+    is_behind: bool,
+    known: &mut bool,
+) -> Result<()> {
+    if is_behind != *known {
+        match epoll.change(socket, interest(is_behind), token.number()) {
+            // It ended, or is not started yet.
+            Err(Errno::ENOENT) => {}
+            other => {
+                other?;
+                *known = is_behind;
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Agent {
@@ -59,39 +80,13 @@ impl Agent {
             self.epoll.change(self.ledger.socket(), interest(is_behind), Token::Ledger.number())?;
             self.backlogs.ledger = is_behind;
         }
-        let is_behind = self.logs.is_behind();
-        if is_behind != self.backlogs.log {
-            match self.epoll.change(self.logs.socket(), interest(is_behind), Token::Log.number()) {
-                // Not started yet.
-                Err(Errno::ENOENT) => {}
-                other => {
-                    other?;
-                    self.backlogs.log = is_behind;
-                }
-            }
-        }
-        let is_behind = self.forwarding.is_behind();
-        if is_behind != self.backlogs.forward {
-            match self.epoll.change(self.forwarding.socket(), interest(is_behind), Token::Forward.number()) {
-                // It ended, or is not started yet.
-                Err(Errno::ENOENT) => {}
-                other => {
-                    other?;
-                    self.backlogs.forward = is_behind;
-                }
-            }
-        }
-        let is_behind = self.keeping.is_behind();
-        if is_behind != self.backlogs.keep {
-            match self.epoll.change(self.keeping.socket(), interest(is_behind), Token::Keep.number()) {
-                // As above.
-                Err(Errno::ENOENT) => {}
-                other => {
-                    other?;
-                    self.backlogs.keep = is_behind;
-                }
-            }
-        }
+        let (backlogs, epoll) = (&mut self.backlogs, &self.epoll);
+        let (logs, forward, keep) = (&self.logs, &self.forwarding.reader, &self.keeping.reader);
+        let log = (logs.socket(), Token::Log);
+        watch_for_room(epoll, log, logs.is_behind(), &mut backlogs.log)?;
+        let forwarder = (forward.socket(), Token::Forward);
+        watch_for_room(epoll, forwarder, forward.is_behind(), &mut backlogs.forward)?;
+        watch_for_room(epoll, (keep.socket(), Token::Keep), keep.is_behind(), &mut backlogs.keep)?;
         Ok(())
     }
 
@@ -99,7 +94,7 @@ impl Agent {
     pub fn hurry_helpers(&mut self, next: Duration) {
         self.logs.helper().hurry(next);
         self.consoles.helper().hurry(next);
-        self.forwarding.helper().hurry(next);
+        self.forwarding.reader.helper.hurry(next);
     }
 
     /// There is more in some logs, or an output has ended.
@@ -120,14 +115,14 @@ impl Agent {
                 let _ = self.epoll.remove(self.logs.socket());
             }
             heard
-        } else if let Some(heard) = of(self.forwarding.helper()) {
+        } else if let Some(heard) = of(&mut self.forwarding.reader.helper) {
             if heard.0 == Heard::Ended {
-                let _ = self.epoll.remove(self.forwarding.socket());
+                let _ = self.epoll.remove(self.forwarding.reader.socket());
             }
             heard
-        } else if let Some(heard) = of(self.keeping.helper()) {
+        } else if let Some(heard) = of(&mut self.keeping.reader.helper) {
             if heard.0 == Heard::Ended {
-                let _ = self.epoll.remove(self.keeping.socket());
+                let _ = self.epoll.remove(self.keeping.reader.socket());
             }
             heard
         } else if let Some(heard) = of(self.consoles.helper()) {

@@ -6,11 +6,10 @@ use alloc::vec::Vec;
 
 use super::Mirror;
 use crate::config::{Disk, DiskName};
+use crate::log::packet;
 
 /// Bytes of a packet, the most: a letter, a number and a text. Longer texts are cut.
 pub const KEEP_FRAME_MAX: usize = 1024;
-/// Before the text.
-const HEAD: usize = 9;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToKeeper {
@@ -72,7 +71,7 @@ impl ToKeeper {
     /// `None`: one that we do not know.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (letter, number, text) = parts(bytes)?;
+        let (letter, number, text) = packet::parts(bytes)?;
         Some(match letter {
             b'd' => {
                 let (kind, device) = text.split_once(' ')?;
@@ -106,7 +105,7 @@ impl FromKeeper {
     /// `None`: one that we do not know.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (letter, number, text) = parts(bytes)?;
+        let (letter, number, text) = packet::parts(bytes)?;
         Some(match letter {
             b'a' => Self::Follow { id: number, after: text.parse().ok()? },
             b'm' => Self::Mounted,
@@ -122,20 +121,7 @@ impl FromKeeper {
 }
 
 fn packet(letter: u8, number: u64, text: &str) -> Vec<u8> {
-    let mut bytes = Vec::from([letter]);
-    bytes.extend_from_slice(&number.to_le_bytes());
-    let mut end = text.len().min(KEEP_FRAME_MAX.saturating_sub(HEAD));
-    while !text.is_char_boundary(end) {
-        end = end.saturating_sub(1);
-    }
-    bytes.extend_from_slice(text.as_bytes().get(..end).unwrap_or_default());
-    bytes
-}
-
-fn parts(bytes: &[u8]) -> Option<(u8, u64, &str)> {
-    let (letter, rest) = bytes.split_first()?;
-    let (number, text) = rest.split_first_chunk()?;
-    Some((*letter, u64::from_le_bytes(*number), core::str::from_utf8(text).ok()?))
+    packet::packet(letter, number, text, KEEP_FRAME_MAX)
 }
 
 #[cfg(test)]
@@ -191,6 +177,6 @@ mod tests {
         assert_eq!(FromKeeper::decode(b"a12345678x"), None);
         let long = FromKeeper::Note { text: "ä".repeat(KEEP_FRAME_MAX) };
         let Some(FromKeeper::Note { text }) = FromKeeper::decode(&long.encode()) else { panic!() };
-        assert_eq!(text.len(), (KEEP_FRAME_MAX - HEAD) / 2 * 2);
+        assert_eq!(text.len(), (KEEP_FRAME_MAX - 9) / 2 * 2);
     }
 }

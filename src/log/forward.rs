@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::packet;
 use crate::config::{Collector, TlsCollector};
 
 /// Bytes of a packet, the most: a letter, a number, and a collector by two names, or by one with a reason.
@@ -18,9 +19,13 @@ pub enum ToForwarder {
     Host(String),
     /// The memory of places, as the fd. Comes before the destinations.
     Places,
-    /// One more collector. Of TLS the fds are the program that speaks it, who may have signed the collector's certificate, and
-    /// where there are any our own and the key to it.
+    /// One more collector.
     To(Collector),
+    /// What was asked for: the fds are the program that speaks TLS, who may have signed the collector's certificate, and
+    /// where there are any our own and the key to it.
+    Files(Collector),
+    /// What was asked for is not there, and why.
+    NoFiles { to: Collector, why: String },
     /// A log by its name and, as the fd, its ring, to be read only. Comes after the destinations.
     Ring { id: u64, name: String },
     /// There is more to read than the forwarder had seen.
@@ -31,6 +36,8 @@ pub enum ToForwarder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FromForwarder {
     Follow(Follow),
+    /// It is about to speak TLS with this collector, and asks for what that takes: [`ToForwarder::Files`], or none.
+    Files(Collector),
     /// A collector cannot be reached, and why; with 0 it can again.
     Link {
         to: Collector,
@@ -62,6 +69,8 @@ impl ToForwarder {
             Self::Host(name) => (b'h', 0, name.clone()),
             Self::Places => (b'p', 0, String::new()),
             Self::To(to) => (b't', 0, collector(to)),
+            Self::Files(to) => (b'f', 0, collector(to)),
+            Self::NoFiles { to, why } => (b'n', 0, format!("{}\n{why}", collector(to))),
             Self::Ring { id, name } => (b'r', *id, name.clone()),
             Self::Wake { id } => (b'w', *id, String::new()),
         };
@@ -71,11 +80,16 @@ impl ToForwarder {
     /// `None`: one that we do not know.
     #[must_use]
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (letter, id, text) = parts(bytes)?;
+        let (letter, id, text) = packet::parts(bytes)?;
         Some(match letter {
             b'h' => Self::Host(text.to_string()),
             b'p' => Self::Places,
             b't' => Self::To(collector_of(text)?),
+            b'f' => Self::Files(collector_of(text)?),
+            b'n' => {
+                let (to, why) = text.split_once('\n')?;
+                Self::NoFiles { to: collector_of(to)?, why: why.to_string() }
+            }
             b'r' => Self::Ring { id, name: text.to_string() },
             b'w' => Self::Wake { id },
             _ => return None,
@@ -84,17 +98,7 @@ impl ToForwarder {
 }
 
 fn packet(letter: u8, number: u64, text: &str) -> Vec<u8> {
-    let mut bytes = Vec::from([letter]);
-    bytes.extend_from_slice(&number.to_le_bytes());
-    bytes.extend_from_slice(text.as_bytes());
-    bytes.truncate(FORWARD_FRAME_MAX);
-    bytes
-}
-
-fn parts(bytes: &[u8]) -> Option<(u8, u64, &str)> {
-    let (letter, rest) = bytes.split_first()?;
-    let (number, text) = rest.split_first_chunk()?;
-    Some((*letter, u64::from_le_bytes(*number), core::str::from_utf8(text).ok()?))
+    packet::packet(letter, number, text, FORWARD_FRAME_MAX)
 }
 
 fn collector(to: &Collector) -> String {
@@ -127,6 +131,7 @@ impl FromForwarder {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Follow(follow) => follow.encode().to_vec(),
+            Self::Files(to) => packet(b'f', 0, &collector(to)),
             Self::Link { to, errno } => packet(b'l', u64::from(errno.unsigned_abs()), &collector(to)),
             Self::Said { to, why } => packet(b's', 0, &format!("{}\n{why}", collector(to))),
             Self::Trouble { id, errno } => packet(b'e', *id, &errno.to_string()),
@@ -139,8 +144,9 @@ impl FromForwarder {
         if let Some(follow) = Follow::decode(bytes) {
             return Some(Self::Follow(follow));
         }
-        let (letter, number, text) = parts(bytes)?;
+        let (letter, number, text) = packet::parts(bytes)?;
         Some(match letter {
+            b'f' => Self::Files(collector_of(text)?),
             b'l' => Self::Link { to: collector_of(text)?, errno: i32::try_from(number).ok()? },
             b's' => {
                 let (to, why) = text.split_once('\n')?;
@@ -185,6 +191,8 @@ mod tests {
             ToForwarder::To(tcp.clone()),
             ToForwarder::To(tls("2001:db8::1", None)),
             ToForwarder::To(tls(&longest, Some(&longest))),
+            ToForwarder::Files(tls("collector.example", None)),
+            ToForwarder::NoFiles { to: tls("a", Some("b")), why: "ca: ca.pem: there is none".into() },
             ToForwarder::Ring { id: u64::MAX, name: "web".into() },
             ToForwarder::Wake { id: 7 },
         ] {
@@ -192,6 +200,7 @@ mod tests {
         }
         for packet in [
             FromForwarder::Follow(Follow { id: 1 << 40, after: 3 }),
+            FromForwarder::Files(tls("2001:db8::1", Some("collector.example"))),
             FromForwarder::Link { to: tcp.clone(), errno: 0 },
             FromForwarder::Link { to: tcp, errno: 111 },
             FromForwarder::Said {
@@ -205,7 +214,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_packet_is_passed_over() {
+    fn what_is_no_packet_is_passed_over_and_long_reasons_are_cut() {
+        let to = Collector::Tcp("192.0.2.1:601".parse().unwrap());
+        let long = FromForwarder::Said { to, why: "ä".repeat(FORWARD_FRAME_MAX) }.encode();
+        let Some(FromForwarder::Said { why, .. }) = FromForwarder::decode(&long) else { panic!() };
+        assert!(why.len() > FORWARD_FRAME_MAX - 32, "{why}");
         for bytes in [
             &b""[..],
             b"h",

@@ -6,7 +6,7 @@
 //! read it at the same time without a lock (`reader`, `tail`). Nothing here reads a clock or a file:
 //! a ring stands in a [`Store`].
 //!
-//! What happens seldom has a simpler ring of records (`slots`).
+//! What happens seldom has a simpler ring of records (`slots`). What the supervisor says to readers is a `packet`.
 //!
 //! Every byte of a container is either kept, or counted as overwritten by newer ones, or counted as
 //! refused (above its rate, or no memory); never in two of these, never in none.
@@ -17,6 +17,7 @@ mod frames;
 mod kmsg;
 mod layout;
 mod outgoing;
+pub(crate) mod packet;
 mod pump;
 mod range;
 mod rate;

@@ -20,9 +20,7 @@ const CLIENT: &str = "/w/cgroup/containers/client/main/cgroup.procs";
 
 #[test]
 fn logs_reach_a_collector_by_tls_whatever_is_cut() {
-    let folder = tempfile::tempdir().unwrap();
-    let made = Command::new("sh").arg(script("certificates.sh")).current_dir(folder.path()).output().unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let folder = certificates();
     let mut collector = Collector::start(folder.path(), &["ask"]);
     let stranger = Collector::start(folder.path(), &[]);
     // QEMU's network for its user: 10.0.2.2 is the host.
@@ -108,6 +106,44 @@ fn logs_reach_a_collector_by_tls_whatever_is_cut() {
         assert!(line.ends_with(&format!("] {number:010} line")), "{line} at {number}");
     }
     machine.power_off();
+}
+
+#[test]
+fn a_file_that_is_missing_is_named_and_used_once_it_is_there() {
+    let folder = certificates();
+    let mut collector = Collector::start(folder.path(), &[]);
+    let port = collector.port;
+    let config = format!(
+        "[host]\nhostname = \"deck\"\n\
+         [host.network.outside]\nmatch = {{ driver = \"virtio_net\" }}\naddresses = [\"10.0.2.15/24\"]\n\
+         gateway = \"10.0.2.2\"\n[[host.log.forward]]\nto = \"tls://10.0.2.2:{port}\"\nca = \"/run/tls/ca.pem\"\n\
+         server_name = \"collector.example\"\n{}",
+        container("client", "sleep", "")
+    );
+    let errands = [
+        "mount cgroup2 /w/cgroup nsdelegate,memory_recursiveprot".to_owned(),
+        format!("wait {CLIENT}"),
+        format!("gone {CLIENT}"),
+        "join /proc/1/ns/mnt".to_owned(),
+        "mkdir /run/tls".to_owned(),
+        "run /run/tls/ca.pem /witness cat /ca.pem".to_owned(),
+    ];
+    let ca = std::fs::read_to_string(folder.path().join("ca.pem")).unwrap();
+    let machine = world(&config).witness(&errands).smuggle("/ca.pem", &ca).boot();
+    let link = format!("forward: tls://10.0.2.2:{port}: ");
+    machine.logged("@orlop", &format!("{link}ca: /run/tls/ca.pem: No such file or directory; trying again"));
+    assert_eq!(machine.answer(&format!("wait {CLIENT}")), "ok");
+    machine.ok("Stop", json!({ "name": "client" }));
+    collector.until("", |all| all.iter().any(|it| it.contains(" deck @orlop ") && it.contains(&link)));
+    machine.power_off();
+}
+
+/// A folder with those of `orlop-tls`'s own tests.
+fn certificates() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("sh").arg(script("certificates.sh")).current_dir(folder.path()).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    folder
 }
 
 fn script(name: &str) -> PathBuf {

@@ -1,4 +1,5 @@
-//! `update` changes limits of a container that runs: all that were named or none, until its next start.
+//! `update` changes limits of a container that runs: all that were named or none, until its next start. A reload changes
+//! them also while it is being started.
 
 use crate::common::outside::Outside;
 use crate::common::{container, section, world};
@@ -46,5 +47,40 @@ fn limits_change_live() {
     let logs = machine.logs("web");
     let (_, again) = logs.split_once("sleeping").unwrap();
     assert_eq!(section(again, "cat /sys/fs/cgroup/memory.max"), "67108864\n");
+    machine.power_off();
+}
+
+/// What hangs in a start: a volume that never answers.
+const ERRANDS: [&str; 4] = [
+    "wait /proc/1/root/sys/class/misc/fuse/dev",
+    "join /proc/1/ns/mnt",
+    "spawn /witness silent-files /run/silent",
+    "wait /run/silent-now",
+];
+
+#[test]
+fn limits_of_a_reload_reach_who_is_being_started() {
+    let host = "[host]\nmodules = [\"fuse\"]\npoweroff_timeout = \"5s\"\n".to_owned()
+        + &container("look", "sleep", "volumes = [\"/sys/fs/cgroup:/machine/cgroup:ro\"]");
+    let web = |memory: &str| {
+        let more = format!(
+            "gates = [\"path:/run/silent-now\"]\nvolumes = [\"/run/silent/folder:/silent\"]\n\
+             limits = {{ memory = \"{memory}\" }}"
+        );
+        host.clone() + &container("web", "sleep", &more)
+    };
+    let machine = world(&web("64M")).witness(&ERRANDS.map(str::to_owned)).boot();
+    let orlop = Outside::of(&machine);
+    machine.logged("look", "sleeping");
+    machine.wait("web", "starting");
+    let folder = machine.folder.path().join("smaller");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("test.toml"), web("48M")).unwrap();
+    let limit = || orlop.ok("exec look /payload cat /machine/cgroup/containers/web/memory.max");
+    assert_eq!(limit(), "67108864\n");
+    let told = orlop.ok(&format!("reload {}", folder.display()));
+    assert!(told.contains("change   web  limits.memory"), "{told}");
+    assert_eq!(limit(), "50331648\n");
+    assert_eq!(machine.container("web").unwrap()["state"], "starting");
     machine.power_off();
 }

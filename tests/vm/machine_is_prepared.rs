@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use crate::common::{container, section, world};
 
 /// Mount point → file system, attributes of the mount, options of the file system; some of each.
-const MOUNTS: [(&str, &str, &str, &str); 9] = [
+const MOUNTS: [(&str, &str, &str, &str); 10] = [
+    ("/", "rootfs", "ro", ""),
     ("/proc", "proc", "nosuid,nodev,noexec", ""),
     ("/sys", "sysfs", "nosuid,nodev,noexec", ""),
     ("/dev", "devtmpfs", "nosuid,noexec", "mode=755"),
@@ -29,7 +30,10 @@ fn machine_is_prepared() {
                  cat /machine/cgroup/cgroup.subtree_control , cat /machine/cgroup/orlop/cgroup.subtree_control , \
                  cat /machine/cgroup/containers/cgroup.subtree_control , ls /machine/cgroup , cat /proc/modules";
     let config = String::from("[host]\nmodules = [\"dummy\"]\n") + &container("look", looks, volumes);
-    let machine = world(&config).boot();
+    // Without a disk there is no place for one, and the root is closed before the configuration is acted on.
+    let errands = ["wait /proc/1/root/run/orlop/boot.json", "gone /proc/1/root/var"].map(str::to_owned);
+    let machine = world(&config).witness(&errands).boot();
+    assert_eq!(machine.witnessed(), errands.map(|errand| errand + ": ok"));
     let log = machine.logged("look", "== end");
     let mounts = mounts(&log);
     for (at, kind, attributes, options) in MOUNTS {

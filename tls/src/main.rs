@@ -97,3 +97,25 @@ fn connect(link: &UnixStream, host: &str, port: u16) -> Result<TcpStream, String
     }
     Err(why)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot connect has failed")]
+
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_connected_to_for_who_is_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (link, starter) = UnixStream::pair().unwrap();
+        connect(&link, "127.0.0.1", port).unwrap();
+        listener.accept().unwrap();
+        drop(starter);
+        assert_eq!(connect(&link, "127.0.0.1", port).unwrap_err(), "who started it is gone");
+        assert_eq!(listener.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    }
+}

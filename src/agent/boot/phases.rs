@@ -2,7 +2,7 @@
 
 use std::os::fd::AsFd;
 
-use orlop::config::{self, Config, Source};
+use orlop::config::{self, Config, Disk, Source};
 
 use super::VOLUMES;
 use crate::agent::{keep, network, records, say};
@@ -24,12 +24,21 @@ pub(super) fn directories() -> Result<(), String> {
         engine::SCRATCH,
         engine::PODS,
         VOLUMES,
-        // Where a disk may come to be; nothing is looked up below.
-        "/var",
-        "/var/lib",
-        keep::POINT,
     ] {
-        insist(|| fs::make_directory(path, 0o755)).map_err(|errno| format!("{path}: {}", errno.desc()))?;
+        make_directory(path)?;
+    }
+    Ok(())
+}
+
+fn make_directory(path: &str) -> Result<(), String> {
+    insist(|| fs::make_directory(path, 0o755)).map_err(|errno| format!("{path}: {}", errno.desc()))
+}
+
+/// The last that is written in the root: where a disk comes to be, if there is to be one.
+pub(super) fn close_root(disk: Option<&Disk>) -> Result<(), String> {
+    if disk.is_some() {
+        // Nothing is looked up below.
+        ["/var", "/var/lib", keep::POINT].into_iter().try_for_each(make_directory)?;
     }
     // What runs here is nobody's to write, not even by way of /proc/PID/exe. Under another init the root
     // is not ours alone.

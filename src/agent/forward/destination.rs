@@ -55,7 +55,7 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// `speaker`: of TLS, and of nothing else.
+    /// `speaker`: of TLS, from who is not asked for it.
     pub(super) fn new(to: Collector, speaker: Option<Speaker>, token: u64) -> Self {
         let transport = match &to {
             Collector::Udp(_) => Transport::Datagrams,
@@ -83,13 +83,23 @@ impl Destination {
         self.number == places::number(to)
     }
 
+    /// By another supervisor, who does not know what we wait for.
+    pub(super) fn told_again(&mut self, speaker: Option<Speaker>) {
+        self.link.told_again(speaker);
+    }
+
+    /// What was asked for, or why it is not there.
+    pub(super) fn files(&mut self, files: core::result::Result<Speaker, Why>, now: Duration) {
+        self.link.files(files, now);
+    }
+
     /// A ring, or another in its place.
     pub(super) fn add(&mut self, id: u64, ring: &RingFile, places: &Places) {
         let most = match self.transport {
             Transport::Datagrams => DATAGRAM_TEXT,
             Transport::Stream => STREAM_TEXT,
         };
-        let place = places.get((id, self.number), ring.identity());
+        let place = places.get((id, self.number), ring.identity()).unwrap_or_default();
         self.senders.insert(id, Sender::new(ring.layout(), place, most));
         self.wake(id);
     }
@@ -128,6 +138,9 @@ impl Destination {
         talk: &mut Talk,
     ) {
         self.link.tend(epoll, now);
+        if self.link.asks_for_files() {
+            talk.files(self.number, self.link.to.clone());
+        }
         if self.link.socket().is_some() {
             self.end_lines(now);
             self.retry(now);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use orlop::config::Collector;
 use orlop::log::{FORWARD_FRAME_MAX, ToForwarder};
 
 use super::destination::Destination;
+use super::link::Why;
 use super::places::{self, Places};
 use super::pump::Speaker;
 use super::talk::Talk;
@@ -69,7 +71,7 @@ impl Forwarder {
         let now = time::since_boot();
         for (token, events) in ready.iter() {
             if token == CONTROL {
-                if self.hear()? == Turn::Over {
+                if self.hear(now)? == Turn::Over {
                     return Ok(Turn::Over);
                 }
             } else if let (Some(destination), Some(places)) = (
@@ -90,7 +92,7 @@ impl Forwarder {
         Ok(Turn::Again)
     }
 
-    fn hear(&mut self) -> Result<Turn> {
+    fn hear(&mut self, now: Duration) -> Result<Turn> {
         let mut packet = [0; FORWARD_FRAME_MAX];
         for _ in 0..PACKETS_PER_WAKE {
             let (size, [fd, ca, cert, key]) = match seqpacket::receive(self.control.as_fd(), &mut packet) {
@@ -106,24 +108,38 @@ impl Forwarder {
                     let places = Places::adopt(fd).or_else(|_| Places::adopt(places::memory()?))?;
                     self.places = Some(places);
                 }
-                (Some(ToForwarder::To(to)), program)
-                    if !self.destinations.iter().any(|known| known.is(&to)) =>
-                {
+                (Some(ToForwarder::To(to)), fd) => {
                     let token = self.destinations.len() as u64 + 1;
-                    let speaker = program.zip(ca).map(|(program, ca)| Speaker {
-                        program,
-                        files: [Some(ca), cert, key].into_iter().flatten().collect(),
-                    });
-                    self.destinations.push(Destination::new(to, speaker, token));
+                    // A supervisor of an earlier release is not asked for files: it gives them here.
+                    let speaker = speaker([fd, ca, cert, key]);
+                    match self.destination(&to) {
+                        Some(known) => known.told_again(speaker),
+                        None => self.destinations.push(Destination::new(to, speaker, token)),
+                    }
                 }
+                (Some(ToForwarder::Files(to)), fd) => {
+                    // Too many for us, it may be.
+                    self.files(&to, speaker([fd, ca, cert, key]).ok_or(Why::Errno(Errno::EMFILE)), now);
+                }
+                (Some(ToForwarder::NoFiles { to, why }), _) => self.files(&to, Err(Why::Said(why)), now),
                 (Some(ToForwarder::Ring { id, name }), Some(fd)) => self.ring(id, name, RingFile::adopt(fd)?),
                 (Some(ToForwarder::Wake { id }), _) => {
                     self.destinations.iter_mut().for_each(|destination| destination.wake(id));
                 }
-                (Some(ToForwarder::Places | ToForwarder::To(_) | ToForwarder::Ring { .. }) | None, _) => {}
+                (Some(ToForwarder::Places | ToForwarder::Ring { .. }) | None, _) => {}
             }
         }
         Ok(Turn::Again)
+    }
+
+    fn files(&mut self, to: &Collector, files: core::result::Result<Speaker, Why>, now: Duration) {
+        if let Some(destination) = self.destination(to) {
+            destination.files(files, now);
+        }
+    }
+
+    fn destination(&mut self, to: &Collector) -> Option<&mut Destination> {
+        self.destinations.iter_mut().find(|known| known.is(to))
     }
 
     /// Told again by another supervisor, who does not know what we wait for: we look, and ask once more.
@@ -150,4 +166,10 @@ impl Forwarder {
         let more = if self.talk.is_empty() { Interest::empty() } else { Interest::EPOLLOUT };
         self.epoll.change(self.control.as_fd(), Interest::EPOLLIN | more, CONTROL)
     }
+}
+
+/// Of the program that speaks TLS, and the files that it reads.
+fn speaker([program, ca, cert, key]: seqpacket::Fds) -> Option<Speaker> {
+    let (program, ca) = program.zip(ca)?;
+    Some(Speaker { program, files: [Some(ca), cert, key].into_iter().flatten().collect() })
 }

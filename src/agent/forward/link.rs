@@ -28,11 +28,26 @@ const NOISE: usize = 4096;
 /// For a session of TLS to be made: to look up a name, to connect, to agree.
 const AGREED_WITHIN: Duration = Duration::from_secs(90);
 
+/// For the files that a session of TLS takes to come. Whoever gives none at all is of an earlier release.
+const FILES_WITHIN: Duration = Duration::from_secs(5);
+
 #[derive(Debug)]
 pub(super) enum State {
-    Down { until: Duration },
-    Connecting { by: Socket, until: Option<Duration> },
-    Up { by: Socket, since: Duration },
+    Down {
+        until: Duration,
+    },
+    /// For the files of a session of TLS, which may be others each time.
+    Asking {
+        until: Duration,
+    },
+    Connecting {
+        by: Socket,
+        until: Option<Duration>,
+    },
+    Up {
+        by: Socket,
+        since: Duration,
+    },
 }
 
 #[derive(Debug)]
@@ -83,8 +98,9 @@ pub(super) enum News {
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) to: Collector,
-    /// Of TLS.
+    /// Of TLS, as it was given last.
     speaker: Option<Speaker>,
+    asks: bool,
     token: u64,
     pub(super) state: State,
     pause: Duration,
@@ -97,12 +113,22 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn new(to: Collector, speaker: Option<Speaker>, token: u64) -> Self {
         let state = State::Down { until: Duration::ZERO };
-        Self { to, speaker, token, state, pause: FIRST_PAUSE, told: Told::Works, reason: None, news: None }
+        Self {
+            to,
+            speaker,
+            asks: false,
+            token,
+            state,
+            pause: FIRST_PAUSE,
+            told: Told::Works,
+            reason: None,
+            news: None,
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self.state {
-            State::Down { until } => Some(until),
+            State::Down { until } | State::Asking { until } => Some(until),
             State::Connecting { until, .. } => until,
             State::Up { since, .. } if self.told == Told::IsDown => Some(since.saturating_add(STEADY)),
             State::Up { .. } => None,
@@ -113,7 +139,7 @@ impl Link {
     pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
             State::Up { by, .. } => Some(by.as_fd()),
-            State::Down { .. } | State::Connecting { .. } => None,
+            State::Down { .. } | State::Asking { .. } | State::Connecting { .. } => None,
         }
     }
 
@@ -130,19 +156,54 @@ impl Link {
                 written.saturating_sub(waits)
             }
             State::Up { by: Socket::Pumped(pump), .. } => pump.arrived.min(written),
-            State::Down { .. } | State::Connecting { .. } => 0,
+            State::Down { .. } | State::Asking { .. } | State::Connecting { .. } => 0,
         }
+    }
+
+    /// Whether it has begun to wait for files, once.
+    pub(super) fn asks_for_files(&mut self) -> bool {
+        core::mem::take(&mut self.asks)
+    }
+
+    /// What was asked for, or why it is not there.
+    pub(super) fn files(&mut self, files: core::result::Result<Speaker, Why>, now: Duration) {
+        let is_awaited = matches!(self.state, State::Asking { .. });
+        match files {
+            Ok(speaker) => {
+                self.speaker = Some(speaker);
+                if is_awaited {
+                    self.state = State::Asking { until: now };
+                }
+            }
+            Err(why) => {
+                self.speaker = None;
+                if is_awaited {
+                    self.give_up(why, now);
+                }
+            }
+        }
+    }
+
+    /// Who tells it does not know what was asked for.
+    pub(super) fn told_again(&mut self, speaker: Option<Speaker>) {
+        self.speaker = speaker.or(self.speaker.take());
+        self.asks = matches!(self.state, State::Asking { .. });
     }
 
     /// Tries to connect, when it is time.
     pub(super) fn tend(&mut self, epoll: &Epoll, now: Duration) {
         match self.state {
-            State::Down { until } if until <= now => {}
+            State::Down { until } if until <= now && matches!(self.to, Collector::Tls(_)) => {
+                self.state = State::Asking { until: now.saturating_add(FILES_WITHIN) };
+                self.asks = true;
+                return;
+            }
+            State::Down { until } | State::Asking { until } if until <= now => {}
             State::Connecting { until: Some(until), .. } if until <= now => {
                 return self.give_up(Why::Errno(Errno::ETIMEDOUT), now);
             }
             State::Up { since, .. } if since.saturating_add(STEADY) <= now => return self.lasts(),
-            State::Down { .. } | State::Connecting { .. } | State::Up { .. } => return,
+            State::Down { .. } | State::Asking { .. } | State::Connecting { .. } | State::Up { .. } => return,
         }
         let watched = self.connect(now).and_then(|state| {
             if let State::Up { by, .. } | State::Connecting { by, .. } = &state {
@@ -171,9 +232,9 @@ impl Link {
         }
     }
 
-    /// Its descriptors may have been too many for us, once.
+    /// Nobody has answered, when there is nothing to speak with.
     fn speak(&self, to: &TlsCollector) -> Result<Pump> {
-        self.speaker.as_ref().ok_or(Errno::EMFILE)?.start(to)
+        self.speaker.as_ref().ok_or(Errno::ETIMEDOUT)?.start(to)
     }
 
     /// The other side took something: the next trouble is a new one.
@@ -220,7 +281,7 @@ impl Link {
     /// Why it is none any more.
     pub(super) fn woken(&mut self, events: Interest, now: Duration) -> core::result::Result<bool, Why> {
         let is_ready = match &mut self.state {
-            State::Down { .. } => return Ok(false),
+            State::Down { .. } | State::Asking { .. } => return Ok(false),
             State::Connecting { by: Socket::Own(socket), .. } if !events.contains(Interest::EPOLLOUT) => {
                 if events.intersects(Interest::EPOLLERR | Interest::EPOLLHUP) {
                     internet::take_error(socket.as_fd())?;
@@ -240,7 +301,10 @@ impl Link {
         let before = core::mem::replace(&mut self.state, State::Down { until: Duration::ZERO });
         self.state = match before {
             State::Connecting { by, .. } if is_ready => State::Up { by, since: now },
-            other @ (State::Connecting { .. } | State::Up { .. } | State::Down { .. }) => other,
+            other @ (State::Connecting { .. }
+            | State::Up { .. }
+            | State::Down { .. }
+            | State::Asking { .. }) => other,
         };
         Ok(is_ready)
     }

@@ -1,20 +1,22 @@
 //! Promises of forwarding by way of a pump, with a shell's script in its place: the program that speaks TLS has its own tests.
 
-use std::fs::{File, Permissions};
-use std::os::fd::OwnedFd;
+use std::fs::Permissions;
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use orlop::config::{Collector as To, TlsCollector};
-use orlop::log::{FromForwarder, Stream};
+use orlop::log::{FromForwarder, Stream, ToForwarder};
 
 use super::test_world::World;
+use crate::linux::seqpacket;
 
 /// A folder in which nobody may write, in which a script is.
 fn folder(script: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir_in("/tmp").unwrap();
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
     std::fs::write(folder.path().join("pump"), script).unwrap();
+    std::fs::write(folder.path().join("ca"), "of the ca\n").unwrap();
     folder
 }
 
@@ -22,10 +24,7 @@ fn folder(script: &str) -> tempfile::TempDir {
 fn world(folder: &Path, program: &str) -> (World, To) {
     let host = folder.join("pump").display().to_string();
     let to = To::Tls(TlsCollector { host, port: 6514, server_name: Some("collector.example".into()) });
-    let open = |path: &Path| OwnedFd::from(File::open(path).unwrap());
-    std::fs::write(folder.join("ca"), "of the ca\n").unwrap();
-    let speaker = vec![open(Path::new(program)), open(&folder.join("ca"))];
-    (World::speaking(to.clone(), speaker), to)
+    (World::speaking(to.clone(), vec![PathBuf::from(program), folder.join("ca")]), to)
 }
 
 fn told(world: &mut World) -> (To, String) {
@@ -105,4 +104,40 @@ fn a_pump_has_no_power_and_ends_with_its_forwarder() {
     world.until(|| {
         std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") S ")) || !Path::new(&stat).exists()
     });
+}
+
+#[test]
+fn files_are_read_again_for_each_session_and_one_that_is_missing_is_waited_for() {
+    let script = "cd \"${0%/*}\"; cat <&4 >read.new; mv read.new read; echo up >&3
+        while test -e read; do sleep 0.1; done; echo 'end it is over' >&3";
+    let folder = folder(script);
+    let path = |name: &str| folder.path().join(name);
+    std::fs::remove_file(path("ca")).unwrap();
+    let (mut world, to) = world(folder.path(), "/bin/sh");
+    let missing = format!("{}: No such file or directory (os error 2)", path("ca").display());
+    assert_eq!(told(&mut world), (to, missing));
+    for text in ["of this year", "of the next year"] {
+        std::fs::write(path("ca.new"), text).unwrap();
+        std::fs::rename(path("ca.new"), path("ca")).unwrap();
+        let _ = std::fs::remove_file(path("read"));
+        world.until(|| path("read").exists());
+        assert_eq!(std::fs::read_to_string(path("read")).unwrap(), text);
+    }
+    world.kill();
+}
+
+#[test]
+fn who_is_of_an_earlier_release_gives_the_files_at_once_and_never_again() {
+    let folder =
+        folder("cd \"${0%/*}\"; cat <&4 >read.new; mv read.new read; echo up >&3; cat <&3 >/dev/null");
+    let host = folder.path().join("pump").display().to_string();
+    let to = To::Tls(TlsCollector { host, port: 6514, server_name: None });
+    let mut world = World::new(to.clone());
+    let files = [Path::new("/bin/sh").to_owned(), folder.path().join("ca")];
+    let files = files.map(|path| std::fs::File::open(path).unwrap());
+    let packet = ToForwarder::To(to).encode();
+    seqpacket::send(world.control.as_fd(), &packet, &files.each_ref().map(AsFd::as_fd)).unwrap();
+    let read = folder.path().join("read");
+    world.until(|| read.exists());
+    world.kill();
 }

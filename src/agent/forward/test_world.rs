@@ -1,8 +1,11 @@
 //! A forwarder as a real process, the log that it sends, and a collector.
 
+use std::cell::RefCell;
+use std::fs::File;
 use std::io::{BufReader, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -23,14 +26,14 @@ pub(super) struct World {
     pub(super) forwarder: Option<Forked>,
     to: To,
     others: Vec<To>,
-    /// Of TLS: a program, and the files that it is given.
-    speaker: Vec<OwnedFd>,
+    /// Of TLS: a program, and the files that it is given. They are opened when they are asked for.
+    speaker: Vec<PathBuf>,
     pub(super) places: OwnedFd,
     pub(super) file: RingFile,
     ring: Ring,
     clock: u64,
     /// What it told beside questions.
-    told: Vec<FromForwarder>,
+    told: RefCell<Vec<FromForwarder>>,
 }
 
 impl World {
@@ -42,15 +45,15 @@ impl World {
         Self::made(to, others, memory_of_ring, Vec::new())
     }
 
-    pub(super) fn speaking(to: To, speaker: Vec<OwnedFd>) -> Self {
+    pub(super) fn speaking(to: To, speaker: Vec<PathBuf>) -> Self {
         Self::made(to, Vec::new(), 64 << 10, speaker)
     }
 
-    fn made(to: To, others: Vec<To>, memory_of_ring: u64, speaker: Vec<OwnedFd>) -> Self {
+    fn made(to: To, others: Vec<To>, memory_of_ring: u64, speaker: Vec<PathBuf>) -> Self {
         let (file, ring) = ring(memory_of_ring);
         let (control, _) = seqpacket::pair().unwrap();
         let places = memory().unwrap();
-        let told = Vec::new();
+        let told = RefCell::default();
         let mut world =
             Self { control, forwarder: None, to, others, speaker, places, file, ring, clock: 0, told };
         world.start();
@@ -71,9 +74,7 @@ impl World {
         send(ToForwarder::Host("deck".into()), &[]);
         send(ToForwarder::Places, &[self.places.as_fd()]);
         for to in self.others.iter().chain([&self.to]) {
-            let speaker = self.speaker.iter().map(AsFd::as_fd);
-            let speaker: Vec<_> = speaker.filter(|_| matches!(to, To::Tls(_))).collect();
-            send(ToForwarder::To(to.clone()), &speaker);
+            send(ToForwarder::To(to.clone()), &[]);
         }
         let ring = memfd::read_only(self.file.as_fd()).unwrap();
         send(ToForwarder::Ring { id: ID, name: "web".into() }, &[ring.as_fd()]);
@@ -114,7 +115,7 @@ impl World {
                         break;
                     }
                 }
-                other => self.told.push(other),
+                other => self.told.get_mut().push(other),
             }
         }
         after(self);
@@ -124,27 +125,57 @@ impl World {
 
     /// The first thing that it told beside questions.
     pub(super) fn tells(&mut self) -> FromForwarder {
-        while self.told.is_empty() {
+        while self.told.get_mut().is_empty() {
             let heard = self.hear();
-            self.told.extend((!matches!(heard, FromForwarder::Follow(_))).then_some(heard));
+            self.told.get_mut().extend((!matches!(heard, FromForwarder::Follow(_))).then_some(heard));
         }
-        self.told.remove(0)
+        self.told.get_mut().remove(0)
     }
 
     fn hear(&self) -> FromForwarder {
-        readable(self.control.as_fd());
-        let mut bytes = [0; FORWARD_FRAME_MAX];
-        let (size, _) = seqpacket::receive(self.control.as_fd(), &mut bytes).unwrap();
-        FromForwarder::decode(&bytes[..size]).unwrap()
+        loop {
+            readable(self.control.as_fd());
+            if let Some(heard) = self.receive() {
+                return heard;
+            }
+        }
     }
 
-    /// Waits for what others do, and tells nobody: a file of theirs has changed, say.
+    /// What it says, unless that is a question for files, which is answered.
+    fn receive(&self) -> Option<FromForwarder> {
+        let mut bytes = [0; FORWARD_FRAME_MAX];
+        let (size, _) = seqpacket::receive(self.control.as_fd(), &mut bytes).unwrap();
+        let heard = FromForwarder::decode(&bytes[..size]).unwrap();
+        let FromForwarder::Files(to) = heard else { return Some(heard) };
+        let opened: Result<Vec<File>, String> = self
+            .speaker
+            .iter()
+            .map(|path| File::open(path).map_err(|error| format!("{}: {error}", path.display())))
+            .collect();
+        let (answer, files) = match opened {
+            Ok(files) => (ToForwarder::Files(to), files),
+            Err(why) => (ToForwarder::NoFiles { to, why }, Vec::new()),
+        };
+        let files: Vec<_> = files.iter().map(AsFd::as_fd).collect();
+        seqpacket::send(self.control.as_fd(), &answer.encode(), &files).unwrap();
+        None
+    }
+
+    /// Waits for what others do, a file of theirs has changed, say. Questions for files are answered meanwhile.
     pub(super) fn until(&self, mut is_so: impl FnMut() -> bool) {
         let begun = Instant::now();
         while !is_so() {
             assert!(begun.elapsed() < SOON);
-            let mut fds = [PollFd::new(self.control.as_fd(), PollFlags::empty())];
-            poll(&mut fds, PollTimeout::from(10u8)).unwrap();
+            let wanted = match self.speaker.is_empty() {
+                true => PollFlags::empty(),
+                false => PollFlags::POLLIN,
+            };
+            let mut fds = [PollFd::new(self.control.as_fd(), wanted)];
+            if poll(&mut fds, PollTimeout::from(10u8)).unwrap() > 0
+                && fds[0].revents().is_some_and(|it| it.contains(PollFlags::POLLIN))
+            {
+                self.told.borrow_mut().extend(self.receive());
+            }
         }
     }
 

@@ -101,7 +101,7 @@ impl Writer {
             return;
         }
         let place = self.places.get(id, ring.identity());
-        let (place, segment) = match place.map(|place| self.go_on(&name, place)) {
+        let (place, segment) = match place.map(|place| self.go_on(&name, ring.identity(), place)) {
             Some(Ok((place, segment))) => (place, Some(segment)),
             // Another file is begun.
             Some(Err(_)) => (place.unwrap_or_default(), None),
@@ -113,7 +113,7 @@ impl Writer {
     }
 
     /// Where the keeper before left a file. What it had written and not said so counts, and half a frame does not.
-    fn go_on(&self, name: &str, place: Place) -> Result<(Place, Segment)> {
+    fn go_on(&self, name: &str, identity: u64, place: Place) -> Result<(Place, Segment)> {
         let file = self.segments.open_again(place.segment, name)?;
         let size = data_file::size(file.as_fd())?;
         let more = usize::try_from(size.saturating_sub(place.bytes)).unwrap_or(0).min(UNFINISHED);
@@ -124,7 +124,7 @@ impl Writer {
         let from = place.bytes;
         while let Some(block) = frames.next() {
             match open(&block) {
-                Some((ring, end, _)) if ring == place.ring => {
+                Some((ring, end, _)) if ring == identity => {
                     (place.from, place.bytes) = (end, from.saturating_add(frames.at() as u64));
                 }
                 Some(_) | None => break,
@@ -294,7 +294,7 @@ impl Writer {
         log.block = Block::new();
         let (number, bytes) = (segment.number, segment.bytes);
         // Without room for it a death costs more, and that is all.
-        let _ = self.places.set(id, Place { ring, from, segment: number, bytes });
+        let _ = self.places.set(id, ring, Place { from, segment: number, bytes });
         let gone = self.segments.grown(number, bytes)?;
         if !gone.is_empty() {
             let is_gone = |segment: &mut Segment| gone.contains(&segment.number);

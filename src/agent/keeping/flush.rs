@@ -37,7 +37,7 @@ impl Keeping {
 impl Agent {
     /// Every container has ended: what is in the rings is written before the machine ends, for as long as that may take.
     pub fn flush_disk(&mut self, now: Duration) {
-        if matches!(self.keeping.flush, Flush::No) && self.keeping.helper.is_up() {
+        if matches!(self.keeping.flush, Flush::No) && self.keeping.reader.helper.is_up() {
             self.keeping.flush = Flush::Gathering { until: now.saturating_add(GATHER) };
             return self.go_on_flushing(now);
         }
@@ -49,7 +49,7 @@ impl Agent {
             Flush::Gathering { until } if self.logs.are_gathered() || until <= now => {
                 self.keeping.flush = Flush::Asked { until: now.saturating_add(FLUSH) };
                 let changed = self.lasting.all().into_iter().map(ToKeeper::Mirror);
-                self.keeping.unsent.extend(changed.chain([ToKeeper::Flush]));
+                self.keeping.reader.tell(changed.chain([ToKeeper::Flush]));
                 self.keeping.send(&self.logs);
             }
             Flush::Asked { until } if until <= now => {

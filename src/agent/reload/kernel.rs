@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::unistd::{SysconfVar, gethostname, sysconf};
-use orlop::config::Limits;
+use orlop::config::{Config, Limits};
 use orlop::container::Setting;
 use orlop::container::drift::{Changer, Difference, Found, Group, decode_updated, differences, same_sysctl};
 use orlop::control::KernelDrift;
 use orlop::ordered::Ordered;
 use orlop::supervisor::StateKind;
 
-use crate::agent::live::{PAUSED, UPDATED};
+use crate::agent::live::{MARKED, PAUSED, UPDATED};
 use crate::agent::{Agent, cgroups};
 use crate::engine::limits;
 use crate::linux::{cgroup, mark, node, sysctl};
@@ -23,6 +23,12 @@ const PAGE: u64 = 4096;
 #[derive(Default)]
 pub struct Beside {
     containers: Vec<Declared>,
+    machine: Machine,
+}
+
+/// What is declared of the machine itself.
+#[derive(Default)]
+struct Machine {
     hostname: String,
     sysctls: BTreeMap<String, String>,
 }
@@ -53,16 +59,48 @@ impl Agent {
         };
         Beside {
             containers: self.config.containers.keys().filter(runs).filter_map(declared).collect(),
-            hostname: self.config.host.hostname.clone(),
-            sysctls: self.config.host.sysctls.clone(),
+            machine: Machine::of(&self.config),
         }
+    }
+
+    /// What others changed of the machine's name and parameters, as long as these are not written.
+    pub(super) fn changed_of_the_machine(&self) -> Vec<KernelDrift> {
+        Machine::of(&self.config).differences()
+    }
+
+    /// Of that, what is as it is declared again, now that these were written. What is declared otherwise by now was
+    /// asked for.
+    pub(super) fn righted_of_the_machine(&self, changed: Vec<KernelDrift>) -> Vec<String> {
+        let machine = Machine::of(&self.config);
+        let left = machine.differences();
+        let is_right = |it: &KernelDrift| {
+            machine.declares(&it.key) == Some(&it.declared) && !left.iter().any(|left| left.key == it.key)
+        };
+        let righted = changed.into_iter().filter(is_right);
+        righted
+            .map(|it| format!("{} is {} again, the kernel had {}", it.key, it.declared, it.found))
+            .collect()
     }
 }
 
 impl Beside {
-    /// Those whose limits are written anyway.
-    pub fn leave_out(&mut self, written: &[(String, Vec<Setting>)]) {
-        self.containers.retain(|it| !written.iter().any(|(name, _)| *name == it.name));
+    /// Those of these names alone.
+    pub fn only(mut self, names: &[String]) -> Self {
+        self.containers.retain(|it| names.contains(&it.name));
+        self
+    }
+
+    /// What others changed of limits that are about to be written anyway.
+    pub fn written_over(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for declared in &self.containers {
+            let Some(groups) = Groups::of(&declared.name) else { continue };
+            let strangers = groups.differences(declared).into_iter().filter(|it| it.by == Changer::Stranger);
+            found.extend(strangers.map(|it| {
+                format!("{}: {} is as it is declared, the kernel had {}", declared.name, it.key, it.found)
+            }));
+        }
+        found
     }
 
     pub fn has_no_containers(&self) -> bool {
@@ -70,7 +108,7 @@ impl Beside {
     }
 
     pub fn differences(&self) -> Vec<KernelDrift> {
-        let mut found = self.of_the_machine();
+        let mut found = self.machine.differences();
         for declared in &self.containers {
             // One that has ended meanwhile has none.
             let Some(groups) = Groups::of(&declared.name) else { continue };
@@ -109,8 +147,21 @@ impl Beside {
         }
         righted
     }
+}
 
-    fn of_the_machine(&self) -> Vec<KernelDrift> {
+impl Machine {
+    fn of(config: &Config) -> Self {
+        Self { hostname: config.host.hostname.clone(), sysctls: config.host.sysctls.clone() }
+    }
+
+    fn declares(&self, key: &str) -> Option<&String> {
+        match key.strip_prefix("host.sysctls.") {
+            Some(key) => self.sysctls.get(key),
+            None => (key == "host.hostname").then_some(&self.hostname),
+        }
+    }
+
+    fn differences(&self) -> Vec<KernelDrift> {
         let mut found = Vec::new();
         if let Ok(name) = gethostname()
             && name.to_string_lossy() != self.hostname
@@ -189,14 +240,19 @@ impl Groups {
         let is_frozen = |group: &OwnedFd| {
             cgroup::read(group.as_fd(), "cgroup.freeze").is_ok_and(|text| text.trim() == "1")
         };
-        let is_paused = || mark::get(self.outer.as_fd(), PAUSED).is_ok_and(|mark| mark.is_some());
         // Asked before and after: a pause, or its end, may be under way.
-        let paused = is_paused();
+        let paused = self.may_be_paused();
         match (is_frozen(&self.outer), self.main.as_ref().is_some_and(is_frozen)) {
             (_, true) => true,
-            (true, false) => !paused && !is_paused(),
+            (true, false) => paused == Ok(false) && self.may_be_paused() == Ok(false),
             (false, false) => false,
         }
+    }
+
+    /// By a person, for all that is known: a release that marked nothing left no mark of that either.
+    fn may_be_paused(&self) -> crate::linux::Result<bool> {
+        let has = |name| Ok(mark::get(self.outer.as_fd(), name)?.is_some());
+        Ok(!has(MARKED)? || has(PAUSED)?)
     }
 
     fn let_go_on(&self) -> crate::linux::Result<()> {
@@ -204,14 +260,11 @@ impl Groups {
             cgroup::thaw(main.as_fd())?;
         }
         // A person's holds, whatever stood still below, and also one that comes meanwhile: its mark is written first.
-        if mark::get(self.outer.as_fd(), PAUSED)?.is_some() {
+        if self.may_be_paused()? {
             return Ok(());
         }
         cgroup::thaw(self.outer.as_fd())?;
-        match mark::get(self.outer.as_fd(), PAUSED)? {
-            Some(_) => cgroup::freeze(self.outer.as_fd()),
-            None => Ok(()),
-        }
+        if self.may_be_paused()? { cgroup::freeze(self.outer.as_fd()) } else { Ok(()) }
     }
 }
 
@@ -240,4 +293,63 @@ fn still(name: &str) -> KernelDrift {
 fn of_host(key: String, declared: String, found: String) -> KernelDrift {
     let text = format!("{key} is {declared}, the kernel has {found}");
     KernelDrift { container: None, key, declared, found, file: None, updated: false, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linux::testing::in_own_cgroup;
+
+    /// With these marks and what of it is frozen: whether it is told to stand still, and what is frozen once it was let go on.
+    #[track_caller]
+    fn check(marks: &[&std::ffi::CStr], frozen: [bool; 2], stands_still: bool, then: [bool; 2]) {
+        in_own_cgroup(|cgroup| {
+            let main = cgroup::make(cgroup, cgroups::MAIN).unwrap();
+            let groups = Groups { outer: cgroup.try_clone_to_owned().unwrap(), main: Some(main) };
+            marks.iter().for_each(|name| mark::set(cgroup, name, "").unwrap());
+            let both = || groups.all().map(AsFd::as_fd);
+            both().zip(frozen).filter(|(_, is)| *is).for_each(|(group, _)| cgroup::freeze(group).unwrap());
+            let told = groups.stands_still();
+            groups.let_go_on().unwrap();
+            let now: Vec<bool> =
+                both().map(|group| cgroup::read(group, "cgroup.freeze").unwrap().trim() == "1").collect();
+            cgroup::remove(cgroup, cgroups::MAIN).unwrap();
+            assert_eq!((told, now), (stands_still, then.to_vec()), "{marks:?} {frozen:?}");
+        });
+    }
+
+    #[test]
+    fn what_a_stranger_froze_goes_on_and_what_a_person_paused_does_not() {
+        check(&[MARKED], [false, false], false, [false, false]);
+        check(&[MARKED], [true, false], true, [false, false]);
+        check(&[MARKED], [true, true], true, [false, false]);
+        check(&[MARKED, PAUSED], [true, false], false, [true, false]);
+        // The person's holds, whatever stood still below.
+        check(&[MARKED, PAUSED], [true, true], true, [true, false]);
+    }
+
+    #[test]
+    fn a_pause_that_comes_meanwhile_holds() {
+        in_own_cgroup(|cgroup| {
+            let groups = Groups { outer: cgroup.try_clone_to_owned().unwrap(), main: None };
+            mark::set(cgroup, MARKED, "").unwrap();
+            for _ in 0..2000 {
+                mark::remove(cgroup, PAUSED).unwrap();
+                cgroup::freeze(cgroup).unwrap();
+                // As `orlop pause` does it.
+                let pause = || mark::set(cgroup, PAUSED, "").and_then(|()| cgroup::freeze(cgroup)).unwrap();
+                std::thread::scope(|scope| {
+                    scope.spawn(pause);
+                    groups.let_go_on().unwrap();
+                });
+                assert_eq!(cgroup::read(cgroup, "cgroup.freeze").unwrap().trim(), "1");
+            }
+        });
+    }
+
+    #[test]
+    fn where_no_pause_was_marked_each_may_be_a_persons() {
+        check(&[], [true, false], false, [true, false]);
+        check(&[], [true, true], true, [true, false]);
+    }
 }

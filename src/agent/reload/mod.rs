@@ -12,7 +12,8 @@ pub mod versions;
 use std::time::Duration;
 
 use orlop::config::{Config, read};
-use orlop::control::{ConfigFile, ConfigReply, Empty, Error, PlanReply, encode_reply};
+use orlop::control::{ConfigFile, ConfigReply, Empty, Error, PlanReply};
+
 use orlop::ledger::Frame;
 use orlop::supervisor::{Action, Event, Plan, Reload, plan};
 
@@ -21,6 +22,9 @@ use crate::agent::control::CallId;
 use crate::agent::sent::Sent;
 use crate::agent::{Agent, files, say};
 use crate::linux::kmsg::Level;
+
+use kernel::Beside;
+use live::Changed;
 
 /// What is known of the configuration as text, and the one that a client sends.
 pub struct Reloading {
@@ -104,9 +108,9 @@ impl Agent {
         self.answer_reload(call, done, now);
     }
 
-    fn answer_reload(&mut self, call: CallId, done: Result<Vec<String>, Error>, now: Duration) {
+    fn answer_reload(&mut self, call: CallId, done: Result<Changed, Error>, now: Duration) {
         match done {
-            Ok(problems) => self.change_live(Some(call), problems, now),
+            Ok(changed) => self.change_live(Some(call), changed, now),
             Err(error) => self.server.fail(now, call, &error),
         }
     }
@@ -146,7 +150,7 @@ impl Agent {
         self.reloading.current.confirm_by_us = None;
         say(Level::Warning, "the reload was not confirmed in time; the configuration before it comes back");
         match self.go_back("not confirmed", now) {
-            Ok(problems) => self.change_live(None, problems, now),
+            Ok(changed) => self.change_live(None, changed, now),
             Err(error) => say(Level::Error, &format!("reload: {error}")),
         }
     }
@@ -158,7 +162,7 @@ impl Agent {
             if self.owes_lasting() {
                 problems.extend(self.make_lasting());
             }
-            self.change_live(None, problems, now);
+            self.change_live(None, Changed { problems, ..Changed::default() }, now);
         }
     }
 
@@ -186,7 +190,7 @@ impl Agent {
         Err(Error::NotNow { reason: reason.into() })
     }
 
-    fn go_back(&mut self, by: &str, now: Duration) -> Result<Vec<String>, Error> {
+    fn go_back(&mut self, by: &str, now: Duration) -> Result<Changed, Error> {
         let Some(Previous { number, files }) = self.reloading.current.previous.clone() else {
             let reason = "there is none before it".into();
             return Err(Error::NotNow { reason });
@@ -194,19 +198,14 @@ impl Agent {
         self.go_back_to(files, format!("{by}, to {number}"), now)
     }
 
-    fn go_back_to(
-        &mut self,
-        files: Vec<ConfigFile>,
-        by: String,
-        now: Duration,
-    ) -> Result<Vec<String>, Error> {
+    fn go_back_to(&mut self, files: Vec<ConfigFile>, by: String, now: Duration) -> Result<Changed, Error> {
         let config = read(&sources(&files)).config;
         let plan = plan(&self.config, &config);
         self.put_in_force(Wish { files, config, plan, confirm_by: None, by }, now)
     }
 
-    /// It says the same: comments may differ. What could not be changed of the machine.
-    fn change_comments(&mut self, files: Vec<ConfigFile>) -> Result<Vec<String>, Error> {
+    /// It says the same: comments may differ.
+    fn change_comments(&mut self, files: Vec<ConfigFile>) -> Result<Changed, Error> {
         let kept = Kept { files, notice: None, ..self.reloading.current.clone() };
         // Before the first reload there is nothing to keep them in.
         if kept.number > 0 || kept.built_in.is_some() {
@@ -214,13 +213,14 @@ impl Agent {
         }
         self.reloading.current = kept;
         // Somebody else may have changed what it declares.
+        let found = self.changed_of_the_machine();
         let mut problems = self.change_host();
         problems.extend(self.make_lasting());
-        Ok(problems)
+        Ok(Changed { problems, righted: self.righted_of_the_machine(found), before: Beside::default() })
     }
 
-    /// Keeps it, then has the core go by it; what could not be changed of the machine.
-    fn put_in_force(&mut self, wish: Wish, now: Duration) -> Result<Vec<String>, Error> {
+    /// Keeps it, then has the core go by it.
+    fn put_in_force(&mut self, wish: Wish, now: Duration) -> Result<Changed, Error> {
         let Wish { files, mut config, plan, confirm_by, by } = wish;
         // That of the boot, until the next one.
         config.host.disk.clone_from(&self.config.host.disk);
@@ -235,6 +235,8 @@ impl Agent {
         let previous = Some(Previous { number: before.number, files: before.files.clone() });
         let confirm_by_us = confirm_by.map(|by| by.as_micros() as u64);
         let mut unwritten: Vec<String> = limited(&plan).chain(before.unwritten.iter().cloned()).collect();
+        // What an earlier one was still to write is nobody else's.
+        let written: Vec<String> = limited(&plan).filter(|name| !before.unwritten.contains(name)).collect();
         unwritten.retain(|name| config.containers.contains_key(name));
         let origin = Origin::new(now, by, drift::summary(&plan));
         let built_in = before.built_in.clone();
@@ -265,6 +267,7 @@ impl Agent {
         for name in config.containers.keys().filter(|name| !self.config.containers.contains_key(*name)) {
             self.rises.declared(name, now);
         }
+        let (before, found) = (self.beside_the_kernel().only(&written), self.changed_of_the_machine());
         self.slots = files::load_slots(&config);
         self.config = config.clone();
         self.logs.follow_config(&self.config, &self.slots, &mut self.ledger);
@@ -281,7 +284,7 @@ impl Agent {
         // It may be the first with times of the clock.
         self.tell_clock();
         self.settle(now);
-        Ok(problems)
+        Ok(Changed { problems, righted: self.righted_of_the_machine(found), before })
     }
 }
 
@@ -300,9 +303,4 @@ fn refused(reply: &PlanReply) -> Error {
 
 fn not_kept(why: &str) -> Error {
     Error::Failed { reason: format!("the configuration cannot be kept: {why}") }
-}
-
-/// The answer of a reload that is done.
-pub fn answer((number, lasts): (u64, bool), problems: Vec<String>, righted: Vec<String>) -> Vec<u8> {
-    encode_reply(&orlop::control::ReloadReply { number, problems, righted, lasts })
 }

@@ -3,6 +3,7 @@
 mod conflicts;
 mod cycle;
 mod depends;
+mod forward;
 mod groups;
 mod mounts;
 mod network;
@@ -17,6 +18,7 @@ use super::tree::{Entry, Map, Node, Path, Place};
 pub(crate) fn check(report: &mut Report<'_>, tree: &Map, config: &mut Config) {
     depends::check(report, tree, config);
     conflicts::check(report, tree, config);
+    forward::check(report, tree, config);
     groups::check(report, tree, config);
     mounts::check(report, tree, config);
     network::check(report, tree, config);

@@ -261,6 +261,9 @@ fn a_container_waits_until_its_gates_are_open() {
     // Who runs needs no gate.
     check(&["network-online=shut@10s"], Some(0));
     check(&["network-online=shut", "network-online=open@0s"], Some(0));
+    // Of the same moment the last counts, and says what was before.
+    check(&["network-online=open@20s", "network-online=shut@20s"], Some(0));
+    check(&["network-online=shut@20s", "network-online=open@20s"], Some(20));
 }
 
 #[test]
