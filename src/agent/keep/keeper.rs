@@ -169,12 +169,12 @@ impl Keeper {
         }
     }
 
-    /// All is written, and the disk let go of.
+    /// All is written, and the disk let go of. Logs first: of them there is no other copy.
     fn end(&mut self, now: Duration) {
         if let Stage::Mounted(writer) = &mut self.stage {
-            self.unsent.extend(self.mirroring.finish(now));
             writer.finish(now);
             self.tell();
+            self.unsent.extend(self.mirroring.finish(now));
         }
         self.stage = Stage::Over;
         self.unsent.push_back(FromKeeper::Flushed);

@@ -142,6 +142,16 @@ impl Segments {
         Ok(())
     }
 
+    /// Waits until the disk has all files and their names.
+    ///
+    /// # Errors
+    /// EIO.
+    pub(super) fn sync_all(&mut self) -> Result<()> {
+        data_file::sync_system(self.logs.as_fd())?;
+        self.has_new_names = false;
+        Ok(())
+    }
+
     /// Waits until the disk has the names of the files.
     ///
     /// # Errors

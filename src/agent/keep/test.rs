@@ -1,7 +1,9 @@
 //! The writer on a directory, with rings that a test fills and keepers that die.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use orlop::keep::{Frames, open, pack};
@@ -11,7 +13,7 @@ use super::places::{Places, memory};
 use super::segments::Segments;
 use super::writer::{Word, Writer};
 use crate::agent::log::RingFile;
-use crate::linux::{fs, memfd};
+use crate::linux::{data_file, fs, memfd};
 
 const BOOT: &str = "8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30";
 const OTHER: &str = "00000000-ceea-467f-a8c4-1f2b5d7e9a30";
@@ -232,4 +234,22 @@ fn a_disk_that_takes_nothing_is_said_once_and_what_the_ring_drops_meanwhile_is_c
     let written = world.written();
     let (gone, rest) = written.strip_prefix('[').unwrap().split_once(']').unwrap();
     assert_eq!(gone.parse::<usize>().unwrap() + rest.len(), 200_000);
+}
+
+#[test]
+fn many_logs_are_made_safe_at_once() {
+    let world = World::new();
+    let mut writer = world.keeper();
+    for id in 100..300 {
+        let file = RingFile::create(64 << 10).unwrap();
+        let (mut ring, _) = Ring::recover(&file, file.layout()).unwrap();
+        ring.append(&file, Stamp { boot_us: 1, wall_ns: 2 }, Stream::Stdout, b"last\n", 0).unwrap();
+        writer.ring(id, format!("c{id}"), file, world.now);
+    }
+    let waits = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&waits);
+    let now = world.now;
+    data_file::test::watched(move || counted.set(counted.get() + 1), || writer.finish(now));
+    assert_eq!(waits.get(), 1);
+    assert_eq!(world.written(), "last\n".repeat(200));
 }

@@ -63,8 +63,8 @@ pub(super) struct Writer {
     segments: Segments,
     places: Places,
     logs: BTreeMap<u64, Log>,
-    /// Files that are full, and not safe yet.
-    full: Vec<OwnedFd>,
+    /// There are files that are full, and not safe yet.
+    has_full: bool,
     /// When what waits is written, and made safe.
     due: Option<Duration>,
     /// The disk did not take what it was last given.
@@ -80,7 +80,7 @@ impl Writer {
             segments,
             places,
             logs: BTreeMap::new(),
-            full: Vec::new(),
+            has_full: false,
             due: None,
             trouble: false,
             is_told: false,
@@ -274,7 +274,8 @@ impl Writer {
         if log.segment.as_ref().is_none_or(|segment| !fits(segment)) {
             let (number, file) = self.segments.create(&log.name)?;
             let new = Segment { number, bytes: 0, file: Some(file) };
-            self.full.extend(log.segment.replace(new).and_then(|old| old.file));
+            let old = log.segment.replace(new);
+            self.has_full |= old.is_some_and(|old| old.file.is_some());
         }
         let Some(segment) = &mut log.segment else { return Ok(()) };
         let file = match segment.file.take() {
@@ -303,19 +304,22 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until the disk has all that was written.
+    /// Waits until the disk has all that was written: of several files at once, which costs what one does.
     fn sync(&mut self) -> Result<()> {
-        while let Some(file) = self.full.last() {
-            data_file::sync_data(file.as_fd())?;
-            self.full.pop();
-        }
-        for segment in self.logs.values_mut().filter_map(|log| log.segment.as_mut()) {
-            if let Some(file) = &segment.file {
+        let segments = self.logs.values().filter_map(|log| log.segment.as_ref());
+        let mut open = segments.filter_map(|segment| segment.file.as_ref());
+        match (open.next(), open.next()) {
+            (Some(file), None) if !self.has_full => {
                 data_file::sync_data(file.as_fd())?;
-                segment.file = None;
+                self.segments.sync_names()?;
             }
+            (None, _) if !self.has_full => self.segments.sync_names()?,
+            (Some(_) | None, _) => self.segments.sync_all()?,
         }
-        self.segments.sync_names()
+        self.has_full = false;
+        let segments = self.logs.values_mut().filter_map(|log| log.segment.as_mut());
+        segments.for_each(|segment| segment.file = None);
+        Ok(())
     }
 
     /// All that is in the rings now is written and safe, or it is said why not.

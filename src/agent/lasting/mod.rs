@@ -5,6 +5,7 @@
 //! boot, back; the containers of a boot wait for that, for so long at most, and everything else goes on. Without a
 //! disk nothing is different.
 
+mod batch;
 mod deaths;
 pub mod mirror;
 pub mod pointer;
@@ -121,9 +122,12 @@ impl Lasting {
         due.into_iter().collect()
     }
 
-    /// The machine ends: nothing is put off.
+    /// The machine ends: nothing is put off, and of many it is one word that all are looked at.
     pub fn all(&mut self) -> Vec<Mirror> {
-        core::mem::take(&mut self.changed).into_iter().collect()
+        /// The keeper hears so many, and that the machine ends, in one turn: it has nothing else to do first.
+        const A_TURN: usize = 32;
+        let changed = core::mem::take(&mut self.changed);
+        if changed.len() > A_TURN { vec![Mirror::All] } else { changed.into_iter().collect() }
     }
 
     /// A keeper that knows nothing, or of whom it is not known what it knows.

@@ -1,7 +1,10 @@
 //! A disk and /run as folders: what goes there, what comes back, and what does not.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs as std_fs;
 use std::path::Path;
+use std::rc::Rc;
 
 use orlop::control::ConfigFile;
 use orlop::keep::Mirror;
@@ -46,6 +49,10 @@ impl World {
         std_fs::create_dir_all(self.places.run.join("containers")).unwrap();
     }
 
+    fn mirror(&self, what: Mirror) -> Result<Option<u64>> {
+        self.places.mirror(&BTreeSet::from([what]))
+    }
+
     fn restored(&self) -> Vec<String> {
         self.places.restore().unwrap().lines()
     }
@@ -84,7 +91,7 @@ fn what_was_mirrored_comes_back_once_and_the_report_only_once() {
     world.run("configurations/0.json", version(0));
     world.run("in-force.json", in_force(1));
     world.run("end.json", r#"{"lines":["shutdown: reboot"]}"#);
-    assert_eq!(world.places.mirror(&Mirror::All).unwrap(), Some(1));
+    assert_eq!(world.mirror(Mirror::All).unwrap(), Some(1));
     assert_eq!(world.on_disk("ends/db"), None, "it has not ended yet");
 
     world.boots();
@@ -98,7 +105,7 @@ fn what_was_mirrored_comes_back_once_and_the_report_only_once() {
     std_fs::remove_file(world.places.run.join("containers/web/ends")).unwrap();
     assert_eq!(world.restored(), [""; 0]);
     assert_eq!(world.in_run("containers/web/ends"), None);
-    world.places.mirror(&Mirror::Ends("web".into())).unwrap();
+    world.mirror(Mirror::Ends("web".into())).unwrap();
     assert_eq!(world.on_disk("ends/web"), None);
 
     world.boots();
@@ -159,10 +166,10 @@ fn a_disk_that_comes_late_takes_nothing_away() {
 fn a_name_does_not_lead_out_of_its_folder_and_what_is_too_large_is_not_read() {
     let world = world();
     for name in ["../../etc", "a/b", "", "."] {
-        assert!(world.places.mirror(&Mirror::Ends(name.into())).is_err(), "{name:?}");
+        assert!(world.mirror(Mirror::Ends(name.into())).is_err(), "{name:?}");
     }
     world.run("containers/web/ends", vec![1; ENDS + 1]);
-    assert!(world.places.mirror(&Mirror::Ends("web".into())).is_err());
+    assert!(world.mirror(Mirror::Ends("web".into())).is_err());
     assert_eq!(world.on_disk("ends/web"), None);
     world.disk("end.json", vec![b' '; REPORT + 1]);
     assert_eq!(world.restored().len(), 1);
@@ -173,11 +180,7 @@ fn versions_that_are_gone_go_on_the_disk_too() {
     let world = world();
     world.disk("configurations/1.json", version(1));
     world.run("configurations/2.json", version(2));
-    assert_eq!(
-        world.places.mirror(&Mirror::Configuration).unwrap(),
-        None,
-        "nothing is in force for the next boot"
-    );
+    assert_eq!(world.mirror(Mirror::Configuration).unwrap(), None, "nothing is in force for the next boot");
     assert_eq!(world.on_disk("configurations/1.json"), None);
     assert_eq!(world.on_disk("configurations/2.json"), Some(version(2).into_bytes()));
 }
@@ -188,6 +191,62 @@ fn a_folder_that_leads_elsewhere_is_not_written_to() {
     std_fs::create_dir_all(world.places.disk.join("state")).unwrap();
     std::os::unix::fs::symlink(&world.places.run, world.places.disk.join("state/ends")).unwrap();
     world.run("containers/web/ends", page());
-    assert_eq!(world.places.mirror(&Mirror::Ends("web".into())), Err(Errno::ENOTDIR));
+    assert_eq!(world.mirror(Mirror::Ends("web".into())), Err(Errno::ENOTDIR));
     assert_eq!(world.places.restore(), Err(Errno::ENOTDIR));
+}
+
+#[test]
+fn of_two_hundred_each_is_the_old_one_or_the_new_one_and_the_disk_is_waited_for_twice() {
+    let (world, page) = (world(), page());
+    let other = [&page[..ENDS - 1], b"x"].concat();
+    let names: Vec<String> = (0..200).map(|number| format!("c{number}")).collect();
+    for name in &names {
+        world.disk(&format!("ends/{name}"), &page);
+        world.run(&format!("containers/{name}/ends"), &other);
+    }
+    // What a power cut leaves at the latest: what is in place, and beside it.
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let state = world.places.disk.join("state/ends");
+    let (watched, names, old, new) = (Rc::clone(&seen), names.clone(), page.clone(), other.clone());
+    let watch = move || {
+        let is =
+            |path: String, wanted: &[u8]| std_fs::read(state.join(path)).is_ok_and(|bytes| bytes == wanted);
+        let in_place = names.iter().filter(|name| is((*name).clone(), &new)).count();
+        let old_ones = names.iter().filter(|name| is((*name).clone(), &old)).count();
+        let beside = names.iter().filter(|name| is(format!(".{name}.new"), &new)).count();
+        watched.borrow_mut().push((old_ones, beside, in_place));
+    };
+    let done = data_file::test::watched(watch, || world.mirror(Mirror::All));
+    assert_eq!(done, Ok(None));
+    assert_eq!(seen.take(), [(200, 200, 0), (0, 0, 200)]);
+}
+
+#[test]
+fn one_that_cannot_be_copied_holds_up_none_of_the_others() {
+    let (world, page) = (world(), page());
+    world.run("containers/a/ends", vec![1; ENDS + 1]);
+    world.run("containers/b/ends", &page);
+    assert_eq!(world.mirror(Mirror::All), Err(Errno::EFBIG));
+    assert_eq!((world.on_disk("ends/a"), world.on_disk("ends/b")), (None, Some(page)));
+}
+
+#[test]
+fn what_is_more_than_a_few_megabytes_is_on_the_disk_twice_in_parts() {
+    let world = world();
+    let large = |number| version(number).replace("# a", &"x".repeat(3 << 20));
+    for number in 1..4 {
+        world.run(&format!("configurations/{number}.json"), large(number));
+    }
+    let state = world.places.disk.join("state/configurations");
+    let seen = Rc::new(RefCell::new(0));
+    let most = Rc::clone(&seen);
+    let watch = move || {
+        let names = std_fs::read_dir(&state).unwrap().map(|it| it.unwrap().file_name());
+        let beside = names.filter(|name| name.to_str().unwrap().ends_with(".new")).count();
+        let most = &mut *most.borrow_mut();
+        *most = beside.max(*most);
+    };
+    data_file::test::watched(watch, || world.mirror(Mirror::Configuration)).unwrap();
+    assert_eq!(seen.take(), 1);
+    assert_eq!(world.on_disk("configurations/3.json"), Some(large(3).into_bytes()));
 }
