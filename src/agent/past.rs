@@ -167,7 +167,10 @@ impl Agent {
                     self.server.reply_message(now, reading.call, message);
                     return Step::Over;
                 }
-                self.server.stream_message(now, reading.call, message);
+                // An empty one is a sign of life, for us alone.
+                if !message.is_empty() {
+                    self.server.stream_message(now, reading.call, message);
+                }
                 let taken = message.len().saturating_add(reading::HEAD);
                 reading.bytes.drain(..taken);
                 reading.until = now.saturating_add(SILENCE);

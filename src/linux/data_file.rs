@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{OFlag, PosixFadviseAdvice, openat, posix_fadvise};
 use nix::sys::stat::{Mode, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, fdatasync, fsync, ftruncate, syncfs, unlinkat};
 
@@ -29,6 +29,12 @@ pub(crate) fn open_to_write(directory: BorrowedFd<'_>, name: &str) -> Result<Own
 /// ENOENT.
 pub(crate) fn open_to_read(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
     openat(directory, name, FLAGS | OFlag::O_RDONLY, Mode::empty())
+}
+
+/// Little of it is read: what is beside that is not to be read as well.
+pub(crate) fn is_read_here_and_there(file: BorrowedFd<'_>) {
+    // Advice alone.
+    let _ = posix_fadvise(file, 0, 0, PosixFadviseAdvice::POSIX_FADV_RANDOM);
 }
 
 /// # Errors
