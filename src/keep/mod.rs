@@ -10,6 +10,7 @@ mod link;
 mod mirror;
 mod names;
 mod quota;
+mod search;
 mod superblock;
 
 pub use block::{BLOCK_MAX, Block, Records, open};
@@ -18,6 +19,7 @@ pub use link::{FromKeeper, KEEP_FRAME_MAX, ToKeeper};
 pub use mirror::Mirror;
 pub use names::{BootName, BootWord, NoBoot, SegmentName, boots, choose};
 pub use quota::{Kept, segment_max, surplus};
+pub use search::Search;
 pub use superblock::{SUPERBLOCK_END, Superblock};
 
 /// Of the form of what is on the disk. A newer one is left alone.

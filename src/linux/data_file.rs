@@ -15,6 +15,10 @@ const FLAGS: OFlag = OFlag::O_CLOEXEC.union(OFlag::O_NOFOLLOW).union(OFlag::O_NO
 /// # Errors
 /// EEXIST, ENOSPC, EROFS.
 pub(crate) fn create(directory: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
+    #[cfg(test)]
+    if test::IS_FULL.get() {
+        return Err(Errno::ENOSPC);
+    }
     let flags = FLAGS | OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL;
     openat(directory, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)
 }
@@ -152,9 +156,12 @@ fn told() {
 pub(crate) mod test {
     //! What a power cut would leave: looked at whenever the disk is about to be waited for.
 
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
 
     type Watch = Box<dyn FnMut()>;
+
+    // Whether there is no room for another file.
+    thread_local!(pub(crate) static IS_FULL: Cell<bool> = const { Cell::new(false) });
 
     thread_local!(static WATCH: RefCell<Option<Watch>> = const { RefCell::new(None) });
 

@@ -253,3 +253,35 @@ fn many_logs_are_made_safe_at_once() {
     assert_eq!(waits.get(), 1);
     assert_eq!(world.written(), "last\n".repeat(200));
 }
+
+#[test]
+fn of_very_many_logs_no_more_than_a_megabyte_waits_and_all_of_it_comes_when_the_disk_is_well() {
+    let world = World::new();
+    let mut writer = world.keeper();
+    data_file::test::IS_FULL.set(true);
+    let text = "x".repeat(9_999) + "\n";
+    for id in 100..200 {
+        let file = RingFile::create(64 << 10).unwrap();
+        let (mut ring, _) = Ring::recover(&file, file.layout()).unwrap();
+        for _ in 0..4 {
+            ring.append(&file, Stamp { boot_us: 1, wall_ns: 2 }, Stream::Stdout, text.as_bytes(), 0).unwrap();
+        }
+        writer.ring(id, format!("c{id}"), file, world.now);
+    }
+    let mut now = world.now;
+    for _ in 0..10 {
+        writer.work(now);
+        assert!(writer.waiting() <= (1 << 20) + (64 << 10), "{}", writer.waiting());
+        now += Duration::from_secs(5);
+    }
+    let is_trouble = |word: &Word| matches!(word, Word::Trouble(why) if !why.is_empty());
+    assert_eq!(writer.words().iter().filter(|word| is_trouble(word)).count(), 1);
+    // What was read is written, and what was held is read.
+    data_file::test::IS_FULL.set(false);
+    for _ in 0..10 {
+        writer.work(now);
+        assert!(writer.waiting() <= (1 << 20) + (64 << 10), "{}", writer.waiting());
+        now += Duration::from_secs(5);
+    }
+    assert_eq!(world.written(), text.repeat(400));
+}

@@ -4,7 +4,7 @@
 //! A disk that does not take a block is tried again. Meanwhile nothing more is read of that ring, which drops its oldest output
 //! as it always does, and how much that was is written when the disk takes something again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const WRITE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 /// Of a ring that has so much to read at once, more comes before that.
 const MUCH: usize = 8 << 10;
-/// All blocks that wait: the largest are written before their time.
+/// All blocks that wait, the most: there are as many as logs. They are written before their time, and where that
+/// cannot be nothing more is read.
 const WAITING: usize = 1 << 20;
 /// Read of a ring at once: no message is longer.
 const READ: usize = 16 << 10;
@@ -67,6 +68,8 @@ pub(super) struct Writer {
     has_full: bool,
     /// When what waits is written, and made safe.
     due: Option<Duration>,
+    /// There was no room for what these have.
+    held: BTreeSet<u64>,
     /// The disk did not take what it was last given.
     trouble: bool,
     /// And that was said.
@@ -82,6 +85,7 @@ impl Writer {
             logs: BTreeMap::new(),
             has_full: false,
             due: None,
+            held: BTreeSet::new(),
             trouble: false,
             is_told: false,
             words: Vec::new(),
@@ -156,14 +160,8 @@ impl Writer {
         for id in ids {
             self.read(id, now);
         }
-        let is_waiting = |log: &Log| !log.block.is_empty();
-        if self.due.is_none() && self.logs.values().any(is_waiting) {
+        if self.due.is_none() && self.logs.values().any(|log| !log.block.is_empty()) {
             self.due = Some(now.saturating_add(WRITE));
-        }
-        let waiting: usize =
-            self.logs.values().filter(|log| is_waiting(log)).map(|log| log.block.len()).sum();
-        if waiting > WAITING && !self.trouble {
-            self.write_all(now);
         }
         if self.due.is_some_and(|at| at <= now) {
             self.due = None;
@@ -171,8 +169,29 @@ impl Writer {
         }
     }
 
+    /// Whether one more block may get full.
+    fn has_room(&mut self, now: Duration) -> bool {
+        if self.waiting() > WAITING && !self.trouble {
+            self.write_all(now);
+        }
+        self.waiting() <= WAITING
+    }
+
+    /// Bytes of all blocks that wait.
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = self.logs.values().filter(|log| !log.block.is_empty());
+        waiting.map(|log| log.block.len()).sum()
+    }
+
     /// Reads of a ring until its block is full, and writes that.
     fn read(&mut self, id: u64, now: Duration) {
+        if !self.has_room(now) {
+            self.held.insert(id);
+            if let Some(log) = self.logs.get_mut(&id) {
+                log.look = None;
+            }
+            return;
+        }
         let Some(log) = self.logs.get_mut(&id) else { return };
         let begun = log.block.len();
         let mut buffer = [0u8; READ];
@@ -225,6 +244,9 @@ impl Writer {
             if was_full {
                 self.look_again(id, now);
             }
+        }
+        for id in core::mem::take(&mut self.held) {
+            self.look_again(id, now);
         }
     }
 
