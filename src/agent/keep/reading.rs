@@ -17,6 +17,7 @@ use orlop::log::{Bound, Range, Stamp};
 
 use self::file::File;
 use self::log::Log;
+use super::segments::{boots_of, segments_of};
 use super::{POINT, this_boot};
 use crate::agent::errands::write_all;
 use crate::agent::streams::{stamp, time_of};
@@ -134,14 +135,12 @@ fn refuse(to: &OwnedFd, no: No) -> Result<()> {
 
 fn all_boots() -> core::result::Result<(OwnedFd, Vec<(u32, BootName)>), No> {
     let logs = fs::open_directory(&format!("{POINT}/logs"))?;
-    let names = directory::entries(logs.as_fd())?.into_iter().filter_map(|(name, _)| BootName::parse(&name));
-    let boots = in_order(names.collect(), &this_boot()?);
+    let boots = in_order(boots_of(logs.as_fd())?, &this_boot()?);
     Ok((logs, boots))
 }
 
 fn segments(directory: &OwnedFd) -> Result<Vec<SegmentName>> {
-    let entries = directory::entries(directory.as_fd())?;
-    let mut names: Vec<_> = entries.into_iter().filter_map(|(name, _)| SegmentName::parse(&name)).collect();
+    let mut names = segments_of(directory.as_fd())?;
     names.sort();
     Ok(names)
 }

@@ -13,7 +13,7 @@ use super::places::{Places, memory};
 use super::segments::Segments;
 use super::writer::{Word, Writer};
 use crate::agent::log::RingFile;
-use crate::linux::{data_file, fs, memfd};
+use crate::linux::{Errno, data_file, fs, memfd};
 
 const BOOT: &str = "8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30";
 const OTHER: &str = "00000000-ceea-467f-a8c4-1f2b5d7e9a30";
@@ -234,6 +234,33 @@ fn a_disk_that_takes_nothing_is_said_once_and_what_the_ring_drops_meanwhile_is_c
     let written = world.written();
     let (gone, rest) = written.strip_prefix('[').unwrap().split_once(']').unwrap();
     assert_eq!(gone.parse::<usize>().unwrap() + rest.len(), 200_000);
+}
+
+#[test]
+fn names_that_are_damaged_or_cannot_be_take_nothing_away() {
+    let mut world = World::new();
+    let path = |name: &str| world.folder.path().join(name);
+    std::fs::write(path(&format!("00000006-{OTHER}")), "a file").unwrap();
+    for name in ["7", "4294967295", "100000000"] {
+        std::fs::create_dir(path(&format!("{name}-{OTHER}"))).unwrap();
+    }
+    let other = path(&format!("00000005-{OTHER}"));
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("18446744073709551615-web"), "").unwrap();
+    std::fs::write(other.join("0000000000-web"), "").unwrap();
+    let mut writer = world.keeper();
+    world.say("one\n");
+    world.go_on(&mut writer);
+    let own = world.folder.path().join(format!("00000006-{BOOT}/0000000000-web"));
+    assert!(own.exists());
+    // With the last number there is no other.
+    let last = world.folder.path().join(format!("99999999-{OTHER}"));
+    std::fs::create_dir(&last).unwrap();
+    std::fs::write(last.join("0000000000-web"), "").unwrap();
+    let logs = || fs::open_directory(world.folder.path().to_str().unwrap()).unwrap();
+    assert!(Segments::open(logs(), BOOT, 1 << 30).is_ok(), "this boot has its own already");
+    let third = BOOT.replace('8', "9");
+    assert_eq!(Segments::open(logs(), &third, 1 << 30).map(drop), Err(Errno::EOVERFLOW));
 }
 
 #[test]

@@ -17,12 +17,12 @@ pub fn after_deaths(current: &Kept, folder: &str) -> Option<Kept> {
         return None;
     }
     let done = if current.is_from_disk {
-        go_back(current, built_in, folder).map(Some)
+        go_back(current, built_in, folder).map(Some).map_err(|errno| errno.desc().to_owned())
     } else {
         doubt(Some(current.number)).map(|()| None)
     };
-    done.unwrap_or_else(|errno| {
-        say(Level::Error, &format!("the configuration that supervisors died with stays: {}", errno.desc()));
+    done.unwrap_or_else(|why| {
+        say(Level::Error, &format!("the configuration that supervisors died with stays: {why}"));
         None
     })
 }
@@ -64,20 +64,44 @@ pub fn are_too_many() -> bool {
     // Not kept, it is counted once too few.
     let _ = records::write_file(TRIED, &tried.saturating_add(1).to_string());
     if tried >= TOO_OFTEN
-        && let Err(errno) = doubt(None)
+        && let Err(why) = doubt(None)
     {
-        say(Level::Error, &format!("what supervisors died of is not marked: {}", errno.desc()));
+        say(Level::Error, &format!("what supervisors died of is not marked: {why}"));
     }
     tried >= TOO_OFTEN
 }
 
-/// Of the configuration that the next boot has, if it is this one: one that waits to be confirmed is not.
-fn doubt(number: Option<u64>) -> Result<()> {
-    let is_it = |pointer: &Pointer| number.is_none_or(|number| number == pointer.number);
-    match pointer::read() {
-        Some(pointer) if pointer.files.is_some() && !pointer.is_doubted && is_it(&pointer) => {
-            Pointer { is_doubted: true, ..pointer }.write()
-        }
-        Some(_) | None => Ok(()),
+fn doubt(number: Option<u64>) -> core::result::Result<(), String> {
+    let doubted = pointer::read()?.and_then(|pointer| doubted(pointer, number));
+    doubted.map_or(Ok(()), |doubted| doubted.write()).map_err(|errno| errno.desc().to_owned())
+}
+
+/// The configuration that the next boot has, if it is this one: one that waits to be confirmed is not.
+fn doubted(pointer: Pointer, number: Option<u64>) -> Option<Pointer> {
+    let is_it = number.is_none_or(|number| number == pointer.number);
+    (pointer.files.is_some() && !pointer.is_doubted && is_it)
+        .then_some(Pointer { is_doubted: true, ..pointer })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_confirmed_is_not_held_against_the_one_before() {
+        let files = || Some(Vec::new());
+        let pointer = |number, files, is_doubted| Pointer {
+            made_from: "x".into(),
+            number,
+            files,
+            origin: Origin::default(),
+            is_doubted,
+        };
+        let is_doubted = |pointer, number| doubted(pointer, number).map(|it| (it.number, it.is_doubted));
+        assert_eq!(is_doubted(pointer(3, files(), false), Some(3)), Some((3, true)));
+        assert_eq!(is_doubted(pointer(3, files(), false), Some(4)), None);
+        assert_eq!(is_doubted(pointer(3, files(), false), None), Some((3, true)));
+        assert_eq!(is_doubted(pointer(3, None, false), None), None, "the built-in one");
+        assert_eq!(is_doubted(pointer(3, files(), true), None), None);
     }
 }

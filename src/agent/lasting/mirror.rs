@@ -78,7 +78,7 @@ impl Places {
             return Ok(None);
         }
         let kept = directory::read(self.folder("")?.as_fd(), POINTER, pointer::MOST_BYTES).ok();
-        Ok(kept.and_then(|bytes| pointer::parse(&bytes)).map(|pointer| pointer.number))
+        Ok(kept.and_then(|bytes| pointer::parse(&bytes).ok()).map(|pointer| pointer.number))
     }
 
     /// A folder of ours on the disk, and none that a link leads to; made if it is not there.
@@ -149,7 +149,9 @@ impl Places {
 
 /// Names in a folder that a container may have, of which there are no more than so many.
 fn listed(folder: &Path) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    /// A folder that has more was filled by somebody else.
+    const LOOKED_AT: usize = 16 * MOST_NAMES;
+    let entries = std::fs::read_dir(folder).into_iter().flatten().take(LOOKED_AT).flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| is_name(name)).take(MOST_NAMES).collect()
 }

@@ -87,10 +87,12 @@ impl Lasting {
         self.waiting = Some(Waiting { since: now, until, table, asked: Vec::new() });
     }
 
-    /// Logs that there are not yet are read when there are; given back when nobody waits.
-    pub fn hold(&mut self, call: CallId, asked: Logs) -> Option<Logs> {
+    /// Logs that there are not yet are read when there are; given back when nobody waits. Who has gone waits no longer, so that
+    /// there are never more than clients may ask at once.
+    pub fn hold(&mut self, call: CallId, asked: Logs, waits: impl Fn(CallId) -> bool) -> Option<Logs> {
         match &mut self.waiting {
             Some(waiting) => {
+                waiting.asked.retain(|(call, _)| waits(*call));
                 waiting.asked.push((call, asked));
                 None
             }
@@ -130,6 +132,18 @@ impl Lasting {
         if changed.len() > A_TURN { vec![Mirror::All] } else { changed.into_iter().collect() }
     }
 
+    /// Which configuration a boot has. With one that too many supervisors have died with, also the disk is told so.
+    fn judge(&mut self, built_in: &str, on_disk: &OnDisk, are_too_many: bool) -> InForce {
+        match on_disk {
+            OnDisk::Is(lasting) if are_too_many => {
+                self.changed.insert(Mirror::Configuration);
+                let lasting = orlop::config::Lasting { is_doubted: true, ..lasting.clone() };
+                in_force(built_in, &OnDisk::Is(lasting))
+            }
+            OnDisk::Is(_) | OnDisk::Nothing | OnDisk::Unread(_) => in_force(built_in, on_disk),
+        }
+    }
+
     /// A keeper that knows nothing, or of whom it is not known what it knows.
     pub fn tell_all(&mut self) {
         if self.is_on {
@@ -149,11 +163,12 @@ impl Agent {
     /// The keeper has brought back what the disk had, or why it could not.
     pub fn restored(&mut self, why: &str, now: Duration) {
         if !why.is_empty() {
-            return self.decide(&OnDisk::Unread(why.to_owned()), now);
+            return self.decide(&OnDisk::Unread(why.to_owned()), None, now);
         }
         if self.lasting.is_waiting() {
-            let on_disk = pointer::on_disk(pointer::read().as_ref());
-            self.decide(&on_disk, now);
+            let read = pointer::read();
+            let on_disk = pointer::on_disk(&read);
+            self.decide(&on_disk, read.ok().flatten(), now);
         } else if core::mem::take(&mut self.lasting.is_late) {
             say(Level::Info, "the disk is there; the configuration stays as it is in this boot");
         }
@@ -168,11 +183,11 @@ impl Agent {
             true => "three supervisors in a row died".to_owned(),
             false => self.disk_is_late(),
         };
-        self.decide(&OnDisk::Unread(why), now);
+        self.decide(&OnDisk::Unread(why), None, now);
     }
 
     /// Which configuration this boot has; then the containers begin.
-    fn decide(&mut self, on_disk: &OnDisk, now: Duration) {
+    fn decide(&mut self, on_disk: &OnDisk, pointer: Option<Pointer>, now: Duration) {
         self.settle(now);
         let Some(Waiting { since, table, asked, .. }) = self.lasting.waiting.take() else { return };
         let error = match on_disk {
@@ -182,18 +197,8 @@ impl Agent {
         self.lasting.is_late = error.is_some();
         self.boot.ended(Phase { name: "disk".into(), start: since, end: now, error });
         let built_in = &self.reloading.current.files;
-        let pointer = match on_disk {
-            OnDisk::Unread(_) | OnDisk::Nothing => None,
-            OnDisk::Is(_) => pointer::read(),
-        };
         let digest = pointer::digest(built_in);
-        let verdict = match (on_disk, deaths::are_too_many()) {
-            (OnDisk::Is(lasting), true) => {
-                self.lasting.changed.insert(Mirror::Configuration);
-                in_force(&digest, &OnDisk::Is(orlop::config::Lasting { is_doubted: true, ..lasting.clone() }))
-            }
-            (OnDisk::Is(_) | OnDisk::Nothing | OnDisk::Unread(_), _) => in_force(&digest, on_disk),
-        };
+        let verdict = self.lasting.judge(&digest, on_disk, deaths::are_too_many());
         let kept =
             chosen(&verdict, pointer, Kept { built_in: Some(digest), ..self.reloading.current.clone() });
         if let Some(notice) = &kept.notice {
@@ -265,20 +270,21 @@ impl Agent {
         let made_from = current.built_in.clone().filter(|_| current.confirm_by_us.is_none())?;
         let files = (pointer::digest(&current.files) != made_from).then(|| current.files.clone());
         let (number, origin) = (current.number, current.origin.clone());
-        let written = Pointer { made_from, number, files, origin, is_doubted: false }.write();
+        let pointer = Pointer { made_from, number, files, origin, is_doubted: false };
         self.lasting.on_disk = None;
-        match written {
+        if let Err(why) = pointer.is_bounded() {
+            return Some(format!("the next boot does not have it: {why}"));
+        }
+        match pointer.write() {
             Ok(()) => self.mirror(Mirror::Configuration),
             Err(errno) => return Some(format!("the next boot does not have it: {}", errno.desc())),
         }
         None
     }
 
-    /// Whether a supervisor died between having something in force and saying so to the next boot. What a boot has chosen by
-    /// itself is not for the next one.
+    /// Whether a supervisor died between having something in force and saying so to the next boot.
     pub fn owes_lasting(&self) -> bool {
-        let current = &self.reloading.current;
-        current.origin.by != "boot" && pointer::read().is_none_or(|it| it.number != current.number)
+        pointer::is_owed(&self.reloading.current, &pointer::read())
     }
 
     /// The disk has this one for the next boot.
@@ -352,3 +358,6 @@ fn chosen(verdict: &InForce, pointer: Option<Pointer>, built_in: Kept) -> Kept {
 fn before(number: u64) -> Option<Previous> {
     versions::before(number).map(|it| Previous { number: it.number, files: it.files })
 }
+
+#[cfg(test)]
+mod test;

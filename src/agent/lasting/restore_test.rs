@@ -149,6 +149,73 @@ fn what_makes_no_sense_is_put_aside_and_the_rest_comes_back() {
 }
 
 #[test]
+fn of_versions_that_are_too_many_or_too_large_the_newest_come_back() {
+    let world = world();
+    let large = |number| version(number).replace("# a", &"x".repeat(700 << 10));
+    for number in 1..6 {
+        world.disk(&format!("configurations/{number}.json"), large(number));
+    }
+    // A number that leaves none for those after it.
+    for number in [u64::MAX, 1 << 53] {
+        world.disk(&format!("configurations/{number}.json"), version(number));
+    }
+    let told = world.restored();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let came = [1, 2, 3, 4, 5].map(|it| world.in_run(&format!("configurations/{it}.json")).is_some());
+    assert_eq!(came, [false, false, false, true, true]);
+    assert_eq!(world.in_run(&format!("configurations/{}.json", u64::MAX)), None);
+
+    // The last one always does.
+    world.boots();
+    world.disk("configurations/9.json", version(9).replace("# a", &"x".repeat(3 << 20)));
+    world.restored();
+    let came = [5, 9].map(|it| world.in_run(&format!("configurations/{it}.json")).is_some());
+    assert_eq!(came, [false, true]);
+}
+
+#[test]
+fn a_configuration_that_is_too_large_is_not_in_force_and_it_is_said_how_large() {
+    let world = world();
+    let files = Some(vec![ConfigFile { path: "a.toml".into(), text: "#".repeat(2 << 20) }]);
+    let (made_from, origin) = ("x".into(), Origin::default());
+    let pointer = Pointer { made_from, number: 1, files, origin, is_doubted: false };
+    world.disk("in-force.json", serde_json::to_vec(&pointer).unwrap());
+    assert_eq!(
+        world.places.restore().unwrap().in_force,
+        "in-force.json: the configuration has 2097158 bytes; at most 1048576 are read; it is put aside"
+    );
+    assert_eq!(world.in_run("in-force.json"), None);
+}
+
+#[test]
+fn a_disk_that_takes_nothing_is_read_all_the_same() {
+    let (world, page) = (world(), page());
+    world.disk("ends/web", &page);
+    world.disk("configurations/1.json", version(1));
+    world.disk("in-force.json", in_force(1));
+    world.disk("end.json", r#"{"lines":["shutdown: reboot"]}"#);
+    data_file::test::IS_FULL.set(true);
+    let told = world.restored();
+    data_file::test::IS_FULL.set(false);
+    let wanted = "what outlives a power-off is read, and cannot be written: No space left on device";
+    assert_eq!(told, [wanted]);
+    for path in ["containers/web/ends", "configurations/1.json", "in-force.json", "end-before.json"] {
+        assert!(world.in_run(path).is_some(), "{path}");
+    }
+}
+
+#[test]
+fn a_page_of_ends_whose_numbers_leave_none_for_the_next_is_put_aside() {
+    let (world, mut page) = (world(), page());
+    // Slot 7 of 8, so that the highest number there is stands where it may.
+    let (first, last) = page.split_at_mut(orlop::log::SLOT as usize * 7);
+    last.copy_from_slice(&first[orlop::log::SLOT as usize..][..orlop::log::SLOT as usize]);
+    last[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+    world.disk("ends/web", &page);
+    assert_eq!(world.restored(), ["ends/web: it makes no sense; it is put aside"]);
+}
+
+#[test]
 fn a_disk_that_comes_late_takes_nothing_away() {
     let world = world();
     world.disk("in-force.json", in_force(4));
