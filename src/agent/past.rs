@@ -78,8 +78,10 @@ impl Past {
     fn end(&mut self, key: u32) -> Option<CallId> {
         let reading = self.running.remove(&key)?;
         if !pidfd::ends_within(reading.pidfd.as_fd(), Duration::ZERO).unwrap_or(true) {
-            if let Err(errno) = pidfd::send_signal(reading.pidfd.as_fd(), libc::SIGKILL) {
-                say(Level::Error, &format!("disk: {}", errno.desc()));
+            match pidfd::send_signal(reading.pidfd.as_fd(), libc::SIGKILL) {
+                // It has ended by itself meanwhile.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => say(Level::Error, &format!("disk: {}", errno.desc())),
             }
             self.left.push(reading.pidfd);
         }
