@@ -129,7 +129,7 @@ fn without_the_disk_that_is_meant_containers_start_and_it_is_said() {
     let config = DISK.replace("60s", "20s") + &container("web", "each write 160 line , sleep", "");
     let blank = |path: &Path| std::fs::File::create(path).unwrap().set_len(4 << 20).unwrap();
     let machine = with_disk(&config, blank).boot();
-    machine.wait("web", "running");
+    machine.logged("web", "sleeping\n");
     let why = "LABEL=orlop: no file system of this machine's disks is called so";
     machine.logged("@orlop", &format!("disk: {why}"));
     machine.logged("@orlop", &format!("boot: disk: {why}"));
