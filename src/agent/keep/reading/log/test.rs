@@ -47,6 +47,17 @@ fn told(folder: &Path, segments: u64, last: Option<u64>) -> String {
     }
 }
 
+/// The segments that are read for the last lines.
+fn read_for(folder: &Path, segments: u64, last: u64) -> Vec<u64> {
+    let directory = fs::open_directory(folder.to_str().unwrap()).unwrap();
+    let (_reader, to) = fd::pipe().unwrap();
+    let signs = Signs::new(&to, Vec::new());
+    let names: Vec<_> = (0..segments).map(name).collect();
+    let mut log = Log::new(&directory, &signs, "web", &names, Range::default(), false);
+    log.go_to_last(last);
+    log.segments.iter().map(|name| name.number).collect()
+}
+
 fn out(text: &str) -> (Stream, String) {
     (Stream::Stdout, text.to_owned())
 }
@@ -60,6 +71,10 @@ fn the_last_lines_need_none_of_the_segments_before_theirs() {
     segment(path, 2, &[vec![out("four\n"), out("five")]]);
     assert_eq!(told(path, 3, Some(3)), "of three\nfour\nfive".replace("of three", "beginning of three"));
     assert_eq!(told(path, 3, Some(1)), "five");
+    assert_eq!(
+        [1, 2, 3, 9].map(|last| read_for(path, 3, last)),
+        [vec![2], vec![1, 2], vec![1, 2], vec![0, 1, 2]]
+    );
     assert_eq!(told(path, 3, None), "[32]one\ntwo\nbeginning of three\nfour\nfive");
     // With a damaged one among them it is said.
     std::fs::write(path.join(name(2).to_string()), "damaged").unwrap();
