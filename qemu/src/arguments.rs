@@ -46,7 +46,9 @@ pub(crate) fn arguments(options: &Options, accelerator: Accelerator, wiring: &Wi
     line.network(options);
     if let Some(disk) = &options.disk {
         line.pair_os("-drive", with_path("if=none,id=disk,format=raw,file=", disk));
-        line.pair("-device", "virtio-blk-pci,drive=disk");
+        // In a slot of its own: see `disk.rs` for what may befall it there.
+        line.pair("-device", "pcie-root-port,id=diskport,chassis=1");
+        line.pair("-device", "virtio-blk-pci,drive=disk,id=disk,bus=diskport");
     }
     line.pair("-device", "i6300esb");
     line.pair("-device", "pvpanic-pci");
@@ -172,7 +174,7 @@ mod tests {
         };
         let expected = [
             "-netdev user,id=network,hostfwd=tcp:127.0.0.1:8080-:80,hostfwd=tcp:0.0.0.0:53-:53",
-            "file=/a,,b.img -device virtio-blk-pci,drive=disk",
+            "file=/a,,b.img -device pcie-root-port,id=diskport,chassis=1 -device virtio-blk-pci,drive=disk,id=disk,bus=diskport",
         ];
         check(change, Accelerator::Kvm, &expected);
     }

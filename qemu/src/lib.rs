@@ -26,6 +26,7 @@ mod arguments;
 mod calls;
 mod client;
 mod console;
+mod disk;
 mod end;
 mod error;
 mod launch;

@@ -40,7 +40,7 @@ pub struct Machine {
     pub(crate) ports: Arc<Ports>,
     pub(crate) deadline: Duration,
     shared: Arc<Shared>,
-    monitor: Monitor,
+    pub(crate) monitor: Monitor,
     pid: Pid,
     options: Options,
     accelerator: Accelerator,

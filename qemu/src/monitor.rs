@@ -93,6 +93,9 @@ fn note(state: &mut State, message: Message) {
             }
             "GUEST_PANICKED" => state.evidence.panicked = true,
             "WATCHDOG" => state.evidence.watchdog = true,
+            "DEVICE_DELETED" => {
+                state.disk_is_out |= data.get("device").and_then(Value::as_str) == Some("disk");
+            }
             // Everything else that QEMU tells is nothing a machine ends by.
             _ => {}
         },

@@ -19,6 +19,8 @@ pub(crate) struct State {
     pub(crate) console_closed: bool,
     pub(crate) monitor_closed: bool,
     pub(crate) greeted: bool,
+    /// It was pulled out.
+    pub(crate) disk_is_out: bool,
     /// Answers of the monitor that nobody has taken yet.
     pub(crate) replies: BTreeMap<u64, Result<Value, String>>,
 }

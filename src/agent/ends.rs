@@ -65,7 +65,10 @@ pub fn of(name: &str) -> Vec<ExitRecord> {
 
 /// Whether these bytes are a file of ends: what comes from a disk may be anything.
 pub fn are(bytes: &[u8]) -> bool {
-    bytes.len() as u64 == KEPT * SLOT && !all(&Bytes(bytes)).is_empty()
+    /// With a number near the highest there would be none for the next end.
+    const HIGHEST: u64 = 1 << 53;
+    let is_possible = Slots::recover(&Bytes(bytes), 0, KEPT).is_ok_and(|(slots, _)| slots.next() < HIGHEST);
+    bytes.len() as u64 == KEPT * SLOT && is_possible && !all(&Bytes(bytes)).is_empty()
 }
 
 fn all(page: &impl Source<Error = Errno>) -> Vec<ExitRecord> {

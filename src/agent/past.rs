@@ -78,8 +78,10 @@ impl Past {
     fn end(&mut self, key: u32) -> Option<CallId> {
         let reading = self.running.remove(&key)?;
         if !pidfd::ends_within(reading.pidfd.as_fd(), Duration::ZERO).unwrap_or(true) {
-            if let Err(errno) = pidfd::send_signal(reading.pidfd.as_fd(), libc::SIGKILL) {
-                say(Level::Error, &format!("disk: {}", errno.desc()));
+            match pidfd::send_signal(reading.pidfd.as_fd(), libc::SIGKILL) {
+                // It has ended by itself meanwhile.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(errno) => say(Level::Error, &format!("disk: {}", errno.desc())),
             }
             self.left.push(reading.pidfd);
         }
@@ -167,7 +169,10 @@ impl Agent {
                     self.server.reply_message(now, reading.call, message);
                     return Step::Over;
                 }
-                self.server.stream_message(now, reading.call, message);
+                // An empty one is a sign of life, for us alone.
+                if !message.is_empty() {
+                    self.server.stream_message(now, reading.call, message);
+                }
                 let taken = message.len().saturating_add(reading::HEAD);
                 reading.bytes.drain(..taken);
                 reading.until = now.saturating_add(SILENCE);

@@ -59,7 +59,7 @@ impl Agent {
         self.keep_shutdown(action, deadline, now);
         self.ledger.send(Frame::Power { action, deadline_us: deadline.as_micros() as u64 });
         // What a disk is still to get is written when all have ended, and before the machine does.
-        let of_disk = self.keeping.at_end().min(deadline.saturating_sub(now) / 4);
+        let of_disk = self.keeping.at_end(deadline.saturating_sub(now));
         self.events.push_back(Event::Shutdown { deadline: deadline.saturating_sub(of_disk) });
         // Who waits to be started waits no longer.
         self.release(now);

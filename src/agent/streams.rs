@@ -62,7 +62,8 @@ impl Agent {
         {
             return self.read_past(call, asked, boot, now);
         }
-        let Some(asked) = self.lasting.hold(call, asked) else { return };
+        let waits = |call| self.server.room(call).is_some();
+        let Some(asked) = self.lasting.hold(call, asked, waits) else { return };
         let range = range(&asked, now);
         let Logs { mut names, lines, follow, all, .. } = asked;
         if names.is_empty() {

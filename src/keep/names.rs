@@ -5,6 +5,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
+/// The highest that are written with all digits, eight and ten. What a disk has above them is damaged: nobody boots so often, and
+/// with the very highest there would be no next one.
+const HIGHEST_BOOT: u32 = 99_999_999;
+const HIGHEST_SEGMENT: u64 = 9_999_999_999;
+
 /// One boot's directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BootName {
@@ -40,6 +45,13 @@ pub enum NoBoot {
 }
 
 impl BootName {
+    /// The one after this; `None`: there is no number left.
+    #[must_use]
+    pub fn next(&self, id: &str) -> Option<Self> {
+        let number = self.number.checked_add(1).filter(|number| *number <= HIGHEST_BOOT)?;
+        Some(Self { number, id: id.to_string() })
+    }
+
     /// `None`: it is not one of ours.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
@@ -48,7 +60,7 @@ impl BootName {
         is_id.then_some(())?;
         let it = Self { number: number.parse().ok()?, id: id.to_string() };
         // As we write it, and no other way of writing the same.
-        (it.to_string() == name).then_some(it)
+        (it.number <= HIGHEST_BOOT && it.to_string() == name).then_some(it)
     }
 }
 
@@ -65,7 +77,13 @@ impl SegmentName {
         let (number, log) = name.split_once('-')?;
         let log = (!log.is_empty()).then(|| log.to_string())?;
         let it = Self { number: number.parse().ok()?, log };
-        (it.to_string() == name).then_some(it)
+        (it.is_possible() && it.to_string() == name).then_some(it)
+    }
+
+    /// Whether it reads back.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        self.number <= HIGHEST_SEGMENT
     }
 }
 
@@ -120,7 +138,7 @@ mod tests {
         let name = boot(7, "8f1");
         assert_eq!(name.to_string(), "00000007-8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30");
         assert_eq!(BootName::parse(&name.to_string()), Some(name));
-        let segment = SegmentName { number: 1 << 40, log: "a-b.c".into() };
+        let segment = SegmentName { number: 1 << 33, log: "a-b.c".into() };
         assert_eq!(SegmentName::parse(&segment.to_string()), Some(segment));
         for text in ["", "lost+found", "1-", "x-8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30", "1-8f14e45f"] {
             assert_eq!(BootName::parse(text), None, "{text}");
@@ -128,6 +146,20 @@ mod tests {
         for text in ["", "web", "-web", "1-", "1x-web"] {
             assert_eq!(SegmentName::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn there_is_one_way_to_write_a_name_and_none_for_a_number_that_cannot_be() {
+        const ID: &str = "8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30";
+        for number in ["1", "+0000001", "0000000001", "100000000", "4294967295", "4294967296"] {
+            assert_eq!(BootName::parse(&format!("{number}-{ID}")), None, "{number}");
+        }
+        for number in ["1", "+000000001", "10000000000", "18446744073709551615"] {
+            assert_eq!(SegmentName::parse(&format!("{number}-web")), None, "{number}");
+        }
+        let last = BootName::parse(&format!("99999999-{ID}")).unwrap();
+        assert_eq!(last.next(ID), None);
+        assert_eq!(BootName { number: 7, ..last }.next(ID).unwrap().to_string(), format!("00000008-{ID}"));
     }
 
     #[test]

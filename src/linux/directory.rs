@@ -147,8 +147,19 @@ pub fn remove_with_files(parent: BorrowedFd<'_>, name: &str) -> Result<()> {
 /// # Errors
 /// As getdents(2).
 pub fn entries(directory: BorrowedFd<'_>) -> Result<Vec<(String, bool)>> {
+    entries_up_to(directory, usize::MAX)
+}
+
+/// As [`entries`], of a directory that somebody else has made: the first so many that the kernel tells of.
+///
+/// # Errors
+/// As getdents(2).
+pub fn entries_up_to(directory: BorrowedFd<'_>, most: usize) -> Result<Vec<(String, bool)>> {
     let mut found = Vec::new();
     for entry in nix::dir::Dir::openat(directory, ".", FLAGS, Mode::empty())?.iter() {
+        if found.len() >= most {
+            break;
+        }
         let entry = entry?;
         let is_directory = entry.file_type() == Some(nix::dir::Type::Directory);
         match entry.file_name().to_str() {
@@ -214,6 +225,7 @@ mod tests {
             assert_eq!(read(ours.as_fd(), "state.json", 100).unwrap(), text.as_bytes());
         }
         assert_eq!(entries(ours.as_fd()).unwrap(), [(String::from("state.json"), false)]);
+        assert_eq!(entries_up_to(ours.as_fd(), 0).unwrap(), []);
         assert!(is_linked(ours.as_fd()));
         remove_with_files(parent.as_fd(), "web").unwrap();
         assert!(!is_linked(ours.as_fd()));

@@ -1,4 +1,4 @@
-//! What the kernel says when devices come and go (NETLINK_KOBJECT_UEVENT). Only that something did is of interest here.
+//! What the kernel says when devices come and go (NETLINK_KOBJECT_UEVENT). Only that a disk did is of interest here.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
@@ -11,6 +11,8 @@ use super::{Result, errno_of};
 const KERNEL: u32 = 1;
 /// More than one has.
 const LARGEST: usize = 8 << 10;
+/// Taken at once; the rest is there at the next wake-up.
+const MOST: u32 = 256;
 
 #[derive(Debug)]
 pub(crate) struct Uevents(Socket);
@@ -25,22 +27,48 @@ impl Uevents {
         Ok(Self(socket))
     }
 
-    /// Takes all that there are. That some were lost is news as well.
-    pub(crate) fn drain(&self) {
+    /// Takes what there is, and says whether any of it is about a disk or a part of one. That some were lost may be about
+    /// one as well.
+    pub(crate) fn are_about_disks(&self) -> bool {
         let mut buffer = Vec::with_capacity(LARGEST);
-        loop {
+        let mut are = false;
+        for _ in 0..MOST {
             buffer.clear();
             match self.0.recv(&mut buffer, 0) {
-                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => return,
-                Ok(_) | Err(_) => {}
+                Err(error) if error.raw_os_error() == Some(libc::EAGAIN) => break,
+                Ok(_) => are |= is_about_a_disk(&buffer),
+                Err(_) => are = true,
             }
         }
+        are
     }
+}
+
+/// `ACTION@PATH`, and then words, each with a zero behind it.
+fn is_about_a_disk(message: &[u8]) -> bool {
+    message.split(|byte| *byte == 0).any(|word| word == b"SUBSYSTEM=block")
 }
 
 impl AsFd for Uevents {
     fn as_fd(&self) -> BorrowedFd<'_> {
         // SAFETY: the socket is open for as long as `self` is borrowed.
         unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_known_by_its_subsystem() {
+        let check = |message: &[u8], expected| assert_eq!(is_about_a_disk(message), expected);
+        check(
+            b"add@/devices/x/vda\0ACTION=add\0DEVPATH=/devices/x/vda\0SUBSYSTEM=block\0DEVNAME=vda\0",
+            true,
+        );
+        check(b"change@/devices/x\0ACTION=change\0SUBSYSTEM=power_supply\0", false);
+        check(b"add@/devices/x\0SUBSYSTEM=blocks\0", false);
+        check(b"", false);
     }
 }

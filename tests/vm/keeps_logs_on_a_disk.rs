@@ -1,43 +1,17 @@
 //! Logs outlive a power-off where there is a disk, and where it is not as it should be, only they are lost.
 
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use crate::common::container;
+use crate::common::disk::{DISK, formatted, is_there, this_boot, until_written, with_disk};
 use crate::common::outside::Outside;
-use crate::common::{Booted, World, container, world};
-
-const SOON: Duration = Duration::from_secs(120);
-
-const DISK: &str =
-    "[host]\nfault_injection = true\n[host.disk]\ndevice = \"LABEL=orlop\"\ntimeout = \"60s\"\n";
-
-/// A raw image with a file system of this label.
-fn formatted(path: &Path) {
-    std::fs::File::create(path).unwrap().set_len(48 << 20).unwrap();
-    let made = Command::new("/usr/sbin/mkfs.ext4").args(["-q", "-L", "orlop"]).arg(path).output();
-    let made = made.unwrap_or_else(|error| panic!("mkfs.ext4, of e2fsprogs: {error}"));
-    assert!(made.status.success(), "{made:?}");
-}
 
 /// Whether its journal would be replayed: `EXT4_FEATURE_INCOMPAT_RECOVER` of its superblock.
 fn is_in_use(disk: &Path) -> bool {
     const FEATURES_AT: usize = 1024 + 96;
     std::fs::read(disk).unwrap()[FEATURES_AT] & 4 > 0
-}
-
-fn with_disk(config: &str, make: impl FnOnce(&Path)) -> World {
-    let world = world(config);
-    let disk = world.config().join("../disk");
-    make(&disk);
-    world.options(|options| options.disk = Some(disk))
-}
-
-/// What the machine itself says once the disk is there.
-fn is_there(machine: &Booted) {
-    machine.logged("@orlop", "disk: LABEL=orlop is at /var/lib/orlop");
 }
 
 fn lines(text: &str) -> Vec<&str> {
@@ -47,25 +21,6 @@ fn lines(text: &str) -> Vec<&str> {
 /// What `write` wrote.
 fn numbered(text: &str) -> usize {
     text.lines().filter(|line| line.starts_with("00")).count()
-}
-
-/// Asks what the disk has of this boot until that text is there so often.
-fn until_written(outside: &Outside<'_>, id: &str, name: &str, text: &str, count: usize) {
-    let begun = Instant::now();
-    loop {
-        let (_, out, err) = outside.run(&format!("logs {name} --boot {id}"));
-        if out.matches(text).count() >= count {
-            return;
-        }
-        assert!(begun.elapsed() < SOON, "{name}: {err}");
-    }
-}
-
-/// The id of this boot, once the disk has it.
-fn this_boot(outside: &Outside<'_>) -> String {
-    let boots = outside.json("logs --boots --json");
-    assert_eq!(boots["boots"][0]["before"], json!(0), "{boots}");
-    boots["boots"][0]["id"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -174,7 +129,7 @@ fn without_the_disk_that_is_meant_containers_start_and_it_is_said() {
     let config = DISK.replace("60s", "20s") + &container("web", "each write 160 line , sleep", "");
     let blank = |path: &Path| std::fs::File::create(path).unwrap().set_len(4 << 20).unwrap();
     let machine = with_disk(&config, blank).boot();
-    machine.wait("web", "running");
+    machine.logged("web", "sleeping\n");
     let why = "LABEL=orlop: no file system of this machine's disks is called so";
     machine.logged("@orlop", &format!("disk: {why}"));
     machine.logged("@orlop", &format!("boot: disk: {why}"));

@@ -38,6 +38,7 @@ mod hostile;
 mod image_has_its_say;
 mod is_known_to_be_well;
 mod keeps_logs_on_a_disk;
+mod keeps_on_without_its_disk;
 mod kernel_log;
 mod kills_between_steps;
 mod limits_are_in_cgroupfs;

@@ -49,6 +49,14 @@ pub(crate) struct CallId {
     number: u64,
 }
 
+#[cfg(test)]
+impl CallId {
+    /// One of nobody's.
+    pub(crate) fn numbered(number: u64) -> Self {
+        Self { client: ClientId { token: 0, session: 0 }, number }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Event {
     /// A client asks that may. One that wants no answer (`oneway`) may be answered as the others are:

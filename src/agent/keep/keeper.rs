@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use orlop::keep::{FromKeeper, KEEP_FRAME_MAX, ToKeeper};
+use orlop::keep::{FromKeeper, KEEP_FRAME_MAX, Search, ToKeeper};
 
 use super::disk::Wanted;
 use super::mirror::Mirroring;
@@ -23,9 +23,6 @@ const DEVICES: u64 = 1;
 
 /// Packets heard in one wake-up.
 const PACKETS_PER_WAKE: u32 = 64;
-/// A disk that is not there is looked for again when the kernel tells of a device, and so often anyway: what was
-/// wrong with it may be mended.
-const AGAIN: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -39,7 +36,7 @@ enum Stage {
     Idle,
     Looking {
         wanted: Wanted,
-        at: Duration,
+        search: Search,
         told: Option<String>,
     },
     Mounted(Box<Writer>),
@@ -89,11 +86,11 @@ impl Keeper {
                 if self.hear(now)? == Turn::Over {
                     return Ok(Turn::Over);
                 }
-            } else if let Some(uevents) = &self.uevents {
-                uevents.drain();
-                if let Stage::Looking { at, .. } = &mut self.stage {
-                    *at = now;
-                }
+            } else if let Some(uevents) = &self.uevents
+                && uevents.are_about_disks()
+                && let Stage::Looking { search, .. } = &mut self.stage
+            {
+                search.news(now);
             }
         }
         self.look(now)?;
@@ -110,7 +107,7 @@ impl Keeper {
 
     fn deadline(&self) -> Option<Duration> {
         let looking = match &self.stage {
-            Stage::Looking { at, .. } => Some(*at),
+            Stage::Looking { search, .. } => Some(search.at()),
             Stage::Mounted(writer) => writer.deadline(),
             Stage::Idle | Stage::Over => None,
         };
@@ -150,9 +147,11 @@ impl Keeper {
     /// Told by every supervisor; the first word counts.
     fn disk(&mut self, wanted: Wanted, now: Duration) {
         match &mut self.stage {
-            Stage::Idle => self.stage = Stage::Looking { wanted, at: now, told: None },
-            Stage::Looking { at, told, .. } => {
-                (*at, *told) = (now, None);
+            Stage::Idle => {
+                self.stage = Stage::Looking { wanted, search: Search::new(now), told: None };
+            }
+            Stage::Looking { search, told, .. } => {
+                (*search, *told) = (Search::new(now), None);
             }
             Stage::Mounted(_) | Stage::Over => {
                 self.unsent.push_back(FromKeeper::Mounted);
@@ -169,12 +168,12 @@ impl Keeper {
         }
     }
 
-    /// All is written, and the disk let go of.
+    /// All is written, and the disk let go of. Logs first: of them there is no other copy.
     fn end(&mut self, now: Duration) {
         if let Stage::Mounted(writer) = &mut self.stage {
-            self.unsent.extend(self.mirroring.finish(now));
             writer.finish(now);
             self.tell();
+            self.unsent.extend(self.mirroring.finish(now));
         }
         self.stage = Stage::Over;
         self.unsent.push_back(FromKeeper::Flushed);
@@ -182,8 +181,8 @@ impl Keeper {
 
     /// Looks for the disk, when it is time.
     fn look(&mut self, now: Duration) -> Result<()> {
-        let Stage::Looking { wanted, at, told } = &mut self.stage else { return Ok(()) };
-        if *at > now {
+        let Stage::Looking { wanted, search, told } = &mut self.stage else { return Ok(()) };
+        if search.at() > now {
             return Ok(());
         }
         let found = wanted.mounted().and_then(|root| {
@@ -207,7 +206,7 @@ impl Keeper {
                 self.unsent.push_back(FromKeeper::Mounted);
             }
             Err(why) => {
-                *at = now.saturating_add(AGAIN);
+                search.missed(now);
                 if told.as_ref() != Some(&why) {
                     *told = Some(why.clone());
                     self.unsent.push_back(FromKeeper::Missing { why });

@@ -60,7 +60,8 @@ impl Mirroring {
     pub(super) fn changed(&mut self, what: Mirror) {
         self.changed.insert(what);
         if self.changed.len() > MOST || self.changed.contains(&Mirror::All) {
-            self.changed = BTreeSet::from([Mirror::All]);
+            self.changed.retain(|what| !what.is_of_files());
+            self.changed.insert(Mirror::All);
         }
     }
 
@@ -106,8 +107,8 @@ impl Mirroring {
 
     fn write(&mut self, now: Duration, said: &mut Vec<FromKeeper>) {
         let failed_before = self.again_at.take().is_some();
-        while let Some(what) = self.changed.pop_first() {
-            match self.places.mirror(&what) {
+        if !self.changed.is_empty() {
+            match self.places.mirror(&self.changed) {
                 Ok(number) => said.extend(number.map(|number| FromKeeper::OnDisk { number })),
                 Err(errno) => {
                     if !failed_before {
@@ -117,11 +118,11 @@ impl Mirroring {
                         );
                         said.push(FromKeeper::Note { text });
                     }
-                    self.changed(what);
                     self.again_at = Some(now.saturating_add(AGAIN));
                     return;
                 }
             }
+            self.changed.clear();
         }
         if failed_before {
             said.push(FromKeeper::Note {

@@ -1,21 +1,27 @@
 //! What the disk has, for a client: read by a child of the supervisor's, which may hang on it or die of what is there.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod file;
+mod log;
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use orlop::control::{
-    BootsReply, DropReason, Dropped, Entry, Error, KeptBoot, Logs, LogsReply, Moment, When, WhichBoot,
-    encode_continued, encode_error, encode_reply,
+    BootsReply, Error, KeptBoot, Logs, LogsReply, Moment, When, WhichBoot, encode_continued, encode_error,
+    encode_reply,
 };
-use orlop::keep::{
-    BootName, BootWord, FRAME_HEAD, Frames, Head, NoBoot, SegmentName, boots as in_order, choose, open,
-};
-use orlop::log::{Bound, Item, Range, Stamp, Stream};
+use orlop::keep::{BootName, BootWord, NoBoot, SegmentName, boots as in_order, choose, open};
+use orlop::log::{Bound, Range, Stamp};
 
+use self::file::File;
+use self::log::Log;
+use super::segments::{boots_of, segments_of};
 use super::{POINT, this_boot};
 use crate::agent::errands::write_all;
-use crate::agent::streams::{entry, stamp, time_of};
-use crate::linux::{Errno, Result, data_file, directory, fs, memfd, time};
+use crate::agent::streams::{stamp, time_of};
+use crate::linux::{Errno, Result, data_file, directory, fs, time};
 
 /// Before each message: whether it is the last, and its length.
 pub(crate) const HEAD: usize = 5;
@@ -39,6 +45,36 @@ fn send(to: &OwnedFd, is_last: bool, message: &[u8]) -> Result<()> {
     write_all(to, &bytes)
 }
 
+/// That it goes on, for who waits while much is read of which there is nothing to tell.
+struct Signs<'t> {
+    to: &'t OwnedFd,
+    /// What is sent.
+    sign: Vec<u8>,
+    given: Cell<Duration>,
+}
+
+impl<'t> Signs<'t> {
+    /// Often enough for the supervisor, who takes a disk for dead after 20 seconds, and for a client, who waits for 30.
+    const OFTEN: Duration = Duration::from_secs(5);
+
+    fn new(to: &'t OwnedFd, sign: Vec<u8>) -> Self {
+        Self { to, sign, given: Cell::new(time::since_boot()) }
+    }
+
+    /// One more, if it is time.
+    fn give(&self) {
+        self.give_at(time::since_boot());
+    }
+
+    fn give_at(&self, now: Duration) {
+        if now.saturating_sub(self.given.get()) >= Self::OFTEN {
+            self.given.set(now);
+            // When nobody reads it any more, what comes next says so.
+            let _ = send(self.to, false, &self.sign);
+        }
+    }
+}
+
 /// Why there is nothing to tell.
 enum No {
     Words(String),
@@ -51,14 +87,26 @@ impl From<Errno> for No {
     }
 }
 
-/// `Boots`.
+/// `Boots`. There is one answer: signs are for the supervisor alone, and empty.
 ///
 /// # Errors
 /// Nobody reads it.
 pub(crate) fn boots(to: &OwnedFd) -> Result<()> {
+    let signs = Signs::new(to, Vec::new());
     let answer = all_boots().and_then(|(logs, boots)| {
-        let boots = boots.iter().map(|(before, name)| kept(&logs, *before, name)).collect::<Result<_>>()?;
-        Ok(BootsReply { boots })
+        let mut failed = None;
+        let mut found = Vec::new();
+        for (before, name) in &boots {
+            // One that is damaged takes none of the others away.
+            match kept(&signs, &logs, *before, name) {
+                Ok(boot) => found.push(boot),
+                Err(errno) => failed = Some(errno),
+            }
+        }
+        match failed {
+            Some(errno) if found.is_empty() => Err(errno.into()),
+            Some(_) | None => Ok(BootsReply { boots: found }),
+        }
     });
     match answer {
         Ok(reply) => send(to, true, &encode_reply(&reply)),
@@ -87,28 +135,30 @@ fn refuse(to: &OwnedFd, no: No) -> Result<()> {
 
 fn all_boots() -> core::result::Result<(OwnedFd, Vec<(u32, BootName)>), No> {
     let logs = fs::open_directory(&format!("{POINT}/logs"))?;
-    let names = directory::entries(logs.as_fd())?.into_iter().filter_map(|(name, _)| BootName::parse(&name));
-    let boots = in_order(names.collect(), &this_boot()?);
+    let boots = in_order(boots_of(logs.as_fd())?, &this_boot()?);
     Ok((logs, boots))
 }
 
 fn segments(directory: &OwnedFd) -> Result<Vec<SegmentName>> {
-    let entries = directory::entries(directory.as_fd())?;
-    let mut names: Vec<_> = entries.into_iter().filter_map(|(name, _)| SegmentName::parse(&name)).collect();
+    let mut names = segments_of(directory.as_fd())?;
     names.sort();
     Ok(names)
 }
 
 /// When it began is what its newest record says: the clock may have been set since the first.
-fn kept(logs: &OwnedFd, before: u32, name: &BootName) -> Result<KeptBoot> {
+fn kept(signs: &Signs<'_>, logs: &OwnedFd, before: u32, name: &BootName) -> Result<KeptBoot> {
     let directory = directory::open_below(logs.as_fd(), &name.to_string())?;
     let segments = segments(&directory)?;
     let mut bytes = 0u64;
     for segment in &segments {
+        signs.give();
         bytes =
             bytes.saturating_add(data_file::size_of(directory.as_fd(), &segment.to_string()).unwrap_or(0));
     }
-    let newest = segments.iter().rev().find_map(|segment| last_stamp(&directory, segment));
+    let newest = segments.iter().rev().find_map(|segment| {
+        signs.give();
+        last_stamp(&directory, segment)
+    });
     let began = newest.map(|newest| {
         let since = i64::try_from(newest.boot_us).unwrap_or(i64::MAX).saturating_mul(1000);
         time_of(Stamp { boot_us: 0, wall_ns: newest.wall_ns.saturating_sub(since) })
@@ -125,189 +175,9 @@ fn kept(logs: &OwnedFd, before: u32, name: &BootName) -> Result<KeptBoot> {
 }
 
 fn last_stamp(directory: &OwnedFd, name: &SegmentName) -> Option<Stamp> {
-    let mut file = File::open(directory, name).ok()?;
-    let mut last = None;
-    while let Some(Piece::Block(block)) = file.next() {
-        last = Some(block);
-    }
-    let (_, _, records) = open(last.as_ref()?)?;
+    let block = File::open(directory, name).ok()?.last_block()?;
+    let (_, _, records) = open(&block)?;
     records.last().map(|item| stamp(&item))
-}
-
-/// One segment, frame by frame.
-struct File {
-    file: OwnedFd,
-    at: u64,
-    size: u64,
-}
-
-enum Piece {
-    Block(Vec<u8>),
-    /// So many bytes at its end make no sense.
-    Damaged(u64),
-}
-
-impl File {
-    fn open(directory: &OwnedFd, name: &SegmentName) -> Result<Self> {
-        let file = data_file::open_to_read(directory.as_fd(), &name.to_string())?;
-        let size = data_file::size(file.as_fd())?;
-        Ok(Self { file, at: 0, size })
-    }
-
-    fn frame(&self) -> Option<(Vec<u8>, u64)> {
-        let mut head = [0; FRAME_HEAD];
-        memfd::read_exact_at(self.file.as_fd(), self.at, &mut head).ok()?;
-        let mut bytes = vec![0; Head::parse(&head)?.frame_len()];
-        memfd::read_exact_at(self.file.as_fd(), self.at, &mut bytes).ok()?;
-        Some((Frames::of(&bytes).next()?, bytes.len() as u64))
-    }
-}
-
-impl Iterator for File {
-    type Item = Piece;
-
-    fn next(&mut self) -> Option<Piece> {
-        let left = self.size.checked_sub(self.at).filter(|left| *left > 0)?;
-        match self.frame() {
-            Some((block, bytes)) => {
-                self.at = self.at.saturating_add(bytes);
-                Some(Piece::Block(block))
-            }
-            None => {
-                self.at = self.size;
-                Some(Piece::Damaged(left))
-            }
-        }
-    }
-}
-
-/// A log of one boot, from its beginning.
-struct Log<'d> {
-    name: String,
-    directory: &'d OwnedFd,
-    segments: VecDeque<SegmentName>,
-    file: Option<File>,
-    /// What a block has, in order, as it goes to clients.
-    ready: VecDeque<(Stamp, Entry)>,
-    /// Line ends that are passed over before anything is told.
-    skip: u64,
-    last: Stamp,
-    range: Range,
-    /// It is being written: what is at its end is not damaged, but not there yet.
-    is_growing: bool,
-}
-
-impl<'d> Log<'d> {
-    fn new(
-        directory: &'d OwnedFd,
-        name: &str,
-        segments: &[SegmentName],
-        range: Range,
-        growing: bool,
-    ) -> Self {
-        let segments = segments.iter().filter(|segment| segment.log == name).cloned().collect();
-        Self {
-            name: name.to_owned(),
-            directory,
-            segments,
-            file: None,
-            ready: VecDeque::new(),
-            skip: 0,
-            last: Stamp::default(),
-            range,
-            is_growing: growing,
-        }
-    }
-
-    /// The next piece of its files.
-    fn piece(&mut self) -> Option<Piece> {
-        loop {
-            match self.file.as_mut().and_then(Iterator::next) {
-                Some(Piece::Damaged(_)) if self.is_growing && self.segments.is_empty() => {}
-                Some(piece) => return Some(piece),
-                None => {
-                    let name = self.segments.pop_front()?;
-                    // One that had to go meanwhile is gone.
-                    self.file = File::open(self.directory, &name).ok();
-                }
-            }
-        }
-    }
-
-    /// Reads on until there is an entry to tell.
-    fn fill(&mut self) {
-        while self.ready.is_empty() {
-            match self.piece() {
-                None => return,
-                Some(Piece::Damaged(bytes)) => {
-                    let dropped = Dropped { reason: DropReason::Damaged, bytes, reads: 0 };
-                    let gap = Entry::gap(&self.name, self.last.boot_us, time_of(self.last), dropped);
-                    self.ready.push_back((self.last, gap));
-                }
-                Some(Piece::Block(block)) => {
-                    for item in open(&block).into_iter().flat_map(|(_, _, records)| records) {
-                        self.last = stamp(&item);
-                        if self.range.is_after(self.last) {
-                            continue;
-                        }
-                        let rest = self.without_skipped(item);
-                        let rest = rest.filter(|_| self.range.holds(self.last));
-                        self.ready.extend(rest.map(|item| (self.last, entry(&self.name, &item))));
-                    }
-                }
-            }
-        }
-    }
-
-    /// What is behind the line ends that are to be passed over.
-    fn without_skipped<'i>(&mut self, item: Item<'i>) -> Option<Item<'i>> {
-        if self.skip == 0 {
-            return Some(item);
-        }
-        let Item::Output { stamp, stream, bytes } = item else { return None };
-        if stream == Stream::Syslog {
-            self.skip = self.skip.saturating_sub(1);
-            return None;
-        }
-        let mut at = 0usize;
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            if self.skip == 0 {
-                break;
-            }
-            at = at.saturating_add(piece.len());
-            self.skip = self.skip.saturating_sub(u64::from(piece.ends_with(b"\n")));
-        }
-        let bytes = bytes.get(at..).filter(|bytes| !bytes.is_empty())?;
-        Some(Item::Output { stamp, stream, bytes })
-    }
-
-    /// How many lines there are: each ends at a newline or, unfinished, with its stream; a message is one.
-    fn lines(mut self) -> u64 {
-        let mut lines = 0u64;
-        let mut unfinished = [false; 2];
-        while let Some(piece) = self.piece() {
-            let Piece::Block(block) = piece else { continue };
-            for item in open(&block).into_iter().flat_map(|(_, _, records)| records) {
-                let Item::Output { stamp, stream, bytes } = item else { continue };
-                if self.range.is_after(stamp) {
-                    continue;
-                }
-                let [out, err] = &mut unfinished;
-                let unfinished = match stream {
-                    Stream::Stdout => out,
-                    Stream::Stderr => err,
-                    Stream::Syslog => {
-                        lines = lines.saturating_add(1);
-                        continue;
-                    }
-                };
-                let ends = bytes.iter().filter(|byte| **byte == b'\n').count();
-                lines = lines.saturating_add(ends as u64);
-                *unfinished = !bytes.ends_with(b"\n");
-            }
-        }
-        lines.saturating_add(unfinished.iter().filter(|is| **is).count() as u64)
-    }
 }
 
 fn tell(to: &OwnedFd, asked: &Logs, boot: WhichBoot) -> core::result::Result<(), No> {
@@ -325,13 +195,13 @@ fn tell(to: &OwnedFd, asked: &Logs, boot: WhichBoot) -> core::result::Result<(),
     })?;
     let range = range(asked);
     let mut all: BTreeMap<String, Log<'_>> = BTreeMap::new();
+    let signs = Signs::new(to, encode_continued(&LogsReply { entries: Vec::new() }));
     for name in names {
-        let new = || Log::new(&directory, &name, &segments, range, *before == 0);
-        let mut log = new();
+        let mut log = Log::new(&directory, &signs, &name, &segments, range, *before == 0);
         if let Some(lines) = asked.lines {
-            log.skip = new().lines().saturating_sub(lines);
+            log.go_to_last(lines);
         }
-        all.insert(name.clone(), log);
+        all.insert(name, log);
     }
     merge(to, all.into_values().collect()).map_err(No::Errno)
 }

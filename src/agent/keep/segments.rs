@@ -7,6 +7,13 @@ use orlop::keep::{BootName, Kept, SegmentName, segment_max, surplus};
 
 use crate::linux::{Errno, Result, data_file, directory};
 
+/// Boots whose directories are looked at: a hundred are kept.
+pub(super) const MOST_BOOTS: usize = 1024;
+/// Files of one boot that are, as 256 GiB take; what there is beyond them on a disk nobody knows of.
+pub(super) const MOST_FILES: usize = 64 << 10;
+/// Of all boots together.
+const MOST_KEPT: usize = 2 * MOST_FILES;
+
 /// More than the quota is never said to be kept of a disk: something has to be left for its own needs and for others.
 pub(super) fn quota(root: BorrowedFd<'_>, wanted: u64) -> u64 {
     let size = data_file::size_of_system(root).unwrap_or(u64::MAX);
@@ -32,9 +39,10 @@ impl Segments {
     pub(super) fn open(logs: OwnedFd, this_boot: &str, quota: u64) -> Result<Self> {
         let mut kept = Vec::new();
         let mut boots = Vec::new();
-        for name in
-            directory::entries(logs.as_fd())?.into_iter().filter_map(|(name, _)| BootName::parse(&name))
-        {
+        for name in boots_of(logs.as_fd())? {
+            if kept.len() >= MOST_KEPT {
+                break;
+            }
             // One that is damaged is left alone.
             let found = directory::open_below(logs.as_fd(), &name.to_string())
                 .and_then(|directory| files(directory.as_fd(), &name));
@@ -48,8 +56,8 @@ impl Segments {
         let boot = match last {
             Some(name) if name.id == this_boot => name.clone(),
             other => {
-                let number = other.map_or(1, |name| name.number.saturating_add(1));
-                BootName { number, id: this_boot.to_owned() }
+                let none = BootName { number: 0, id: String::new() };
+                other.unwrap_or(&none).next(this_boot).ok_or(Errno::EOVERFLOW)?
             }
         };
         let directory = make(logs.as_fd(), &boot.to_string())?;
@@ -78,6 +86,9 @@ impl Segments {
     pub(super) fn create(&mut self, log: &str) -> Result<(u64, OwnedFd)> {
         let number = self.next;
         let name = SegmentName { number, log: log.to_owned() };
+        if !name.is_possible() {
+            return Err(Errno::EOVERFLOW);
+        }
         let file = data_file::create(self.directory.as_fd(), &name.to_string());
         // Also of one that could not be made: another number is tried next.
         self.next = self.next.saturating_add(1);
@@ -130,15 +141,23 @@ impl Segments {
     }
 
     fn remove_of_another(&self, boot: u32, file: &str) -> Result<()> {
-        let entries = directory::entries(self.logs.as_fd())?;
-        let names = entries.iter().filter_map(|(name, _)| BootName::parse(name));
+        let names = boots_of(self.logs.as_fd())?.into_iter();
         for name in names.filter(|name| name.number == boot).map(|name| name.to_string()) {
             let directory = directory::open_below(self.logs.as_fd(), &name)?;
             directory::remove_file(directory.as_fd(), file)?;
-            if directory::entries(directory.as_fd())?.is_empty() {
-                let _ = data_file::remove_directory(self.logs.as_fd(), &name);
-            }
+            // One that has more in it stays.
+            let _ = data_file::remove_directory(self.logs.as_fd(), &name);
         }
+        Ok(())
+    }
+
+    /// Waits until the disk has all files and their names.
+    ///
+    /// # Errors
+    /// EIO.
+    pub(super) fn sync_all(&mut self) -> Result<()> {
+        data_file::sync_system(self.logs.as_fd())?;
+        self.has_new_names = false;
         Ok(())
     }
 
@@ -156,9 +175,21 @@ impl Segments {
     }
 }
 
+/// Directories of boots; whatever else is there is none of ours.
+pub(super) fn boots_of(logs: BorrowedFd<'_>) -> Result<Vec<BootName>> {
+    let entries = directory::entries_up_to(logs, MOST_BOOTS)?;
+    Ok(entries.into_iter().filter_map(|(name, _)| BootName::parse(&name)).collect())
+}
+
+/// Files of one of them.
+pub(super) fn segments_of(boot: BorrowedFd<'_>) -> Result<Vec<SegmentName>> {
+    let entries = directory::entries_up_to(boot, MOST_FILES)?;
+    Ok(entries.into_iter().filter_map(|(name, _)| SegmentName::parse(&name)).collect())
+}
+
 fn files(directory: BorrowedFd<'_>, boot: &BootName) -> Result<Vec<Kept>> {
     let mut kept = Vec::new();
-    for name in directory::entries(directory)?.into_iter().filter_map(|(name, _)| SegmentName::parse(&name)) {
+    for name in segments_of(directory)? {
         let bytes = data_file::size_of(directory, &name.to_string())?;
         kept.push(Kept { boot: boot.number, number: name.number, log: name.log, bytes });
     }

@@ -1,7 +1,9 @@
 //! The writer on a directory, with rings that a test fills and keepers that die.
 
+use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use orlop::keep::{Frames, open, pack};
@@ -11,7 +13,7 @@ use super::places::{Places, memory};
 use super::segments::Segments;
 use super::writer::{Word, Writer};
 use crate::agent::log::RingFile;
-use crate::linux::{fs, memfd};
+use crate::linux::{Errno, data_file, fs, memfd};
 
 const BOOT: &str = "8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30";
 const OTHER: &str = "00000000-ceea-467f-a8c4-1f2b5d7e9a30";
@@ -232,4 +234,81 @@ fn a_disk_that_takes_nothing_is_said_once_and_what_the_ring_drops_meanwhile_is_c
     let written = world.written();
     let (gone, rest) = written.strip_prefix('[').unwrap().split_once(']').unwrap();
     assert_eq!(gone.parse::<usize>().unwrap() + rest.len(), 200_000);
+}
+
+#[test]
+fn names_that_are_damaged_or_cannot_be_take_nothing_away() {
+    let mut world = World::new();
+    let path = |name: &str| world.folder.path().join(name);
+    std::fs::write(path(&format!("00000006-{OTHER}")), "a file").unwrap();
+    for name in ["7", "4294967295", "100000000"] {
+        std::fs::create_dir(path(&format!("{name}-{OTHER}"))).unwrap();
+    }
+    let other = path(&format!("00000005-{OTHER}"));
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("18446744073709551615-web"), "").unwrap();
+    std::fs::write(other.join("0000000000-web"), "").unwrap();
+    let mut writer = world.keeper();
+    world.say("one\n");
+    world.go_on(&mut writer);
+    let own = world.folder.path().join(format!("00000006-{BOOT}/0000000000-web"));
+    assert!(own.exists());
+    // With the last number there is no other.
+    let last = world.folder.path().join(format!("99999999-{OTHER}"));
+    std::fs::create_dir(&last).unwrap();
+    std::fs::write(last.join("0000000000-web"), "").unwrap();
+    let logs = || fs::open_directory(world.folder.path().to_str().unwrap()).unwrap();
+    assert!(Segments::open(logs(), BOOT, 1 << 30).is_ok(), "this boot has its own already");
+    let third = BOOT.replace('8', "9");
+    assert_eq!(Segments::open(logs(), &third, 1 << 30).map(drop), Err(Errno::EOVERFLOW));
+}
+
+#[test]
+fn many_logs_are_made_safe_at_once() {
+    let world = World::new();
+    let mut writer = world.keeper();
+    for id in 100..300 {
+        let file = RingFile::create(64 << 10).unwrap();
+        let (mut ring, _) = Ring::recover(&file, file.layout()).unwrap();
+        ring.append(&file, Stamp { boot_us: 1, wall_ns: 2 }, Stream::Stdout, b"last\n", 0).unwrap();
+        writer.ring(id, format!("c{id}"), file, world.now);
+    }
+    let waits = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&waits);
+    let now = world.now;
+    data_file::test::watched(move || counted.set(counted.get() + 1), || writer.finish(now));
+    assert_eq!(waits.get(), 1);
+    assert_eq!(world.written(), "last\n".repeat(200));
+}
+
+#[test]
+fn of_very_many_logs_no_more_than_a_megabyte_waits_and_all_of_it_comes_when_the_disk_is_well() {
+    let world = World::new();
+    let mut writer = world.keeper();
+    data_file::test::IS_FULL.set(true);
+    let text = "x".repeat(9_999) + "\n";
+    for id in 100..200 {
+        let file = RingFile::create(64 << 10).unwrap();
+        let (mut ring, _) = Ring::recover(&file, file.layout()).unwrap();
+        for _ in 0..4 {
+            ring.append(&file, Stamp { boot_us: 1, wall_ns: 2 }, Stream::Stdout, text.as_bytes(), 0).unwrap();
+        }
+        writer.ring(id, format!("c{id}"), file, world.now);
+    }
+    let mut now = world.now;
+    for _ in 0..10 {
+        writer.work(now);
+        assert!(writer.waiting() <= (1 << 20) + (64 << 10), "{}", writer.waiting());
+        now += Duration::from_secs(5);
+    }
+    let is_trouble = |word: &Word| matches!(word, Word::Trouble(why) if !why.is_empty());
+    assert_eq!(writer.words().iter().filter(|word| is_trouble(word)).count(), 1);
+    // What was read is written, and what was held is read.
+    data_file::test::IS_FULL.set(false);
+    for _ in 0..10 {
+        writer.work(now);
+        assert!(writer.waiting() <= (1 << 20) + (64 << 10), "{}", writer.waiting());
+        now += Duration::from_secs(5);
+    }
+    assert_eq!(world.written(), text.repeat(400));
 }

@@ -4,7 +4,7 @@
 //! A disk that does not take a block is tried again. Meanwhile nothing more is read of that ring, which drops its oldest output
 //! as it always does, and how much that was is written when the disk takes something again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const WRITE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 /// Of a ring that has so much to read at once, more comes before that.
 const MUCH: usize = 8 << 10;
-/// All blocks that wait: the largest are written before their time.
+/// All blocks that wait, the most: there are as many as logs. They are written before their time, and where that
+/// cannot be nothing more is read.
 const WAITING: usize = 1 << 20;
 /// Read of a ring at once: no message is longer.
 const READ: usize = 16 << 10;
@@ -63,10 +64,12 @@ pub(super) struct Writer {
     segments: Segments,
     places: Places,
     logs: BTreeMap<u64, Log>,
-    /// Files that are full, and not safe yet.
-    full: Vec<OwnedFd>,
+    /// There are files that are full, and not safe yet.
+    has_full: bool,
     /// When what waits is written, and made safe.
     due: Option<Duration>,
+    /// There was no room for what these have.
+    held: BTreeSet<u64>,
     /// The disk did not take what it was last given.
     trouble: bool,
     /// And that was said.
@@ -80,8 +83,9 @@ impl Writer {
             segments,
             places,
             logs: BTreeMap::new(),
-            full: Vec::new(),
+            has_full: false,
             due: None,
+            held: BTreeSet::new(),
             trouble: false,
             is_told: false,
             words: Vec::new(),
@@ -156,14 +160,8 @@ impl Writer {
         for id in ids {
             self.read(id, now);
         }
-        let is_waiting = |log: &Log| !log.block.is_empty();
-        if self.due.is_none() && self.logs.values().any(is_waiting) {
+        if self.due.is_none() && self.logs.values().any(|log| !log.block.is_empty()) {
             self.due = Some(now.saturating_add(WRITE));
-        }
-        let waiting: usize =
-            self.logs.values().filter(|log| is_waiting(log)).map(|log| log.block.len()).sum();
-        if waiting > WAITING && !self.trouble {
-            self.write_all(now);
         }
         if self.due.is_some_and(|at| at <= now) {
             self.due = None;
@@ -171,8 +169,29 @@ impl Writer {
         }
     }
 
+    /// Whether one more block may get full.
+    fn has_room(&mut self, now: Duration) -> bool {
+        if self.waiting() > WAITING && !self.trouble {
+            self.write_all(now);
+        }
+        self.waiting() <= WAITING
+    }
+
+    /// Bytes of all blocks that wait.
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = self.logs.values().filter(|log| !log.block.is_empty());
+        waiting.map(|log| log.block.len()).sum()
+    }
+
     /// Reads of a ring until its block is full, and writes that.
     fn read(&mut self, id: u64, now: Duration) {
+        if !self.has_room(now) {
+            self.held.insert(id);
+            if let Some(log) = self.logs.get_mut(&id) {
+                log.look = None;
+            }
+            return;
+        }
         let Some(log) = self.logs.get_mut(&id) else { return };
         let begun = log.block.len();
         let mut buffer = [0u8; READ];
@@ -226,6 +245,9 @@ impl Writer {
                 self.look_again(id, now);
             }
         }
+        for id in core::mem::take(&mut self.held) {
+            self.look_again(id, now);
+        }
     }
 
     fn write_and_sync(&mut self, now: Duration) {
@@ -274,7 +296,8 @@ impl Writer {
         if log.segment.as_ref().is_none_or(|segment| !fits(segment)) {
             let (number, file) = self.segments.create(&log.name)?;
             let new = Segment { number, bytes: 0, file: Some(file) };
-            self.full.extend(log.segment.replace(new).and_then(|old| old.file));
+            let old = log.segment.replace(new);
+            self.has_full |= old.is_some_and(|old| old.file.is_some());
         }
         let Some(segment) = &mut log.segment else { return Ok(()) };
         let file = match segment.file.take() {
@@ -303,19 +326,22 @@ impl Writer {
         Ok(())
     }
 
-    /// Waits until the disk has all that was written.
+    /// Waits until the disk has all that was written: of several files at once, which costs what one does.
     fn sync(&mut self) -> Result<()> {
-        while let Some(file) = self.full.last() {
-            data_file::sync_data(file.as_fd())?;
-            self.full.pop();
-        }
-        for segment in self.logs.values_mut().filter_map(|log| log.segment.as_mut()) {
-            if let Some(file) = &segment.file {
+        let segments = self.logs.values().filter_map(|log| log.segment.as_ref());
+        let mut open = segments.filter_map(|segment| segment.file.as_ref());
+        match (open.next(), open.next()) {
+            (Some(file), None) if !self.has_full => {
                 data_file::sync_data(file.as_fd())?;
-                segment.file = None;
+                self.segments.sync_names()?;
             }
+            (None, _) if !self.has_full => self.segments.sync_names()?,
+            (Some(_) | None, _) => self.segments.sync_all()?,
         }
-        self.segments.sync_names()
+        self.has_full = false;
+        let segments = self.logs.values_mut().filter_map(|log| log.segment.as_mut());
+        segments.for_each(|segment| segment.file = None);
+        Ok(())
     }
 
     /// All that is in the rings now is written and safe, or it is said why not.

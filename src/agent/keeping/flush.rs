@@ -28,9 +28,9 @@ pub(super) enum Flush {
 }
 
 impl Keeping {
-    /// What is kept for it of the time that the machine's end may take.
-    pub fn at_end(&self) -> Duration {
-        if self.disk.is_some() { GATHER.saturating_add(FLUSH) } else { Duration::ZERO }
+    /// What is kept for it of the time that the machine's end may take: a quarter of that at most.
+    pub fn at_end(&self, within: Duration) -> Duration {
+        if self.disk.is_some() { GATHER.saturating_add(FLUSH).min(within / 4) } else { Duration::ZERO }
     }
 }
 
@@ -65,5 +65,22 @@ impl Agent {
             self.keeping.flush = Flush::Done;
             self.ledger.send(Frame::PowerDone);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orlop::config::{Source, read};
+
+    use super::*;
+
+    #[test]
+    fn a_disk_has_seven_seconds_of_the_end_or_a_quarter_and_without_one_there_is_nothing_to_wait_for() {
+        let mut keeping = Keeping::new().unwrap();
+        let seconds = Duration::from_secs;
+        assert_eq!(keeping.at_end(seconds(60)), seconds(0));
+        let text = "[host.disk]\ndevice = \"LABEL=orlop\"".to_owned();
+        keeping.disk = read(&[Source { path: "a.toml".into(), text }]).config.host.disk;
+        assert_eq!([60, 28, 8, 0].map(|within| keeping.at_end(seconds(within))), [7, 7, 2, 0].map(seconds));
     }
 }

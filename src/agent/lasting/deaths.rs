@@ -18,12 +18,12 @@ pub fn after_deaths(current: &Kept, folder: &str) -> Option<Kept> {
         return None;
     }
     let done = if current.is_from_disk {
-        go_back(current, built_in, folder).map(Some)
+        go_back(current, built_in, folder).map(Some).map_err(|errno| errno.desc().to_owned())
     } else {
         doubt(Some(current.number)).map(|()| None)
     };
-    done.unwrap_or_else(|errno| {
-        say(Level::Error, &format!("the configuration that supervisors died with stays: {}", errno.desc()));
+    done.unwrap_or_else(|why| {
+        say(Level::Error, &format!("the configuration that supervisors died with stays: {why}"));
         None
     })
 }
@@ -48,37 +48,76 @@ fn go_back(current: &Kept, built_in: String, folder: &str) -> Result<Kept> {
         ..Kept::default()
     };
     versions::keep(current)?;
-    Pointer { made_from, number, files: None, origin, is_doubted: false }.write()?;
+    Pointer { made_from, number, files: None, origin, is_doubted: false, is_endless: false }.write()?;
     kept.write()?;
     Ok(kept)
 }
 
+/// Boots before this one have ended without a word too often with this configuration: it is marked so.
+pub fn are_endless(pointer: &Pointer) -> bool {
+    let text = fs::read_whole(TRIED, 64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let tried = text.and_then(|text| orlop::keep::Tried::parse(&text));
+    let is_enough = tried.is_some_and(|it| it.number == pointer.number && it.is_enough());
+    if is_enough && let Err(errno) = (Pointer { is_endless: true, ..pointer.clone() }).write() {
+        say(Level::Error, &format!("what boots ended with is not marked: {}", errno.desc()));
+    }
+    is_enough
+}
+
+/// As [`super::restore`] writes it.
+const TRIED: &str = "/run/orlop/boots-tried";
+
 /// How many supervisors of this boot have begun to read what the disk has.
-const TRIED: &str = "/run/orlop/tried";
+const DIED: &str = "/run/orlop/tried";
 /// As of supervisors that die before they serve; these do serve before.
 const TOO_OFTEN: u32 = 3;
 
 /// Counts this one: whether those before it have died of it too often.
 pub fn are_too_many() -> bool {
-    let tried = fs::read_whole(TRIED, 16).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let tried = fs::read_whole(DIED, 16).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let tried: u32 = tried.and_then(|text| text.parse().ok()).unwrap_or_default();
     // Not kept, it is counted once too few.
-    let _ = records::write_file(TRIED, &tried.saturating_add(1).to_string());
+    let _ = records::write_file(DIED, &tried.saturating_add(1).to_string());
     if tried >= TOO_OFTEN
-        && let Err(errno) = doubt(None)
+        && let Err(why) = doubt(None)
     {
-        say(Level::Error, &format!("what supervisors died of is not marked: {}", errno.desc()));
+        say(Level::Error, &format!("what supervisors died of is not marked: {why}"));
     }
     tried >= TOO_OFTEN
 }
 
-/// Of the configuration that the next boot has, if it is this one: one that waits to be confirmed is not.
-fn doubt(number: Option<u64>) -> Result<()> {
-    let is_it = |pointer: &Pointer| number.is_none_or(|number| number == pointer.number);
-    match pointer::read() {
-        Some(pointer) if pointer.files.is_some() && !pointer.is_doubted && is_it(&pointer) => {
-            Pointer { is_doubted: true, ..pointer }.write()
-        }
-        Some(_) | None => Ok(()),
+fn doubt(number: Option<u64>) -> core::result::Result<(), String> {
+    let doubted = pointer::read()?.and_then(|pointer| doubted(pointer, number));
+    doubted.map_or(Ok(()), |doubted| doubted.write()).map_err(|errno| errno.desc().to_owned())
+}
+
+/// The configuration that the next boot has, if it is this one: one that waits to be confirmed is not.
+fn doubted(pointer: Pointer, number: Option<u64>) -> Option<Pointer> {
+    let is_it = number.is_none_or(|number| number == pointer.number);
+    (pointer.files.is_some() && !pointer.is_doubted && is_it)
+        .then_some(Pointer { is_doubted: true, ..pointer })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_never_confirmed_is_not_held_against_the_one_before() {
+        let files = || Some(Vec::new());
+        let pointer = |number, files, is_doubted| Pointer {
+            made_from: "x".into(),
+            number,
+            files,
+            origin: Origin::default(),
+            is_doubted,
+            is_endless: false,
+        };
+        let is_doubted = |pointer, number| doubted(pointer, number).map(|it| (it.number, it.is_doubted));
+        assert_eq!(is_doubted(pointer(3, files(), false), Some(3)), Some((3, true)));
+        assert_eq!(is_doubted(pointer(3, files(), false), Some(4)), None);
+        assert_eq!(is_doubted(pointer(3, files(), false), None), Some((3, true)));
+        assert_eq!(is_doubted(pointer(3, None, false), None), None, "the built-in one");
+        assert_eq!(is_doubted(pointer(3, files(), true), None), None);
     }
 }

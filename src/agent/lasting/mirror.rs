@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use orlop::keep::Mirror;
+use orlop::keep::{Mirror, Tried};
 
+use super::batch::Batch;
 use super::pointer;
 use crate::agent::reload::versions;
-use crate::linux::{Errno, Result, data_file, directory, fs};
+use crate::linux::{Errno, Result, data_file, directory};
 
 /// As many containers as a configuration has, at most.
 pub const MOST_NAMES: usize = 1024;
@@ -26,6 +27,8 @@ pub const VERSIONS: &str = "configurations";
 pub const CONTAINERS: &str = "ends";
 pub const END: &str = "end.json";
 pub const BOOT: &str = "boot";
+/// How boots with the configuration of the disk have gone; in /run as it was at this one.
+pub const TRIED: &str = "tried";
 
 /// On the disk.
 const STATE: &str = "state";
@@ -38,11 +41,11 @@ pub struct Places {
 }
 
 /// A file in /run, and its copy.
-struct Pair {
-    run: PathBuf,
-    folder: &'static str,
-    name: String,
-    most: usize,
+pub(super) struct Pair {
+    pub(super) run: PathBuf,
+    pub(super) folder: &'static str,
+    pub(super) name: String,
+    pub(super) most: usize,
 }
 
 impl Places {
@@ -53,25 +56,51 @@ impl Places {
     /// Makes the disk as /run is. What is not there in /run goes. The number of the configuration that the disk has
     /// now, where that was looked at.
     ///
+    /// All of them together wait for the disk a few times, however many they are.
+    ///
     /// # Errors
-    /// What could not be written; the old copy is there still.
-    pub fn mirror(&self, what: &Mirror) -> Result<Option<u64>> {
-        match what {
-            Mirror::Configuration => self.configuration(),
-            Mirror::Ends(name) => {
-                self.copy(&self.ends_of(name)?)?;
-                self.settle(CONTAINERS).map(|()| None)
-            }
-            Mirror::End => {
-                self.copy(&self.end())?;
-                self.settle("").map(|()| None)
-            }
-            Mirror::All => {
-                self.all_ends()?;
-                self.copy(&self.end())?;
-                self.configuration()
+    /// The first that could not be written; its old copy is there still, and the others are written.
+    pub fn mirror(&self, changed: &BTreeSet<Mirror>) -> Result<Option<u64>> {
+        let mut batch = Batch::new(self);
+        for what in changed {
+            match what {
+                Mirror::Configuration => self.configuration(&mut batch),
+                Mirror::Ends(name) => batch.copy(self.ends_of(name)),
+                Mirror::End => batch.copy(Ok(self.end())),
+                Mirror::All => {
+                    self.all_ends(&mut batch);
+                    batch.copy(Ok(self.end()));
+                    self.configuration(&mut batch);
+                }
+                Mirror::Well | Mirror::Spared => {}
             }
         }
+        batch.finish()?;
+        // Once, and not again for want of room for something else.
+        if changed.contains(&Mirror::Spared) {
+            self.tell_tried(Tried::spared)?;
+        }
+        if changed.contains(&Mirror::Well) {
+            self.tell_tried(Tried::well)?;
+        }
+        let is_looked_at = changed.iter().any(|what| matches!(what, Mirror::Configuration | Mirror::All));
+        if !is_looked_at {
+            return Ok(None);
+        }
+        let kept = directory::read(self.folder("")?.as_fd(), POINTER, pointer::MOST_BYTES).ok();
+        Ok(kept.and_then(|bytes| pointer::parse(&bytes).ok()).map(|pointer| pointer.number))
+    }
+
+    /// What the disk knows of the boots of its configuration; `None`: nothing.
+    pub(super) fn tried(&self) -> Result<Option<Tried>> {
+        let bytes = directory::read(self.folder("")?.as_fd(), TRIED, 64).ok();
+        Ok(bytes.and_then(|bytes| Tried::parse(core::str::from_utf8(&bytes).ok()?)))
+    }
+
+    fn tell_tried(&self, change: impl Fn(Tried) -> Tried) -> Result<()> {
+        let Some(tried) = self.tried()? else { return Ok(()) };
+        let folder = self.folder("")?;
+        data_file::put(folder.as_fd(), TRIED, change(tried).text().as_bytes())
     }
 
     /// A folder of ours on the disk, and none that a link leads to; made if it is not there.
@@ -94,36 +123,23 @@ impl Places {
     }
 
     /// The versions first: what is in force never names one that is not there.
-    fn configuration(&self) -> Result<Option<u64>> {
+    fn configuration(&self, batch: &mut Batch<'_>) {
         let versions = numbered(listed(&self.run.join(VERSIONS)));
         for name in &versions {
             let run = self.run.join(VERSIONS).join(name);
-            self.copy(&Pair { run, folder: VERSIONS, name: name.clone(), most: versions::LIMIT })?;
+            batch.copy(Ok(Pair { run, folder: VERSIONS, name: name.clone(), most: versions::LIMIT }));
         }
-        let folder = self.folder(VERSIONS)?;
-        for name in numbered(self.listed(VERSIONS)).difference(&versions) {
-            // One that does not go holds up none of the others.
-            let _ = directory::remove_file(folder.as_fd(), name);
-        }
-        self.settle(VERSIONS)?;
+        batch.remove(VERSIONS, numbered(self.listed(VERSIONS)).difference(&versions));
         let run = self.run.join(POINTER);
-        self.copy(&Pair { run, folder: "", name: POINTER.into(), most: pointer::MOST_BYTES })?;
-        self.settle("")?;
-        let kept = directory::read(self.folder("")?.as_fd(), POINTER, pointer::MOST_BYTES).ok();
-        Ok(kept.and_then(|bytes| pointer::parse(&bytes)).map(|pointer| pointer.number))
+        batch.copy(Ok(Pair { run, folder: "", name: POINTER.into(), most: pointer::MOST_BYTES }));
     }
 
-    fn all_ends(&self) -> Result<()> {
+    fn all_ends(&self, batch: &mut Batch<'_>) {
         let names = self.names_with_ends();
         for name in &names {
-            self.copy(&self.ends_of(name)?)?;
+            batch.copy(self.ends_of(name));
         }
-        let folder = self.folder(CONTAINERS)?;
-        for name in self.listed(CONTAINERS).difference(&names) {
-            // One that does not go holds up none of the others.
-            let _ = directory::remove_file(folder.as_fd(), name);
-        }
-        self.settle(CONTAINERS)
+        batch.remove(CONTAINERS, self.listed(CONTAINERS).difference(&names));
     }
 
     fn names_with_ends(&self) -> BTreeSet<String> {
@@ -144,20 +160,6 @@ impl Places {
         Pair { run: self.run.join(END), folder: "", name: END.into(), most: REPORT }
     }
 
-    /// Only what differs is written. A name that was removed is gone for sure after [`Places::settle`].
-    fn copy(&self, pair: &Pair) -> Result<()> {
-        let folder = self.folder(pair.folder)?;
-        let run = fs::open_regular(pair.run.to_str().ok_or(Errno::EINVAL)?);
-        let bytes = match run.and_then(|run| fs::read_regular(run.as_fd(), pair.most)) {
-            Err(Errno::ENOENT) => return directory::remove_file(folder.as_fd(), &pair.name),
-            read => read?,
-        };
-        if directory::read(folder.as_fd(), &pair.name, pair.most).is_ok_and(|old| old == bytes) {
-            return Ok(());
-        }
-        data_file::put(folder.as_fd(), &pair.name, &bytes)
-    }
-
     /// What was removed from a folder is gone after a power cut too.
     ///
     /// # Errors
@@ -169,7 +171,9 @@ impl Places {
 
 /// Names in a folder that a container may have, of which there are no more than so many.
 fn listed(folder: &Path) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    /// A folder that has more was filled by somebody else.
+    const LOOKED_AT: usize = 16 * MOST_NAMES;
+    let entries = std::fs::read_dir(folder).into_iter().flatten().take(LOOKED_AT).flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     names.filter(|name| is_name(name)).take(MOST_NAMES).collect()
 }

@@ -5,6 +5,7 @@
 //! boot, back; the containers of a boot wait for that, for so long at most, and everything else goes on. Without a
 //! disk nothing is different.
 
+mod batch;
 mod deaths;
 pub mod mirror;
 pub mod pointer;
@@ -14,7 +15,7 @@ pub mod restore;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orlop::config::{InForce, OnDisk, in_force};
+use orlop::config::{Doubt, InForce, OnDisk, in_force};
 use orlop::control::Logs;
 use orlop::keep::Mirror;
 use orlop::supervisor::{Event, Supervisor};
@@ -33,6 +34,8 @@ use report::Report;
 
 /// Between two copies of ends: who crashes all the time is not to wear the disk out.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Since boot: a configuration with which a machine has lived for so long is not what the next one dies of.
+const WELL: Duration = Duration::from_secs(5 * 60);
 
 pub struct Lasting {
     /// There is a disk for it, or will be.
@@ -46,6 +49,8 @@ pub struct Lasting {
     ends_at: Duration,
     /// It was not there in time.
     is_late: bool,
+    /// This boot has its configuration from the disk, and has not lived for long.
+    is_tried: bool,
     /// This supervisor has gone back to the built-in configuration.
     pub fell_back: bool,
 }
@@ -68,6 +73,7 @@ impl Lasting {
             changed: BTreeSet::new(),
             ends_at: Duration::ZERO,
             is_late: false,
+            is_tried: current.is_from_disk,
             fell_back,
         }
     }
@@ -86,10 +92,12 @@ impl Lasting {
         self.waiting = Some(Waiting { since: now, until, table, asked: Vec::new() });
     }
 
-    /// Logs that there are not yet are read when there are; given back when nobody waits.
-    pub fn hold(&mut self, call: CallId, asked: Logs) -> Option<Logs> {
+    /// Logs that there are not yet are read when there are; given back when nobody waits. Who has gone waits no longer, so that
+    /// there are never more than clients may ask at once.
+    pub fn hold(&mut self, call: CallId, asked: Logs, waits: impl Fn(CallId) -> bool) -> Option<Logs> {
         match &mut self.waiting {
             Some(waiting) => {
+                waiting.asked.retain(|(call, _)| waits(*call));
                 waiting.asked.push((call, asked));
                 None
             }
@@ -104,11 +112,16 @@ impl Lasting {
 
     /// When [`Lasting::due`] has more to say.
     pub fn next_due(&self) -> Option<Duration> {
-        self.changed.iter().any(|what| matches!(what, Mirror::Ends(_))).then_some(self.ends_at)
+        let ends = self.changed.iter().any(|what| matches!(what, Mirror::Ends(_))).then_some(self.ends_at);
+        ends.into_iter().chain(self.is_tried.then_some(WELL)).min()
     }
 
     /// What the keeper is to be told now.
     pub fn due(&mut self, now: Duration) -> Vec<Mirror> {
+        if self.is_tried && now >= WELL {
+            self.is_tried = false;
+            self.changed.insert(Mirror::Well);
+        }
         let are_ends_due = now >= self.ends_at;
         let is_due = |what: &Mirror| are_ends_due || !matches!(what, Mirror::Ends(_));
         let (due, later): (BTreeSet<Mirror>, BTreeSet<Mirror>) =
@@ -121,15 +134,37 @@ impl Lasting {
         due.into_iter().collect()
     }
 
-    /// The machine ends: nothing is put off.
+    /// The machine ends: nothing is put off, and of many it is one word that all are looked at.
     pub fn all(&mut self) -> Vec<Mirror> {
-        core::mem::take(&mut self.changed).into_iter().collect()
+        /// The keeper hears so many, and that the machine ends, in one turn: it has nothing else to do first.
+        const A_TURN: usize = 32;
+        let changed = core::mem::take(&mut self.changed);
+        if changed.len() > A_TURN { vec![Mirror::All] } else { changed.into_iter().collect() }
+    }
+
+    /// Which configuration a boot has. Of one that too many supervisors have died with, or boots have ended with without a
+    /// word, also the disk is told so.
+    fn judge(&mut self, built_in: &str, on_disk: &OnDisk, died: bool, is_endless: bool) -> InForce {
+        let verdict = match on_disk {
+            OnDisk::Is(lasting) if died || is_endless => {
+                self.changed.insert(Mirror::Configuration);
+                let lasting = orlop::config::Lasting { is_doubted: died, is_endless, ..lasting.clone() };
+                in_force(built_in, &OnDisk::Is(lasting))
+            }
+            OnDisk::Is(_) | OnDisk::Nothing | OnDisk::Unread(_) => in_force(built_in, on_disk),
+        };
+        self.is_tried = verdict == InForce::Lasting;
+        if let InForce::BuiltInFor(Doubt::MadeFromAnother | Doubt::Mistaken(_)) = verdict {
+            self.changed.insert(Mirror::Spared);
+        }
+        verdict
     }
 
     /// A keeper that knows nothing, or of whom it is not known what it knows.
     pub fn tell_all(&mut self) {
         if self.is_on {
-            self.changed = BTreeSet::from([Mirror::All]);
+            self.changed.retain(|what| !what.is_of_files());
+            self.changed.insert(Mirror::All);
         }
     }
 }
@@ -145,12 +180,14 @@ impl Agent {
     /// The keeper has brought back what the disk had, or why it could not.
     pub fn restored(&mut self, why: &str, now: Duration) {
         if !why.is_empty() {
-            return self.decide(&OnDisk::Unread(why.to_owned()), now);
+            return self.decide(&OnDisk::Unread(why.to_owned()), None, now);
         }
         if self.lasting.is_waiting() {
-            let on_disk = pointer::on_disk(pointer::read().as_ref());
-            self.decide(&on_disk, now);
+            let read = pointer::read();
+            let on_disk = pointer::on_disk(&read);
+            self.decide(&on_disk, read.ok().flatten(), now);
         } else if core::mem::take(&mut self.lasting.is_late) {
+            self.lasting.changed.insert(Mirror::Spared);
             say(Level::Info, "the disk is there; the configuration stays as it is in this boot");
         }
     }
@@ -164,11 +201,11 @@ impl Agent {
             true => "three supervisors in a row died".to_owned(),
             false => self.disk_is_late(),
         };
-        self.decide(&OnDisk::Unread(why), now);
+        self.decide(&OnDisk::Unread(why), None, now);
     }
 
     /// Which configuration this boot has; then the containers begin.
-    fn decide(&mut self, on_disk: &OnDisk, now: Duration) {
+    fn decide(&mut self, on_disk: &OnDisk, pointer: Option<Pointer>, now: Duration) {
         self.settle(now);
         let Some(Waiting { since, table, asked, .. }) = self.lasting.waiting.take() else { return };
         let error = match on_disk {
@@ -178,18 +215,10 @@ impl Agent {
         self.lasting.is_late = error.is_some();
         self.boot.ended(Phase { name: "disk".into(), start: since, end: now, error });
         let built_in = &self.reloading.current.files;
-        let pointer = match on_disk {
-            OnDisk::Unread(_) | OnDisk::Nothing => None,
-            OnDisk::Is(_) => pointer::read(),
-        };
         let digest = pointer::digest(built_in);
-        let verdict = match (on_disk, deaths::are_too_many()) {
-            (OnDisk::Is(lasting), true) => {
-                self.lasting.changed.insert(Mirror::Configuration);
-                in_force(&digest, &OnDisk::Is(orlop::config::Lasting { is_doubted: true, ..lasting.clone() }))
-            }
-            (OnDisk::Is(_) | OnDisk::Nothing | OnDisk::Unread(_), _) => in_force(&digest, on_disk),
-        };
+        let died = deaths::are_too_many();
+        let is_endless = pointer.as_ref().is_some_and(deaths::are_endless);
+        let verdict = self.lasting.judge(&digest, on_disk, died, is_endless);
         let kept =
             chosen(&verdict, pointer, Kept { built_in: Some(digest), ..self.reloading.current.clone() });
         if let Some(notice) = &kept.notice {
@@ -261,20 +290,21 @@ impl Agent {
         let made_from = current.built_in.clone().filter(|_| current.confirm_by_us.is_none())?;
         let files = (pointer::digest(&current.files) != made_from).then(|| current.files.clone());
         let (number, origin) = (current.number, current.origin.clone());
-        let written = Pointer { made_from, number, files, origin, is_doubted: false }.write();
+        let pointer = Pointer { made_from, number, files, origin, is_doubted: false, is_endless: false };
         self.lasting.on_disk = None;
-        match written {
+        if let Err(why) = pointer.is_bounded() {
+            return Some(format!("the next boot does not have it: {why}"));
+        }
+        match pointer.write() {
             Ok(()) => self.mirror(Mirror::Configuration),
             Err(errno) => return Some(format!("the next boot does not have it: {}", errno.desc())),
         }
         None
     }
 
-    /// Whether a supervisor died between having something in force and saying so to the next boot. What a boot has chosen by
-    /// itself is not for the next one.
+    /// Whether a supervisor died between having something in force and saying so to the next boot.
     pub fn owes_lasting(&self) -> bool {
-        let current = &self.reloading.current;
-        current.origin.by != "boot" && pointer::read().is_none_or(|it| it.number != current.number)
+        pointer::is_owed(&self.reloading.current, &pointer::read())
     }
 
     /// The disk has this one for the next boot.
@@ -348,3 +378,6 @@ fn chosen(verdict: &InForce, pointer: Option<Pointer>, built_in: Kept) -> Kept {
 fn before(number: u64) -> Option<Previous> {
     versions::before(number).map(|it| Previous { number: it.number, files: it.files })
 }
+
+#[cfg(test)]
+mod test;

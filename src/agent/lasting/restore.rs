@@ -6,17 +6,19 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::mirror::{BOOT, CONTAINERS, END, ENDS, POINTER, Places, REPORT, VERSIONS, numbered};
-use super::{pointer, report};
+use orlop::keep::Tried;
+
+use super::mirror::{BOOT, CONTAINERS, END, ENDS, POINTER, Places, REPORT, TRIED, VERSIONS, numbered};
+use super::pointer::{self, Pointer};
+use super::report;
 use crate::agent::reload::versions::{self, Version};
 use crate::agent::{boot_id, ends};
 use crate::linux::{Errno, Result, data_file, directory, fs};
 
-/// A whole configuration, with those before it: what /run keeps of them.
-const MOST_BYTES: usize = 16 << 20;
-
 /// That it was done in this boot.
 const DONE: &str = "restored";
+/// What is known of boots with the configuration of the disk, this one among them.
+pub const TRIED_HERE: &str = "boots-tried";
 
 /// What there is to say of it.
 #[derive(Debug, Default, PartialEq)]
@@ -55,7 +57,7 @@ impl Places {
             self.folder(folder)?;
         }
         // A disk that takes nothing is read all the same.
-        let marked = self.boot();
+        let marked = self.boot().and_then(|()| self.begin_trying());
         self.ends(&mut told)?;
         self.versions(&mut told)?;
         let mut wrong = Told::default();
@@ -63,7 +65,9 @@ impl Places {
             pointer::parse(bytes).map(drop)
         })?;
         told.in_force = wrong.lines().into_iter().next().unwrap_or_default();
-        self.one(END, "end-before.json", REPORT, &mut told, |bytes| report::parse(bytes).map(drop))?;
+        self.one(END, "end-before.json", REPORT, &mut told, |bytes| {
+            report::parse(bytes).map(drop).ok_or_else(nonsense)
+        })?;
         // It is about the last end, and not about one that nobody has announced.
         let folder = self.folder("")?;
         let forgotten = marked.and_then(|()| directory::remove_file(folder.as_fd(), END));
@@ -86,10 +90,23 @@ impl Places {
         this.map_or(Ok(()), |this| data_file::put(folder.as_fd(), BOOT, this.as_bytes()))
     }
 
+    /// Counts this boot before anything is started that may be its end.
+    fn begin_trying(&self) -> Result<()> {
+        let folder = self.folder("")?;
+        let pointer = directory::read(folder.as_fd(), POINTER, pointer::MOST_BYTES).ok();
+        let pointer = pointer.and_then(|bytes| pointer::parse(&bytes).ok());
+        let Some(number) = pointer.filter(Pointer::is_tried).map(|pointer| pointer.number) else {
+            return directory::remove_file(folder.as_fd(), TRIED);
+        };
+        let tried = Tried::begin(self.tried()?, number, directory::has(folder.as_fd(), END));
+        data_file::put(folder.as_fd(), TRIED, tried.text().as_bytes())?;
+        put(&self.run.join(TRIED_HERE), tried.text().as_bytes())
+    }
+
     fn ends(&self, told: &mut Told) -> Result<()> {
         for name in self.listed(CONTAINERS) {
             let folder = self.run.join("containers").join(&name);
-            let is_one = |bytes: &[u8]| ends::are(bytes).then_some(());
+            let is_one = |bytes: &[u8]| ends::are(bytes).then_some(()).ok_or_else(nonsense);
             let Some(bytes) = self.checked(CONTAINERS, &name, ENDS, told, is_one)? else { continue };
             if folder.join("ends").exists() {
                 continue;
@@ -102,7 +119,7 @@ impl Places {
         Ok(())
     }
 
-    /// The newest, as many as have room.
+    /// The newest, as many as /run keeps of its own.
     fn versions(&self, told: &mut Told) -> Result<()> {
         fs::make_directory(self.run.join(VERSIONS).to_str().unwrap_or_default(), versions::MODE)?;
         let mut names: Vec<(u64, String)> = numbered(self.listed(VERSIONS))
@@ -110,15 +127,21 @@ impl Places {
             .filter_map(|name| Some((name.strip_suffix(".json")?.parse().ok()?, name)))
             .collect();
         names.sort_unstable();
-        let mut room = MOST_BYTES;
+        let mut taken = 0u64;
         for (number, name) in names.into_iter().rev().take(versions::MOST) {
             let is_it = |bytes: &[u8]| {
-                serde_json::from_slice::<Version>(bytes).ok().filter(|it| it.number == number).map(drop)
+                let version = serde_json::from_slice::<Version>(bytes).ok();
+                let is_right = |it: &Version| it.number == number && number < versions::HIGHEST;
+                version.filter(is_right).map(drop).ok_or_else(nonsense)
             };
             let Some(bytes) = self.checked(VERSIONS, &name, versions::LIMIT, told, is_it)? else { continue };
             let run = self.run.join(VERSIONS).join(&name);
-            room = room.saturating_sub(bytes.len());
-            if room > 0 && !run.exists() {
+            let is_first = taken == 0;
+            taken = taken.saturating_add(bytes.len() as u64);
+            if !is_first && taken > versions::MOST_BYTES {
+                break;
+            }
+            if !run.exists() {
                 put(&run, &bytes)?;
             }
         }
@@ -131,7 +154,7 @@ impl Places {
         run: &str,
         most: usize,
         told: &mut Told,
-        is_it: impl Fn(&[u8]) -> Option<()>,
+        is_it: impl Fn(&[u8]) -> core::result::Result<(), String>,
     ) -> Result<()> {
         let run = self.run.join(run);
         match self.checked("", disk, most, told, is_it)? {
@@ -147,20 +170,26 @@ impl Places {
         name: &str,
         most: usize,
         told: &mut Told,
-        is_it: impl Fn(&[u8]) -> Option<()>,
+        is_it: impl Fn(&[u8]) -> core::result::Result<(), String>,
     ) -> Result<Option<Vec<u8>>> {
         let within = self.folder(folder)?;
         let why = match directory::read(within.as_fd(), name, most) {
             Err(Errno::ENOENT) => return Ok(None),
-            Err(errno) => errno.desc(),
-            Ok(bytes) if is_it(&bytes).is_some() => return Ok(Some(bytes)),
-            Ok(_) => "it makes no sense",
+            Err(errno) => errno.desc().to_owned(),
+            Ok(bytes) => match is_it(&bytes) {
+                Ok(()) => return Ok(Some(bytes)),
+                Err(why) => why,
+            },
         };
         told.say(format!("{}: {why}; it is put aside", Path::new(folder).join(name).display()));
         // One that stays as it is is read no more than one that is gone.
         let _ = directory::rename(within.as_fd(), name, &format!(".{name}.bad"));
         Ok(None)
     }
+}
+
+fn nonsense() -> String {
+    "it makes no sense".to_owned()
 }
 
 /// Into /run: there is nothing to be made sure of. Nobody's but the machine's to read.

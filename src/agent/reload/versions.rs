@@ -20,7 +20,10 @@ pub const MODE: u32 = 0o700;
 pub const MOST: usize = 16;
 
 /// Of the memory that `/run` is: fifty of an ordinary machine, or the last one if it is larger.
-const MOST_BYTES: u64 = 2 << 20;
+pub const MOST_BYTES: u64 = 2 << 20;
+
+/// Numbers of configurations are below this. A disk may have any: with the highest there is, each after it would have the same.
+pub const HIGHEST: u64 = 1 << 53;
 
 /// One of the largest size, each character escaped.
 pub const LIMIT: usize = 12 << 20;

@@ -1,15 +1,21 @@
 //! `orlop logs --boots`: the boots of which the disk has logs.
 
 use orlop::control::{BootsReply, KeptBoot, Request};
+use serde_json::Value;
 
-use crate::cli::client::{Client, understand};
+use crate::cli::client::{Client, Time, understand};
 use crate::cli::failure::Failure;
 use crate::cli::screen::{Screen, Tone};
 use crate::cli::table::{self, Cell};
 use crate::cli::units;
 
 pub(super) fn boots(client: &mut Client, screen: &mut Screen<'_>, json: bool) -> Result<(), Failure> {
-    let answer = client.ask(&Request::Boots)?;
+    let mut answer = Value::Null;
+    // There is one answer. A slow disk may take its time for it, and the machine says when one does not answer at all.
+    client.stream(&Request::Boots, Time::Unlimited, |value| {
+        answer = value;
+        Ok(())
+    })?;
     if json {
         return screen.json(&answer);
     }

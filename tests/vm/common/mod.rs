@@ -1,5 +1,6 @@
 //! A booted machine for a test: a configuration in TOML, the payload as its one image.
 
+pub(crate) mod disk;
 pub(crate) mod initrd;
 pub(crate) mod outside;
 pub(crate) mod programs;
