@@ -145,7 +145,8 @@ impl World {
     fn receive(&self) -> Option<FromForwarder> {
         let mut bytes = [0; FORWARD_FRAME_MAX];
         let (size, _) = seqpacket::receive(self.control.as_fd(), &mut bytes).unwrap();
-        let heard = FromForwarder::decode(&bytes[..size]).unwrap();
+        // Zero: it is not there any more.
+        let heard = (size > 0).then(|| FromForwarder::decode(&bytes[..size]).unwrap())?;
         let FromForwarder::Files(to) = heard else { return Some(heard) };
         let opened: Result<Vec<File>, String> = self
             .speaker
