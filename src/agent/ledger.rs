@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use orlop::ledger::{Action, Child, Ended, FRAME_BYTES, Frame, Phase, VERSION};
 use orlop::supervisor::Exit;
 
-use crate::linux::{Errno, Result, fd, seqpacket};
+use crate::linux::{Errno, Result, fd, seqpacket, time};
 
 /// Where PID 1 leaves our end.
 const LEDGER_FD: i32 = 3;
@@ -14,8 +15,16 @@ const LEDGER_FD: i32 = 3;
 /// The fds of an entry, in the order of its kind.
 pub type Fds = seqpacket::Fds;
 
-/// Heard from PID 1 in one turn: however many have ended, who asks something has an answer between them.
-pub const FRAMES_PER_WAKE: usize = 32;
+/// Heard from PID 1 in one turn, and for how long, since each end may be followed by a start: however many have ended,
+/// who asks something has an answer between them.
+const FRAMES_PER_WAKE: usize = 32;
+const TURN: Duration = Duration::from_millis(5);
+
+/// Counts what is heard in the turn that began then. There is at least one; the rest is told of again in the next turn.
+pub fn a_turn(began: Duration) -> impl Iterator<Item = usize> {
+    (0..FRAMES_PER_WAKE)
+        .take_while(move |heard| *heard == 0 || time::since_boot().saturating_sub(began) < TURN)
+}
 
 /// What PID 1 told a supervisor that had just started.
 #[derive(Debug)]

@@ -104,7 +104,7 @@ use history::History;
 use keeping::Keeping;
 use lasting::Lasting;
 use launch::Run;
-use ledger::{FRAMES_PER_WAKE, Ledger};
+use ledger::Ledger;
 use logs::Logs;
 use past::Past;
 use power::Ending;
@@ -332,7 +332,7 @@ impl Agent {
     /// Reads what PID 1 has to say, a portion of it.
     fn hear(&mut self, now: Duration) {
         self.ledger.flush();
-        for _ in 0..FRAMES_PER_WAKE {
+        for _ in ledger::a_turn(now) {
             let frame = match self.ledger.receive() {
                 Ok(frame) => frame,
                 Err(Errno::EBADMSG) => continue,

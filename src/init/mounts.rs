@@ -46,12 +46,13 @@ pub fn all(phases: &mut Vec<Phase>) {
     phase(phases, "cgroups", |_| cgroups());
 }
 
-/// `orlop/supervisor` and `containers`, with every controller that the kernel has.
+/// `orlop/supervisor` and `containers`, with every controller that the kernel has; Orlop comes before who takes all of a CPU.
 fn cgroups() -> Result<()> {
     let root = insist(|| cgroup::open_path(""))?;
     cgroup::enable_controllers(root.as_fd());
     let ours = insist(|| cgroup::make(root.as_fd(), "orlop"))?;
     cgroup::enable_controllers(ours.as_fd());
+    let _ = cgroup::write(ours.as_fd(), "cpu.weight", "1000");
     insist(|| cgroup::make(ours.as_fd(), "supervisor"))?;
     let containers = insist(|| cgroup::make(root.as_fd(), "containers"))?;
     cgroup::enable_controllers(containers.as_fd());

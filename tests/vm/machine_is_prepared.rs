@@ -28,7 +28,7 @@ fn machine_is_prepared() {
                    \"/dev:/machine/dev:ro\"]";
     let looks = "each cat /machine/proc/1/mountinfo , ls /machine/dev , stat /machine/dev/shm , \
                  cat /machine/cgroup/cgroup.subtree_control , cat /machine/cgroup/orlop/cgroup.subtree_control , \
-                 cat /machine/cgroup/containers/cgroup.subtree_control , ls /machine/cgroup , cat /proc/modules";
+                 cat /machine/cgroup/containers/cgroup.subtree_control , cat /machine/cgroup/orlop/cpu.weight , ls /machine/cgroup , cat /proc/modules";
     let config = String::from("[host]\nmodules = [\"dummy\"]\n") + &container("look", looks, volumes);
     // Without a disk there is no place for one, and the root is closed before the configuration is acted on.
     let errands = ["wait /proc/1/root/run/orlop/boot.json", "gone /proc/1/root/var"].map(str::to_owned);
@@ -50,6 +50,7 @@ fn machine_is_prepared() {
     for device in ["console", "fd", "kmsg", "null", "ptmx", "pts", "stderr", "stdin", "stdout", "ttyS0"] {
         assert!(devices.contains(&device), "{device} is not in {devices:?}");
     }
+    assert_eq!(section(&log, "cat /machine/cgroup/orlop/cpu.weight"), "1000\n");
     for cgroup in ["", "orlop/", "containers/"] {
         let enabled = section(&log, &format!("cat /machine/cgroup/{cgroup}cgroup.subtree_control"));
         for controller in CONTROLLERS {
