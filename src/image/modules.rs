@@ -4,7 +4,6 @@
 //! answer here, from the same list and the same `modules.dep`. Nothing is looked up by alias:
 //! the kernel's own requests for a module have nobody to answer them on an Orlop machine.
 
-use crate::ordered::Ordered;
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -65,7 +64,7 @@ impl Deps {
             let needs = needs.split_whitespace().map(name_of).collect();
             (name_of(path), Module { path: path.to_owned(), needs })
         });
-        Self { modules: modules.ordered(), builtin: lines(modules_builtin).map(name_of).collect() }
+        Self { modules: modules.collect(), builtin: lines(modules_builtin).map(name_of).collect() }
     }
 
     /// All that a machine loads at boot: [`NEEDED`], those of [`NETWORK`] and [`DEVICES`] that
