@@ -19,8 +19,6 @@ pub struct Lasting {
     pub files: Option<Vec<Source>>,
     /// Three supervisors in a row died with it.
     pub is_doubted: bool,
-    /// Three boots in a row ended without a word with it.
-    pub is_endless: bool,
 }
 
 /// What a boot has of a disk.
@@ -51,7 +49,6 @@ pub enum Doubt {
     /// The first of its mistakes.
     Mistaken(String),
     Deadly,
-    Endless,
 }
 
 /// Of a boot of a machine whose built-in configuration has this digest.
@@ -67,7 +64,6 @@ pub fn in_force(built_in: &str, on_disk: &OnDisk) -> InForce {
         Some(_) if lasting.made_from != built_in => InForce::BuiltInFor(Doubt::MadeFromAnother),
         // Not read either: it may be its text that they died of.
         Some(_) if lasting.is_doubted => InForce::BuiltInFor(Doubt::Deadly),
-        Some(_) if lasting.is_endless => InForce::BuiltInFor(Doubt::Endless),
         Some(files) => match first_mistake(files) {
             Some(mistake) => InForce::BuiltInFor(Doubt::Mistaken(mistake)),
             None => InForce::Lasting,
@@ -96,7 +92,6 @@ impl Doubt {
             Self::MadeFromAnother => "was made from another built-in one".to_string(),
             Self::Mistaken(mistake) => format!("has mistakes for this binary ({mistake})"),
             Self::Deadly => "had three supervisors in a row die".to_string(),
-            Self::Endless => "had three boots in a row end without a word".to_string(),
         };
         format!("the built-in configuration is in force: the one on the disk {why}")
     }
@@ -111,7 +106,7 @@ mod tests {
     fn lasting(made_from: &str, text: Option<&str>, is_doubted: bool) -> OnDisk {
         let file = |text: &str| Source { path: "a.toml".into(), text: text.into() };
         let files = text.map(|text| Vec::from([file(text)]));
-        OnDisk::Is(Lasting { made_from: made_from.into(), files, is_doubted, is_endless: false })
+        OnDisk::Is(Lasting { made_from: made_from.into(), files, is_doubted })
     }
 
     #[test]
@@ -142,9 +137,6 @@ mod tests {
             assert_eq!(in_force(OURS, &on_disk), expected, "{on_disk:?}");
         }
         assert!(matches!(in_force(OURS, &lasting(OURS, NO_TOML, false)), BuiltInFor(Mistaken(_))));
-        let OnDisk::Is(endless) = lasting(OURS, BAD, false) else { panic!() };
-        let endless = OnDisk::Is(Lasting { is_endless: true, ..endless });
-        assert_eq!(in_force(OURS, &endless), BuiltInFor(Doubt::Endless));
     }
 
     #[test]
@@ -157,9 +149,6 @@ mod tests {
         let mistaken = said(Doubt::Mistaken("a.toml:2: unknown key".into()));
         assert!(mistaken.ends_with("has mistakes for this binary (a.toml:2: unknown key)"), "{mistaken}");
         assert!(said(Doubt::Deadly).ends_with("the one on the disk had three supervisors in a row die"));
-        assert!(
-            said(Doubt::Endless).ends_with("the one on the disk had three boots in a row end without a word")
-        );
         let unread = said(Doubt::Unread("no answer".into()));
         assert!(unread.contains("could not be read (no answer); what is there stays there"), "{unread}");
     }

@@ -142,8 +142,6 @@ mod tests {
             ToKeeper::Mirror(Mirror::Ends("worker@a".into())),
             ToKeeper::Mirror(Mirror::End),
             ToKeeper::Mirror(Mirror::All),
-            ToKeeper::Mirror(Mirror::Well),
-            ToKeeper::Mirror(Mirror::Spared),
             ToKeeper::Flush,
         ] {
             assert_eq!(ToKeeper::decode(&packet.encode()), Some(packet));

@@ -13,22 +13,9 @@ pub enum Mirror {
     End,
     /// All of these: to a keeper of whom nobody knows what it was told.
     All,
-    /// The configuration that the disk had for this boot does well.
-    Well,
-    /// It was not in force in this boot after all: the disk came late.
-    Spared,
 }
 
 impl Mirror {
-    /// Of what is to be looked at: [`Self::All`] stands for the others.
-    #[must_use]
-    pub fn is_of_files(&self) -> bool {
-        match self {
-            Self::Configuration | Self::Ends(_) | Self::End | Self::All => true,
-            Self::Well | Self::Spared => false,
-        }
-    }
-
     /// As a packet has it.
     #[must_use]
     pub fn word(&self) -> String {
@@ -37,8 +24,6 @@ impl Mirror {
             Self::Ends(name) => ["ends ", name].concat(),
             Self::End => "end".to_string(),
             Self::All => "all".to_string(),
-            Self::Well => "well".to_string(),
-            Self::Spared => "spared".to_string(),
         }
     }
 
@@ -51,8 +36,6 @@ impl Mirror {
             None if word == "configuration" => Some(Self::Configuration),
             None if word == "end" => Some(Self::End),
             None if word == "all" => Some(Self::All),
-            None if word == "well" => Some(Self::Well),
-            None if word == "spared" => Some(Self::Spared),
             None => None,
         }
     }

@@ -12,7 +12,6 @@ mod names;
 mod quota;
 mod search;
 mod superblock;
-mod tried;
 
 pub use block::{BLOCK_MAX, Block, Records, open};
 pub use frame::{FRAME_HEAD, FRAME_MAX, Frames, Head, pack};
@@ -22,7 +21,6 @@ pub use names::{BootName, BootWord, NoBoot, SegmentName, boots, choose};
 pub use quota::{Kept, segment_max, surplus};
 pub use search::Search;
 pub use superblock::{SUPERBLOCK_END, Superblock};
-pub use tried::{Boots, Tried};
 
 /// Of the form of what is on the disk. A newer one is left alone.
 pub const STORE_VERSION: u32 = 1;

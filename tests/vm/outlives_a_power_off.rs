@@ -218,26 +218,3 @@ fn a_disk_that_is_missing_holds_a_boot_up_for_its_time_only() {
     assert!(phase["duration_us"].as_u64() >= Some(20_000_000), "{phase}");
     machine.power_off();
 }
-
-#[test]
-fn a_configuration_that_three_boots_end_with_without_a_word_is_not_in_force_in_the_fourth() {
-    let disk = Disk::new();
-    let built_in = container("name", "each cat /etc/hostname , sleep", "");
-    let machine = disk.boot(&built_in);
-    Outside::of(&machine).ok("config set container.name.hostname=second");
-    is_on_disk(&machine, 1);
-    machine.power_off();
-    for _ in 0..3 {
-        let machine = disk.boot(&built_in);
-        assert!(machine.logged("name", "second").contains("second"));
-        machine.cut_power();
-    }
-    for _ in 0..2 {
-        // It stays so.
-        let machine = disk.boot(&built_in);
-        let notice = "the one on the disk had three boots in a row end without a word";
-        machine.wait_for_console(notice).unwrap_or_else(|error| panic!("{error}"));
-        assert!(!machine.logged("name", "name").contains("second"));
-        machine.power_off();
-    }
-}

@@ -60,8 +60,7 @@ impl Mirroring {
     pub(super) fn changed(&mut self, what: Mirror) {
         self.changed.insert(what);
         if self.changed.len() > MOST || self.changed.contains(&Mirror::All) {
-            self.changed.retain(|what| !what.is_of_files());
-            self.changed.insert(Mirror::All);
+            self.changed = BTreeSet::from([Mirror::All]);
         }
     }
 

@@ -48,36 +48,22 @@ fn go_back(current: &Kept, built_in: String, folder: &str) -> Result<Kept> {
         ..Kept::default()
     };
     versions::keep(current)?;
-    Pointer { made_from, number, files: None, origin, is_doubted: false, is_endless: false }.write()?;
+    Pointer { made_from, number, files: None, origin, is_doubted: false }.write()?;
     kept.write()?;
     Ok(kept)
 }
 
-/// Boots before this one have ended without a word too often with this configuration: it is marked so.
-pub fn are_endless(pointer: &Pointer) -> bool {
-    let text = fs::read_whole(TRIED, 64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let tried = text.and_then(|text| orlop::keep::Tried::parse(&text));
-    let is_enough = tried.is_some_and(|it| it.number == pointer.number && it.is_enough());
-    if is_enough && let Err(errno) = (Pointer { is_endless: true, ..pointer.clone() }).write() {
-        say(Level::Error, &format!("what boots ended with is not marked: {}", errno.desc()));
-    }
-    is_enough
-}
-
-/// As [`super::restore`] writes it.
-const TRIED: &str = "/run/orlop/boots-tried";
-
 /// How many supervisors of this boot have begun to read what the disk has.
-const DIED: &str = "/run/orlop/tried";
+const TRIED: &str = "/run/orlop/tried";
 /// As of supervisors that die before they serve; these do serve before.
 const TOO_OFTEN: u32 = 3;
 
 /// Counts this one: whether those before it have died of it too often.
 pub fn are_too_many() -> bool {
-    let tried = fs::read_whole(DIED, 16).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let tried = fs::read_whole(TRIED, 16).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let tried: u32 = tried.and_then(|text| text.parse().ok()).unwrap_or_default();
     // Not kept, it is counted once too few.
-    let _ = records::write_file(DIED, &tried.saturating_add(1).to_string());
+    let _ = records::write_file(TRIED, &tried.saturating_add(1).to_string());
     if tried >= TOO_OFTEN
         && let Err(why) = doubt(None)
     {
@@ -111,7 +97,6 @@ mod tests {
             files,
             origin: Origin::default(),
             is_doubted,
-            is_endless: false,
         };
         let is_doubted = |pointer, number| doubted(pointer, number).map(|it| (it.number, it.is_doubted));
         assert_eq!(is_doubted(pointer(3, files(), false), Some(3)), Some((3, true)));

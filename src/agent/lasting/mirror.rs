@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use orlop::keep::{Mirror, Tried};
+use orlop::keep::Mirror;
 
 use super::batch::Batch;
 use super::pointer;
@@ -27,8 +27,6 @@ pub const VERSIONS: &str = "configurations";
 pub const CONTAINERS: &str = "ends";
 pub const END: &str = "end.json";
 pub const BOOT: &str = "boot";
-/// How boots with the configuration of the disk have gone; in /run as it was at this one.
-pub const TRIED: &str = "tried";
 
 /// On the disk.
 const STATE: &str = "state";
@@ -72,35 +70,15 @@ impl Places {
                     batch.copy(Ok(self.end()));
                     self.configuration(&mut batch);
                 }
-                Mirror::Well | Mirror::Spared => {}
             }
         }
         batch.finish()?;
-        // Once, and not again for want of room for something else.
-        if changed.contains(&Mirror::Spared) {
-            self.tell_tried(Tried::spared)?;
-        }
-        if changed.contains(&Mirror::Well) {
-            self.tell_tried(Tried::well)?;
-        }
         let is_looked_at = changed.iter().any(|what| matches!(what, Mirror::Configuration | Mirror::All));
         if !is_looked_at {
             return Ok(None);
         }
         let kept = directory::read(self.folder("")?.as_fd(), POINTER, pointer::MOST_BYTES).ok();
         Ok(kept.and_then(|bytes| pointer::parse(&bytes).ok()).map(|pointer| pointer.number))
-    }
-
-    /// What the disk knows of the boots of its configuration; `None`: nothing.
-    pub(super) fn tried(&self) -> Result<Option<Tried>> {
-        let bytes = directory::read(self.folder("")?.as_fd(), TRIED, 64).ok();
-        Ok(bytes.and_then(|bytes| Tried::parse(core::str::from_utf8(&bytes).ok()?)))
-    }
-
-    fn tell_tried(&self, change: impl Fn(Tried) -> Tried) -> Result<()> {
-        let Some(tried) = self.tried()? else { return Ok(()) };
-        let folder = self.folder("")?;
-        data_file::put(folder.as_fd(), TRIED, change(tried).text().as_bytes())
     }
 
     /// A folder of ours on the disk, and none that a link leads to; made if it is not there.

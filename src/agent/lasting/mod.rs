@@ -15,7 +15,7 @@ pub mod restore;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orlop::config::{Doubt, InForce, OnDisk, in_force};
+use orlop::config::{InForce, OnDisk, in_force};
 use orlop::control::Logs;
 use orlop::keep::Mirror;
 use orlop::supervisor::{Event, Supervisor};
@@ -34,8 +34,6 @@ use report::Report;
 
 /// Between two copies of ends: who crashes all the time is not to wear the disk out.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Since boot: a configuration with which a machine has lived for so long is not what the next one dies of.
-const WELL: Duration = Duration::from_secs(5 * 60);
 
 pub struct Lasting {
     /// There is a disk for it, or will be.
@@ -49,8 +47,6 @@ pub struct Lasting {
     ends_at: Duration,
     /// It was not there in time.
     is_late: bool,
-    /// This boot has its configuration from the disk, and has not lived for long.
-    is_tried: bool,
     /// This supervisor has gone back to the built-in configuration.
     pub fell_back: bool,
 }
@@ -73,7 +69,6 @@ impl Lasting {
             changed: BTreeSet::new(),
             ends_at: Duration::ZERO,
             is_late: false,
-            is_tried: current.is_from_disk,
             fell_back,
         }
     }
@@ -112,16 +107,11 @@ impl Lasting {
 
     /// When [`Lasting::due`] has more to say.
     pub fn next_due(&self) -> Option<Duration> {
-        let ends = self.changed.iter().any(|what| matches!(what, Mirror::Ends(_))).then_some(self.ends_at);
-        ends.into_iter().chain(self.is_tried.then_some(WELL)).min()
+        self.changed.iter().any(|what| matches!(what, Mirror::Ends(_))).then_some(self.ends_at)
     }
 
     /// What the keeper is to be told now.
     pub fn due(&mut self, now: Duration) -> Vec<Mirror> {
-        if self.is_tried && now >= WELL {
-            self.is_tried = false;
-            self.changed.insert(Mirror::Well);
-        }
         let are_ends_due = now >= self.ends_at;
         let is_due = |what: &Mirror| are_ends_due || !matches!(what, Mirror::Ends(_));
         let (due, later): (BTreeSet<Mirror>, BTreeSet<Mirror>) =
@@ -142,29 +132,22 @@ impl Lasting {
         if changed.len() > A_TURN { vec![Mirror::All] } else { changed.into_iter().collect() }
     }
 
-    /// Which configuration a boot has. Of one that too many supervisors have died with, or boots have ended with without a
-    /// word, also the disk is told so.
-    fn judge(&mut self, built_in: &str, on_disk: &OnDisk, died: bool, is_endless: bool) -> InForce {
-        let verdict = match on_disk {
-            OnDisk::Is(lasting) if died || is_endless => {
+    /// Which configuration a boot has. With one that too many supervisors have died with, also the disk is told so.
+    fn judge(&mut self, built_in: &str, on_disk: &OnDisk, are_too_many: bool) -> InForce {
+        match on_disk {
+            OnDisk::Is(lasting) if are_too_many => {
                 self.changed.insert(Mirror::Configuration);
-                let lasting = orlop::config::Lasting { is_doubted: died, is_endless, ..lasting.clone() };
+                let lasting = orlop::config::Lasting { is_doubted: true, ..lasting.clone() };
                 in_force(built_in, &OnDisk::Is(lasting))
             }
             OnDisk::Is(_) | OnDisk::Nothing | OnDisk::Unread(_) => in_force(built_in, on_disk),
-        };
-        self.is_tried = verdict == InForce::Lasting;
-        if let InForce::BuiltInFor(Doubt::MadeFromAnother | Doubt::Mistaken(_)) = verdict {
-            self.changed.insert(Mirror::Spared);
         }
-        verdict
     }
 
     /// A keeper that knows nothing, or of whom it is not known what it knows.
     pub fn tell_all(&mut self) {
         if self.is_on {
-            self.changed.retain(|what| !what.is_of_files());
-            self.changed.insert(Mirror::All);
+            self.changed = BTreeSet::from([Mirror::All]);
         }
     }
 }
@@ -187,7 +170,6 @@ impl Agent {
             let on_disk = pointer::on_disk(&read);
             self.decide(&on_disk, read.ok().flatten(), now);
         } else if core::mem::take(&mut self.lasting.is_late) {
-            self.lasting.changed.insert(Mirror::Spared);
             say(Level::Info, "the disk is there; the configuration stays as it is in this boot");
         }
     }
@@ -216,9 +198,7 @@ impl Agent {
         self.boot.ended(Phase { name: "disk".into(), start: since, end: now, error });
         let built_in = &self.reloading.current.files;
         let digest = pointer::digest(built_in);
-        let died = deaths::are_too_many();
-        let is_endless = pointer.as_ref().is_some_and(deaths::are_endless);
-        let verdict = self.lasting.judge(&digest, on_disk, died, is_endless);
+        let verdict = self.lasting.judge(&digest, on_disk, deaths::are_too_many());
         let kept =
             chosen(&verdict, pointer, Kept { built_in: Some(digest), ..self.reloading.current.clone() });
         if let Some(notice) = &kept.notice {
@@ -290,7 +270,7 @@ impl Agent {
         let made_from = current.built_in.clone().filter(|_| current.confirm_by_us.is_none())?;
         let files = (pointer::digest(&current.files) != made_from).then(|| current.files.clone());
         let (number, origin) = (current.number, current.origin.clone());
-        let pointer = Pointer { made_from, number, files, origin, is_doubted: false, is_endless: false };
+        let pointer = Pointer { made_from, number, files, origin, is_doubted: false };
         self.lasting.on_disk = None;
         if let Err(why) = pointer.is_bounded() {
             return Some(format!("the next boot does not have it: {why}"));

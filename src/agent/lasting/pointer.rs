@@ -30,9 +30,6 @@ pub struct Pointer {
     pub origin: Origin,
     #[serde(default)]
     pub is_doubted: bool,
-    /// Boots with it ended too often without a word.
-    #[serde(default)]
-    pub is_endless: bool,
 }
 
 impl Pointer {
@@ -53,13 +50,8 @@ impl Pointer {
     }
 
     fn lasting(&self) -> Lasting {
-        let Self { made_from, files, is_doubted, is_endless, .. } = self.clone();
-        Lasting { made_from, files: files.as_deref().map(sources), is_doubted, is_endless }
-    }
-
-    /// Whether boots are counted against it.
-    pub fn is_tried(&self) -> bool {
-        self.files.is_some() && !self.is_doubted && !self.is_endless
+        let Self { made_from, files, is_doubted, .. } = self.clone();
+        Lasting { made_from, files: files.as_deref().map(sources), is_doubted }
     }
 
     /// # Errors
@@ -146,14 +138,7 @@ mod tests {
 
     fn pointer(number: u64, text: &str) -> Pointer {
         let files = Some(vec![ConfigFile { path: "a.toml".into(), text: text.into() }]);
-        Pointer {
-            made_from: "x".into(),
-            number,
-            files,
-            origin: Origin::default(),
-            is_doubted: false,
-            is_endless: false,
-        }
+        Pointer { made_from: "x".into(), number, files, origin: Origin::default(), is_doubted: false }
     }
 
     #[test]

@@ -6,19 +6,14 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use orlop::keep::Tried;
-
-use super::mirror::{BOOT, CONTAINERS, END, ENDS, POINTER, Places, REPORT, TRIED, VERSIONS, numbered};
-use super::pointer::{self, Pointer};
-use super::report;
+use super::mirror::{BOOT, CONTAINERS, END, ENDS, POINTER, Places, REPORT, VERSIONS, numbered};
+use super::{pointer, report};
 use crate::agent::reload::versions::{self, Version};
 use crate::agent::{boot_id, ends};
 use crate::linux::{Errno, Result, data_file, directory, fs};
 
 /// That it was done in this boot.
 const DONE: &str = "restored";
-/// What is known of boots with the configuration of the disk, this one among them.
-pub const TRIED_HERE: &str = "boots-tried";
 
 /// What there is to say of it.
 #[derive(Debug, Default, PartialEq)]
@@ -57,7 +52,7 @@ impl Places {
             self.folder(folder)?;
         }
         // A disk that takes nothing is read all the same.
-        let marked = self.boot().and_then(|()| self.begin_trying());
+        let marked = self.boot();
         self.ends(&mut told)?;
         self.versions(&mut told)?;
         let mut wrong = Told::default();
@@ -88,19 +83,6 @@ impl Places {
             put(&self.run.join("boot-before"), kept.as_bytes())?;
         }
         this.map_or(Ok(()), |this| data_file::put(folder.as_fd(), BOOT, this.as_bytes()))
-    }
-
-    /// Counts this boot before anything is started that may be its end.
-    fn begin_trying(&self) -> Result<()> {
-        let folder = self.folder("")?;
-        let pointer = directory::read(folder.as_fd(), POINTER, pointer::MOST_BYTES).ok();
-        let pointer = pointer.and_then(|bytes| pointer::parse(&bytes).ok());
-        let Some(number) = pointer.filter(Pointer::is_tried).map(|pointer| pointer.number) else {
-            return directory::remove_file(folder.as_fd(), TRIED);
-        };
-        let tried = Tried::begin(self.tried()?, number, directory::has(folder.as_fd(), END));
-        data_file::put(folder.as_fd(), TRIED, tried.text().as_bytes())?;
-        put(&self.run.join(TRIED_HERE), tried.text().as_bytes())
     }
 
     fn ends(&self, told: &mut Told) -> Result<()> {

@@ -78,14 +78,7 @@ fn version(number: u64) -> String {
 
 fn in_force(number: u64) -> String {
     let made_from = "sha256:x".into();
-    let pointer = Pointer {
-        made_from,
-        number,
-        files: None,
-        origin: Origin::default(),
-        is_doubted: false,
-        is_endless: false,
-    };
+    let pointer = Pointer { made_from, number, files: None, origin: Origin::default(), is_doubted: false };
     serde_json::to_string(&pointer).unwrap()
 }
 
@@ -185,7 +178,7 @@ fn a_configuration_that_is_too_large_is_not_in_force_and_it_is_said_how_large() 
     let world = world();
     let files = Some(vec![ConfigFile { path: "a.toml".into(), text: "#".repeat(2 << 20) }]);
     let (made_from, origin) = ("x".into(), Origin::default());
-    let pointer = Pointer { made_from, number: 1, files, origin, is_doubted: false, is_endless: false };
+    let pointer = Pointer { made_from, number: 1, files, origin, is_doubted: false };
     world.disk("in-force.json", serde_json::to_vec(&pointer).unwrap());
     assert_eq!(
         world.places.restore().unwrap().in_force,
@@ -323,38 +316,4 @@ fn what_is_more_than_a_few_megabytes_is_on_the_disk_twice_in_parts() {
     data_file::test::watched(watch, || world.mirror(Mirror::Configuration)).unwrap();
     assert_eq!(seen.take(), 1);
     assert_eq!(world.on_disk("configurations/3.json"), Some(large(3).into_bytes()));
-}
-
-#[test]
-fn boots_are_counted_against_a_configuration_until_one_ends_in_order_or_lives() {
-    let world = world();
-    let files = Some(vec![ConfigFile { path: "a.toml".into(), text: "# a".into() }]);
-    let (made_from, origin) = ("x".into(), Origin::default());
-    let mut pointer = Pointer { made_from, number: 4, files, origin, is_doubted: false, is_endless: false };
-    let put_in_force = |pointer: &Pointer| world.disk("in-force.json", serde_json::to_vec(pointer).unwrap());
-    let boots = || {
-        world.boots();
-        world.restored();
-        assert_eq!(world.in_run("boots-tried"), world.on_disk("tried"));
-        world.on_disk("tried").map(|bytes| String::from_utf8(bytes).unwrap())
-    };
-    put_in_force(&pointer);
-    assert_eq!([boots(), boots(), boots()], ["4 1\n", "4 2\n", "4 3\n"].map(|it| Some(it.into())));
-    // Another keeper of the same boot counts nothing.
-    world.restored();
-    assert_eq!(boots().as_deref(), Some("4 4\n"));
-    world.disk("end.json", r#"{"lines":["shutdown: reboot"]}"#);
-    assert_eq!(boots().as_deref(), Some("4 1\n"));
-    world.mirror(Mirror::Spared).unwrap();
-    assert_eq!(boots().as_deref(), Some("4 1\n"));
-    world.mirror(Mirror::Well).unwrap();
-    assert_eq!([boots(), boots()], ["4 well\n", "4 well\n"].map(|it| Some(it.into())));
-    pointer.number = 5;
-    put_in_force(&pointer);
-    assert_eq!(boots().as_deref(), Some("5 1\n"));
-    pointer.is_endless = true;
-    put_in_force(&pointer);
-    assert_eq!(boots(), None);
-    world.mirror(Mirror::Well).unwrap();
-    assert_eq!(world.on_disk("tried"), None);
 }

@@ -6,17 +6,12 @@ use super::*;
 fn what_too_many_died_of_is_doubted_on_the_disk_too() {
     let mut lasting = Lasting::new(&Kept::default(), true, false);
     let files = Some(Vec::new());
-    let on_disk = OnDisk::Is(orlop::config::Lasting {
-        made_from: "x".into(),
-        files,
-        is_doubted: false,
-        is_endless: false,
-    });
-    assert_eq!(lasting.judge("x", &on_disk, false, false), InForce::Lasting);
+    let on_disk = OnDisk::Is(orlop::config::Lasting { made_from: "x".into(), files, is_doubted: false });
+    assert_eq!(lasting.judge("x", &on_disk, false), InForce::Lasting);
     assert_eq!(lasting.due(Duration::ZERO), []);
-    assert_eq!(lasting.judge("x", &on_disk, true, false), InForce::BuiltInFor(Doubt::Deadly));
+    assert_eq!(lasting.judge("x", &on_disk, true), InForce::BuiltInFor(orlop::config::Doubt::Deadly));
     assert_eq!(lasting.due(Duration::ZERO), [Mirror::Configuration]);
-    assert_eq!(lasting.judge("x", &OnDisk::Nothing, true, false), InForce::BuiltIn);
+    assert_eq!(lasting.judge("x", &OnDisk::Nothing, true), InForce::BuiltIn);
     assert_eq!(lasting.due(Duration::ZERO), []);
 }
 
@@ -46,31 +41,4 @@ fn at_the_end_many_are_one_word() {
     lasting.changed.extend(names(200));
     assert_eq!(lasting.all(), [Mirror::All]);
     assert_eq!(lasting.all(), []);
-}
-
-#[test]
-fn a_boot_that_has_lived_for_five_minutes_has_done_well() {
-    let mut lasting = Lasting::new(&Kept::default(), true, false);
-    let files = Some(Vec::new());
-    let on_disk = OnDisk::Is(orlop::config::Lasting {
-        made_from: "x".into(),
-        files,
-        is_doubted: false,
-        is_endless: false,
-    });
-    assert_eq!(lasting.next_due(), None);
-    lasting.judge("x", &on_disk, false, false);
-    assert_eq!((lasting.due(WELL - PAUSE), lasting.next_due()), (vec![], Some(WELL)));
-    assert_eq!((lasting.due(WELL), lasting.next_due()), (vec![Mirror::Well], None));
-    // A keeper that knows nothing is told that too.
-    lasting.judge("x", &on_disk, false, false);
-    lasting.due(WELL);
-    lasting.changed.insert(Mirror::Well);
-    lasting.tell_all();
-    assert_eq!(lasting.due(WELL), [Mirror::All, Mirror::Well]);
-    assert_eq!(lasting.judge("another", &on_disk, false, false), InForce::BuiltInFor(Doubt::MadeFromAnother));
-    assert_eq!(lasting.due(WELL), [Mirror::Spared], "it has not had this boot");
-    let doubt = Doubt::Endless;
-    assert_eq!(lasting.judge("x", &on_disk, false, true), InForce::BuiltInFor(doubt));
-    assert_eq!((lasting.due(WELL), lasting.next_due()), (vec![Mirror::Configuration], None));
 }
