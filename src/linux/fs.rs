@@ -234,6 +234,21 @@ pub fn open_regular(path: &str) -> Result<OwnedFd> {
     )
 }
 
+/// Opens a regular file of the machine for reading, in a folder that others may change: nothing else that stands in its
+/// place is opened, a device say, and no magic link is followed, which may lead to a file system that never answers.
+///
+/// # Errors
+/// ENOENT; ELOOP for a magic link, EINVAL when it is no regular file.
+pub fn open_from_others(path: &str) -> Result<OwnedFd> {
+    let found = openat2(AT_FDCWD, path, libc::O_PATH, RESOLVE_NO_MAGICLINKS)?;
+    if !is_regular(found.as_fd())? {
+        return Err(Errno::EINVAL);
+    }
+    // The very one that was looked at.
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    openat(AT_FDCWD, format!("/proc/self/fd/{}", found.as_raw_fd()).as_str(), flags, Mode::empty())
+}
+
 /// Reads a regular file of the machine, of at most `limit` bytes: the whole of it, or why not.
 ///
 /// # Errors

@@ -107,3 +107,20 @@ fn what_is_missing_is_made_part_by_part_and_nothing_outside() {
     check("/one/two/three", Node::File, Links::Follow, Err(Errno::ENOTDIR));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn of_others_nothing_is_opened_but_a_regular_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(at("file"), "text").unwrap();
+    nix::unistd::mkfifo(at("fifo").as_str(), Mode::S_IRWXU).unwrap();
+    for (link, to) in [("link", "file"), ("device", "/dev/null"), ("magic", "/proc/self/root/etc/passwd")] {
+        symlink(to, at(link)).unwrap();
+    }
+    let open = |name: &str| open_from_others(&at(name)).map(|fd| read_regular(fd.as_fd(), 64).unwrap());
+    assert_eq!(["file", "link"].map(open), [Ok(b"text".to_vec()), Ok(b"text".to_vec())]);
+    for other in ["fifo", "device", "."] {
+        assert_eq!(open(other), Err(Errno::EINVAL), "{other}");
+    }
+    assert_eq!(["magic", "missing"].map(open), [Err(Errno::ELOOP), Err(Errno::ENOENT)]);
+}

@@ -50,6 +50,7 @@ impl<'p> Batch<'p> {
             if done.is_ok() {
                 self.touch(folder);
             }
+            self.note(done);
         }
     }
 
@@ -70,6 +71,8 @@ impl<'p> Batch<'p> {
     fn write(&mut self, pair: Pair) -> Result<()> {
         let Pair { run, folder, name, most } = pair;
         self.folder(folder)?;
+        // What a wait says is what was not written since this one was opened.
+        self.folder("")?;
         let file = fs::open_regular(run.to_str().ok_or(Errno::EINVAL)?);
         let bytes = match file.and_then(|file| fs::read_regular(file.as_fd(), most)) {
             Err(Errno::ENOENT) => {

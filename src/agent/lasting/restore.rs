@@ -65,8 +65,8 @@ impl Places {
         })?;
         // It is about the last end, and not about one that nobody has announced.
         let folder = self.folder("")?;
-        let forgotten = marked.and_then(|()| directory::remove_file(folder.as_fd(), END));
-        if let Err(errno) = forgotten.and_then(|()| self.settle("")) {
+        let forgotten = directory::remove_file(folder.as_fd(), END);
+        if let Err(errno) = marked.and(forgotten).and_then(|()| self.settle("")) {
             told.say(format!("what outlives a power-off is read, and cannot be written: {}", errno.desc()));
         }
         put(&self.run.join(DONE), told.in_force.as_bytes())?;
