@@ -5,8 +5,8 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The highest that are written with all digits, eight and ten. What a disk has above them is damaged: nobody boots so often, and
-/// with the very highest there would be no next one.
+/// The highest that are written with all digits, eight and ten. What a disk has above them is damaged: nobody boots so often. A boot
+/// with the very highest is passed over too, since there would be no next one.
 const HIGHEST_BOOT: u32 = 99_999_999;
 const HIGHEST_SEGMENT: u64 = 9_999_999_999;
 
@@ -60,7 +60,7 @@ impl BootName {
         is_id.then_some(())?;
         let it = Self { number: number.parse().ok()?, id: id.to_string() };
         // As we write it, and no other way of writing the same.
-        (it.number <= HIGHEST_BOOT && it.to_string() == name).then_some(it)
+        (it.number < HIGHEST_BOOT && it.to_string() == name).then_some(it)
     }
 }
 
@@ -151,14 +151,14 @@ mod tests {
     #[test]
     fn there_is_one_way_to_write_a_name_and_none_for_a_number_that_cannot_be() {
         const ID: &str = "8f14e45f-ceea-467f-a8c4-1f2b5d7e9a30";
-        for number in ["1", "+0000001", "0000000001", "100000000", "4294967295", "4294967296"] {
+        for number in ["1", "+0000001", "0000000001", "99999999", "100000000", "4294967295", "4294967296"] {
             assert_eq!(BootName::parse(&format!("{number}-{ID}")), None, "{number}");
         }
         for number in ["1", "+000000001", "10000000000", "18446744073709551615"] {
             assert_eq!(SegmentName::parse(&format!("{number}-web")), None, "{number}");
         }
-        let last = BootName::parse(&format!("99999999-{ID}")).unwrap();
-        assert_eq!(last.next(ID), None);
+        let last = BootName::parse(&format!("99999998-{ID}")).unwrap();
+        assert_eq!(last.next(ID).and_then(|beyond| beyond.next(ID)), None);
         assert_eq!(BootName { number: 7, ..last }.next(ID).unwrap().to_string(), format!("00000008-{ID}"));
     }
 

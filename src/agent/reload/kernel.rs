@@ -1,5 +1,5 @@
 //! What the kernel has beside what is in force: limits and standing still of containers that run, and of the machine its
-//! name and parameters. Runs in an errand: some of its files take the kernel's locks, and there may be hundreds.
+//! name and parameters. Of containers it runs in an errand: some of the files take the kernel's locks, and there may be hundreds.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -90,14 +90,18 @@ impl Beside {
         self
     }
 
-    /// What others changed of limits that are about to be written anyway.
-    pub fn written_over(&self) -> Vec<String> {
+    /// What others changed of limits that are about to be written anyway, each with the container's name: true once they are.
+    pub fn written_over(&self) -> Vec<(&str, String)> {
         let mut found = Vec::new();
         for declared in &self.containers {
             let Some(groups) = Groups::of(&declared.name) else { continue };
             let strangers = groups.differences(declared).into_iter().filter(|it| it.by == Changer::Stranger);
             found.extend(strangers.map(|it| {
-                format!("{}: {} is as it is declared, the kernel had {}", declared.name, it.key, it.found)
+                let line = format!(
+                    "{}: {} is as it is declared, the kernel had {}",
+                    declared.name, it.key, it.found
+                );
+                (declared.name.as_str(), line)
             }));
         }
         found

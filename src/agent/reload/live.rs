@@ -72,12 +72,14 @@ impl Agent {
             }
         }
         self.errand_of_limits(call, told.clone(), now, move || {
-            let (mut problems, mut righted) = (Vec::new(), before.written_over());
+            let (mut problems, mut over) = (Vec::new(), before.written_over());
             for (name, settings) in &limits {
                 if let Err(error) = write(name, settings) {
                     problems.push(format!("container.{name}.limits: {error}"));
+                    over.retain(|(of, _)| of != name);
                 }
             }
+            let mut righted: Vec<String> = over.into_iter().map(|(_, line)| line).collect();
             righted.extend(beside.put_right(&mut problems));
             say_all(&problems, &righted);
             let mut told = told;
