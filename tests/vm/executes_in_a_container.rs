@@ -173,8 +173,9 @@ fn a_client_that_leaves_takes_its_program_along_and_a_supervisor_that_dies_does_
     drop(clients);
 
     // A container that stops takes them along, too.
-    let child = begin(&orlop, &["exec", "web", "/payload", "ignore-term"]);
-    machine.until("web", "to have two", |_| processes(&orlop, "web").len() == 2);
+    let mut child = begin(&orlop, &["exec", "web", "/payload", "ignore-term"]);
+    // Before it is executed it would not have begun.
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
     orlop.ok("stop web");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(137), "{}", String::from_utf8_lossy(&output.stderr));
