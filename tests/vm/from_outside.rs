@@ -128,7 +128,11 @@ fn changes(orlop: &Outside<'_>) {
     orlop.ok("restart report");
     let second = machine.wait("report", "running");
     assert_ne!(second["pid"], first["pid"]);
-    machine.logged("report", "waiting");
+    // This one, and not the one before: without its handler the first process of a container hears no signal.
+    let since = second["started_at"].as_str().unwrap();
+    machine.until("report", "to hear signals", |_| {
+        orlop.ok(&format!("logs --since {since} report")).contains("waiting")
+    });
     orlop.ok("kill -s HUP report");
     // SIGHUP is 1, and what ends with another code than 0 has failed.
     assert_eq!(machine.wait("report", "failed")["exit_code"], 1);
