@@ -197,6 +197,12 @@ mod tests {
     use super::*;
     use orlop::ledger::{Kind, Label};
 
+    #[test]
+    fn a_turn_has_an_end_and_hears_one_however_late_it_is() {
+        assert_eq!(a_turn(time::since_boot().saturating_sub(TURN)).count(), 1);
+        assert_eq!(a_turn(time::since_boot().saturating_add(TURN * 1000)).count(), FRAMES_PER_WAKE);
+    }
+
     fn welcome(to: i32, starts: u32, entries: u16) -> Frame {
         Frame::Welcome { starts, orphans: 0, safe: false, phases: 0, entries, power: None, to }
     }

@@ -2,9 +2,9 @@
 //!
 //! A file that is not there (a controller that is not enabled, an older kernel) leaves its figures out.
 
-use orlop::ordered::Ordered;
 use std::collections::BTreeMap;
 
+use orlop::ordered::Ordered;
 use serde::Serialize;
 
 /// A line of `events`.

@@ -53,7 +53,6 @@ mod well;
 #[cfg(test)]
 mod tests;
 
-use crate::ordered::Ordered;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::String;
@@ -61,6 +60,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::config::{Config, Gate, Group};
+use crate::ordered::Ordered;
 
 pub use cause::{Cause, CauseKind};
 pub use closing::{Closing, Leaving, Stage, Trace};

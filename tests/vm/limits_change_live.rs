@@ -2,7 +2,7 @@
 //! them also while it is being started.
 
 use crate::common::outside::Outside;
-use crate::common::{container, section, world};
+use crate::common::{SILENT_FILES, container, section, world};
 
 #[test]
 fn limits_change_live() {
@@ -50,14 +50,6 @@ fn limits_change_live() {
     machine.power_off();
 }
 
-/// What hangs in a start: a volume that never answers.
-const ERRANDS: [&str; 4] = [
-    "wait /proc/1/root/sys/class/misc/fuse/dev",
-    "join /proc/1/ns/mnt",
-    "spawn /witness silent-files /run/silent",
-    "wait /run/silent-now",
-];
-
 #[test]
 fn limits_of_a_reload_reach_who_is_being_started() {
     let host = "[host]\nmodules = [\"fuse\"]\npoweroff_timeout = \"5s\"\n".to_owned()
@@ -69,7 +61,7 @@ fn limits_of_a_reload_reach_who_is_being_started() {
         );
         host.clone() + &container("web", "sleep", &more)
     };
-    let machine = world(&web("64M")).witness(&ERRANDS.map(str::to_owned)).boot();
+    let machine = world(&web("64M")).witness(&SILENT_FILES.map(str::to_owned)).boot();
     let orlop = Outside::of(&machine);
     machine.logged("look", "sleeping");
     machine.wait("web", "starting");

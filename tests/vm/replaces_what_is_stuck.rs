@@ -3,14 +3,7 @@
 use serde_json::Value;
 
 use crate::common::outside::Outside;
-use crate::common::{container, world};
-
-const ERRANDS: [&str; 4] = [
-    "wait /proc/1/root/sys/class/misc/fuse/dev",
-    "join /proc/1/ns/mnt",
-    "spawn /witness silent-files /run/silent",
-    "wait /run/silent-now",
-];
+use crate::common::{SILENT_FILES, container, world};
 
 #[test]
 fn replaces_what_is_stuck() {
@@ -19,7 +12,7 @@ fn replaces_what_is_stuck() {
     let config = "[host]\nmodules = [\"fuse\"]\nfault_injection = true\npoweroff_timeout = \"5s\"\n"
         .to_owned()
         + &container("web", "each stamp , cat /silent/nothing", more);
-    let machine = world(&config).witness(&ERRANDS.map(str::to_owned)).boot();
+    let machine = world(&config).witness(&SILENT_FILES.map(str::to_owned)).boot();
     let orlop = Outside::of(&machine);
     machine.logged("web", "cat");
     orlop.fails("replace web", 1, "container `web` is not stuck");

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use orlop::config::{Config, read};
 use orlop::control::{ConfigFile, ConfigReply, Empty, Error, PlanReply};
-
 use orlop::ledger::Frame;
 use orlop::supervisor::{Action, Event, Plan, Reload, plan};
 
