@@ -194,14 +194,20 @@ impl Live {
         Event::Notified { name: self.name.clone(), generation: self.generation, notice }
     }
 
-    /// Whether it gets to say this; and when it gives its next sign of life.
-    pub(super) fn says(&self, at: Duration, event: &Event) -> (bool, Option<(Duration, Event)>) {
+    /// Whether it gets to say this, which was due at `at`; and when it gives its next sign of life: those of a time
+    /// in which nobody listened are one.
+    pub(super) fn says(
+        &self,
+        at: Duration,
+        now: Duration,
+        event: &Event,
+    ) -> (bool, Option<(Duration, Event)>) {
         let Event::Notified { generation, notice, .. } = event else { return (true, None) };
         if *generation != self.generation || !self.is_alive() || self.hung_at.is_some_and(|hung| hung <= at) {
             return (false, None);
         }
         let beat = self.play.beats.filter(|_| *notice == Notice::Alive);
-        (true, beat.map(|beat| (at.saturating_add(beat), self.notified(Notice::Alive))))
+        (true, beat.map(|beat| (now.saturating_add(beat), self.notified(Notice::Alive))))
     }
 
     /// The answer to a probe, and when it comes, if it does.

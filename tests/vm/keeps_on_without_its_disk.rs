@@ -103,8 +103,9 @@ fn a_disk_that_never_answers_holds_up_nobody_and_gets_all_of_it_once_it_does() {
 #[test]
 fn a_disk_that_is_only_slow_is_waited_for() {
     const LONG: Duration = Duration::from_secs(25);
-    let flood = container("flood", "write 16000000 much", "restart = \"no\"\nlog = { memory = \"20M\" }");
-    let config = DISK.to_owned() + "logs = \"32M\"\n[host.log]\nmemory = \"24M\"\n" + &flood;
+    // A single read of it takes a second or two, a small share of what a disk that does not answer is given.
+    let flood = container("flood", "noise 4000000", "restart = \"no\"\nlog = { memory = \"6M\" }");
+    let config = DISK.to_owned() + "logs = \"16M\"\n[host.log]\nmemory = \"12M\"\n" + &flood;
     let machine = with_disk(&config, formatted).built();
     let first = machine.boot();
     is_there(&first);
@@ -115,7 +116,10 @@ fn a_disk_that_is_only_slow_is_waited_for() {
     is_there(&second);
     let outside = Outside::of(&second);
     let boots = outside.json("logs --boots --json");
-    second.machine.slow_disk(boots["boots"][1]["bytes"].as_u64().unwrap() / (2 * LONG.as_secs())).unwrap();
+    let bytes = boots["boots"][1]["bytes"].as_u64().unwrap();
+    assert!(bytes > 2 << 20, "{bytes}: so little is read at once");
+    let rate = bytes / (LONG.as_secs() * 3 / 2);
+    second.machine.slow_disk(rate).unwrap();
     let begun = Instant::now();
     // All of it is read, and there is nothing to tell.
     assert_eq!(outside.ok("logs flood --boot -1 --since boot+9h"), "");

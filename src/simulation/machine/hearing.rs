@@ -24,7 +24,8 @@ impl<C: Core> Machine<C> {
                 Event::Notified { name, .. } | Event::Probed { name, .. } => name,
                 _ => continue,
             };
-            let (heard, next) = self.live.get(name).map_or((false, None), |live| live.says(when, &event));
+            let live = self.live.get(name);
+            let (heard, next) = live.map_or((false, None), |live| live.says(when, self.now, &event));
             self.later.extend(next);
             self.events.extend(heard.then_some(event));
         }

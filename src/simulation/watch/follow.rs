@@ -113,7 +113,10 @@ impl Watch {
                 Probed::NotMade { .. } => {}
             }),
             Event::Connected { name } => self.of(name, Shadow::is_wished_for),
-            Event::ListenFailed { name, .. } => self.of(name, Shadow::cannot_listen),
+            Event::ListenFailed { name, .. } => {
+                let record = view.core.record(name);
+                self.of(name, |shadow| shadow.cannot_listen(record));
+            }
             Event::Paused { .. }
             | Event::Created { .. }
             | Event::CleanFailed { .. }

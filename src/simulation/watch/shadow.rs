@@ -181,10 +181,13 @@ impl Shadow {
         (self.listened, self.may_start) = (false, true);
     }
 
-    /// It is tried again, as after any failure.
-    pub(super) fn cannot_listen(&mut self) {
+    /// It is tried again, as after any failure; what its rules make of that is the core's to say.
+    pub(super) fn cannot_listen(&mut self, record: Option<Record>) {
         self.is_wished_for();
         (self.ran, self.completed, self.concluded) = (false, false, true);
+        if self.declared.ruled {
+            self.believe(record);
+        }
     }
 
     pub(super) fn believe(&mut self, record: Option<Record>) {

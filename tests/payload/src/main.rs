@@ -53,6 +53,7 @@ const USAGE: &str = "payload TASK [ARGUMENT]…
   write-timed BYTES LINE
                         the same line, and how long that took
   write-forever PATTERN
+  noise BYTES           lines that nothing makes shorter
   partial TEXT          without an end of line
   flow PATH on|off      stops the output of a terminal for everybody, as Ctrl-S does; or lets it go on
   messages PATH COUNT PAUSE TEXT
@@ -164,6 +165,7 @@ fn run(words: &[&str]) -> Result<(), String> {
         ["keep-clock"] => process::keep_clock(),
         ["copy"] => talk::copy(),
         ["terminal"] => talk::terminal(),
+        ["noise", bytes] => output::noise(number(bytes)?),
         ["partial", text] => output::partial(text),
         ["flow", path, how @ ("on" | "off")] => talk::flow(path, *how == "on"),
         ["messages", path, count, pause, text] => {

@@ -45,6 +45,27 @@ pub(crate) fn write_timed(bytes: u64, line: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Lines of letters and digits drawn by lot (xorshift64), whole ones, until at least this many bytes are written.
+pub(crate) fn noise(bytes: u64) -> Result<(), String> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+-";
+    const LINE: usize = 80;
+    let mut out = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
+    let (mut lot, mut written) = (1_u64, 0_u64);
+    while written < bytes {
+        let mut line = String::with_capacity(LINE);
+        while line.len() < LINE {
+            lot ^= lot << 13;
+            lot ^= lot >> 7;
+            lot ^= lot << 17;
+            let place = usize::try_from(lot >> 32).unwrap_or(0) % LETTERS.len();
+            line.push(char::from(*LETTERS.get(place).unwrap_or(&b' ')));
+        }
+        writeln!(out, "{line}").map_err(|e| e.to_string())?;
+        written = written.saturating_add(LINE as u64 + 1);
+    }
+    out.flush().map_err(|e| e.to_string())
+}
+
 pub(crate) fn partial(text: &str) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| e.to_string())
