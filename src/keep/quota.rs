@@ -57,13 +57,16 @@ pub fn surplus(kept: &[Kept], quota: u64) -> Vec<usize> {
         *bytes = bytes.saturating_add(it.size());
         files.push(at);
     }
+    // Who has most is the last.
+    let mut logs: BTreeSet<(u64, &str, Vec<usize>)> =
+        logs.into_iter().map(|(log, (bytes, files))| (bytes, log, files)).ordered();
     while total > quota {
-        let Some((bytes, files)) = logs.values_mut().max_by_key(|(bytes, _)| *bytes) else { break };
+        let Some((bytes, log, mut files)) = logs.pop_last() else { break };
         let Some(oldest) = files.pop() else { break };
         let size = kept.get(oldest).map_or(0, Kept::size);
-        *bytes = bytes.saturating_sub(size);
         total = total.saturating_sub(size);
         go.push(oldest);
+        logs.insert((bytes.saturating_sub(size), log, files));
     }
     go
 }

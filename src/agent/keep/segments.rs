@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::keep::{BootName, Kept, SegmentName, segment_max, surplus};
+use orlop::ordered::Ordered;
 
 use crate::linux::{Errno, Result, data_file, directory};
 
@@ -123,20 +124,19 @@ impl Segments {
         if total <= self.quota && !self.has_new_names {
             return Ok(gone);
         }
-        let mut go = surplus(&self.kept, self.quota);
-        go.sort_unstable();
-        while let Some(at) = go.pop() {
-            let Some(kept) = self.kept.get(at) else { continue };
+        let go: BTreeSet<usize> = surplus(&self.kept, self.quota).into_iter().ordered();
+        for kept in go.iter().filter_map(|at| self.kept.get(*at)) {
             let name = SegmentName { number: kept.number, log: kept.log.clone() }.to_string();
-            // One that does not go is not counted any more: the others are to go all the same.
             if kept.boot == self.boot.number {
                 let _ = directory::remove_file(self.directory.as_fd(), &name);
                 gone.insert(kept.number);
             } else {
                 let _ = self.remove_of_another(kept.boot, &name);
             }
-            self.kept.remove(at);
         }
+        // One that did not go is not counted any more either: the others are to go all the same.
+        let mut at = 0usize..;
+        self.kept.retain(|_| at.next().is_none_or(|at| !go.contains(&at)));
         Ok(gone)
     }
 

@@ -114,8 +114,8 @@ impl Watch {
             }),
             Event::Connected { name } => self.of(name, Shadow::is_wished_for),
             Event::ListenFailed { name, .. } => {
-                let record = view.core.record(name);
-                self.of(name, |shadow| shadow.cannot_listen(record));
+                let (state, record) = (view.kind(name), view.core.record(name));
+                self.of(name, |shadow| shadow.cannot_listen(state, record));
             }
             Event::Paused { .. }
             | Event::Created { .. }

@@ -182,9 +182,10 @@ impl Shadow {
     }
 
     /// It is tried again, as after any failure; what its rules make of that is the core's to say.
-    pub(super) fn cannot_listen(&mut self, record: Option<Record>) {
+    pub(super) fn cannot_listen(&mut self, state: Option<StateKind>, record: Option<Record>) {
         self.is_wished_for();
-        (self.ran, self.completed, self.concluded) = (false, false, true);
+        (self.completed, self.concluded) = (false, true);
+        self.ran &= state != Some(StateKind::Failed);
         if self.declared.ruled {
             self.believe(record);
         }
