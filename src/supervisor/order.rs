@@ -47,23 +47,22 @@ pub(super) fn sort(depends_on: &BTreeMap<String, Vec<String>>) -> (Vec<String>, 
     (order, cyclic)
 }
 
-/// At boot oneshots come before services: adds to each service those that do not depend on it themselves. Their
-/// first end is waited for, whatever it is. One that waits for the machine, or for a time, holds nobody up.
+/// At boot oneshots come before services: adds to each service those that depend on no service themselves, so that
+/// nobody waits in a circle that nobody wrote. Their first end is waited for, whatever it is. One that waits for the
+/// machine, or for a time, holds nobody up.
 pub(super) fn oneshots_first(units: &mut Units) {
-    let oneshots = units.values();
-    let oneshots = oneshots.filter(|unit| {
+    let holds_up = |unit: &&Unit| {
         unit.spec.kind == Kind::Oneshot && unit.spec.timetable.is_none() && unit.spec.gates.is_empty()
-    });
-    let oneshots: Vec<(String, BTreeSet<String>)> = oneshots
-        .map(|unit| (unit.name.clone(), below(units, unit).iter().map(|unit| unit.name.clone()).collect()))
-        .collect();
+    };
+    let is_first = |unit: &&Unit| below(units, unit).iter().all(|it| it.spec.kind != Kind::Service);
+    let oneshots = units.values().filter(holds_up).filter(is_first);
+    let oneshots: Vec<String> = oneshots.map(|unit| unit.name.clone()).collect();
     for unit in units.values_mut().filter(|unit| unit.spec.kind == Kind::Service) {
-        for (name, below) in &oneshots {
-            if !below.contains(&unit.name) && !unit.spec.dependencies().any(|known| known == name) {
-                let condition = Condition::Completed;
+        for name in &oneshots {
+            if !unit.spec.dependencies().any(|known| known == name) {
                 unit.spec.depends_on.push(Edge {
                     name: name.clone(),
-                    condition,
+                    condition: Condition::Completed,
                     restart: false,
                     required: false,
                 });

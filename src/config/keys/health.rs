@@ -215,8 +215,8 @@ pub(crate) const TYPE: Key<Container> = Key::new(
         ],
     },
     "type = \"oneshot\"",
-    "What it is there for. At boot, every service waits for the first end of every oneshot that does not depend \
-     on it, good or bad.",
+    "What it is there for. At boot, every service waits for the first end, good or bad, of every oneshot that \
+     depends on no service.",
     |node, container: &mut Container| {
         container.kind = match node.text() {
             Some("oneshot") => Kind::Oneshot,

@@ -11,20 +11,24 @@ use crate::ordered::Ordered;
 pub(super) fn of(config: &Config) -> BTreeMap<String, BTreeMap<String, Dependency>> {
     let declared = config.containers.iter().map(|(name, it)| (name.clone(), it.depends_on.clone()));
     let mut edges: BTreeMap<String, BTreeMap<String, Dependency>> = declared.ordered();
-    let comes_first =
-        |it: &Container| it.kind == Kind::Oneshot && it.timetable.is_none() && it.gates.is_empty();
-    for (name, _) in config.containers.iter().filter(|(_, it)| comes_first(it)) {
+    let holds_up = |it: &Container| it.kind == Kind::Oneshot && it.timetable.is_none() && it.gates.is_empty();
+    for (name, _) in config.containers.iter().filter(|(name, it)| holds_up(it) && is_first(config, name)) {
         puts_first(config, name, &mut edges);
     }
     edges
 }
 
-/// Each service waits for the first end of this oneshot, however it is, unless the oneshot waits for the service.
-fn puts_first(config: &Config, oneshot: &str, edges: &mut BTreeMap<String, BTreeMap<String, Dependency>>) {
+/// It waits for no service.
+fn is_first(config: &Config, oneshot: &str) -> bool {
     let below = |name: &str| config.containers.get(name).into_iter().flat_map(|it| it.depends_on.keys());
     let below = reached(oneshot, |name| below(name).map(String::as_str));
-    let services = config.containers.iter().filter(|(_, it)| it.kind == Kind::Service);
-    for (name, _) in services.filter(|(name, _)| !below.contains(name.as_str())) {
+    let kinds = below.iter().filter_map(|name| config.containers.get(*name)).map(|it| it.kind);
+    kinds.into_iter().all(|kind| kind != Kind::Service)
+}
+
+/// Each service waits for the first end of this oneshot, however it is.
+fn puts_first(config: &Config, oneshot: &str, edges: &mut BTreeMap<String, BTreeMap<String, Dependency>>) {
+    for (name, _) in config.containers.iter().filter(|(_, it)| it.kind == Kind::Service) {
         let first = Dependency { condition: Condition::Completed, restart: false, required: false };
         edges.entry(name.clone()).or_default().entry(oneshot.to_string()).or_insert(first);
     }

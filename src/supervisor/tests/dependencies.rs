@@ -346,6 +346,35 @@ fn oneshots_come_before_services_whatever_comes_of_them() {
 }
 
 #[test]
+fn oneshots_that_depend_on_services_hold_up_no_others() {
+    let text = "
+        [container.db]
+        [container.web]
+        [container.migrate-db]
+        type = 'oneshot'
+        depends_on = ['db']
+        [container.migrate-web]
+        type = 'oneshot'
+        depends_on = ['web']
+        [container.after]
+        type = 'oneshot'
+        depends_on = { migrate-web = 'completed' }
+    ";
+    let ends = [Play::exits(s(5), 0)];
+    let mut world = World::new(declared(text));
+    for name in ["migrate-db", "migrate-web", "after"] {
+        world = world.play(name, &ends);
+    }
+    let mut world = world.booted();
+    world.run_for(s(30));
+    let starts: Vec<String> = world.story().into_iter().filter(|deed| deed.contains("start")).collect();
+    assert_eq!(
+        starts,
+        ["1.0 start web", "1.0 start db", "1.0 start migrate-db", "1.0 start migrate-web", "6.0 start after"]
+    );
+}
+
+#[test]
 fn what_is_not_required_is_waited_for_once() {
     let text = "
         [container.cache]
