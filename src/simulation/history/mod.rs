@@ -33,8 +33,9 @@ const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 const GROUP: &str = "all";
 
-/// Long enough for the longest chain of grace periods, and for a few of the longest pauses.
-const QUIET: Duration = Duration::from_secs(150);
+/// Long enough for the longest chain of grace periods, for a few of the longest pauses, and for the slowest start of one
+/// that nobody can kill and that ends by itself late.
+const QUIET: Duration = Duration::from_secs(200);
 
 /// Of those that say themselves when they are ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(10);
