@@ -66,9 +66,10 @@ impl Supervisor {
 
     /// What follows for a group when one of it has failed.
     pub(super) fn judge_groups(&mut self, now: Duration) -> bool {
-        let alarmed =
-            self.units.values_mut().filter_map(|unit| Some((unit.name.clone(), unit.alarm.take()?)));
-        let alarmed: Vec<(String, Alarm)> = alarmed.collect();
+        // Nothing is written where there is none: each page of ours that is would be copied after every start.
+        let alarmed = self.units.values_mut().filter(|unit| unit.alarm.is_some());
+        let alarm = |unit: &mut Unit| unit.alarm.take().map(|alarm| (unit.name.clone(), alarm));
+        let alarmed: Vec<(String, Alarm)> = alarmed.filter_map(alarm).collect();
         // While the machine ends, nothing is stopped for others, and nothing of it would come up again.
         if self.shutdown.is_some() {
             return false;

@@ -96,7 +96,8 @@ impl Supervisor {
     /// Declarations that waited for who goes down, and containers that have to go down for theirs.
     pub(super) fn replace(&mut self, now: Duration) -> bool {
         let mut changed = false;
-        for unit in self.units.values_mut().filter(|unit| unit.state.kind().is_down()) {
+        let is_due = |unit: &&mut Unit| unit.next.is_some() && unit.state.kind().is_down();
+        for unit in self.units.values_mut().filter(is_due) {
             if let Some(next) = unit.next.take() {
                 unit.spec = *next;
                 changed = true;

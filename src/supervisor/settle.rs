@@ -51,7 +51,8 @@ impl Supervisor {
             return false;
         }
         let is_up = |unit: &&Unit| matches!(unit.state.kind(), StateKind::Starting | StateKind::Running);
-        let lost = |unit: &Unit| Some((unit.name.clone(), order::lost(&self.units, unit)?.name.clone()));
+        let lost =
+            |unit: &Unit| order::lost(&self.units, unit).map(|on| (unit.name.clone(), on.name.clone()));
         let lost: Vec<(String, String)> = self.units.values().filter(is_up).filter_map(lost).collect();
         for (name, on) in &lost {
             let moment = self.moment(now, name);
@@ -158,12 +159,13 @@ impl Supervisor {
     /// Gives the free turns to those that wait for nothing else; see `governor.rs` for who is first. True: somebody may
     /// have to wait for one that got one.
     fn give_turns(&mut self, now: Duration) -> bool {
+        let places = MAX_IN_FLIGHT.saturating_sub(self.in_flight());
         let mut queue = Vec::new();
         let mut others = Vec::new();
         for unit in self.units.values() {
             if let State::Waiting { since, by, on } = unit.state {
                 let obstacle = self.obstacle(unit, by, on);
-                if obstacle.is_none() {
+                if obstacle.is_none() && places > 0 {
                     queue.push((unit.streak, since, unit.name.as_str()));
                 }
                 // Who gets a turn does not wait for it any more.
@@ -174,7 +176,6 @@ impl Supervisor {
             }
         }
         queue.sort_unstable();
-        let places = if queue.is_empty() { 0 } else { MAX_IN_FLIGHT.saturating_sub(self.in_flight()) };
         let mut chosen: Vec<String> = Vec::new();
         for unit in queue.iter().filter_map(|(_, _, name)| self.units.get(name)) {
             if chosen.iter().any(|earlier| unit.spec.conflicts.contains(earlier)) {

@@ -44,7 +44,7 @@ const READY_TIMEOUT: Duration = Duration::from_secs(10);
 const REBOOT: Duration = Duration::from_secs(30);
 
 /// A core that is told so often within one act does not come to rest.
-const MOST_TURNS: u32 = 10_000;
+const MOST_TURNS: u32 = 20_000;
 
 #[derive(Debug, Clone)]
 pub struct History {
