@@ -30,7 +30,7 @@ fn number(name: &str) -> Option<u64> {
 fn blank() -> Container {
     let text = "[container.blank]\nimage = 'dir:rootfs'\n".into();
     let mut read = read(&[Source { path: "test.toml".into(), text }]);
-    read.config.containers.remove("blank").unwrap()
+    *read.config.containers.remove("blank").unwrap()
 }
 
 /// All processors live through so many from the seed on.

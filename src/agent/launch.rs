@@ -35,7 +35,7 @@ pub struct Run {
     pub cleaning: bool,
     pub stop_signal: Option<i32>,
     /// The image's.
-    pub check: Option<HealthCheck>,
+    pub check: Option<Box<HealthCheck>>,
     /// Of what group it shares namespaces: as it was started, whatever is declared by now.
     pub pod: Option<String>,
     /// What it says of itself.
@@ -175,7 +175,7 @@ impl Agent {
             stage,
             cleaning: false,
             stop_signal: image.stop_signal,
-            check: image.check.clone(),
+            check: image.check.clone().map(Box::new),
             pod: container.pod.as_ref().map(|pod| pod.group.clone()),
             notices,
             input: None,
@@ -317,7 +317,7 @@ impl Agent {
                 let pidfd_inode = pidfd::inode(pidfd.as_fd()).unwrap_or_default();
                 run.stage = Stage::Running { pidfd };
                 let (name, generation, stop_signal) = (run.name.clone(), run.generation, run.stop_signal);
-                let check = run.check.take().map(Box::new);
+                let check = run.check.take();
                 let started = Event::Started { name, generation, pid, pidfd_inode, stop_signal, check };
                 self.events.push_back(started);
             }

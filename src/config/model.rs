@@ -3,6 +3,7 @@
 //! Every field is what the machine will do, with the default already filled in; what was typed,
 //! and where, lives only in the diagnostics. Sizes are bytes, times are [`Duration`]s.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,7 +22,8 @@ use super::socket::{Socket, StartBy};
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
     pub host: Host,
-    pub containers: BTreeMap<String, Container>,
+    /// Each by itself: places of the map's that nobody takes are small.
+    pub containers: BTreeMap<String, Box<Container>>,
     pub volumes: BTreeMap<String, Volume>,
     /// A container is in one of them at most.
     pub groups: BTreeMap<String, Group>,

@@ -24,6 +24,7 @@ pub(crate) mod sockets;
 use super::model::{Config, Container, Volume};
 use super::shape::{About, Key, Keys, Shape};
 use super::tree::Node;
+use alloc::boxed::Box;
 use alloc::string::ToString;
 
 /// The document.
@@ -66,7 +67,7 @@ pub(crate) static ROOT: Keys<Config> = Keys {
 fn take_containers(node: &Node, config: &mut Config) {
     for (name, entry) in node.map().into_iter().flat_map(|map| &map.entries) {
         let Some(map) = entry.node.map().filter(|map| !map.template) else { continue };
-        let mut container = Container::named(name);
+        let mut container = Box::new(Container::named(name));
         container::CONTAINER.fill(map, &mut container);
         config.containers.insert(name.to_string(), container);
     }

@@ -7,6 +7,7 @@ use super::super::nearest::nearest;
 use super::super::report::Report;
 use super::super::tree::{Map, Path, Step};
 use super::{names, place};
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
@@ -46,7 +47,7 @@ fn mistake(name: &str, on: &str, known: &BTreeSet<&str>, config: &Config) -> Opt
 /// Whether `below` has to be up for `name` to start, directly or by others between them.
 fn needs(config: &Config, name: &str, below: &str) -> bool {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
-    let mut next: Vec<&Container> = config.containers.get(name).into_iter().collect();
+    let mut next: Vec<&Container> = config.containers.get(name).map(Box::as_ref).into_iter().collect();
     while let Some(container) = next.pop() {
         for (on, dependency) in &container.depends_on {
             // Who waits for an end does not need it up.
@@ -57,7 +58,7 @@ fn needs(config: &Config, name: &str, below: &str) -> bool {
                 return true;
             }
             if seen.insert(on) {
-                next.extend(config.containers.get(on));
+                next.extend(config.containers.get(on).map(Box::as_ref));
             }
         }
     }

@@ -8,7 +8,7 @@ fn container(more: &str) -> Container {
     let reading = read(&[Source { path: "x.toml".into(), text }]);
     assert!(!reading.has_errors(), "{:?}", reading.diagnostics);
     let Config { mut containers, .. } = reading.config;
-    containers.remove("x").unwrap()
+    *containers.remove("x").unwrap()
 }
 
 fn facts() -> Facts {

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use core::time::Duration;
 
 use super::{Change, History, NAMES};
-use crate::config::{Config, Container, Restart};
+use crate::config::{Config, Restart};
 use crate::simulation::core::Core;
 use crate::simulation::machine::Machine;
 
@@ -40,8 +40,7 @@ impl History {
 
     /// As at first.
     fn declare<C: Core>(&self, config: &mut Config, machine: &Machine<C>, name: &str) {
-        let first: Option<&Container> = machine.first.containers.get(name);
-        if let Some(container) = first {
+        if let Some(container) = machine.first.containers.get(name) {
             let mut container = container.clone();
             container.depends_on.clear();
             container.conflicts.retain(|other| config.containers.contains_key(other));

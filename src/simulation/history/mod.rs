@@ -9,6 +9,7 @@ mod draw;
 mod long;
 mod shrink;
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -230,7 +231,7 @@ impl History {
                 }
             }
             container.gates.extend(unit.gate.map(|_| gate(name)));
-            config.containers.insert(name.to_string(), container);
+            config.containers.insert(name.to_string(), Box::new(container));
         }
         if let Some(plan) = self.group {
             let is_member =

@@ -31,5 +31,5 @@ fn declared(text: &str) -> Config {
 }
 
 fn blank() -> Container {
-    declared("[container.blank]\n").containers.remove("blank").unwrap()
+    *declared("[container.blank]\n").containers.remove("blank").unwrap()
 }

@@ -37,14 +37,14 @@ struct Wrong<F> {
 impl<F: Flaw> Core for Wrong<F> {
     fn new(now: Duration, config: &Config, seed: u64) -> Self {
         let mut config = config.clone();
-        config.containers.values_mut().for_each(F::declares);
+        config.containers.values_mut().for_each(|container| F::declares(container));
         let core = Supervisor::new(now, &config, seed);
         Self { core, asked: VecDeque::new(), kept: 0, flaw: std::marker::PhantomData }
     }
 
     fn reloaded(now: Duration, config: &Config, seed: u64, numbers: &Numbers) -> Self {
         let mut config = config.clone();
-        config.containers.values_mut().for_each(F::declares);
+        config.containers.values_mut().for_each(|container| F::declares(container));
         let core = Supervisor::reloaded(now, &config, seed, numbers);
         Self { core, asked: VecDeque::new(), kept: 0, flaw: std::marker::PhantomData }
     }

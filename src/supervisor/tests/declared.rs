@@ -23,7 +23,7 @@ pub(crate) fn config(containers: &[(&str, &[&str])]) -> Config {
             let dependency = Dependency { condition: Condition::Started, restart: false, required: true };
             container.depends_on.insert((*on).into(), dependency);
         }
-        config.containers.insert((*name).into(), container);
+        config.containers.insert((*name).into(), Box::new(container));
     }
     config
 }
@@ -31,7 +31,7 @@ pub(crate) fn config(containers: &[(&str, &[&str])]) -> Config {
 fn container(name: &str) -> Container {
     let text = format!("[container.{name}]\nimage = 'dir:rootfs'\n");
     let mut read = read(&[Source { path: "test.toml".into(), text }]);
-    read.config.containers.remove(name).unwrap()
+    *read.config.containers.remove(name).unwrap()
 }
 
 /// What TOML says; an image is added to each container.
