@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -248,15 +249,21 @@ pub(super) fn text(message: &str) -> String {
     message.split_once("] ").unwrap().1.to_owned()
 }
 
+/// An address that nobody else has, so that its port is still free for who comes back to it.
+fn own_address() -> (Ipv4Addr, u16) {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    (Ipv4Addr::new(127, 0, 1, NEXT.fetch_add(1, Ordering::Relaxed)), 0)
+}
+
 pub(super) fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(own_address()).unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
 
 /// A collector of datagrams.
 pub(super) fn datagrams() -> (UdpSocket, SocketAddr) {
-    let collector = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let collector = UdpSocket::bind(own_address()).unwrap();
     collector.set_read_timeout(Some(SOON)).unwrap();
     let address = collector.local_addr().unwrap();
     (collector, address)
