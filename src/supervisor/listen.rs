@@ -70,8 +70,9 @@ impl Unit {
         matches!(self.state, State::Waiting { on: Wait::Connection, .. })
     }
 
+    /// It listens from when that is looked at next; in safe mode it does not.
     pub(super) fn wait_for_connection(&mut self, now: Duration) {
-        self.set(State::Waiting { since: now, by: By::Boot, on: Wait::Connection });
+        self.set(State::Waiting { since: now, by: By::Boot, on: Wait::Turn });
     }
 
     fn connected(&mut self, now: Duration) -> Outcome {

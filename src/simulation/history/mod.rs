@@ -44,7 +44,8 @@ const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time of the shutdown that follows when a container asks for a reboot.
 const REBOOT: Duration = Duration::from_secs(30);
 
-/// A core that is told so often within one act does not come to rest.
+/// A core that is told so often within one act does not come to rest: all others together make half as many turns in the
+/// longest.
 const MOST_TURNS: u32 = 20_000;
 
 #[derive(Debug, Clone)]
