@@ -32,9 +32,9 @@ impl Supervisor {
             let expired = self.expire(now) | self.judge_groups(now);
             let replaced = self.replace(now);
             let followed = self.follow(now);
-            // Who stops first is known when nobody follows any more.
-            let released = !replaced && !followed && self.release(now);
-            if !ended && !expired && !replaced && !followed && !released {
+            let moved = ended || expired || replaced || followed;
+            // Who stops first is known when all that stop do.
+            if !moved && !self.release(now) {
                 break;
             }
         }
