@@ -216,7 +216,7 @@ pub(crate) const TYPE: Key<Container> = Key::new(
     },
     "type = \"oneshot\"",
     "What it is there for. At boot, every service waits for the first end, good or bad, of every oneshot that \
-     depends on no service.",
+     depends on no service, also through others.",
     |node, container: &mut Container| {
         container.kind = match node.text() {
             Some("oneshot") => Kind::Oneshot,
