@@ -23,6 +23,11 @@ const DEFAULT_HISTORIES: u64 = 10_000;
 /// Some seconds, too.
 const DEFAULT_HOURS: u64 = 40;
 
+/// Histories in which a promise was broken once, found among millions; and such an hour.
+const BROKEN_ONCE: [u64; 8] =
+    [20690745, 21012751, 30996860, 31162524, 31383412, 52061393, 70907489, 72511363];
+const HOUR_BROKEN_ONCE: u64 = 993;
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value}")))
 }
@@ -65,4 +70,12 @@ fn keeps_its_promises_in_random_histories() {
 fn keeps_its_promises_for_hours() {
     let hours = number("HOURS").unwrap_or(DEFAULT_HOURS);
     no_promise_is_broken(hours, |blank, seeds| first_broken_hour::<Supervisor>(blank, seeds));
+}
+
+#[test]
+fn keeps_its_promises_where_they_were_broken_once() {
+    let broken = first_broken::<Supervisor>(&blank(), BROKEN_ONCE.into_iter());
+    assert!(broken.is_none(), "{}", broken.unwrap());
+    let broken = first_broken_hour::<Supervisor>(&blank(), [HOUR_BROKEN_ONCE].into_iter());
+    assert!(broken.is_none(), "{}", broken.unwrap());
 }

@@ -22,8 +22,8 @@ pub(super) fn of(config: &Config) -> BTreeMap<String, BTreeMap<String, Dependenc
 fn is_first(config: &Config, oneshot: &str) -> bool {
     let below = |name: &str| config.containers.get(name).into_iter().flat_map(|it| it.depends_on.keys());
     let below = reached(oneshot, |name| below(name).map(String::as_str));
-    let kinds = below.iter().filter_map(|name| config.containers.get(*name)).map(|it| it.kind);
-    kinds.into_iter().all(|kind| kind != Kind::Service)
+    let is_service = |name: &&str| config.containers.get(*name).is_some_and(|it| it.kind == Kind::Service);
+    !below.iter().any(is_service)
 }
 
 /// Each service waits for the first end of this oneshot, however it is.
