@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use nix::sys::epoll::{Epoll as NixEpoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::{Errno, Result};
+use super::{Errno, Result, insist};
 
 /// What is waited for.
 pub type Interest = EpollFlags;
@@ -40,12 +40,12 @@ impl Epoll {
     }
 
     /// Needed before a close: a child that was cloned in between keeps the description open, and
-    /// epoll would go on telling of it.
+    /// epoll would go on telling of it, to whom nobody can say any more that it should not.
     ///
     /// # Errors
     /// ENOENT when it is not there.
     pub fn remove(&self, fd: BorrowedFd<'_>) -> Result<()> {
-        self.0.delete(fd)
+        insist(|| self.0.delete(fd))
     }
 
     /// Waits for events, at most `timeout` (`None`: for ever; rounded up to whole milliseconds).

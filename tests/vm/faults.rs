@@ -42,7 +42,7 @@ fn check_well(machine: &Booted, errands: &[String]) {
     let said = said(machine);
     let is_wrong = |line: &&String| line.starts_with("fault") || line.starts_with("failed");
     let wrong: Vec<&String> = said.iter().filter(is_wrong).collect();
-    assert!(wrong.is_empty(), "{errands:?}\n{}\n{wrong:#?}", machine.console());
+    assert!(wrong.is_empty(), "{errands:?}\n{wrong:#?}\n{}", machine.console());
     // A start that failed says at what, and of which thing.
     for line in machine.console().lines() {
         let Some((_, why)) = line.split_once("could not be started: ") else { continue };

@@ -13,7 +13,7 @@ use super::feed::{Feeds, is_feed};
 use super::kernel::KernelLog;
 use super::messages::{self, Left};
 use crate::linux::epoll::{Epoll, Interest};
-use crate::linux::{Errno, Result, peek, seqpacket, splice, time};
+use crate::linux::{Errno, Result, insist, peek, seqpacket, splice, time};
 
 /// The control socket's token; pipes have the following ones.
 const CONTROL: u64 = 0;
@@ -178,8 +178,9 @@ impl Logger {
     fn pipe(&mut self, key: PipeKey, fd: OwnedFd) {
         self.drop_pipes(|known| *known == key);
         let fit = match self.containers.contains_key(&key.id) {
-            true if key.stream == Stream::Syslog => peek::looked_at(fd.as_fd()).map(drop),
-            true => splice::bytes_in_pipe(fd.as_fd()).map(drop),
+            // It is sent once, and who writes there waits for us.
+            true if key.stream == Stream::Syslog => insist(|| peek::looked_at(fd.as_fd())).map(drop),
+            true => insist(|| splice::bytes_in_pipe(fd.as_fd())).map(drop),
             false => Err(Errno::ENOENT),
         };
         if let Err(errno) = fit {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use orlop::log::{Layout, Source, Store};
 
-use crate::linux::{Errno, Result, memfd};
+use crate::linux::{Errno, Result, insist, memfd};
 
 #[derive(Debug)]
 pub(crate) struct RingFile {
@@ -28,10 +28,11 @@ impl RingFile {
     /// # Errors
     /// EINVAL when it is not a ring's memory.
     pub(crate) fn adopt(memfd: OwnedFd) -> Result<Self> {
-        if !memfd::keeps_its_size(memfd.as_fd())? {
+        // It is sent once: whoever does not take it has no log until there is another logger.
+        if !insist(|| memfd::keeps_its_size(memfd.as_fd()))? {
             return Err(Errno::EINVAL);
         }
-        let (identity, size) = memfd::identity_and_size(memfd.as_fd())?;
+        let (identity, size) = insist(|| memfd::identity_and_size(memfd.as_fd()))?;
         let layout = Layout::of(size).ok_or(Errno::EINVAL)?;
         Ok(Self { memfd, layout, identity })
     }
