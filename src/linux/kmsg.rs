@@ -9,6 +9,8 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use std::os::fd::{AsFd, IntoRawFd};
 
+use super::insist;
+
 /// Printed by the kernel itself from here on: emergencies, alerts, critical. Our most urgent
 /// lines are errors (3).
 const CONSOLE_LEVEL: libc::c_int = 3;
@@ -36,11 +38,12 @@ pub fn quiet_console() {
     unsafe { libc::syscall(libc::SYS_syslog, SYSLOG_ACTION_CONSOLE_LEVEL, 0usize, CONSOLE_LEVEL) };
 }
 
-/// Opens /dev/kmsg for [`write()`]; without it nothing is said.
+/// Opens /dev/kmsg for [`write()`]; without it nothing is said, as long as the process lives.
 pub fn open_log() {
-    if let Ok(fd) = open("/dev/kmsg", OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY, Mode::empty()) {
+    let flags = OFlag::O_WRONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    if let Ok(fd) = insist(|| open("/dev/kmsg", flags, Mode::empty())) {
         // A child about to exec puts what it hands on at low numbers, and may still have to speak.
-        if let Ok(fd) = super::fd::duplicate_above(fd.as_fd(), LOWEST_FD) {
+        if let Ok(fd) = insist(|| super::fd::duplicate_above(fd.as_fd(), LOWEST_FD)) {
             KMSG.store(fd.into_raw_fd(), Ordering::Relaxed);
         }
     }
