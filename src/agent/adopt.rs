@@ -32,7 +32,6 @@ impl Agent {
         self.keep_takeover(table.safe, now);
         self.adopt(table, waits_for, now);
         self.watch_buttons();
-        self.watch_kmsg();
         self.settle(now);
         self.resume_reload(now);
     }

@@ -3,7 +3,7 @@
 //! A helper outlives the supervisor: PID 1 keeps its pidfd and our end of its socket.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use orlop::ledger::{Child, Ended, Frame, Kind, Label};
@@ -14,7 +14,7 @@ use crate::linux::clone::{Cloned, Parent, clone3, flags};
 use crate::linux::kmsg::Level;
 use crate::linux::{Result, cgroup, fd, pidfd, process, seqpacket, signal};
 
-/// Where a helper finds its socket.
+/// Where a helper finds its socket, and behind it what else it is given.
 const HELPER_FD: i32 = 3;
 /// A helper that lived this long was healthy.
 const HEALTHY: Duration = Duration::from_secs(10);
@@ -145,10 +145,11 @@ impl Helper {
     }
 
     /// Starts it when there is none and its time has come: our end of its new socket. `supervisor_starts`: so many
-    /// supervisors there have been.
+    /// supervisors there have been. `gift`: what it is given besides.
     pub fn look_after(
         &mut self,
         supervisor_starts: u32,
+        gift: Option<BorrowedFd<'_>>,
         ledger: &mut Ledger,
         now: Duration,
     ) -> Option<OwnedFd> {
@@ -157,7 +158,7 @@ impl Helper {
             return None;
         }
         let next = self.starts.wrapping_add(1);
-        match self.spawn(cookie(supervisor_starts, self.role.number(next)), ledger, now) {
+        match self.spawn(cookie(supervisor_starts, self.role.number(next)), gift, ledger, now) {
             Ok(socket) => {
                 self.starts = next;
                 Some(socket)
@@ -170,7 +171,13 @@ impl Helper {
         }
     }
 
-    fn spawn(&mut self, cookie: u64, ledger: &mut Ledger, now: Duration) -> Result<OwnedFd> {
+    fn spawn(
+        &mut self,
+        cookie: u64,
+        gift: Option<BorrowedFd<'_>>,
+        ledger: &mut Ledger,
+        now: Duration,
+    ) -> Result<OwnedFd> {
         let (ours, theirs) = seqpacket::pair()?;
         let (wait, barrier) = fd::pipe()?;
         let group = cgroup::open_path("orlop").and_then(|orlop| cgroup::make(orlop.as_fd(), self.name()))?;
@@ -179,9 +186,10 @@ impl Helper {
                 drop(barrier);
                 signal::reset();
                 let _ = process::new_session();
-                let _ = fd::install(theirs.as_fd(), HELPER_FD);
                 // Nobody opens it when the supervisor dies before PID 1 knows us.
-                if !matches!(fd::read(wait.as_fd(), &mut [0u8; 1]), Ok(1)) {
+                let may_go_on = matches!(fd::read(wait.as_fd(), &mut [0u8; 1]), Ok(1));
+                let given = [theirs.as_fd()].into_iter().chain(gift);
+                if !may_go_on || fd::place(given, HELPER_FD).is_err() {
                     process::exit_now(126);
                 }
                 let argv = [c"orlop".to_owned(), self.role.word().to_owned()];

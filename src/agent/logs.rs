@@ -244,7 +244,7 @@ impl Logs {
 
     /// Starts the logger when there is none. `true`: on a new socket.
     pub fn look_after(&mut self, starts: u32, ledger: &mut Ledger, now: Duration) -> bool {
-        let started = self.helper.look_after(starts, ledger, now);
+        let started = self.helper.look_after(starts, None, ledger, now);
         started.map(|socket| self.link.restart(socket)).is_some()
     }
 

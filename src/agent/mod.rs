@@ -267,7 +267,6 @@ impl Agent {
                 Some(Token::Cgroup(run)) => self.cgroup_changed(run),
                 Some(Token::Socket(socket)) => self.connected(socket),
                 Some(Token::Control) => self.serve(now),
-                Some(Token::Kmsg) => self.consoles.pass_on(),
                 Some(Token::Log) => self.hear_logger(),
                 Some(Token::Forward) => self.forwarding.hear(&mut self.logs),
                 Some(Token::Keep) => self.hear_keeper(now),

@@ -208,7 +208,7 @@ impl<P: Packet> RingReader<P> {
 
     /// Starts it when there is none: `true`, on a new socket, on which it is to be told everything.
     pub fn look_after(&mut self, starts: u32, ledger: &mut Ledger, now: Duration) -> bool {
-        let started = self.helper.look_after(starts, ledger, now);
+        let started = self.helper.look_after(starts, None, ledger, now);
         started.map(|socket| self.socket = socket).is_some()
     }
 

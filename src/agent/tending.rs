@@ -47,7 +47,6 @@ fn watch_for_room(
 impl Agent {
     pub fn look_after_helpers(&mut self, now: Duration) {
         self.consoles.look_after(self.boot.starts, &mut self.ledger, now);
-        self.watch_kmsg();
         if self.logs.look_after(self.boot.starts, &mut self.ledger, now)
             && let Err(errno) = self.watch_log()
         {
@@ -56,14 +55,6 @@ impl Agent {
         self.look_after_forwarder(now);
         self.look_after_keeper(now);
         self.tell_progress(now);
-    }
-
-    pub fn watch_kmsg(&mut self) {
-        if self.consoles.begins_reading()
-            && let Err(errno) = self.epoll.add(self.consoles.kmsg(), Interest::EPOLLIN, Token::Kmsg.number())
-        {
-            say(Level::Error, &format!("console: {}", errno.desc()));
-        }
     }
 
     /// The logger's socket, also a new one: the old one left the epoll when it was closed.

@@ -8,8 +8,6 @@ pub enum Token {
     Control,
     /// The logger.
     Log,
-    /// The kernel's log.
-    Kmsg,
     /// Somebody pressed the power button.
     Button(u32),
     /// The modules that no container waits for are loaded.
@@ -50,7 +48,6 @@ impl Token {
             Self::Control => (4, 0),
             Self::Button(button) => (5, button),
             Self::Log => (6, 0),
-            Self::Kmsg => (7, 0),
             Self::Modules => (8, 0),
             Self::Errand(errand) => (9, errand),
             Self::SessionReport(session) => (10, session),
@@ -62,7 +59,7 @@ impl Token {
             Self::Forward => (16, 0),
             Self::Socket(socket) => (17, socket),
             Self::Keep => (18, 0),
-            Self::Past(reading) => (19, reading),
+            Self::Past(reading) => (7, reading),
         };
         kind << 32 | u64::from(which)
     }
@@ -76,7 +73,6 @@ impl Token {
             4 => Some(Self::Control),
             5 => Some(Self::Button(which)),
             6 => Some(Self::Log),
-            7 => Some(Self::Kmsg),
             8 => Some(Self::Modules),
             9 => Some(Self::Errand(which)),
             10 => Some(Self::SessionReport(which)),
@@ -88,7 +84,7 @@ impl Token {
             16 => Some(Self::Forward),
             17 => Some(Self::Socket(which)),
             18 => Some(Self::Keep),
-            19 => Some(Self::Past(which)),
+            7 => Some(Self::Past(which)),
             _ => None,
         }
     }

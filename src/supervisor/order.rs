@@ -49,13 +49,12 @@ pub(super) fn sort(depends_on: &BTreeMap<String, Vec<String>>) -> (Vec<String>, 
 
 /// At boot oneshots come before services: adds to each service those that depend on no service themselves, so that
 /// nobody waits in a circle that nobody wrote. Their first end is waited for, whatever it is. One that waits for the
-/// machine, or for a time, holds nobody up.
+/// machine, or for a time, holds nobody up, nor does who depends on it.
 pub(super) fn oneshots_first(units: &mut Units) {
-    let holds_up = |unit: &&Unit| {
-        unit.spec.kind == Kind::Oneshot && unit.spec.timetable.is_none() && unit.spec.gates.is_empty()
-    };
-    let is_first = |unit: &&Unit| below(units, unit).iter().all(|it| it.spec.kind != Kind::Service);
-    let oneshots = units.values().filter(holds_up).filter(is_first);
+    let holds_up =
+        |it: &Unit| it.spec.kind != Kind::Service && it.spec.timetable.is_none() && it.spec.gates.is_empty();
+    let is_first = |unit: &&Unit| below(units, unit).into_iter().all(holds_up);
+    let oneshots = units.values().filter(|unit| unit.spec.kind == Kind::Oneshot).filter(is_first);
     let oneshots: Vec<String> = oneshots.map(|unit| unit.name.clone()).collect();
     for unit in units.values_mut().filter(|unit| unit.spec.kind == Kind::Service) {
         for name in &oneshots {
@@ -87,6 +86,35 @@ fn is_satisfied(edge: &Edge, on: Option<&Unit>) -> bool {
         Condition::Completed => on.completed,
     };
     fulfilled || !edge.required && on.has_been_tried()
+}
+
+/// Finds out anew who is passed over: waits for somebody who has been tried and was not what it requires, or is passed over
+/// himself.
+pub(super) fn pass_over(units: &mut Units) {
+    let requires = |unit: &Unit| unit.spec.depends_on.iter().any(|edge| edge.required);
+    let mut open: Vec<String> = Vec::new();
+    for unit in units.values_mut() {
+        unit.passed_over = false;
+        if unit.state.kind() == StateKind::Waiting && requires(unit) {
+            open.push(unit.name.clone());
+        }
+    }
+    loop {
+        let is_over = |name: &String| {
+            let mut missing = units.get(name).into_iter().flat_map(|unit| unsatisfied(units, unit));
+            missing.any(|edge| edge.required && units.get(&edge.name).is_none_or(Unit::has_been_tried))
+        };
+        let (over, rest): (Vec<String>, Vec<String>) = open.into_iter().partition(is_over);
+        for name in &over {
+            if let Some(unit) = units.get_mut(name) {
+                unit.passed_over = true;
+            }
+        }
+        if over.is_empty() {
+            return;
+        }
+        open = rest;
+    }
 }
 
 /// The dependency that went down and takes `unit` along.

@@ -153,6 +153,7 @@ impl Supervisor {
     }
 
     fn start_waiting(&mut self, now: Duration) {
+        order::pass_over(&mut self.units);
         while self.give_turns(now) {}
     }
 

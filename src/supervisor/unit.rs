@@ -114,6 +114,8 @@ pub(super) struct Unit {
     pub(super) completed: bool,
     /// It has come to an end since boot, a good or a bad one.
     pub(super) concluded: bool,
+    /// It waits for what has been tried and was not what it requires; see `order::pass_over`.
+    pub(super) passed_over: bool,
     /// It found its gates open, and has not started since.
     pub(super) found_open: bool,
     /// What its failure means to its group, which has not heard of it.
@@ -290,6 +292,7 @@ impl Unit {
             ran: false,
             completed: false,
             concluded: false,
+            passed_over: false,
             found_open: false,
             alarm: None,
             last_word: false,

@@ -86,7 +86,7 @@ impl Unit {
         self.up().map_or(Pulse::Unchecked, |up| up.pulse)
     }
 
-    /// It has shown what becomes of it: who does not require it goes on.
+    /// It has shown what becomes of it, or cannot for now: who does not require it goes on.
     pub(super) fn has_been_tried(&self) -> bool {
         let is_down_for_now = match self.state.kind() {
             StateKind::Backoff
@@ -96,7 +96,7 @@ impl Unit {
             | StateKind::Invalid => true,
             StateKind::Waiting | StateKind::Starting | StateKind::Running | StateKind::Stopping => false,
         };
-        self.concluded || is_down_for_now
+        self.concluded || is_down_for_now || self.passed_over
     }
 
     /// Its program runs.

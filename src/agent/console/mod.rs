@@ -1,10 +1,13 @@
-//! The role `orlop console`: prints lines on every console of the machine. A console may stop (a
-//! serial line without a reader); then this process waits for it, the other consoles go on, and
-//! nobody else notices. Its supervisor's side never waits and counts what did not fit.
+//! The role `orlop console`: prints Orlop's lines of the kernel's log on every console of the machine. A console may stop
+//! (a serial line without a reader); then this process waits for it, the other consoles go on, and nobody else notices.
+//!
+//! It reads the kernel's log by itself, so that a supervisor that dies takes no line with it; all that the supervisor
+//! says is how much is shown.
 
 mod terminal;
 #[cfg(test)]
 mod test;
+mod words;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -12,17 +15,21 @@ use std::time::Duration;
 use orlop::log::{LINE_MAX, clean_line};
 
 use crate::linux::epoll::{Epoll, Interest};
+use crate::linux::kmsg::Level;
 use crate::linux::{Errno, Result, fd, fs, process, seqpacket, time};
 use terminal::{Kept, Terminal};
+use words::Words;
 
-/// Where the supervisor leaves our end of the socket.
+/// Where the supervisor leaves our end of the socket, and the kernel's log.
 const SOCKET_FD: i32 = 3;
+const KMSG_FD: i32 = 4;
 
-/// The socket's token; terminals have the following ones, in their order.
+/// Tokens; terminals have the following ones, in their order.
 const SOCKET: u64 = 0;
+const KMSG: u64 = 1;
 
-/// Lines taken in one wake-up, so that terminals with room are served in between.
-const LINES_PER_WAKE: u32 = 64;
+/// Records read in one wake-up, so that terminals with room are served in between.
+const RECORDS_PER_WAKE: u32 = 64;
 
 /// At the end, how long what is left may take to print: a serial line prints 10 KiB in it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -33,63 +40,30 @@ const ACTIVE: &str = "/sys/class/tty/console/active";
 /// Any one of them, when the list cannot be read.
 const FALLBACK: &str = "/dev/console";
 
-/// The supervisor's side.
-pub(crate) struct Console {
-    socket: OwnedFd,
-    dropped: u64,
-}
-
-impl Console {
-    /// `socket` is the other end of the one that the role has.
-    pub(crate) fn new(socket: OwnedFd) -> Self {
-        Self { socket, dropped: 0 }
-    }
-
-    /// Prints a line, or counts it when the consoles are behind; the next that fits tells how many
-    /// there were. What a terminal would obey is taken out, and a line is cut at [`LINE_MAX`].
-    pub(crate) fn send(&mut self, text: &str) {
-        if self.dropped > 0 && self.send_line(&gap(self.dropped)).is_ok() {
-            self.dropped = 0;
-        }
-        if self.dropped > 0 || self.send_line(text).is_err() {
-            self.dropped = self.dropped.saturating_add(1);
-        }
-    }
-
-    /// After the role died: the socket of the next.
-    pub(crate) fn restart(&mut self, socket: OwnedFd) {
-        self.socket = socket;
-    }
-
-    fn send_line(&self, text: &str) -> Result<()> {
-        let mut line = [0; LINE_MAX];
-        let length = clean_line(text, &mut line);
-        // An empty packet would read as the end.
-        let bytes = line.get(..length).filter(|bytes| !bytes.is_empty()).unwrap_or(b" ");
-        seqpacket::send(self.socket.as_fd(), bytes, &[])
-    }
-}
-
-/// What stands in the place of lines that were not printed.
-fn gap(lines: u64) -> String {
-    format!("({lines} lines were not shown: the console is slower than what there is to say)")
+/// Says to the role at the other end of `socket` what is the least urgent that it shows. It shows nothing before.
+///
+/// # Errors
+/// EAGAIN: it has stopped, and has not heard the last ones either.
+pub(crate) fn tell_level(socket: BorrowedFd<'_>, least: Level) -> Result<()> {
+    seqpacket::send(socket, &[least as u8], &[])
 }
 
 /// Runs the role. The value is the process's exit code.
 pub(crate) fn run() -> i32 {
-    match confine().and_then(|socket| serve(socket, active())) {
+    match confine().and_then(|(socket, kmsg)| serve(socket, kmsg, active())) {
         Ok(()) => 0,
         Err(_) => 1,
     }
 }
 
-fn confine() -> Result<OwnedFd> {
+/// The socket, and the kernel's log.
+fn confine() -> Result<(OwnedFd, OwnedFd)> {
     process::set_name(c"orlop-console");
-    let socket = fd::inherited(SOCKET_FD)?;
-    fd::close_from(SOCKET_FD + 1);
+    let (socket, kmsg) = (fd::inherited(SOCKET_FD)?, fd::inherited(KMSG_FD)?);
+    fd::close_from(KMSG_FD + 1);
     // It has to lead no session: a terminal that it opens could become its own, and hang it up.
     process::no_new_privileges()?;
-    Ok(socket)
+    Ok((socket, kmsg))
 }
 
 /// The paths of all consoles.
@@ -103,10 +77,11 @@ fn active() -> Vec<String> {
 }
 
 /// Prints until the other side of `socket` is closed for good.
-fn serve(socket: OwnedFd, paths: Vec<String>) -> Result<()> {
+fn serve(socket: OwnedFd, kmsg: OwnedFd, paths: Vec<String>) -> Result<()> {
     let epoll = Epoll::new()?;
     epoll.add(socket.as_fd(), Interest::EPOLLIN, SOCKET)?;
-    let mut terminals: Vec<Terminal> = (SOCKET + 1..).zip(paths).map(Terminal::new).collect();
+    let mut words = Words::new(kmsg);
+    let mut terminals: Vec<Terminal> = (KMSG + 1..).zip(paths).map(Terminal::new).collect();
     let mut until = None;
     loop {
         let behind = terminals.iter().any(Terminal::is_behind);
@@ -119,9 +94,25 @@ fn serve(socket: OwnedFd, paths: Vec<String>) -> Result<()> {
         for (token, events) in ready.iter() {
             if let Some(terminal) = terminals.iter_mut().find(|terminal| terminal.token() == token) {
                 terminal.woken(events, &epoll);
-            } else if hear(socket.as_fd(), &mut terminals, &epoll)? == Heard::End {
-                epoll.remove(socket.as_fd())?;
-                until = Some(time::since_boot().saturating_add(LAST_WORDS));
+            } else if token == KMSG {
+                print_next(&mut words, &mut terminals, &epoll)?;
+            } else {
+                match hear(socket.as_fd())? {
+                    Heard::Level(least) => {
+                        if words.set_least(least).is_none() {
+                            epoll.add(words.kmsg(), Interest::EPOLLIN, KMSG)?;
+                        }
+                    }
+                    Heard::Nothing => {}
+                    Heard::End => {
+                        epoll.remove(socket.as_fd())?;
+                        let end = time::since_boot().saturating_add(LAST_WORDS);
+                        while print_next(&mut words, &mut terminals, &epoll)? == Left::More
+                            && time::since_boot() < end
+                        {}
+                        until = Some(end);
+                    }
+                }
             }
         }
     }
@@ -129,28 +120,42 @@ fn serve(socket: OwnedFd, paths: Vec<String>) -> Result<()> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
-    Lines,
+    Level(u8),
+    Nothing,
     End,
 }
 
-fn hear(socket: BorrowedFd<'_>, terminals: &mut [Terminal], epoll: &Epoll) -> Result<Heard> {
-    let mut packet = [0; LINE_MAX];
-    for _ in 0..LINES_PER_WAKE {
-        let size = match seqpacket::receive(socket, &mut packet) {
-            Ok((0, _)) => return Ok(Heard::End),
-            Ok((size, _)) => size,
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Heard::Lines),
-            Err(errno) => return Err(errno),
-        };
-        // Cleaned once more: here is where it would do harm.
-        let text = String::from_utf8_lossy(packet.get(..size).unwrap_or_default());
-        let mut line = [0; LINE_MAX];
-        let length = clean_line(&text, &mut line);
-        for terminal in terminals.iter_mut() {
-            if terminal.print(line.get(..length).unwrap_or_default(), epoll) == Kept::No {
-                terminal.count_dropped();
+/// One word of the supervisor's.
+fn hear(socket: BorrowedFd<'_>) -> Result<Heard> {
+    let mut packet = [0; 1];
+    match seqpacket::receive(socket, &mut packet) {
+        Ok((0, _)) => Ok(Heard::End),
+        Ok(_) => Ok(Heard::Level(u8::from_ne_bytes(packet))),
+        Err(Errno::EAGAIN | Errno::EINTR) => Ok(Heard::Nothing),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Whether the kernel's log may have more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    More,
+    Nothing,
+}
+
+/// Prints what has come into the kernel's log, some of it.
+fn print_next(words: &mut Words, terminals: &mut [Terminal], epoll: &Epoll) -> Result<Left> {
+    for _ in 0..RECORDS_PER_WAKE {
+        let Some(read) = words.read()? else { return Ok(Left::Nothing) };
+        for text in read {
+            let mut line = [0; LINE_MAX];
+            let length = clean_line(&text, &mut line);
+            for terminal in terminals.iter_mut() {
+                if terminal.print(line.get(..length).unwrap_or_default(), epoll) == Kept::No {
+                    terminal.count_dropped();
+                }
             }
         }
     }
-    Ok(Heard::Lines)
+    Ok(Left::More)
 }

@@ -2,7 +2,6 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::gap;
 use crate::linux::epoll::{Epoll, Interest};
 use crate::linux::{Errno, tty};
 
@@ -108,4 +107,9 @@ impl Terminal {
         self.fd = None;
         self.waiting.clear();
     }
+}
+
+/// What stands in the place of lines that were not printed.
+pub(super) fn gap(lines: u64) -> String {
+    format!("({lines} lines were not shown: the console is slower than what there is to say)")
 }

@@ -13,24 +13,49 @@ use crate::linux::tty;
 use crate::linux::tty::testing::{Mode as Output, Pty};
 
 struct World {
-    console: Console,
+    socket: OwnedFd,
+    /// In the kernel's log's place: a record a packet.
+    kmsg: OwnedFd,
+    sequence: u64,
     role: Forked,
 }
 
 impl World {
     fn new(paths: &[&str]) -> Self {
-        let (ours, theirs) = seqpacket::pair().unwrap();
+        Self::with_level(Level::Info, paths)
+    }
+
+    fn with_level(least: Level, paths: &[&str]) -> Self {
+        let (socket, theirs) = seqpacket::pair().unwrap();
+        let (kmsg, read) = seqpacket::pair().unwrap();
         let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
         let role = Forked::run(|| {
-            fd::install(theirs.as_fd(), SOCKET_FD).unwrap();
-            confine().and_then(|socket| serve(socket, paths)).map_or(1, |()| 0)
+            fd::place([theirs.as_fd(), read.as_fd()].into_iter(), SOCKET_FD).unwrap();
+            confine().and_then(|(socket, kmsg)| serve(socket, kmsg, paths)).map_or(1, |()| 0)
         });
-        Self { console: Console::new(ours), role }
+        tell_level(socket.as_fd(), least).unwrap();
+        Self { socket, kmsg, sequence: 0, role }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.say_at(Level::Info, text);
+    }
+
+    /// As the kernel tells it.
+    fn say_at(&mut self, level: Level, text: &str) {
+        let plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\' || byte == b' ';
+        let escape = |byte| if plain(byte) { char::from(byte).to_string() } else { format!("\\x{byte:02x}") };
+        let text: String = text.bytes().map(escape).collect();
+        let record = format!("{},{},0,-;orlop: {text}\n", 24 + level as u8, self.sequence);
+        self.sequence += 1;
+        while seqpacket::send(self.kmsg.as_fd(), record.as_bytes(), &[]) == Err(Errno::EAGAIN) {
+            poll(&mut [PollFd::new(self.kmsg.as_fd(), PollFlags::POLLOUT)], PollTimeout::NONE).unwrap();
+        }
     }
 
     /// Closes the socket and waits until the role has said all and ended.
     fn end(self) -> i32 {
-        drop(self.console);
+        drop(self.socket);
         self.role.wait()
     }
 }
@@ -54,12 +79,12 @@ fn read_until(fd: &OwnedFd, text: &str) -> String {
 fn prints_on_every_console_that_is_there() {
     let (one, other) = (Pty::open(Output::Cooked), Pty::open(Output::Cooked));
     let mut world = World::new(&[one.path(), "/dev/there-is-none", other.path()]);
-    world.console.send("");
-    world.console.send("web: started");
-    world.console.send("\x1b[2Jdb: \u{9b}0mstarted\n");
+    world.say("");
+    world.say("web: started");
+    world.say("\x1b[2Jdb: \u{9b}0mstarted\n");
     for pty in [&one, &other] {
         let text = read_until(pty.outside(), "?0mstarted\r\n");
-        assert_eq!(text, " \r\nweb: started\r\n?[2Jdb: ?0mstarted\r\n");
+        assert_eq!(text, "\r\nweb: started\r\n?[2Jdb: ?0mstarted\r\n");
     }
     assert_eq!(world.end(), 0);
 }
@@ -68,18 +93,18 @@ fn prints_on_every_console_that_is_there() {
 fn a_raw_console_gets_carriage_returns() {
     let pty = Pty::open(Output::Raw);
     let mut world = World::new(&[pty.path()]);
-    world.console.send("one");
-    world.console.send("two");
+    world.say("one");
+    world.say("two");
     assert_eq!(read_until(pty.outside(), "two\r\n"), "one\r\ntwo\r\n");
 }
 
 #[test]
 fn no_console_at_all_hurts_nobody() {
     let mut world = World::new(&[]);
-    world.console.send("into the void");
+    world.say("into the void");
     assert_eq!(world.end(), 0);
     let mut world = World::new(&["/dev/there-is-none"]);
-    world.console.send("into the void");
+    world.say("into the void");
     assert_eq!(world.end(), 0);
 }
 
@@ -88,7 +113,7 @@ fn a_stopped_console_holds_up_no_other_and_tells_what_it_missed() {
     let (stopped, other) = (Pty::open(Output::Cooked), Pty::open(Output::Cooked));
     let mut world = World::new(&[stopped.path(), other.path()]);
     for number in 0..2_000 {
-        world.console.send(&format!("line {number} {}", "x".repeat(60)));
+        world.say(&format!("line {number} {}", "x".repeat(60)));
         // Nothing reads the first; each line arrives at the second before the next is sent.
         read_until(other.outside(), &format!("line {number} "));
     }
@@ -97,7 +122,7 @@ fn a_stopped_console_holds_up_no_other_and_tells_what_it_missed() {
     // Now that it goes on, what was missed is told before the next line.
     let mut waited = 0;
     loop {
-        world.console.send("after");
+        world.say("after");
         waited += 1;
         let timeout = PollTimeout::try_from(100).unwrap();
         let ready = poll(&mut [PollFd::new(stopped.outside().as_fd(), PollFlags::POLLIN)], timeout).unwrap();
@@ -109,26 +134,47 @@ fn a_stopped_console_holds_up_no_other_and_tells_what_it_missed() {
 }
 
 #[test]
-fn the_sender_waits_for_nobody_and_counts() {
-    let (ours, theirs) = seqpacket::pair().unwrap();
-    let mut console = Console::new(ours);
-    // Nobody prints: it fills up, and every call returns.
-    for _ in 0..10_000 {
-        console.send("line");
+fn what_was_overwritten_before_it_was_read_is_told() {
+    let pty = Pty::open(Output::Cooked);
+    let mut world = World::new(&[pty.path()]);
+    world.say("one");
+    world.sequence += 7;
+    world.say("two");
+    let text = read_until(pty.outside(), "two\r\n");
+    assert_eq!(
+        text,
+        "one\r\n(up to 7 lines were not shown: the kernel's log had no room for them)\r\ntwo\r\n"
+    );
+}
+
+#[test]
+fn nothing_is_shown_that_is_less_urgent_than_somebody_wants() {
+    let pty = Pty::open(Output::Cooked);
+    let mut world = World::with_level(Level::Error, &[pty.path()]);
+    world.say("not shown");
+    world.say_at(Level::Error, "one");
+    assert_eq!(read_until(pty.outside(), "\n"), "one\r\n");
+    tell_level(world.socket.as_fd(), Level::Info).unwrap();
+    for _ in 0..1_000 {
+        world.say_at(Level::Debug, "not shown");
+        world.say("two");
+        let timeout = PollTimeout::try_from(20).unwrap();
+        if poll(&mut [PollFd::new(pty.outside().as_fd(), PollFlags::POLLIN)], timeout).unwrap() > 0 {
+            return assert_eq!(read_until(pty.outside(), "\n"), "two\r\n");
+        }
     }
-    let dropped = console.dropped;
-    assert!(dropped > 5_000);
-    let mut packet = [0; LINE_MAX];
-    for _ in 0..100 {
-        seqpacket::receive(theirs.as_fd(), &mut packet).unwrap();
+    panic!("nothing came");
+}
+
+#[test]
+fn what_is_left_in_the_log_is_printed_at_the_end() {
+    let pty = Pty::open(Output::Cooked);
+    let mut world = World::new(&[pty.path()]);
+    for number in 0..100 {
+        world.say(&format!("line {number}"));
     }
-    console.send("and on");
-    let mut last = [String::new(), String::new()];
-    while let Ok((size, _)) = seqpacket::receive(theirs.as_fd(), &mut packet) {
-        last.swap(0, 1);
-        last[1] = String::from_utf8(packet[..size].to_vec()).unwrap();
-    }
-    assert_eq!(last, [gap(dropped), "and on".to_owned()]);
+    assert_eq!(world.end(), 0);
+    read_until(pty.outside(), "line 99\r\n");
 }
 
 #[test]
@@ -139,7 +185,7 @@ fn a_console_that_was_hung_up_is_opened_again() {
     let first = Pty::open(Output::Cooked);
     std::os::unix::fs::symlink(first.path(), path).unwrap();
     let mut world = World::new(&[path]);
-    world.console.send("one");
+    world.say("one");
     read_until(first.outside(), "one\r\n");
     let second = Pty::open(Output::Cooked);
     std::fs::remove_file(path).unwrap();
@@ -147,7 +193,7 @@ fn a_console_that_was_hung_up_is_opened_again() {
     // The hang-up.
     drop(first);
     for _ in 0..1_000 {
-        world.console.send("again");
+        world.say("again");
         let timeout = PollTimeout::try_from(20).unwrap();
         if poll(&mut [PollFd::new(second.outside().as_fd(), PollFlags::POLLIN)], timeout).unwrap() > 0 {
             return;
@@ -160,7 +206,7 @@ fn a_console_that_was_hung_up_is_opened_again() {
 fn a_role_that_prints_nothing_never_wakes() {
     let pty = Pty::open(Output::Cooked);
     let mut world = World::new(&[pty.path()]);
-    world.console.send("one");
+    world.say("one");
     read_until(pty.outside(), "one\r\n");
     let status = || std::fs::read_to_string(format!("/proc/{}/status", world.role.pid())).unwrap();
     while !status().contains("State:\tS") {}

@@ -11,19 +11,23 @@ use crate::ordered::Ordered;
 pub(super) fn of(config: &Config) -> BTreeMap<String, BTreeMap<String, Dependency>> {
     let declared = config.containers.iter().map(|(name, it)| (name.clone(), it.depends_on.clone()));
     let mut edges: BTreeMap<String, BTreeMap<String, Dependency>> = declared.ordered();
-    let holds_up = |it: &Container| it.kind == Kind::Oneshot && it.timetable.is_none() && it.gates.is_empty();
-    for (name, _) in config.containers.iter().filter(|(name, it)| holds_up(it) && is_first(config, name)) {
+    let is_oneshot = |it: &Container| it.kind == Kind::Oneshot && comes_by_itself(it);
+    for (name, _) in config.containers.iter().filter(|(name, it)| is_oneshot(it) && is_first(config, name)) {
         puts_first(config, name, &mut edges);
     }
     edges
 }
 
-/// It waits for no service.
+/// It waits for no service, and for nobody who waits for the machine, or for a time.
 fn is_first(config: &Config, oneshot: &str) -> bool {
     let below = |name: &str| config.containers.get(name).into_iter().flat_map(|it| it.depends_on.keys());
     let below = reached(oneshot, |name| below(name).map(String::as_str));
-    let is_service = |name: &&str| config.containers.get(*name).is_some_and(|it| it.kind == Kind::Service);
-    !below.iter().any(is_service)
+    let mut below = below.iter().filter_map(|name| config.containers.get(*name));
+    below.all(|it| it.kind != Kind::Service && comes_by_itself(it))
+}
+
+fn comes_by_itself(container: &Container) -> bool {
+    container.timetable.is_none() && container.gates.is_empty()
 }
 
 /// Each service waits for the first end of this oneshot, however it is.

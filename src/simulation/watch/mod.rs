@@ -50,9 +50,21 @@ fn is_met<C: Core>(
     edge: &Dependency,
 ) -> bool {
     match (shadows.get(on), view.core.status(on)) {
-        (Some(shadow), Some(status)) => shadow.meets(edge, &status),
+        (Some(shadow), Some(status)) => {
+            shadow.meets(edge, &status) || !edge.required && was_tried(view, shadows, on)
+        }
         (None, _) | (_, None) => !edge.required,
     }
+}
+
+/// It has shown what becomes of it, or waits for one that did, and that it requires: who does not require it goes on.
+fn was_tried<C: Core>(view: &View<'_, C>, shadows: &BTreeMap<String, Shadow>, name: &str) -> bool {
+    let (Some(shadow), Some(status)) = (shadows.get(name), view.core.status(name)) else { return true };
+    let mut required = shadow.declared.depends_on.iter().filter(|(_, edge)| edge.required);
+    let waits = status.state == StateKind::Waiting;
+    shadow.has_concluded(&status)
+        || waits
+            && required.any(|(on, edge)| !is_met(view, shadows, on, edge) && was_tried(view, shadows, on))
 }
 
 #[derive(Debug)]

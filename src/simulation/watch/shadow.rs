@@ -135,16 +135,20 @@ impl Shadow {
         !self.open || self.declared.gates.contains(&Gate::BootComplete)
     }
 
-    /// Whether a dependent may start; `status` is this one's.
+    /// Whether a dependent that requires it may start; `status` is this one's.
     pub(super) fn meets(&self, edge: &Dependency, status: &Status) -> bool {
-        let fulfilled = match edge.condition {
+        match edge.condition {
             // Who follows it down has to find it up.
             Condition::Started if edge.restart => status.ready,
             Condition::Started => self.ran && !self.comes_anew() || status.listens,
             Condition::Healthy => status.health == Health::Healthy,
             Condition::Completed => self.completed,
-        };
-        fulfilled || !edge.required && (self.concluded || gave_up(status.state))
+        }
+    }
+
+    /// It has shown what becomes of it.
+    pub(super) fn has_concluded(&self, status: &Status) -> bool {
+        self.concluded || gave_up(status.state)
     }
 
     /// It goes down to come up again, and who depends on it waits for that.
@@ -212,7 +216,7 @@ impl Shadow {
     }
 }
 
-/// It has shown what becomes of it: who does not require it goes on.
+/// Nothing of it is there, nor about to be.
 fn gave_up(kind: StateKind) -> bool {
     match kind {
         StateKind::Backoff

@@ -346,6 +346,61 @@ fn oneshots_come_before_services_whatever_comes_of_them() {
 }
 
 #[test]
+fn oneshots_that_cannot_start_hold_up_no_service() {
+    let text = "
+        [container.check]
+        type = 'oneshot'
+        [container.mount]
+        type = 'oneshot'
+        depends_on = { check = 'completed' }
+        [container.fill]
+        type = 'oneshot'
+        depends_on = { mount = 'completed' }
+        [container.web]
+        [container.reads]
+        depends_on = { fill = 'completed' }
+    ";
+    let mut world = World::new(declared(text))
+        .play("check", &[Play::exits(s(3), 1), Play::exits(s(3), 0)])
+        .play("mount", &[Play::exits(s(1), 0)])
+        .play("fill", &[Play::exits(s(1), 0)])
+        .booted();
+    world.run_for(s(3));
+    assert_eq!(world.status("web").waits_for, ["check", "fill", "mount"]);
+    world.run_for(s(30));
+    let starts: Vec<String> = world.story().into_iter().filter(|deed| deed.contains("start")).collect();
+    assert_eq!(starts, ["1.0 start check", "4.0 start web"]);
+    assert_eq!(world.status("mount").waits_for, ["check"]);
+    assert_eq!(world.status("reads").waits_for, ["fill"]);
+    // A person mends it, and the others follow.
+    world.tell(start("check"));
+    world.run_for(s(30));
+    assert_eq!(world.state("mount"), StateKind::Exited);
+    assert_eq!(world.state("reads"), StateKind::Running);
+}
+
+#[test]
+fn oneshots_that_wait_for_one_with_gates_or_times_hold_up_no_service() {
+    let text = "
+        [container.disk]
+        type = 'oneshot'
+        gates = ['device:/dev/sdb']
+        [container.nightly]
+        every = '1d'
+        [container.fill]
+        type = 'oneshot'
+        depends_on = { disk = 'completed' }
+        [container.sums]
+        type = 'oneshot'
+        depends_on = { nightly = 'completed' }
+        [container.web]
+    ";
+    let mut world = World::new(declared(text)).booted();
+    world.run_for(s(1));
+    assert_eq!(world.state("web"), StateKind::Running);
+}
+
+#[test]
 fn oneshots_that_depend_on_services_hold_up_no_others() {
     let text = "
         [container.db]
