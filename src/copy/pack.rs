@@ -4,14 +4,13 @@ use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use nix::dir::Dir;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::sys::statfs::fstatfs;
 use orlop::image::tar::{END, Entry, Kind, Time, header, padding};
 
 use super::{DEPTH, Failure};
-use crate::linux::{Errno, Result, fd};
+use crate::linux::{Errno, Result, directory, fd};
 
 /// Bytes of one read.
 const READ: usize = 64 << 10;
@@ -164,7 +163,7 @@ impl Packer<'_> {
         )?;
         let failed = |errno| Failure::of(&self.path, errno);
         let copy = fd::copy(directory.as_fd()).map_err(failed)?;
-        let names = Dir::from_fd(copy).map_err(failed)?.into_iter();
+        let names = directory::stream(copy).map_err(failed)?.into_iter();
         self.levels.push(Level { directory, names, device: stat.st_dev, length });
         Ok(())
     }

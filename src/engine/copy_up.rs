@@ -5,11 +5,11 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::dir::{Dir, Type};
+use nix::dir::Type;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat, mknodat};
 
-use crate::linux::{Errno, Result, fd};
+use crate::linux::{Errno, Result, directory, fd};
 
 /// Each level holds two descriptors open.
 const DEPTH: u32 = 64;
@@ -27,9 +27,8 @@ pub fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<()> {
 fn directory(from: BorrowedFd<'_>, to: BorrowedFd<'_>, levels: u32) -> Result<()> {
     let levels = levels.checked_sub(1).ok_or(Errno::ELOOP)?;
     let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let mut entries = Dir::openat(from, ".", flags, Mode::empty())?;
     let mut names = Vec::new();
-    for entry in entries.iter() {
+    for entry in directory::list(from)?.iter() {
         let entry = entry?;
         if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
             names.push((entry.file_name().to_owned(), entry.file_type()));

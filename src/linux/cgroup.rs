@@ -8,7 +8,7 @@ use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::insist::passes;
-use super::{Errno, Result, insist};
+use super::{Errno, Result, directory, insist};
 
 /// Where the hierarchy is mounted.
 pub const ROOT: &str = "/sys/fs/cgroup";
@@ -208,10 +208,8 @@ pub fn open_below(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd> {
 /// # Errors
 /// ENODEV when the cgroup is gone.
 pub fn below(cgroup: BorrowedFd<'_>) -> Result<Vec<String>> {
-    let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    let mut dir = nix::dir::Dir::openat(cgroup, ".", flags, Mode::empty())?;
     let mut below = Vec::new();
-    for entry in dir.iter() {
+    for entry in directory::list(cgroup)?.iter() {
         let entry = entry?;
         let is_directory = entry.file_type() == Some(nix::dir::Type::Directory);
         let child = entry.file_name().to_string_lossy().into_owned();

@@ -1,7 +1,8 @@
 //! A directory that is ours alone, by its descriptor: small files written whole or not at all.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+use nix::dir::{Dir, Type};
 use nix::fcntl::{AT_FDCWD, OFlag, openat, renameat};
 use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
@@ -142,6 +143,26 @@ pub fn remove_with_files(parent: BorrowedFd<'_>, name: &str) -> Result<()> {
     }
 }
 
+/// What a directory has, from its first entry on, through a descriptor of its own.
+///
+/// # Errors
+/// As open(2).
+pub fn list(directory: BorrowedFd<'_>) -> Result<Dir> {
+    stream(openat(directory, ".", FLAGS, Mode::empty())?)
+}
+
+/// As [`list`], through this descriptor. nix leaves one open that fdopendir(3) does not take.
+///
+/// # Errors
+/// ENOMEM, ENOTDIR.
+pub fn stream(directory: OwnedFd) -> Result<Dir> {
+    let number = directory.as_raw_fd();
+    Dir::from_fd(directory).inspect_err(|_| {
+        // SAFETY: it was not taken, and nobody else has this number.
+        drop(unsafe { OwnedFd::from_raw_fd(number) });
+    })
+}
+
 /// The names in a directory in order, and which are directories; names that are no UTF-8 are not ours.
 ///
 /// # Errors
@@ -156,12 +177,12 @@ pub fn entries(directory: BorrowedFd<'_>) -> Result<Vec<(String, bool)>> {
 /// As getdents(2).
 pub fn entries_up_to(directory: BorrowedFd<'_>, most: usize) -> Result<Vec<(String, bool)>> {
     let mut found = Vec::new();
-    for entry in nix::dir::Dir::openat(directory, ".", FLAGS, Mode::empty())?.iter() {
+    for entry in list(directory)?.iter() {
         if found.len() >= most {
             break;
         }
         let entry = entry?;
-        let is_directory = entry.file_type() == Some(nix::dir::Type::Directory);
+        let is_directory = entry.file_type() == Some(Type::Directory);
         match entry.file_name().to_str() {
             Ok("." | "..") | Err(_) => {}
             Ok(name) => found.push((name.to_owned(), is_directory)),
@@ -210,6 +231,13 @@ pub fn unlock(directory: BorrowedFd<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_descriptor_that_cannot_be_listed_is_closed() {
+        let (read, write) = crate::linux::fd::pipe().unwrap();
+        assert!(stream(read).is_err());
+        assert_eq!(nix::unistd::write(&write, b"x"), Err(Errno::EPIPE));
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_a_directory_goes_with_its_files() {

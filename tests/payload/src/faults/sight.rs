@@ -26,7 +26,9 @@ impl Sight {
             }
             if pid == 1 || name.starts_with("orlop ") {
                 let name = if pid == 1 { "init" } else { &name };
-                sight.add(format!("descriptors of {name}"), count(&format!("/proc/{pid}/fd")));
+                for file in descriptors(pid) {
+                    sight.add(format!("{name} has {file}"), 1);
+                }
                 let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap_or_default();
                 sight.add(format!("mounts of {name}"), mounts.lines().count());
             }
@@ -81,6 +83,11 @@ pub(super) fn process_of(role: &str) -> Option<u32> {
     processes().into_iter().find(|pid| command(*pid) == words)
 }
 
-fn count(folder: &str) -> usize {
-    fs::read_dir(folder).into_iter().flatten().count()
+/// What its descriptors are of, without the numbers by which one socket or process is told from another.
+fn descriptors(pid: u32) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    entries.map(|entry| {
+        let file = fs::read_link(entry.path()).unwrap_or_default();
+        file.to_string_lossy().chars().filter(|letter| !letter.is_ascii_digit()).collect()
+    })
 }
